@@ -1,0 +1,72 @@
+package queue
+
+import (
+	"context"
+	"encoding/json"
+
+	"github.com/google/uuid"
+)
+
+// Claim is an item that holds a slot and waits for its workflow to be started.
+type Claim struct {
+	ExecutionID    uuid.UUID
+	WorkspaceID    uuid.UUID
+	WorkspaceName  *string // nil: the workspace is gone
+	Plan           *string
+	Weight         *int
+	DefinitionID   uuid.UUID
+	DefinitionName *string // nil: the definition is gone
+	VersionID      *uuid.UUID
+	VersionNumber  *int
+	Workflow       json.RawMessage // nil: the version is gone
+	Input          json.RawMessage
+	Priority       int
+	Attempt        int // failed starts so far
+}
+
+// Undispatched returns what is claimed and not dispatched, oldest claim first, whichever run claimed it: a dispatcher
+// takes up what its predecessor left at once.
+func (q *Queue) Undispatched(ctx context.Context, limit int) ([]Claim, error) {
+	claims, err := collect[Claim](ctx, q.pool, `
+		SELECT e.id AS execution_id, e.workspace_id, w.name AS workspace_name, w.plan, t.weight,
+		       e.workflow_definition_id AS definition_id, d.name AS definition_name, e.workflow_version_id AS version_id,
+		       v.version_number, v.workflow, i.input, e.priority::int, e.attempt_count AS attempt
+		FROM sluice.slots s
+		JOIN sluice.workflow_executions e ON e.id = s.execution_id AND e.status = 'CLAIMED'
+		JOIN sluice.execution_inputs i ON i.execution_id = e.id
+		LEFT JOIN sluice.workspaces w ON w.id = e.workspace_id
+		LEFT JOIN sluice.tiers t ON t.plan = w.plan
+		LEFT JOIN sluice.workflow_definitions d ON d.id = e.workflow_definition_id
+		LEFT JOIN sluice.workflow_definition_versions v ON v.id = e.workflow_version_id
+		WHERE NOT s.dispatched ORDER BY s.claimed_at LIMIT $1`, limit)
+	return claims, wrap(err, "read undispatched claims")
+}
+
+// Started says that the workflow of an execution exists.
+type Started struct {
+	ExecutionID uuid.UUID
+	RunID       string
+}
+
+// Settle records that the workflows exist: CLAIMED becomes DISPATCHED. It needs no fence, because it records a fact;
+// an outcome that came first stays.
+func (q *Queue) Settle(ctx context.Context, started []Started) error {
+	ids, runs := make([]uuid.UUID, len(started)), make([]string, len(started))
+	for i, s := range started {
+		ids[i], runs[i] = s.ExecutionID, s.RunID
+	}
+	_, err := q.pool.Exec(ctx, `
+		WITH started AS (
+			SELECT * FROM unnest($1::uuid[], $2::text[]) AS s (id, run_id)
+		), recorded AS (
+			UPDATE sluice.workflow_executions e
+			SET status = CASE e.status WHEN 'CLAIMED' THEN 'RUNNING' ELSE e.status END,
+			    dispatched_at = coalesce(e.dispatched_at, now()), engine_run_id = coalesce(e.engine_run_id, s.run_id)
+			FROM started s WHERE e.id = s.id AND (e.status = 'CLAIMED' OR e.engine_run_id IS NULL)
+			RETURNING e.id
+		)
+		-- The execution is locked before its slot, as an outcome does it: the other way round the two would deadlock.
+		UPDATE sluice.slots SET dispatched = true, checked_at = now() FROM recorded r
+		WHERE execution_id = r.id AND NOT dispatched`, ids, runs)
+	return wrap(err, "settle dispatched executions")
+}

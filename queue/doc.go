@@ -1,0 +1,25 @@
+// Package queue is the execution queue as applications and activities see it.
+//
+// Applications import it to enqueue, beside their own data if they like:
+//
+//	q := queue.New(pool)
+//	answer, err := q.EnqueueTx(ctx, tx, queue.Item{WorkspaceID: ws, DefinitionID: def, Input: input})
+//
+// It owns all SQL that is not DDL, and the database's clock rules in it. It must not know Temporal, and it decides
+// nothing: which workspace may start how many is handed to Claim by the policy, and each transition is guarded in its
+// own statement, so a late writer loses.
+//
+// One item, from here to there; each arrow is one statement:
+//
+//	Enqueue ─► PENDING ─ Claim ─► CLAIMED ─ Settle ─► DISPATCHED (RUNNING) ─ RecordOutcome ─► DISPATCHED (COMPLETED, …)
+//	             ▲  │                │
+//	             │  └─ Cancel, Expire ─► CANCELLED, EXPIRED
+//	             └──── Requeue ──────┤
+//	                                 └─ Refuse ─► FAILED
+//
+// Fencing: a dispatcher run opens an epoch, and each claim names (epoch, cycle). A cycle is accepted once and only in
+// the newest epoch. The capacity that a claim was decided on is read after the previous claim was accepted, so the
+// usage it assumed includes every accepted claim: a cap holds although two workers may run the same step.
+//
+// NOTIFY is a hint, the doorbell table is the truth, and the poll interval bounds what both can miss.
+package queue

@@ -1,0 +1,106 @@
+package queue
+
+import (
+	"context"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+)
+
+// Mark is a moment of the database: a snapshot in Postgres' own notation (xmin:xmax:in-progress list).
+type Mark string
+
+// channel is what the trigger notify_parked sends to.
+const channel = "sluice_doorbell"
+
+// Rung tells whether the doorbell was rung by a transaction that the mark did not see: new work, a freed slot, or a
+// changed limit. Transactions that were open at the mark and committed later are found by their ids, so a late commit
+// is never missed. An empty mark has seen nothing.
+func (q *Queue) Rung(ctx context.Context, since Mark) (bool, error) {
+	return rung(ctx, q.pool, since)
+}
+
+func rung(ctx context.Context, db executor, since Mark) (bool, error) {
+	if since == "" {
+		return true, nil
+	}
+	var yes bool
+	err := db.QueryRow(ctx, `
+		SELECT EXISTS (SELECT FROM sluice.doorbell WHERE xid >= pg_snapshot_xmax($1::text::pg_snapshot))
+		    OR EXISTS (SELECT FROM sluice.doorbell WHERE xid = ANY (ARRAY(SELECT pg_snapshot_xip($1::text::pg_snapshot))))`,
+		string(since)).Scan(&yes)
+	return yes, wrap(err, "read doorbell")
+}
+
+// Await waits until the doorbell has been rung since the mark, until is reached (zero: never) or ctx ends, and tells
+// whether it was rung. It parks: it listens, says so in the table parked, and looks for itself every poll. It holds
+// one connection of the pool meanwhile.
+func (q *Queue) Await(ctx context.Context, shard int, since Mark, until time.Time, poll time.Duration) (bool, error) {
+	conn, err := q.pool.Acquire(ctx)
+	if err != nil {
+		return false, wrap(err, "park")
+	}
+	token := uuid.New()
+	defer func() {
+		cleanup, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
+		defer cancel()
+		_, err := conn.Exec(cleanup, `DELETE FROM sluice.parked WHERE shard = $1 AND token = $2`, shard, token)
+		if err == nil {
+			_, err = conn.Exec(cleanup, `UNLISTEN `+channel)
+		}
+		if err == nil {
+			conn.Release()
+			return
+		}
+		_ = conn.Conn().Close(cleanup) // an interrupted wait leaves the connection unusable; the pool replaces it
+		conn.Release()
+		_, _ = q.pool.Exec(cleanup, `DELETE FROM sluice.parked WHERE shard = $1 AND token = $2`, shard, token)
+	}()
+	// Listen and be seen first, look second: what commits in between is then either notified or found.
+	batch := &pgx.Batch{}
+	batch.Queue(`LISTEN ` + channel)
+	batch.Queue(`INSERT INTO sluice.parked (shard, token) VALUES ($1, $2)
+		ON CONFLICT (shard) DO UPDATE SET token = excluded.token, parked_at = now()`, shard, token)
+	if err := conn.SendBatch(ctx, batch).Close(); err != nil {
+		return false, wrap(err, "park")
+	}
+	for {
+		if yes, err := rung(ctx, conn, since); yes || err != nil {
+			return yes, err
+		}
+		wait := poll
+		if !until.IsZero() {
+			wait = min(wait, time.Until(until))
+		}
+		if wait <= 0 {
+			return false, nil
+		}
+		waiting, cancel := context.WithTimeout(ctx, wait)
+		_, err := conn.Conn().WaitForNotification(waiting)
+		cancel()
+		if ctx.Err() != nil {
+			return false, ctx.Err()
+		}
+		if err != nil && waiting.Err() == nil {
+			return false, wrap(err, "wait for the doorbell")
+		}
+	}
+}
+
+// Spin is Await without parking: it looks every few milliseconds, at most until the deadline. For as long as traffic
+// flows this is cheaper than being notified, because NOTIFY serialises the commits of those who ring.
+func (q *Queue) Spin(ctx context.Context, since Mark, deadline time.Time, every time.Duration) (bool, error) {
+	ticker := time.NewTicker(every)
+	defer ticker.Stop()
+	for {
+		if yes, err := q.Rung(ctx, since); yes || err != nil || !time.Now().Before(deadline) {
+			return yes, err
+		}
+		select {
+		case <-ctx.Done():
+			return false, ctx.Err()
+		case <-ticker.C:
+		}
+	}
+}

@@ -1,0 +1,30 @@
+package queue
+
+import (
+	"context"
+	"errors"
+
+	"github.com/jackc/pgx/v5"
+)
+
+// Fence is what a dispatcher's write must still be entitled to: the newest epoch of its shard, and its own cycle.
+type Fence struct {
+	Shard int
+	Epoch int64
+	Cycle int64
+}
+
+// OpenEpoch makes the run the owner of the shard and returns its fencing token. Opening again with the same run id
+// returns the same epoch, so a repeated step changes nothing; any other run is fenced off from then on.
+func (q *Queue) OpenEpoch(ctx context.Context, shard int, runID string) (int64, error) {
+	var epoch int64
+	err := q.pool.QueryRow(ctx, `
+		INSERT INTO sluice.dispatchers AS d (shard, epoch, run_id) VALUES ($1, 1, $2)
+		ON CONFLICT (shard) DO UPDATE SET epoch = d.epoch + 1, cycle = 0, run_id = excluded.run_id, updated_at = now()
+			WHERE d.run_id <> excluded.run_id
+		RETURNING epoch`, shard, runID).Scan(&epoch)
+	if errors.Is(err, pgx.ErrNoRows) {
+		err = q.pool.QueryRow(ctx, `SELECT epoch FROM sluice.dispatchers WHERE shard = $1 AND run_id = $2`, shard, runID).Scan(&epoch)
+	}
+	return epoch, wrap(err, "open dispatcher epoch")
+}

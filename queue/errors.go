@@ -1,0 +1,74 @@
+package queue
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/jackc/pgx/v5/pgconn"
+)
+
+// What is wrong with a request. Test with errors.Is; the message names the offending value and the remedy.
+var (
+	ErrUnknownWorkspace  = errors.New("unknown workspace")
+	ErrUnknownDefinition = errors.New("unknown workflow definition")
+	ErrForeignDefinition = errors.New("workflow definition belongs to another workspace")
+	ErrUnknownPlan       = errors.New("unknown plan")
+	ErrUnknownItem       = errors.New("unknown queue item")
+	ErrInvalid           = errors.New("invalid request")
+)
+
+// ErrFenced says that a newer dispatcher run owns the queue: the caller must not go on.
+var ErrFenced = errors.New("another dispatcher run has taken over")
+
+// requestErrors maps the SQLSTATEs of sluice.enqueue (see package schema) to sentinels.
+var requestErrors = map[string]error{
+	"SL001": ErrUnknownWorkspace,
+	"SL002": ErrUnknownDefinition,
+	"SL003": ErrForeignDefinition,
+	"SL004": ErrInvalid,
+	"SL005": ErrInvalid,
+	"SL006": ErrInvalid,
+	"SL007": ErrInvalid,
+}
+
+// RequestError is a refused request: Kind is one of the sentinels above, Hint says how to mend it and may be empty.
+type RequestError struct {
+	Kind    error
+	Message string
+	Hint    string
+}
+
+func (e *RequestError) Error() string {
+	if e.Hint == "" {
+		return e.Message
+	}
+	return e.Message + " (" + e.Hint + ")"
+}
+
+// Unwrap makes errors.Is find the Kind.
+func (e *RequestError) Unwrap() error { return e.Kind }
+
+// isDataException tells whether the database cannot hold a value: \u0000 or half a surrogate pair in JSON, bytes that
+// are no UTF-8, a number out of range. JSON that Go finds valid may contain all of these.
+func isDataException(pg *pgconn.PgError) bool { return strings.HasPrefix(pg.Code, "22") }
+
+func invalid(format string, args ...any) error {
+	return &RequestError{Kind: ErrInvalid, Message: fmt.Sprintf(format, args...)}
+}
+
+// wrap adds what was being done, and turns the database's refusal of a request into a RequestError.
+func wrap(err error, doing string) error {
+	if err == nil {
+		return nil
+	}
+	var pg *pgconn.PgError
+	if errors.As(err, &pg) {
+		if kind, ok := requestErrors[pg.Code]; ok {
+			err = &RequestError{Kind: kind, Message: pg.Message, Hint: pg.Hint}
+		} else if isDataException(pg) {
+			err = &RequestError{Kind: ErrInvalid, Message: pg.Message, Hint: pg.Detail}
+		}
+	}
+	return fmt.Errorf("%s: %w", doing, err)
+}

@@ -1,0 +1,90 @@
+package queue
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5/pgconn"
+)
+
+// Outcome is how an execution ended: COMPLETED, FAILED, CANCELLED, TERMINATED or TIMED_OUT.
+type Outcome struct {
+	ExecutionID uuid.UUID
+	RunID       string
+	Status      string
+	Output      json.RawMessage // may be nil
+	Error       json.RawMessage // may be nil
+}
+
+// RecordOutcome ends an execution, frees its slot and rings the dispatcher, in one statement. It returns false when
+// the execution had ended before: the first outcome stays. An outcome may come before the start was settled, and even
+// after the item went back to the queue because its start seemed to have failed: then the item is taken out again.
+// ErrUnknownItem says that no such execution exists.
+func (q *Queue) RecordOutcome(ctx context.Context, o Outcome) (bool, error) {
+	args := []any{o.ExecutionID, o.Status, o.RunID, nullJSON(o.Output), nullJSON(o.Error)}
+	for {
+		for _, statement := range []string{endExecutionSQL, endRequeuedSQL} {
+			tag, err := q.pool.Exec(ctx, statement, args...)
+			if pg := (*pgconn.PgError)(nil); errors.As(err, &pg) && isDataException(pg) {
+				// The slot must be freed whatever an execution has put out: its data is lost, and says so.
+				args[3], args[4] = nil, string(details("message", "output or error could not be stored: "+pg.Message))
+				tag, err = q.pool.Exec(ctx, statement, args...)
+			}
+			if err != nil {
+				return false, wrap(err, "record outcome")
+			}
+			if tag.RowsAffected() > 0 {
+				return true, nil
+			}
+		}
+		var known, ended bool
+		err := q.pool.QueryRow(ctx, whereaboutsSQL, o.ExecutionID).Scan(&known, &ended)
+		if err == nil && !known {
+			err = &RequestError{Kind: ErrUnknownItem, Message: "no execution " + o.ExecutionID.String() + " in this database"}
+		}
+		if err != nil || ended {
+			return false, wrap(err, "record outcome")
+		}
+		// It was claimed or requeued between the statements: look again.
+	}
+}
+
+// An id that is known and has not ended is waiting or claimed.
+const whereaboutsSQL = `
+SELECT e.known OR q.known, e.ended
+FROM (SELECT count(*) > 0 AS known, count(completed_at) > 0 AS ended FROM sluice.workflow_executions WHERE id = $1) AS e,
+     (SELECT count(*) > 0 AS known FROM sluice.execution_queue WHERE id = $1) AS q`
+
+const endExecutionSQL = `
+WITH ended AS (
+	UPDATE sluice.workflow_executions
+	SET status = $2, completed_at = greatest(now(), claimed_at, dispatched_at), dispatched_at = coalesce(dispatched_at, claimed_at),
+	    engine_run_id = coalesce(nullif($3, ''), engine_run_id), output = $4::jsonb, error = $5::jsonb
+	WHERE id = $1 AND status IN ('CLAIMED', 'RUNNING')
+	RETURNING id, workspace_id
+), freed AS (
+	DELETE FROM sluice.slots s USING ended e WHERE s.execution_id = e.id
+)
+INSERT INTO sluice.doorbell (workspace_id) SELECT workspace_id FROM ended`
+
+const endRequeuedSQL = `
+WITH item AS (
+	DELETE FROM sluice.execution_queue WHERE id = $1 RETURNING *
+), inputs AS (
+	INSERT INTO sluice.execution_inputs (execution_id, input) SELECT id, input FROM item
+)
+INSERT INTO sluice.workflow_executions (id, workspace_id, workflow_definition_id, status, priority, attempt_count, created_at,
+	available_at, claimed_at, dispatched_at, completed_at, expires_at, unique_key, trigger_type, enqueued_by, engine_run_id, output, error)
+SELECT id, workspace_id, workflow_definition_id, $2, priority, attempt_count, created_at,
+	available_at, now(), now(), now(), expires_at, unique_key, trigger_type, enqueued_by, nullif($3, ''), $4::jsonb, $5::jsonb
+FROM item`
+
+func nullJSON(raw json.RawMessage) *string {
+	if len(raw) == 0 {
+		return nil
+	}
+	text := string(raw)
+	return &text
+}

@@ -1,0 +1,101 @@
+package queue
+
+import (
+	"context"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+)
+
+// StaleClaims are executions claimed longer than age ago and still not dispatched: no dispatcher has taken them up.
+func (q *Queue) StaleClaims(ctx context.Context, age time.Duration, limit int) ([]uuid.UUID, error) {
+	return q.ids(ctx, "read stale claims", `
+		SELECT execution_id FROM sluice.slots WHERE NOT dispatched AND claimed_at < now() - $1::interval ORDER BY claimed_at LIMIT $2`, age, limit)
+}
+
+// Release puts stale claims whose workflow does not exist back to PENDING, without counting an attempt.
+func (q *Queue) Release(ctx context.Context, ids []uuid.UUID, age time.Duration) (int64, error) {
+	tag, err := q.pool.Exec(ctx, `
+		WITH undone AS (
+			-- The execution is locked before its slot, as everywhere: its status decides who comes first.
+			DELETE FROM sluice.workflow_executions e USING sluice.slots s
+			WHERE s.execution_id = ANY ($1) AND NOT s.dispatched AND s.claimed_at < now() - $2::interval
+			  AND e.id = s.execution_id AND e.status = 'CLAIMED' RETURNING e.*
+		), freed AS (
+			DELETE FROM sluice.slots s USING undone u WHERE s.execution_id = u.id
+		), inputs AS (
+			DELETE FROM sluice.execution_inputs i USING undone u WHERE i.execution_id = u.id RETURNING i.execution_id, i.input
+		), logged AS (
+			INSERT INTO sluice.activity_log (actor, action, workspace_id, queue_id, reason)
+			SELECT 'recovery', 'recovered', workspace_id, id, 'stale-claim' FROM undone
+		)
+		INSERT INTO sluice.execution_queue (id, workspace_id, workflow_definition_id, priority, attempt_count, created_at,
+			available_at, expires_at, unique_key, trigger_type, enqueued_by, input)
+		SELECT u.id, u.workspace_id, u.workflow_definition_id, u.priority, u.attempt_count, u.created_at,
+			u.available_at, u.expires_at, u.unique_key, u.trigger_type, u.enqueued_by, i.input
+		FROM undone u JOIN inputs i ON i.execution_id = u.id`, ids, age)
+	return tag.RowsAffected(), wrap(err, "release stale claims")
+}
+
+// SlotsToCheck are the dispatched executions whose slot was compared with Temporal longest ago, at least age ago.
+func (q *Queue) SlotsToCheck(ctx context.Context, age time.Duration, limit int) ([]uuid.UUID, error) {
+	return q.ids(ctx, "read slots to check", `
+		SELECT execution_id FROM sluice.slots WHERE dispatched AND checked_at < now() - $1::interval ORDER BY checked_at LIMIT $2`, age, limit)
+}
+
+// Checked notes that these slots are rightly held at this moment.
+func (q *Queue) Checked(ctx context.Context, ids []uuid.UUID) error {
+	_, err := q.pool.Exec(ctx, `UPDATE sluice.slots SET checked_at = now() WHERE execution_id = ANY ($1)`, ids)
+	return wrap(err, "note checked slots")
+}
+
+// Expire ends pending items whose time is over, at most limit of them.
+func (q *Queue) Expire(ctx context.Context, limit int) (int64, error) {
+	return q.refusePending(ctx, "EXPIRED", "expired", `
+		SELECT id FROM sluice.execution_queue WHERE expires_at <= now() ORDER BY expires_at LIMIT $3 FOR UPDATE SKIP LOCKED`, limit)
+}
+
+// RefuseOrphans fails pending items whose workspace is gone, at most limit of them: nobody could ever admit them.
+func (q *Queue) RefuseOrphans(ctx context.Context, limit int) (int64, error) {
+	return q.refusePending(ctx, "FAILED", "workspace-gone", `
+		SELECT q.id FROM (
+			WITH RECURSIVE backlog AS (
+				(SELECT workspace_id FROM sluice.execution_queue ORDER BY workspace_id LIMIT 1)
+				UNION ALL
+				SELECT (SELECT n.workspace_id FROM sluice.execution_queue n WHERE n.workspace_id > b.workspace_id ORDER BY n.workspace_id LIMIT 1)
+				FROM backlog b WHERE b.workspace_id IS NOT NULL
+			)
+			SELECT b.workspace_id FROM backlog b LEFT JOIN sluice.workspaces w ON w.id = b.workspace_id WHERE w.id IS NULL
+		) AS gone JOIN sluice.execution_queue q ON q.workspace_id = gone.workspace_id LIMIT $3 FOR UPDATE OF q SKIP LOCKED`, limit)
+}
+
+// PruneDoorbell deletes bells rung longer than age ago. Whoever waits reads capacity afresh more often than that.
+func (q *Queue) PruneDoorbell(ctx context.Context, age time.Duration) (int64, error) {
+	tag, err := q.pool.Exec(ctx, `DELETE FROM sluice.doorbell WHERE rung_at < now() - $1::interval`, age)
+	return tag.RowsAffected(), wrap(err, "prune doorbell")
+}
+
+// refusePending moves the chosen pending items to refused_items; chosen takes $3 as its limit.
+func (q *Queue) refusePending(ctx context.Context, status, reason, chosen string, limit int) (int64, error) {
+	tag, err := q.pool.Exec(ctx, `
+		WITH item AS (
+			-- An array is chosen once; a subquery could be run again for each row, past its limit.
+			DELETE FROM sluice.execution_queue WHERE id = ANY (ARRAY(`+chosen+`)) RETURNING *
+		)
+		INSERT INTO sluice.refused_items (id, workspace_id, workflow_definition_id, status, reason, actor, priority,
+			attempt_count, created_at, available_at, expires_at, unique_key, trigger_type, enqueued_by, input)
+		SELECT id, workspace_id, workflow_definition_id, $1, $2, 'recovery', priority,
+			attempt_count, created_at, available_at, expires_at, unique_key, trigger_type, enqueued_by, input
+		FROM item`, status, reason, limit)
+	return tag.RowsAffected(), wrap(err, "refuse "+reason+" items")
+}
+
+func (q *Queue) ids(ctx context.Context, doing, sql string, args ...any) ([]uuid.UUID, error) {
+	rows, err := q.pool.Query(ctx, sql, args...)
+	if err != nil {
+		return nil, wrap(err, doing)
+	}
+	ids, err := pgx.CollectRows(rows, pgx.RowTo[uuid.UUID])
+	return ids, wrap(err, doing)
+}

@@ -1,0 +1,139 @@
+package queue
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+)
+
+// Workspace is a customer's or team's share of the system.
+type Workspace struct {
+	ID   uuid.UUID `json:"id"`
+	Name string    `json:"name"`
+	Plan string    `json:"plan"`
+}
+
+// WorkspaceUsage is a workspace with what it waits for and what it uses.
+type WorkspaceUsage struct {
+	ID         uuid.UUID `json:"id"`
+	Name       string    `json:"name"`
+	Plan       string    `json:"plan"`
+	Pending    int       `json:"pending"`
+	Running    int       `json:"running"` // slots held
+	Limit      int       `json:"limit"`
+	Done       int       `json:"done"`              // executions ended, whatever their outcome
+	LongestMS  int64     `json:"longestWaitMs"`     // age of the oldest ready item
+	Reason     *string   `json:"reason,omitempty"`  // why its ready items wait
+	Refused    int       `json:"refused,omitempty"` // FAILED, CANCELLED or EXPIRED items
+	NotSuccess int       `json:"failed,omitempty"`  // executions that did not complete
+}
+
+// CreateWorkspace creates a workspace on a plan. ErrUnknownPlan says that there is no such tier.
+func (q *Queue) CreateWorkspace(ctx context.Context, name, plan, actor string) (Workspace, error) {
+	w := Workspace{ID: uuid.Must(uuid.NewV7()), Name: strings.TrimSpace(name), Plan: strings.ToUpper(plan)}
+	if w.Name == "" {
+		return w, invalid("a workspace needs a name")
+	}
+	err := pgx.BeginFunc(ctx, q.pool, func(tx pgx.Tx) error {
+		if _, err := tx.Exec(ctx, `INSERT INTO sluice.workspaces (id, name, plan) VALUES ($1, $2, $3)`, w.ID, w.Name, w.Plan); err != nil {
+			return err
+		}
+		return log(ctx, tx, Activity{Actor: actor, Action: "workspace-created", WorkspaceID: &w.ID, Details: details("name", w.Name, "plan", w.Plan)})
+	})
+	return w, wrap(q.unknownPlan(ctx, err, w.Plan), "create workspace")
+}
+
+// SetPlan moves a workspace to another plan, from the next cycle on.
+func (q *Queue) SetPlan(ctx context.Context, id uuid.UUID, plan, actor string) (Workspace, error) {
+	w := Workspace{ID: id, Plan: strings.ToUpper(plan)}
+	err := pgx.BeginFunc(ctx, q.pool, func(tx pgx.Tx) error {
+		err := tx.QueryRow(ctx, `UPDATE sluice.workspaces SET plan = $2, updated_at = now() WHERE id = $1 RETURNING name`, id, w.Plan).Scan(&w.Name)
+		if errors.Is(err, pgx.ErrNoRows) {
+			return unknownWorkspace(id)
+		}
+		if err != nil {
+			return err
+		}
+		return log(ctx, tx, Activity{Actor: actor, Action: "plan-changed", WorkspaceID: &id, Details: details("plan", w.Plan)})
+	})
+	return w, wrap(q.unknownPlan(ctx, err, w.Plan), "set plan")
+}
+
+// Workspaces lists workspaces with their usage, by name; all of them when no ids are given.
+func (q *Queue) Workspaces(ctx context.Context, ids ...uuid.UUID) ([]WorkspaceUsage, error) {
+	list, err := collect[WorkspaceUsage](ctx, q.pool, `
+		SELECT w.id, w.name, w.plan, coalesce(p.n, 0)::int AS pending, coalesce(s.n, 0)::int AS running,
+		       t.max_concurrent_workflows AS "limit", coalesce(e.n, 0)::int AS done,
+		       coalesce(round(extract(epoch FROM p.wait) * 1000), 0)::bigint AS longest_ms,
+		       CASE WHEN p.ready > 0 AND coalesce(s.n, 0) >= t.max_concurrent_workflows THEN 'at-capacity'
+		            WHEN p.n > 0 AND p.ready = 0 THEN 'scheduled' END AS reason,
+		       coalesce(r.n, 0)::int AS refused, coalesce(e.bad, 0)::int AS not_success
+		FROM sluice.workspaces w JOIN sluice.tiers t ON t.plan = w.plan
+		LEFT JOIN (SELECT workspace_id, count(*) AS n, count(*) FILTER (WHERE available_at <= now()) AS ready,
+		                  now() - min(available_at) FILTER (WHERE available_at <= now()) AS wait
+		           FROM sluice.execution_queue GROUP BY 1) p ON p.workspace_id = w.id
+		LEFT JOIN (SELECT workspace_id, count(*) AS n FROM sluice.slots GROUP BY 1) s ON s.workspace_id = w.id
+		LEFT JOIN (SELECT workspace_id, count(*) AS n, count(*) FILTER (WHERE status <> 'COMPLETED') AS bad
+		           FROM sluice.workflow_executions WHERE completed_at IS NOT NULL GROUP BY 1) e ON e.workspace_id = w.id
+		LEFT JOIN (SELECT workspace_id, count(*) AS n FROM sluice.refused_items GROUP BY 1) r ON r.workspace_id = w.id
+		WHERE cardinality($1::uuid[]) = 0 OR w.id = ANY ($1)
+		ORDER BY w.name, w.id`, append([]uuid.UUID{}, ids...))
+	return list, wrap(err, "list workspaces")
+}
+
+// ActiveWorkspaces are those whose workflows need a worker: they hold slots, or have items that are ready or about to be.
+func (q *Queue) ActiveWorkspaces(ctx context.Context) ([]uuid.UUID, error) {
+	return q.ids(ctx, "list active workspaces", `
+		WITH RECURSIVE backlog AS (
+			(SELECT workspace_id FROM sluice.execution_queue ORDER BY workspace_id LIMIT 1)
+			UNION ALL
+			SELECT (SELECT q.workspace_id FROM sluice.execution_queue q WHERE q.workspace_id > b.workspace_id ORDER BY q.workspace_id LIMIT 1)
+			FROM backlog b WHERE b.workspace_id IS NOT NULL
+		)
+		SELECT workspace_id FROM sluice.slots
+		UNION
+		SELECT workspace_id FROM backlog b WHERE EXISTS (
+			SELECT FROM generate_series(1, 5) AS p (priority) WHERE EXISTS (
+				SELECT FROM sluice.execution_queue q WHERE q.workspace_id = b.workspace_id AND q.priority = p.priority
+				AND q.available_at <= now() + interval '5 seconds'))`)
+}
+
+// unknownPlan explains a broken foreign key to tiers. It reads on a connection of its own: call it outside the transaction.
+func (q *Queue) unknownPlan(ctx context.Context, err error, plan string) error {
+	var pg *pgconn.PgError
+	if !errors.As(err, &pg) || pg.Code != "23503" {
+		return err
+	}
+	unknown := &RequestError{Kind: ErrUnknownPlan, Message: fmt.Sprintf("unknown plan %q", plan)}
+	if tiers, err := q.Tiers(ctx); err == nil {
+		var plans []string
+		for _, t := range tiers {
+			plans = append(plans, t.Plan)
+		}
+		unknown.Hint = "plans are " + strings.Join(plans, ", ")
+	}
+	return unknown
+}
+
+func unknownWorkspace(id uuid.UUID) error {
+	return &RequestError{Kind: ErrUnknownWorkspace, Message: "unknown workspace " + id.String(), Hint: "list them with: starter workspace list"}
+}
+
+// details makes a JSON object of alternating names and values.
+func details(pairs ...any) json.RawMessage {
+	object := make(map[string]any, len(pairs)/2)
+	for i := 0; i+1 < len(pairs); i += 2 {
+		object[pairs[i].(string)] = pairs[i+1]
+	}
+	raw, err := json.Marshal(object)
+	if err != nil {
+		panic(err) // only strings and numbers are passed
+	}
+	return raw
+}
