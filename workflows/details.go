@@ -1,0 +1,40 @@
+package workflows
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"go.temporal.io/sdk/workflow"
+)
+
+// showDetails puts the state on the workflow's page in the Web UI, as markdown.
+func (d *dispatcher) showDetails(ctx workflow.Context) {
+	workflow.SetCurrentDetails(ctx, d.details())
+}
+
+func (d *dispatcher) details() string {
+	var b strings.Builder
+	row := func(name string, value any) { fmt.Fprintf(&b, "| %s | %v |\n", name, value) }
+	fmt.Fprintf(&b, "### Dispatcher: %s\n\n| | |\n|---|---|\n", d.status().Phase)
+	if d.Pause != nil {
+		row("paused", strings.TrimSuffix(fmt.Sprintf("by %s since %s: %s", d.Pause.Actor, d.Pause.Since.UTC().Format(time.DateTime), d.Pause.Reason), ": "))
+	}
+	row("cycle", d.Cycle)
+	row("epoch", d.epoch)
+	row("started", d.Totals.Started)
+	row("requeued / failed / expired", fmt.Sprintf("%d / %d / %d", d.Totals.Requeued, d.Totals.Failed, d.Totals.Expired))
+	for _, reason := range workflow.DeterministicKeys(d.Waiting) {
+		row("workspaces waiting: "+reason, d.Waiting[reason])
+	}
+	if d.LastWork != nil {
+		row("last start", d.LastWork.UTC().Format(time.DateTime))
+	}
+	if d.LastErrorAt != nil {
+		row("last error", fmt.Sprintf("%s: `%s`", d.LastErrorAt.UTC().Format(time.DateTime), d.LastError))
+	}
+	t := d.Tunables
+	row("batch size / parallelism", fmt.Sprintf("%d / %d", t.BatchSize, t.Parallelism))
+	row("spin / poll interval", fmt.Sprintf("%s / %s", time.Duration(t.Spin), time.Duration(t.PollInterval)))
+	return b.String()
+}

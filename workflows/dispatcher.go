@@ -1,0 +1,195 @@
+package workflows
+
+import (
+	"fmt"
+	"time"
+
+	"go.temporal.io/sdk/temporal"
+	"go.temporal.io/sdk/workflow"
+)
+
+// yieldAfter is how long the loop goes on inside one workflow task before it lets messages in. Without it updates
+// were answered after up to 16 s, with it after about one.
+const yieldAfter = time.Second
+
+// errorPause is how long the loop rests after a failed step; steps retry by themselves before they fail.
+const errorPause = time.Second
+
+// maxFenced is how many cycles in a row may find another run in charge. One can: a step of an earlier run that was
+// still in flight. More means a second dispatcher, in another namespace, on the same database.
+const maxFenced = 10
+
+// dispatcher is one run of the loop: the state that survives it, and what does not.
+type dispatcher struct {
+	State
+	phase    Phase
+	epoch    int64
+	stop     *StopRequest
+	messages int       // how many updates have changed the state
+	task     time.Time // when the loop last left its workflow task
+	fenced   int       // cycles in a row that found another run in charge
+	first    int64     // cycle at the start of this run
+}
+
+// Dispatcher admits queue items and starts their executions, for ever. Its input is its whole state.
+func Dispatcher(ctx workflow.Context, state State) error {
+	d := &dispatcher{State: state, phase: PhaseDispatching, task: workflow.Now(ctx), first: state.Cycle}
+	d.Tunables = d.Tunables.WithDefaults()
+	if err := d.handleMessages(ctx); err != nil {
+		return err
+	}
+	// Steps finish even when the workflow is cancelled: a claim must not be cut off from its dispatch.
+	steps, _ := workflow.NewDisconnectedContext(ctx)
+	for {
+		// 1. Messages have changed the state meanwhile; decide what this pass is for.
+		switch {
+		case d.stop != nil:
+			return d.finish(ctx)
+		case d.fenced >= maxFenced:
+			return temporal.NewNonRetryableApplicationError("another dispatcher works on this database: stop one of them, or give each its own", ErrorFenced, nil)
+		case ctx.Err() != nil:
+			return ctx.Err()
+		case d.continueAsNewDue(ctx):
+			return d.continueAsNew(ctx)
+		case d.Pause != nil:
+			d.await(ctx, PhasePaused)
+			continue
+		}
+		d.phase = PhaseDispatching
+		if err := d.cycle(ctx, steps); err != nil {
+			d.rest(ctx, err)
+		} else {
+			d.yield(ctx)
+		}
+	}
+}
+
+// cycle is one pass over the queue. When there is nothing to do it returns after a wait for something.
+func (d *dispatcher) cycle(ctx, steps workflow.Context) (err error) {
+	if d.epoch == 0 {
+		if d.epoch, err = openEpoch(steps, d.Shard, workflow.GetInfo(ctx).WorkflowExecution.RunID); err != nil {
+			return err
+		}
+	}
+	d.Cycle++
+	// 2. Who may start how many, and why do the others wait?
+	report, err := checkCapacity(steps, CapacityRequest{Shard: d.Shard, BatchSize: d.Tunables.BatchSize, After: d.After})
+	if err != nil {
+		return err
+	}
+	d.Waiting = report.Waiting
+	// 3. Take at most that many, in fair order.
+	claimed, err := claimExecutions(steps, ClaimRequest{Shard: d.Shard, Epoch: d.epoch, Cycle: d.Cycle, Grants: report.Grants})
+	if err != nil {
+		return err
+	}
+	d.fenced = 0
+	if claimed.Repeated {
+		// This step was done before and its record lost with a workflow task: go on where that left off.
+		d.Cycle = max(d.Cycle, claimed.Newest)
+	} else {
+		d.After = report.After
+	}
+	d.Totals.Claimed += int64(claimed.New)
+	d.Totals.Expired += int64(claimed.Expired)
+	// 4. Start them, and whatever an earlier cycle or run has claimed and not started.
+	if claimed.New+claimed.Carried > 0 {
+		result, err := dispatchExecutions(steps, DispatchRequest{Shard: d.Shard, Epoch: d.epoch, Cycle: d.Cycle, Parallelism: d.Tunables.Parallelism})
+		if err != nil {
+			return err
+		}
+		return d.count(ctx, result)
+	}
+	if claimed.Expired > 0 || claimed.Repeated {
+		return nil
+	}
+	if len(report.Grants) > 0 {
+		// Somebody holds the rows, or a limit has just changed. Neither rings when it is over.
+		report.DueIn = d.Tunables.PollInterval
+	}
+	// 5. Nothing is admissible: spin inside this workflow task, then park outside it.
+	rung, err := spinForWork(steps, SpinRequest{Mark: report.Mark, For: d.spin(report.DueIn)})
+	if err != nil || rung || d.due(report.DueIn) {
+		return err
+	}
+	return d.park(ctx, steps, report)
+}
+
+// park waits outside the workflow task until there is work, a message or an end.
+func (d *dispatcher) park(ctx, steps workflow.Context, report CapacityReport) error {
+	d.phase = PhaseParked
+	d.showDetails(ctx)
+	parked, unpark := workflow.WithCancel(steps)
+	defer unpark()
+	seen := d.messages
+	due := max(0, report.DueIn-d.Tunables.Spin)
+	work := awaitWork(parked, AwaitRequest{Shard: d.Shard, Mark: report.Mark, DueIn: due, Poll: d.Tunables.PollInterval})
+	err := workflow.Await(ctx, func() bool { return work.IsReady() || d.messages != seen })
+	d.task = workflow.Now(ctx)
+	if err != nil || !work.IsReady() {
+		return nil // cancelled or told something: the loop's head decides
+	}
+	return work.Get(steps, nil)
+}
+
+// spin is how long to spin: until the next scheduled item is due, if that comes first.
+func (d *dispatcher) spin(dueIn Duration) Duration {
+	if dueIn > 0 {
+		return min(dueIn, d.Tunables.Spin)
+	}
+	return d.Tunables.Spin
+}
+
+// due tells whether a scheduled item has become ready while the loop was spinning.
+func (d *dispatcher) due(dueIn Duration) bool { return dueIn > 0 && dueIn <= d.Tunables.Spin }
+
+// count adds a dispatch to the totals. Claims that were left because Temporal could not be reached are an error: it
+// makes the loop rest before it tries again.
+func (d *dispatcher) count(ctx workflow.Context, r DispatchResult) error {
+	d.Totals.Started += int64(r.Started)
+	d.Totals.Requeued += int64(r.Requeued)
+	d.Totals.Failed += int64(r.Failed)
+	if r.Started > 0 {
+		d.LastWork = timeOf(workflow.Now(ctx))
+	}
+	if r.Left > 0 {
+		return fmt.Errorf("%d claims not started yet: %s", r.Left, r.LastError)
+	}
+	return nil
+}
+
+// yield leaves the workflow task once a second, so that updates and queries get in.
+func (d *dispatcher) yield(ctx workflow.Context) {
+	if workflow.Now(ctx).Sub(d.task) < yieldAfter {
+		return
+	}
+	d.showDetails(ctx)
+	_ = workflow.Sleep(ctx, time.Millisecond) // cancelled: the loop's head sees it
+	d.task = workflow.Now(ctx)
+}
+
+// rest notes a failed step and rests, or until a message comes.
+func (d *dispatcher) rest(ctx workflow.Context, err error) {
+	workflow.GetLogger(ctx).Warn("dispatcher step failed", "cycle", d.Cycle, "error", err)
+	d.LastError, d.LastErrorAt = err.Error(), timeOf(workflow.Now(ctx))
+	if isFenced(err) {
+		d.epoch = 0
+		d.fenced++
+	}
+	d.phase = PhaseBackingOff
+	d.showDetails(ctx)
+	seen := d.messages
+	_, _ = workflow.AwaitWithTimeout(ctx, errorPause, func() bool { return d.messages != seen })
+	d.task = workflow.Now(ctx)
+}
+
+// await waits for a message, in the given phase.
+func (d *dispatcher) await(ctx workflow.Context, phase Phase) {
+	d.phase = phase
+	d.showDetails(ctx)
+	seen := d.messages
+	_ = workflow.Await(ctx, func() bool { return d.messages != seen })
+	d.task = workflow.Now(ctx)
+}
+
+func timeOf(t time.Time) *time.Time { return &t }

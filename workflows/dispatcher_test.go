@@ -1,0 +1,288 @@
+package workflows
+
+import (
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/mock"
+	"github.com/stretchr/testify/require"
+	"go.temporal.io/sdk/temporal"
+)
+
+const anything = mock.Anything
+
+var stopRequest = StopRequest{Actor: "test", Reason: "end of test"}
+
+// drain runs the dispatcher across continue-as-new until it stops itself, which it is told when it parks idle.
+func drain(t *testing.T, f *fakeQueue, state State) State {
+	t.Helper()
+	for range 200 {
+		env := newEnv(t, f)
+		var refused error
+		f.onAwait = func() {
+			update(env, UpdateStop, stopRequest, nil, &refused)
+		}
+		env.ExecuteWorkflow(DispatcherType, state)
+		require.True(t, env.IsWorkflowCompleted())
+		require.NoError(t, refused)
+		next, continued := nextState(t, env.GetWorkflowError())
+		if !continued {
+			require.NoError(t, env.GetWorkflowError())
+			return state
+		}
+		state = next
+	}
+	t.Fatal("the dispatcher continued as new 200 times without an end")
+	return state
+}
+
+func TestEverythingStartsOnceAcrossContinueAsNew(t *testing.T) {
+	t.Parallel()
+	for _, every := range []int64{1, 2, 3, 5, 7, 11, 1000} {
+		f := &fakeQueue{pending: 50, slots: 3}
+		state := drain(t, f, State{ContinueEvery: every, Tunables: Tunables{BatchSize: 2}})
+		require.Equal(t, 50, f.started, "continue every %d", every)
+		require.Zero(t, f.claimed)
+		if every < 1000 {
+			require.NotEmpty(t, f.runs)
+			require.Equal(t, 2, state.Tunables.BatchSize, "tunables survive")
+			require.Positive(t, state.Totals.Started, "totals survive")
+		}
+	}
+}
+
+func TestEachRunOpensItsOwnEpoch(t *testing.T) {
+	t.Parallel()
+	f := &fakeQueue{pending: 10, slots: 1}
+	drain(t, f, State{ContinueEvery: 2})
+	require.Equal(t, int64(len(f.runs)), f.epoch)
+	require.Greater(t, len(f.runs), 3)
+}
+
+func TestIdleSpinsOnceThenParks(t *testing.T) {
+	t.Parallel()
+	f := &fakeQueue{}
+	drain(t, f, State{})
+	require.Len(t, f.parks, 1)
+	require.Equal(t, "mark", f.parks[0].Mark, "it waits from the moment capacity was read")
+	require.Equal(t, DefaultPollInterval, f.parks[0].Poll)
+}
+
+func TestAFullWorkspaceParksWithItsReason(t *testing.T) {
+	t.Parallel()
+	f := &fakeQueue{pending: 5, slots: 0}
+	env := newEnv(t, f)
+	var status Status
+	var refused error
+	f.onAwait = func() {
+		update(env, UpdateStop, stopRequest, &status, &refused)
+	}
+	env.ExecuteWorkflow(DispatcherType, State{})
+	require.NoError(t, env.GetWorkflowError())
+	require.Equal(t, map[string]int{"at-capacity": 1}, status.Waiting)
+	require.Zero(t, f.started)
+}
+
+func TestPauseStopsAdmissionUntilResume(t *testing.T) {
+	t.Parallel()
+	f := &fakeQueue{slots: 10}
+	env := newEnv(t, f)
+	var paused, resumed Status
+	var refused, twice, tooEarly error
+	env.RegisterDelayedCallback(func() { update(env, UpdateResume, ResumeRequest{Actor: "ann"}, nil, &tooEarly) }, time.Millisecond)
+	env.RegisterDelayedCallback(func() {
+		update(env, UpdatePause, PauseRequest{Actor: "ann", Reason: "deploy"}, &paused, &refused)
+		update(env, UpdatePause, PauseRequest{Actor: "bob"}, nil, &twice)
+		f.Lock()
+		f.pending = 7
+		f.Unlock()
+	}, 10*time.Millisecond)
+	env.RegisterDelayedCallback(func() {
+		require.Zero(t, f.started, "nothing starts while paused")
+		answer, err := env.QueryWorkflow(QueryStatus)
+		require.NoError(t, err)
+		var s Status
+		require.NoError(t, answer.Get(&s))
+		require.Equal(t, PhasePaused, s.Phase)
+		update(env, UpdateResume, ResumeRequest{Actor: "ann"}, &resumed, &refused)
+	}, time.Hour)
+	// While the workflow's clock is held by a regular activity nothing else happens, so the wait ends by itself.
+	f.onAwait = func() {
+		f.Lock()
+		done := f.started == 7
+		f.Unlock()
+		if done {
+			update(env, UpdateStop, stopRequest, nil, &refused)
+		}
+	}
+	env.ExecuteWorkflow(DispatcherType, State{})
+	require.NoError(t, env.GetWorkflowError())
+	require.NoError(t, refused)
+	require.ErrorContains(t, tooEarly, "not paused")
+	require.ErrorContains(t, twice, "already paused by ann")
+	require.Equal(t, "deploy", paused.Pause.Reason)
+	require.Nil(t, resumed.Pause)
+	require.Equal(t, 7, f.started)
+	require.Equal(t, []string{"dispatcher-pause", "dispatcher-resume", "dispatcher-stop"}, actionNames(f.actions))
+}
+
+func TestConfigureIsCheckedAndHolds(t *testing.T) {
+	t.Parallel()
+	f := &fakeQueue{}
+	env := newEnv(t, f)
+	size, poll, spin, none := 7, Duration(3*time.Second), Duration(100*time.Millisecond), 0
+	tooLong := Duration(time.Hour)
+	var status Status
+	var refused, badSize, badSpin, nothing, nobody error
+	f.onAwait = func() {
+		f.Lock()
+		first := len(f.parks) == 1
+		f.Unlock()
+		if !first {
+			update(env, UpdateStop, stopRequest, nil, &refused)
+			return
+		}
+		update(env, UpdateConfigure, ConfigureRequest{Actor: "ann", BatchSize: &none}, nil, &badSize)
+		update(env, UpdateConfigure, ConfigureRequest{Actor: "ann", Spin: &tooLong}, nil, &badSpin)
+		update(env, UpdateConfigure, ConfigureRequest{Actor: "ann"}, nil, &nothing)
+		update(env, UpdateConfigure, ConfigureRequest{BatchSize: &size}, nil, &nobody)
+		update(env, UpdateConfigure, ConfigureRequest{Actor: "ann", BatchSize: &size, PollInterval: &poll, Spin: &spin}, &status, &refused)
+	}
+	env.ExecuteWorkflow(DispatcherType, State{})
+	require.NoError(t, env.GetWorkflowError())
+	require.NoError(t, refused)
+	require.ErrorContains(t, badSize, "batch size must be 1 to 1000, not 0")
+	require.ErrorContains(t, badSpin, "spin must be")
+	require.ErrorContains(t, nothing, "nothing to change")
+	require.ErrorContains(t, nobody, "actor is missing")
+	require.Equal(t, Tunables{BatchSize: 7, PollInterval: poll, Spin: spin, Parallelism: DefaultParallelism}, status.Tunables)
+	require.Equal(t, poll, f.parks[1].Poll, "the next wait uses it")
+}
+
+func TestAFailingStepIsNotedAndTriedAgain(t *testing.T) {
+	t.Parallel()
+	for _, step := range []string{ActivityOpenEpoch, ActivityCheckCapacity, ActivityClaimExecutions, ActivityDispatchExecutions} {
+		f := &fakeQueue{pending: 5, slots: 5, fail: map[string]int{step: 7}}
+		env := newEnv(t, f)
+		var status Status
+		var refused error
+		f.onAwait = func() {
+			update(env, UpdateStop, stopRequest, &status, &refused)
+		}
+		env.ExecuteWorkflow(DispatcherType, State{})
+		require.NoError(t, env.GetWorkflowError(), step)
+		require.Equal(t, 5, f.started, step)
+		require.Contains(t, status.LastError, step+" is broken")
+	}
+}
+
+// The claim's transaction is committed and its answer lost: the step runs again, claims nothing twice, and what the
+// first one claimed is dispatched.
+func TestAClaimWhoseAnswerIsLostIsTakenUp(t *testing.T) {
+	t.Parallel()
+	f := &fakeQueue{pending: 5, slots: 5, lostClaim: true}
+	drain(t, f, State{})
+	require.Equal(t, 5, f.started)
+	require.Zero(t, f.pending)
+}
+
+// A run that replays from before cycles which were already accepted catches up without waiting for each.
+func TestARepeatedCycleGoesOnWhereTheRecordWasLost(t *testing.T) {
+	t.Parallel()
+	f := &fakeQueue{pending: 5, slots: 5, accepted: 40, claimed: 2}
+	env := newEnv(t, f)
+	var status Status
+	var refused error
+	f.onAwait = func() {
+		update(env, UpdateStop, stopRequest, &status, &refused)
+	}
+	env.ExecuteWorkflow(DispatcherType, State{Cycle: 10})
+	require.NoError(t, env.GetWorkflowError())
+	require.Equal(t, 7, f.started)
+	require.Equal(t, int64(42), status.Cycle, "41 claims the rest, 42 finds nothing")
+}
+
+func TestClaimsLeftByAnUnreachableServerAreRetried(t *testing.T) {
+	t.Parallel()
+	f := &fakeQueue{pending: 5, slots: 5, leave: 3}
+	drain(t, f, State{})
+	require.Equal(t, 5, f.started)
+	require.Zero(t, f.claimed)
+}
+
+func TestAFencedRunOpensANewEpoch(t *testing.T) {
+	t.Parallel()
+	f := &fakeQueue{pending: 2, slots: 5}
+	env := newEnv(t, f)
+	var refused error
+	env.RegisterDelayedCallback(func() {
+		f.Lock()
+		defer f.Unlock()
+		f.epoch++ // a late step of an earlier run
+		f.pending += 2
+	}, time.Millisecond)
+	f.onAwait = func() {
+		f.Lock()
+		done := f.started == 4
+		f.Unlock()
+		if done {
+			update(env, UpdateStop, stopRequest, nil, &refused)
+		}
+	}
+	env.ExecuteWorkflow(DispatcherType, State{})
+	require.NoError(t, env.GetWorkflowError())
+	require.Equal(t, 4, f.started)
+}
+
+func TestTwoDispatchersOnOneDatabaseEndLoudly(t *testing.T) {
+	t.Parallel()
+	f := &fakeQueue{pending: 1, slots: 1}
+	env := newEnv(t, f)
+	env.OnActivity(ActivityOpenEpoch, anything, anything, anything).Return(int64(-1), nil)
+	env.ExecuteWorkflow(DispatcherType, State{})
+	var refused *temporal.ApplicationError
+	require.ErrorAs(t, env.GetWorkflowError(), &refused)
+	require.Equal(t, ErrorFenced, refused.Type())
+	require.ErrorContains(t, refused, "another dispatcher")
+}
+
+func TestCancellationEndsTheLoopAfterTheCycle(t *testing.T) {
+	t.Parallel()
+	f := &fakeQueue{pending: 5, slots: 5}
+	env := newEnv(t, f)
+	f.onAwait = env.CancelWorkflow
+	env.ExecuteWorkflow(DispatcherType, State{})
+	require.True(t, temporal.IsCanceledError(env.GetWorkflowError()))
+	require.Equal(t, 5, f.started)
+}
+
+func TestDetailsShowTheStateAsMarkdown(t *testing.T) {
+	t.Parallel()
+	since := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+	d := dispatcher{phase: PhaseParked, epoch: 3, State: State{Cycle: 12, Pause: &Pause{Actor: "ann", Reason: "deploy", Since: since},
+		Totals: Totals{Started: 5}, Waiting: map[string]int{"scheduled": 2, "at-capacity": 1}, LastError: "boom", LastErrorAt: &since,
+		Tunables: Tunables{}.WithDefaults()}}
+	require.Equal(t, `### Dispatcher: paused
+
+| | |
+|---|---|
+| paused | by ann since 2026-01-02 03:04:05: deploy |
+| cycle | 12 |
+| epoch | 3 |
+| started | 5 |
+| requeued / failed / expired | 0 / 0 / 0 |
+| workspaces waiting: at-capacity | 1 |
+| workspaces waiting: scheduled | 2 |
+| last error | 2026-01-02 03:04:05: `+"`boom`"+` |
+| batch size / parallelism | 128 / 32 |
+| spin / poll interval | 1s / 1s |
+`, d.details())
+}
+
+func actionNames(actions []Action) []string {
+	var names []string
+	for _, a := range actions {
+		names = append(names, a.Action)
+	}
+	return names
+}

@@ -1,0 +1,23 @@
+// Package workflows holds Sluice's workflows and everything that others must agree on to reach them: names of task
+// queues, workflow and activity types, search attributes, messages and payloads.
+//
+// It must not know SQL, the client or a clock of its own: it knows Temporal's workflow API, and asks for everything
+// else by calling an activity by its registered name, through one typed helper per step (steps.go).
+//
+// Dispatcher is a loop that never ends; its input is its whole state:
+//
+//	         ┌──────────────────────────────────────────────────────────────┐
+//	         ▼                                                              │
+//	1 messages ─ 2 CheckCapacity ─ 3 ClaimExecutions ─ 4 DispatchExecutions ┤ worked: again
+//	  │ paused: wait for a message                                          │
+//	  │ suggested: continue as new                          5 spin, then park when nothing was admissible
+//
+// Execution runs one definition's graph on its workspace's task queue and records how it ended, whatever happens.
+// Recovery, started by a schedule every minute, mends what no workflow is left to mend.
+//
+// Invariants:
+//   - steps 2 to 4 are local activities: they may run again when their workflow task is lost, so each is idempotent by
+//     (epoch, cycle) and its truth is in Postgres;
+//   - the dispatcher never waits longer than about a second inside one workflow task, so messages are answered;
+//   - a change here keeps the recorded histories in testdata/ replaying.
+package workflows

@@ -1,0 +1,66 @@
+package workflows
+
+import (
+	"github.com/google/uuid"
+	"go.temporal.io/sdk/temporal"
+)
+
+// Workflow types.
+const (
+	DispatcherType = "Dispatcher"
+	ExecutionType  = "Execution"
+	RecoveryType   = "Recovery"
+)
+
+// Workflow and schedule ids. There is one dispatcher because there can be one open workflow of an id.
+const (
+	DispatcherID       = "sluice-dispatcher"
+	RecoveryID         = "sluice-recovery"
+	RecoveryScheduleID = "sluice-recovery"
+)
+
+// ExecutionID is the workflow id of an execution. It derives from durable data only, so a repeated start finds the
+// first one.
+func ExecutionID(execution uuid.UUID) string { return "execution-" + execution.String() }
+
+// Search attributes of executions, all of type Keyword. `starter start` registers them.
+const (
+	AttributeWorkspace  = "SluiceWorkspaceId"
+	AttributePlan       = "SluicePlan"
+	AttributeDefinition = "SluiceDefinition"
+	AttributeQueueItem  = "SluiceQueueItemId"
+)
+
+// SearchAttributes are the names that a namespace must know before it can hold executions.
+func SearchAttributes() []string {
+	return []string{AttributeWorkspace, AttributePlan, AttributeDefinition, AttributeQueueItem}
+}
+
+// ExecutionAttributes are the values an execution carries.
+func ExecutionAttributes(workspace uuid.UUID, plan, definition string, queueItem uuid.UUID) temporal.SearchAttributes {
+	return temporal.NewSearchAttributes(
+		temporal.NewSearchAttributeKeyKeyword(AttributeWorkspace).ValueSet(workspace.String()),
+		temporal.NewSearchAttributeKeyKeyword(AttributePlan).ValueSet(plan),
+		temporal.NewSearchAttributeKeyKeyword(AttributeDefinition).ValueSet(definition),
+		temporal.NewSearchAttributeKeyKeyword(AttributeQueueItem).ValueSet(queueItem.String()),
+	)
+}
+
+// Activity types, by which workers register them.
+const (
+	ActivityOpenEpoch          = "OpenEpoch"
+	ActivityCheckCapacity      = "CheckCapacity"
+	ActivityClaimExecutions    = "ClaimExecutions"
+	ActivityDispatchExecutions = "DispatchExecutions"
+	ActivitySpinForWork        = "SpinForWork"
+	ActivityAwaitWork          = "AwaitWork"
+	ActivityLogAction          = "LogAction"
+	ActivityRecordOutcome      = "RecordOutcome"
+	ActivityCallHTTP           = "CallHTTP"
+	ActivitySweepQueue         = "SweepQueue"
+	ActivityReleaseStaleClaims = "ReleaseStaleClaims"
+	ActivityReconcileSlots     = "ReconcileSlots"
+)
+
+// ErrorFenced is the type of the application error that says: a newer dispatcher run owns the queue.
+const ErrorFenced = "Fenced"

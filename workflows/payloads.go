@@ -1,0 +1,154 @@
+package workflows
+
+import (
+	"encoding/json"
+
+	"github.com/google/uuid"
+
+	"sluice/internal/definition"
+)
+
+// CapacityRequest asks for the free slots of the shard's workspaces.
+type CapacityRequest struct {
+	Shard     int       `json:"shard"`
+	BatchSize int       `json:"batchSize"`
+	After     uuid.UUID `json:"after"`
+}
+
+// CapacityReport says who may start how many, and why the others may not.
+type CapacityReport struct {
+	Grants  []Grant        `json:"grants,omitempty"`
+	After   uuid.UUID      `json:"after"`
+	Waiting map[string]int `json:"waiting,omitempty"` // workspaces by reason
+	Mark    string         `json:"mark"`              // the moment it was read, for SpinForWork and AwaitWork
+	DueIn   Duration       `json:"dueIn,omitempty"`   // until the next scheduled item is ready; zero: there is none
+}
+
+// Grant allows a workspace up to Slots more starts, decided under Limit.
+type Grant struct {
+	WorkspaceID uuid.UUID `json:"workspaceId"`
+	Slots       int       `json:"slots"`
+	Limit       int       `json:"limit"`
+}
+
+// ClaimRequest names the cycle that claims; repeated, it claims nothing new.
+type ClaimRequest struct {
+	Shard  int     `json:"shard"`
+	Epoch  int64   `json:"epoch"`
+	Cycle  int64   `json:"cycle"`
+	Grants []Grant `json:"grants"`
+}
+
+// ClaimResult counts what is claimed now.
+type ClaimResult struct {
+	New     int `json:"new"`
+	Carried int `json:"carried"` // claimed before and not yet dispatched
+	Expired int `json:"expired"`
+	// Repeated says that this cycle had been accepted before, up to Newest: this is a step done again.
+	Repeated bool  `json:"repeated,omitempty"`
+	Newest   int64 `json:"newest,omitempty"`
+}
+
+// DispatchRequest starts whatever is claimed and not yet started.
+type DispatchRequest struct {
+	Shard       int   `json:"shard"`
+	Epoch       int64 `json:"epoch"`
+	Cycle       int64 `json:"cycle"`
+	Parallelism int   `json:"parallelism"`
+}
+
+// DispatchResult counts what became of the claims.
+type DispatchResult struct {
+	Started  int `json:"started"`
+	Requeued int `json:"requeued"`
+	Failed   int `json:"failed"`
+	// Left stay claimed, because Temporal could not be reached for them: the next cycle takes them up, after a pause.
+	Left      int    `json:"left"`
+	LastError string `json:"lastError,omitempty"`
+}
+
+// SpinRequest waits at most For for the doorbell.
+type SpinRequest struct {
+	Mark string   `json:"mark"`
+	For  Duration `json:"for"`
+}
+
+// AwaitRequest parks until the doorbell rings or DueIn has passed; zero means no due time.
+type AwaitRequest struct {
+	Shard int      `json:"shard"`
+	Mark  string   `json:"mark"`
+	DueIn Duration `json:"dueIn,omitempty"`
+	Poll  Duration `json:"poll"`
+}
+
+// Action is an operator's action for the activity log.
+type Action struct {
+	Actor   string          `json:"actor"`
+	Action  string          `json:"action"`
+	Reason  string          `json:"reason,omitempty"`
+	Details json.RawMessage `json:"details,omitempty"`
+}
+
+// ExecutionInput is all an execution needs to run.
+type ExecutionInput struct {
+	ExecutionID   uuid.UUID             `json:"executionId"`
+	WorkspaceID   uuid.UUID             `json:"workspaceId"`
+	Plan          string                `json:"plan"`
+	DefinitionID  uuid.UUID             `json:"workflowDefinitionId"`
+	VersionNumber int                   `json:"versionNumber"`
+	Definition    definition.Definition `json:"definition"`
+	Input         json.RawMessage       `json:"input"`
+}
+
+// Outcome statuses of an execution.
+const (
+	StatusCompleted  = "COMPLETED"
+	StatusFailed     = "FAILED"
+	StatusCancelled  = "CANCELLED"
+	StatusTerminated = "TERMINATED"
+	StatusTimedOut   = "TIMED_OUT"
+)
+
+// Outcome is how an execution ended.
+type Outcome struct {
+	ExecutionID uuid.UUID       `json:"executionId"`
+	RunID       string          `json:"runId"`
+	Status      string          `json:"status"`
+	Output      json.RawMessage `json:"output,omitempty"`
+	Error       *OutcomeError   `json:"error,omitempty"`
+}
+
+// OutcomeError is why an execution did not complete.
+type OutcomeError struct {
+	Message  string     `json:"message"`
+	NodeID   *uuid.UUID `json:"nodeId,omitempty"`
+	NodeName string     `json:"nodeName,omitempty"`
+}
+
+// HTTPRequest is one call of an http node.
+type HTTPRequest struct {
+	Method  string            `json:"method"`
+	URL     string            `json:"url"`
+	Headers map[string]string `json:"headers,omitempty"`
+	Body    json.RawMessage   `json:"body,omitempty"`
+	// IdempotencyKey is the same for every attempt of one node of one execution; sent as the header Idempotency-Key.
+	IdempotencyKey string `json:"idempotencyKey"`
+}
+
+// HTTPResponse is the output of an http node.
+type HTTPResponse struct {
+	Status    int             `json:"status"`
+	Body      json.RawMessage `json:"body,omitempty"` // as it came if it was JSON, else as a JSON string
+	Truncated bool            `json:"truncated,omitempty"`
+}
+
+// RecoveryReport counts what one recovery pass mended.
+type RecoveryReport struct {
+	Expired   int64 `json:"expired"`
+	Orphaned  int64 `json:"orphaned"`  // items whose workspace is gone
+	Released  int64 `json:"released"`  // stale claims put back
+	Settled   int64 `json:"settled"`   // stale claims whose workflow did exist
+	Checked   int64 `json:"checked"`   // slots compared with Temporal
+	Repaired  int64 `json:"repaired"`  // executions whose outcome was found in Temporal
+	BellsAged int64 `json:"bellsAged"` // doorbell rows deleted
+}

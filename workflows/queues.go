@@ -1,0 +1,18 @@
+package workflows
+
+import "github.com/google/uuid"
+
+// The task queues.
+const (
+	// TaskQueueDefault serves the dispatcher, recovery and their activities.
+	TaskQueueDefault = "workflows.default"
+	// TaskQueueExternalAPI serves the activities that call the outside world, with limits of their own.
+	TaskQueueExternalAPI = "activities.external-api"
+)
+
+const workspaceTaskQueuePrefix = "workflow.workspace."
+
+// WorkspaceTaskQueue is where the executions of one workspace run, and nobody else's.
+func WorkspaceTaskQueue(workspace uuid.UUID) string {
+	return workspaceTaskQueuePrefix + workspace.String()
+}
