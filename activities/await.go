@@ -1,0 +1,66 @@
+package activities
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"go.temporal.io/sdk/activity"
+	"go.temporal.io/sdk/temporal"
+
+	"sluice/queue"
+	"sluice/workflows"
+)
+
+const (
+	// spinEvery is how often a spin looks at the doorbell: 0.1 ms of Postgres each time.
+	spinEvery = 5 * time.Millisecond
+	// awaitAtMost ends an idle wait; capacity is then read afresh, whatever the doorbell said.
+	awaitAtMost = 10 * time.Minute
+	beatEvery   = time.Second
+)
+
+// SpinForWork looks at the doorbell every few milliseconds and tells whether it was rung in time.
+func (a *Activities) SpinForWork(ctx context.Context, r workflows.SpinRequest) (bool, error) {
+	rung, err := a.queue.Spin(ctx, queue.Mark(r.Mark), time.Now().Add(time.Duration(r.For)), spinEvery)
+	return rung, temporalError(err)
+}
+
+// AwaitWork parks: it returns when the doorbell is rung, when the next scheduled item is due, or after ten minutes.
+// A worker that stops hands the wait to another at once.
+func (a *Activities) AwaitWork(ctx context.Context, r workflows.AwaitRequest) (bool, error) {
+	until := time.Now().Add(awaitAtMost)
+	if r.DueIn > 0 {
+		until = time.Now().Add(min(time.Duration(r.DueIn), awaitAtMost))
+	}
+	waiting, cancel := context.WithCancelCause(ctx)
+	beating := make(chan struct{})
+	defer func() {
+		cancel(nil)
+		<-beating
+	}()
+	go func() {
+		defer close(beating)
+		beat := time.NewTicker(beatEvery)
+		defer beat.Stop()
+		for {
+			activity.RecordHeartbeat(ctx)
+			select {
+			case <-waiting.Done():
+				return
+			case <-activity.GetWorkerStopChannel(ctx):
+				cancel(errWorkerStopping)
+				return
+			case <-beat.C:
+			}
+		}
+	}()
+	rung, err := a.queue.Await(waiting, r.Shard, queue.Mark(r.Mark), until, time.Duration(r.Poll))
+	if err != nil && errors.Is(context.Cause(waiting), errWorkerStopping) {
+		err = errWorkerStopping
+	}
+	return rung, temporalError(err)
+}
+
+var errWorkerStopping = temporal.NewApplicationErrorWithOptions("this worker is stopping", "WorkerStopping",
+	temporal.ApplicationErrorOptions{NextRetryDelay: time.Millisecond, Category: temporal.ApplicationErrorCategoryBenign})

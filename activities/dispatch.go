@@ -1,0 +1,136 @@
+package activities
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+
+	"github.com/google/uuid"
+	"go.temporal.io/api/serviceerror"
+	"go.temporal.io/sdk/activity"
+	"golang.org/x/sync/errgroup"
+
+	"sluice/queue"
+	"sluice/workflows"
+)
+
+// DispatchExecutions starts the workflow of everything that is claimed and not dispatched, whichever run claimed it,
+// and settles each: DISPATCHED, back to PENDING with backoff, or FAILED with its reason. What Temporal gave no answer
+// for stays claimed: the next call asks again, and finds the workflow if it was started after all.
+func (a *Activities) DispatchExecutions(ctx context.Context, r workflows.DispatchRequest) (workflows.DispatchResult, error) {
+	claims, err := a.queue.Undispatched(ctx, workflows.MaxBatchSize)
+	if err != nil {
+		return workflows.DispatchResult{}, temporalError(err)
+	}
+	b := a.startAll(ctx, claims, r.Parallelism)
+	result := workflows.DispatchResult{Started: len(b.started), Left: len(b.left), LastError: b.lastError}
+	if len(b.started) > 0 {
+		if err := a.queue.Settle(ctx, b.started); err != nil {
+			return result, temporalError(err)
+		}
+	}
+	if len(b.failed) > 0 {
+		fence := queue.Fence{Shard: r.Shard, Epoch: r.Epoch, Cycle: r.Cycle}
+		requeued, err := a.queue.Requeue(ctx, fence, b.failed, a.retry)
+		if err != nil {
+			return result, temporalError(err)
+		}
+		result.Requeued, result.Failed = requeued.Pending, requeued.Failed
+	}
+	metrics := activity.GetMetricsHandler(ctx)
+	metrics.Counter("sluice_executions_started").Inc(int64(result.Started))
+	for _, f := range b.failed {
+		metrics.WithTags(map[string]string{"reason": f.Reason}).Counter("sluice_starts_failed").Inc(1)
+		activity.GetLogger(ctx).Warn("start failed", "item", f.ExecutionID, "reason", f.Reason, "permanent", f.Permanent, "error", f.Error)
+	}
+	return result, nil
+}
+
+// batch collects what became of the claims of one dispatch; its mutex guards all of it.
+type batch struct {
+	sync.Mutex
+	started   []queue.Started
+	failed    []queue.FailedStart
+	left      []uuid.UUID
+	lastError string
+}
+
+func (a *Activities) startAll(ctx context.Context, claims []queue.Claim, parallelism int) *batch {
+	hosted := map[uuid.UUID]bool{}
+	for _, c := range claims {
+		if !hosted[c.WorkspaceID] {
+			hosted[c.WorkspaceID] = true
+			a.ensureWorkspace(c.WorkspaceID)
+		}
+	}
+	var b batch
+	var group errgroup.Group
+	group.SetLimit(max(1, parallelism))
+	for _, c := range claims {
+		group.Go(func() error {
+			a.startOne(ctx, c, &b)
+			return nil
+		})
+	}
+	_ = group.Wait() // startOne reports through the batch
+	return &b
+}
+
+// startOne starts one execution and notes what became of it.
+func (a *Activities) startOne(ctx context.Context, c queue.Claim, b *batch) {
+	runID, failed, err := a.start(ctx, c)
+	b.Lock()
+	defer b.Unlock()
+	switch {
+	case failed != nil:
+		failed.ExecutionID = c.ExecutionID
+		b.failed = append(b.failed, *failed)
+	case err != nil:
+		b.left = append(b.left, c.ExecutionID)
+		b.lastError = err.Error()
+	default:
+		b.started = append(b.started, queue.Started{ExecutionID: c.ExecutionID, RunID: runID})
+	}
+}
+
+// start returns the run id of the execution's workflow, or why it was not started, or an error when that is unknown.
+func (a *Activities) start(ctx context.Context, c queue.Claim) (runID string, failed *queue.FailedStart, err error) {
+	options, input, failed := startOptions(c)
+	if failed != nil {
+		return "", failed, nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, startTimeout)
+	defer cancel()
+	run, err := a.client.ExecuteWorkflow(ctx, options, workflows.ExecutionType, input)
+	if err == nil {
+		return run.GetRunID(), nil, nil
+	}
+	var already *serviceerror.WorkflowExecutionAlreadyStarted
+	if errors.As(err, &already) {
+		return a.startedBefore(ctx, c, already.RunId)
+	}
+	switch judgeStart(err) {
+	case startPermanent:
+		return "", &queue.FailedStart{Reason: reasonRefused, Error: err.Error(), Permanent: true}, nil
+	case startFailed:
+		return "", &queue.FailedStart{Reason: reasonStartFailed, Error: err.Error()}, nil
+	}
+	return "", nil, fmt.Errorf("start %s: %w", options.ID, err)
+}
+
+// startedBefore tells our own earlier start, which is success, from somebody else's workflow of that id.
+func (a *Activities) startedBefore(ctx context.Context, c queue.Claim, runID string) (string, *queue.FailedStart, error) {
+	id := workflows.ExecutionID(c.ExecutionID)
+	found, err := a.client.DescribeWorkflowExecution(ctx, id, runID)
+	if err != nil {
+		return "", nil, fmt.Errorf("describe %s: %w", id, err)
+	}
+	info := found.GetWorkflowExecutionInfo()
+	ours := info.GetType().GetName() == workflows.ExecutionType && info.GetTaskQueue() == workflows.WorkspaceTaskQueue(c.WorkspaceID)
+	if !ours {
+		return "", &queue.FailedStart{Reason: reasonIDTaken, Permanent: true, Error: fmt.Sprintf(
+			"workflow %s run %s of type %s on task queue %s is not ours", id, runID, info.GetType().GetName(), info.GetTaskQueue())}, nil
+	}
+	return runID, nil, nil
+}

@@ -1,0 +1,20 @@
+// Package activities is the edge: what the workflows ask for, done on Postgres (queue) and on Temporal (client).
+//
+// It owns the translation between the three: payloads of package workflows to calls of package queue, errors of both
+// to Temporal's retryable and non-retryable (errors.go, the one place), definitions to start options. It must not hold
+// SQL, and decides nothing about capacity: CheckCapacity reads the facts and lets internal/admission deal.
+//
+//	activity             kind     idempotent because
+//	OpenEpoch            local    the same run id gets the same epoch
+//	CheckCapacity        local    reads only
+//	ClaimExecutions      local    a cycle is accepted once
+//	DispatchExecutions   local    workflow ids derive from queue items; "already started by us" is success
+//	SpinForWork          local    reads only
+//	AwaitWork            regular  its row in `parked` carries a token of its own
+//	LogAction            local    may log twice: a fact for people, not for decisions
+//	RecordOutcome        local    the first outcome stays
+//	CallHTTP             regular  sends an Idempotency-Key; the endpoint decides
+//	SweepQueue           regular  each transition is guarded in its statement
+//	ReleaseStaleClaims   regular  the same
+//	ReconcileSlots       regular  the same; verifies with Temporal before it frees
+package activities

@@ -1,0 +1,67 @@
+package activities
+
+import (
+	"errors"
+
+	"go.temporal.io/api/serviceerror"
+	"go.temporal.io/sdk/temporal"
+
+	"sluice/queue"
+	"sluice/workflows"
+)
+
+// temporalError maps what the queue says to what Temporal retries: a refused request and a lost fence will not get
+// better, everything else may.
+func temporalError(err error) error {
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, queue.ErrFenced):
+		return temporal.NewNonRetryableApplicationError(err.Error(), workflows.ErrorFenced, err)
+	}
+	var refused *queue.RequestError
+	if errors.As(err, &refused) {
+		return temporal.NewNonRetryableApplicationError(err.Error(), "RefusedRequest", err)
+	}
+	return err
+}
+
+// Reasons of failed starts, as they stand in queue_items.error, in logs and in metrics.
+const (
+	reasonWorkspaceGone  = "workspace-gone"
+	reasonDefinitionGone = "definition-gone"
+	reasonVersionGone    = "version-gone"
+	reasonInvalidGraph   = "invalid-definition"
+	reasonRefused        = "start-refused"
+	reasonIDTaken        = "workflow-id-taken"
+	reasonStartFailed    = "start-failed"
+)
+
+// startVerdict is what an error of a start means for its item.
+type startVerdict int
+
+const (
+	startUnknown   startVerdict = iota // Temporal was not reached: it may or may not have started; ask again
+	startFailed                        // not started; another attempt may succeed
+	startPermanent                     // not started, and no attempt will be
+)
+
+// judgeStart classifies an error of StartWorkflowExecution. What the server refused is certain; what never got an
+// answer is not, and must not count as a failed start.
+func judgeStart(err error) startVerdict {
+	var (
+		invalid       *serviceerror.InvalidArgument
+		noNamespace   *serviceerror.NamespaceNotFound
+		noPermission  *serviceerror.PermissionDenied
+		unimplemented *serviceerror.Unimplemented
+		precondition  *serviceerror.FailedPrecondition
+		internal      *serviceerror.Internal
+	)
+	switch {
+	case errors.As(err, &invalid), errors.As(err, &noNamespace), errors.As(err, &noPermission), errors.As(err, &unimplemented):
+		return startPermanent
+	case errors.As(err, &precondition), errors.As(err, &internal):
+		return startFailed
+	}
+	return startUnknown
+}

@@ -1,0 +1,42 @@
+package activities
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+
+	"go.temporal.io/sdk/activity"
+
+	"sluice/queue"
+	"sluice/workflows"
+)
+
+// RecordOutcome ends an execution in Postgres, which frees its slot and rings the dispatcher.
+func (a *Activities) RecordOutcome(ctx context.Context, o workflows.Outcome) error {
+	recorded, err := a.record(ctx, o)
+	if recorded {
+		activity.GetMetricsHandler(ctx).WithTags(map[string]string{"status": o.Status}).Counter("sluice_executions_ended").Inc(1)
+	}
+	return temporalError(err)
+}
+
+// LogAction records an operator's action on the dispatcher.
+func (a *Activities) LogAction(ctx context.Context, action workflows.Action) error {
+	entry := queue.Activity{Actor: action.Actor, Action: action.Action, Details: action.Details}
+	if action.Reason != "" {
+		entry.Reason = &action.Reason
+	}
+	return temporalError(a.queue.Log(ctx, entry))
+}
+
+func (a *Activities) record(ctx context.Context, o workflows.Outcome) (bool, error) {
+	outcome := queue.Outcome{ExecutionID: o.ExecutionID, RunID: o.RunID, Status: o.Status, Output: o.Output}
+	if o.Error != nil {
+		raw, err := json.Marshal(o.Error)
+		if err != nil {
+			return false, fmt.Errorf("encode outcome error: %w", err)
+		}
+		outcome.Error = raw
+	}
+	return a.queue.RecordOutcome(ctx, outcome)
+}
