@@ -1,0 +1,204 @@
+package e2e
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/stretchr/testify/require"
+	"go.temporal.io/sdk/client"
+	sdklog "go.temporal.io/sdk/log"
+
+	"sluice/internal/devstack/devtest"
+	"sluice/internal/operate"
+	"sluice/queue"
+	"sluice/schema"
+	"sluice/worker/host"
+	"sluice/workflows"
+)
+
+func TestMain(m *testing.M) { devtest.Main(m) }
+
+// stack is a database and a namespace of its own, with a worker process in them.
+type stack struct {
+	t         *testing.T
+	ctx       context.Context
+	queue     *queue.Queue
+	pool      *pgxpool.Pool
+	client    client.Client
+	namespace string
+}
+
+const patience = 60 * time.Second
+
+// newStack starts no dispatcher and no worker.
+func newStack(t *testing.T) *stack {
+	t.Helper()
+	ctx := context.Background()
+	url := devtest.PostgresFrom(t, "sluice", func(ctx context.Context, url string) error {
+		_, err := schema.Migrate(ctx, url)
+		return err
+	})
+	attributes := map[string]string{}
+	for _, name := range workflows.SearchAttributes() {
+		attributes[name] = "Keyword"
+	}
+	address, namespace := devtest.Namespace(t, attributes)
+	c, err := client.Dial(client.Options{HostPort: address, Namespace: namespace, Identity: "sluice-test",
+		Logger: sdklog.NewStructuredLogger(slog.New(slog.DiscardHandler))})
+	require.NoError(t, err)
+	t.Cleanup(c.Close)
+	pool, err := queue.DispatcherPool(ctx, url, 20)
+	require.NoError(t, err)
+	t.Cleanup(pool.Close)
+	return &stack{t: t, ctx: ctx, queue: queue.New(pool), pool: pool, client: c, namespace: namespace}
+}
+
+// host runs a worker process until the returned function is called, or to the end of the test.
+func (s *stack) host(change func(*host.Config)) (stop func()) {
+	s.t.Helper()
+	config := host.Config{Client: s.client, Queue: s.queue, Logger: slog.New(slog.DiscardHandler), PollInterval: 100 * time.Millisecond}
+	if change != nil {
+		change(&config)
+	}
+	h, err := host.New(config)
+	require.NoError(s.t, err)
+	ctx, cancel := context.WithCancel(s.ctx)
+	done := make(chan error, 1)
+	go func() { done <- h.Run(ctx) }()
+	require.Eventually(s.t, func() bool { return h.Ready() == nil }, patience, 10*time.Millisecond)
+	stopped := false
+	stop = func() {
+		if !stopped {
+			stopped = true
+			cancel()
+			require.NoError(s.t, <-done)
+		}
+	}
+	s.t.Cleanup(stop)
+	return stop
+}
+
+// run starts a worker process and the dispatcher.
+func (s *stack) run() {
+	s.t.Helper()
+	s.host(nil)
+	s.dispatch(workflows.State{})
+}
+
+func (s *stack) dispatch(state workflows.State) {
+	s.t.Helper()
+	_, err := operate.Start(s.ctx, s.client, s.namespace, state)
+	require.NoError(s.t, err)
+}
+
+func (s *stack) workspace(plan string) queue.Workspace {
+	s.t.Helper()
+	w, err := s.queue.CreateWorkspace(s.ctx, "acme "+uuid.NewString()[:8], plan, "test")
+	require.NoError(s.t, err)
+	return w
+}
+
+// tier makes a plan of its own with this limit.
+func (s *stack) tier(limit int) string {
+	s.t.Helper()
+	plan := "T" + strings.ToUpper(strings.ReplaceAll(uuid.NewString()[:8], "-", ""))
+	_, err := s.queue.SetTier(s.ctx, plan, queue.TierChange{MaxConcurrentWorkflows: &limit}, "test")
+	require.NoError(s.t, err)
+	return plan
+}
+
+// node is one node of a definition under test; needs are indexes of nodes.
+type node struct {
+	kind   string
+	config string
+	needs  []int
+}
+
+func (s *stack) definition(workspace uuid.UUID, nodes ...node) queue.Definition {
+	s.t.Helper()
+	ids := make([]uuid.UUID, len(nodes))
+	for i := range ids {
+		ids[i] = uuid.New()
+	}
+	list := make([]map[string]any, len(nodes))
+	for i, n := range nodes {
+		list[i] = map[string]any{"id": ids[i], "name": fmt.Sprintf("%s-%d", n.kind, i), "type": n.kind}
+		if n.config != "" {
+			list[i]["config"] = json.RawMessage(n.config)
+		}
+		for _, need := range n.needs {
+			needs, _ := list[i]["needs"].([]uuid.UUID)
+			list[i]["needs"] = append(needs, ids[need])
+		}
+	}
+	raw, err := json.Marshal(map[string]any{"name": "flow-" + uuid.NewString()[:8], "nodes": list})
+	require.NoError(s.t, err)
+	d, err := s.queue.ApplyDefinition(s.ctx, workspace, raw, "test")
+	require.NoError(s.t, err)
+	return d
+}
+
+func (s *stack) enqueue(item queue.Item) uuid.UUID {
+	s.t.Helper()
+	answer, err := s.queue.Enqueue(s.ctx, item)
+	require.NoError(s.t, err)
+	return answer.QueueID
+}
+
+// await waits until the item's status, or that of its execution, is the wanted one.
+func (s *stack) await(id uuid.UUID, want string) queue.ItemView {
+	s.t.Helper()
+	var item queue.ItemView
+	require.Eventually(s.t, func() bool {
+		var err error
+		item, err = s.queue.Item(s.ctx, id)
+		return err == nil && (item.Status == want || item.ExecutionStatus != nil && *item.ExecutionStatus == want)
+	}, patience, 10*time.Millisecond, "item %s never became %s", id, want)
+	return item
+}
+
+// count runs a query that returns one number.
+func (s *stack) count(sql string, args ...any) int {
+	s.t.Helper()
+	var n int
+	require.NoError(s.t, s.pool.QueryRow(s.ctx, sql, args...).Scan(&n))
+	return n
+}
+
+func (s *stack) awaitCount(want int, sql string, args ...any) {
+	s.t.Helper()
+	var got int
+	require.Eventually(s.t, func() bool {
+		got = s.count(sql, args...)
+		return got == want
+	}, patience, 20*time.Millisecond, "%s: want %d", sql, want)
+}
+
+// audit checks the invariants that must hold once nothing is in flight any more.
+func (s *stack) audit() {
+	s.t.Helper()
+	require.Zero(s.t, s.count(`SELECT count(*) FROM sluice.slots s FULL JOIN
+		(SELECT id FROM sluice.workflow_executions WHERE completed_at IS NULL) e ON e.id = s.execution_id
+		WHERE s.execution_id IS NULL OR e.id IS NULL`), "a slot is held if and only if its execution is open")
+	require.Zero(s.t, s.count(`SELECT count(*) FROM (SELECT id FROM sluice.queue_items GROUP BY id HAVING count(*) > 1) twice`),
+		"an item is in one place")
+}
+
+// peak is the most slots the workspace ever held at once, from the recorded intervals.
+func (s *stack) peak(workspace uuid.UUID) int {
+	s.t.Helper()
+	return s.count(`
+		SELECT coalesce(max(held), 0) FROM (
+			SELECT sum(change) OVER (ORDER BY at, change) AS held FROM (
+				SELECT claimed_at AS at, 1 AS change FROM sluice.workflow_executions WHERE workspace_id = $1
+				UNION ALL
+				SELECT completed_at, -1 FROM sluice.workflow_executions WHERE workspace_id = $1 AND completed_at IS NOT NULL
+			) AS changes) AS history`, workspace)
+}
