@@ -1,0 +1,156 @@
+package connect
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgxpool"
+)
+
+// Postgres opens a pool and returns it once the server has answered. open makes the pool and need not connect; nil
+// stands for pgxpool.New. The caller closes the pool. Errors: *Error, or the context's.
+func Postgres(ctx context.Context, databaseURL string, wait Wait, open func(context.Context, string) (*pgxpool.Pool, error)) (*pgxpool.Pool, error) {
+	address, err := postgresAddress(databaseURL)
+	if err != nil {
+		return nil, err
+	}
+	if open == nil {
+		open = pgxpool.New
+	}
+	pool, err := open(ctx, databaseURL)
+	if err != nil {
+		return nil, &Error{Server: "Postgres", Address: address, Reason: scrub(err.Error(), databaseURL), Remedy: remedyURL, Err: err}
+	}
+	err = wait.until(ctx, "Postgres", address, func(ctx context.Context) *failure {
+		return postgresFailure(pool.Ping(ctx), databaseURL)
+	})
+	if err != nil {
+		pool.Close()
+		return nil, err
+	}
+	return pool, nil
+}
+
+const (
+	remedyURL     = "set DATABASE_URL to postgres://user:password@host:5432/database"
+	remedyAddress = "is it running, and is DATABASE_URL right?"
+)
+
+// postgresAddress returns the servers that the URL names as host:port.
+func postgresAddress(databaseURL string) (string, error) {
+	// url.Parse comes first, and without its error: that quotes from a password with unescaped characters.
+	if strings.HasPrefix(databaseURL, "postgres://") || strings.HasPrefix(databaseURL, "postgresql://") {
+		if _, err := url.Parse(databaseURL); err != nil {
+			return "", &Error{Server: "Postgres", Reason: "the database URL is malformed",
+				Remedy: remedyURL + " and percent-encode characters such as # % / : @ in the password", Err: errors.New("malformed url")}
+		}
+	}
+	config, err := pgx.ParseConfig(databaseURL)
+	if err != nil {
+		reason := "the database URL is malformed"
+		if inner := errors.Unwrap(err); inner != nil {
+			reason += ": " + scrub(inner.Error(), databaseURL)
+		}
+		return "", &Error{Server: "Postgres", Reason: reason, Remedy: remedyURL, Err: errors.New("malformed url")}
+	}
+	addresses := []string{hostPort(config.Host, config.Port)}
+	for _, fallback := range config.Fallbacks {
+		if a := hostPort(fallback.Host, fallback.Port); !slices.Contains(addresses, a) {
+			addresses = append(addresses, a)
+		}
+	}
+	return strings.Join(addresses, ", "), nil
+}
+
+func hostPort(host string, port uint16) string {
+	if strings.HasPrefix(host, "/") {
+		return fmt.Sprintf("%s/.s.PGSQL.%d", host, port)
+	}
+	return net.JoinHostPort(host, strconv.Itoa(int(port)))
+}
+
+// postgresFailure tells what a ping's error means; nil for nil.
+func postgresFailure(err error, databaseURL string) *failure {
+	if err == nil {
+		return nil
+	}
+	f := &failure{reason: networkReason(err), remedy: remedyAddress, err: err}
+	var pg *pgconn.PgError
+	switch {
+	case errors.As(err, &pg):
+		f.reason = pg.Message
+		switch pg.Code {
+		case "28P01", "28000": // invalid_password, invalid_authorization_specification
+			f.final, f.remedy = true, "check user, password and sslmode in DATABASE_URL"
+		case "3D000": // invalid_catalog_name
+			f.final, f.remedy = true, "create the database, or name another one in DATABASE_URL"
+		}
+	case f.reason == "":
+		f.reason = scrub(innermost(err).Error(), databaseURL)
+		if isTLS(err.Error()) {
+			f.final, f.remedy = true, "check sslmode and sslrootcert in DATABASE_URL"
+		}
+	}
+	return f
+}
+
+// networkReason is the bare reason of a failed dial, or "".
+func networkReason(err error) string {
+	var dns *net.DNSError
+	var errno syscall.Errno
+	switch {
+	case errors.As(err, &dns):
+		return "host " + dns.Name + " is unknown: " + dns.Err
+	case errors.As(err, &errno):
+		return errno.Error()
+	case errors.Is(err, context.DeadlineExceeded):
+		return "no answer in time"
+	}
+	return ""
+}
+
+func isTLS(message string) bool {
+	for _, sign := range []string{"tls:", "x509:", "TLS connection", "tls error", "certificate"} {
+		if strings.Contains(message, sign) {
+			return true
+		}
+	}
+	return false
+}
+
+func innermost(err error) error {
+	for {
+		next := errors.Unwrap(err)
+		if next == nil {
+			return err
+		}
+		err = next
+	}
+}
+
+// scrub takes the password out of a text.
+func scrub(text, databaseURL string) string {
+	config, err := pgx.ParseConfig(databaseURL)
+	secrets := []string{databaseURL}
+	if err == nil {
+		secrets = append(secrets, config.Password)
+	} else if u, err := url.Parse(databaseURL); err == nil && u.User != nil {
+		password, _ := u.User.Password()
+		secrets = append(secrets, password)
+	}
+	for _, secret := range secrets {
+		if secret != "" {
+			text = strings.ReplaceAll(text, secret, "xxxxx")
+		}
+	}
+	return text
+}
