@@ -1,0 +1,87 @@
+package operate
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	enumspb "go.temporal.io/api/enums/v1"
+	"go.temporal.io/sdk/client"
+	"go.temporal.io/sdk/temporal"
+
+	"sluice/workflows"
+)
+
+const (
+	recoveryEvery   = time.Minute
+	recoveryTimeout = 5 * time.Minute
+)
+
+func recoverySpec() client.ScheduleSpec {
+	return client.ScheduleSpec{Intervals: []client.ScheduleIntervalSpec{{Every: recoveryEvery}}}
+}
+
+func recoveryPolicy() client.SchedulePolicies {
+	// A pass that was missed is not made up for: the next one sees everything.
+	return client.SchedulePolicies{Overlap: enumspb.SCHEDULE_OVERLAP_POLICY_SKIP, CatchupWindow: time.Minute}
+}
+
+func recoveryAction() *client.ScheduleWorkflowAction {
+	return &client.ScheduleWorkflowAction{
+		ID: workflows.RecoveryID, Workflow: workflows.RecoveryType, TaskQueue: workflows.TaskQueueDefault,
+		WorkflowRunTimeout: recoveryTimeout, StaticSummary: "Sluice recovery",
+	}
+}
+
+// ensureRecovery creates the recovery schedule, or brings an older one up to date. A paused one stays paused.
+func ensureRecovery(ctx context.Context, c client.Client) error {
+	policy := recoveryPolicy()
+	_, err := c.ScheduleClient().Create(ctx, client.ScheduleOptions{
+		ID: workflows.RecoveryScheduleID, Spec: recoverySpec(), Action: recoveryAction(),
+		Overlap: policy.Overlap, CatchupWindow: policy.CatchupWindow,
+	})
+	if err == nil {
+		return nil
+	}
+	if !errors.Is(err, temporal.ErrScheduleAlreadyRunning) {
+		return fmt.Errorf("create schedule %s: %w", workflows.RecoveryScheduleID, err)
+	}
+	err = c.ScheduleClient().GetHandle(ctx, workflows.RecoveryScheduleID).Update(ctx, client.ScheduleUpdateOptions{DoUpdate: updateRecovery})
+	if err != nil && !errors.Is(err, temporal.ErrSkipScheduleUpdate) {
+		return fmt.Errorf("update schedule %s: %w", workflows.RecoveryScheduleID, err)
+	}
+	return nil
+}
+
+func updateRecovery(in client.ScheduleUpdateInput) (*client.ScheduleUpdate, error) {
+	schedule := in.Description.Schedule
+	if upToDate(schedule) {
+		return nil, temporal.ErrSkipScheduleUpdate
+	}
+	spec, policy := recoverySpec(), recoveryPolicy()
+	schedule.Spec, schedule.Policy, schedule.Action = &spec, &policy, recoveryAction()
+	return &client.ScheduleUpdate{Schedule: &schedule}, nil
+}
+
+// upToDate compares what the server keeps of a schedule with what this build wants.
+func upToDate(s client.Schedule) bool {
+	action, ok := s.Action.(*client.ScheduleWorkflowAction)
+	if !ok || s.Spec == nil || s.Policy == nil {
+		return false
+	}
+	want, policy := recoveryAction(), recoveryPolicy()
+	return action.ID == want.ID && action.Workflow == want.Workflow && action.TaskQueue == want.TaskQueue &&
+		action.WorkflowRunTimeout == want.WorkflowRunTimeout && len(action.Args) == 0 &&
+		*s.Policy == policy &&
+		len(s.Spec.Intervals) == 1 && s.Spec.Intervals[0] == recoverySpec().Intervals[0] &&
+		len(s.Spec.Calendars) == 0 && len(s.Spec.CronExpressions) == 0 && len(s.Spec.Skip) == 0
+}
+
+func deleteRecovery(ctx context.Context, c client.Client) error {
+	err := c.ScheduleClient().GetHandle(ctx, workflows.RecoveryScheduleID).Delete(ctx)
+	if err != nil && !isNotFound(err) {
+		return fmt.Errorf("delete schedule %s: %w", workflows.RecoveryScheduleID, err)
+	}
+	return nil
+}
