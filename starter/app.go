@@ -1,0 +1,141 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/spf13/cobra"
+	"go.temporal.io/sdk/client"
+	"go.temporal.io/sdk/log"
+
+	"sluice/internal/connect"
+	"sluice/queue"
+	"sluice/schema"
+)
+
+// connectPatience is how long a command waits for a server: a person waits for the answer.
+const connectPatience = 5 * time.Second
+
+// app is one run of one command: its flags, its configuration and the connections it has opened.
+type app struct {
+	surroundings
+	flags   flags
+	config  config
+	timeout time.Duration
+	// entered tells that the command line was understood: what fails before is the user's usage.
+	entered bool
+
+	pool     *pgxpool.Pool
+	temporal client.Client
+}
+
+// action is the body of a command. It runs with the configuration loaded and the timeout set.
+type action func(ctx context.Context, args []string) error
+
+// unbounded is for commands that must not be cut off; an explicit --timeout still counts.
+const unbounded = "unbounded"
+
+// does gives a command its body.
+func (a *app) does(command *cobra.Command, act action) *cobra.Command {
+	command.RunE = func(command *cobra.Command, args []string) error {
+		a.entered = true
+		ctx := command.Context()
+		a.timeout = a.flags.timeout
+		if a.timeout < 0 {
+			return usage("--timeout must not be negative, got %s", a.timeout)
+		}
+		if command.Annotations[unbounded] != "" && !command.Flags().Changed("timeout") {
+			a.timeout = 0
+		}
+		if a.timeout > 0 {
+			limited, cancel := context.WithTimeout(ctx, a.timeout)
+			defer cancel()
+			ctx = limited
+		}
+		var err error
+		if a.config, err = loadConfig(a.flags, a.env, a.user); err != nil {
+			return err
+		}
+		return act(ctx, args)
+	}
+	return command
+}
+
+// queue opens the database once and checks that it has the schema.
+func (a *app) queue(ctx context.Context) (*queue.Queue, error) {
+	pool, err := a.database(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if err := schema.Check(ctx, pool); err != nil {
+		return nil, err
+	}
+	return queue.New(pool), nil
+}
+
+// database opens the database once, migrated or not.
+func (a *app) database(ctx context.Context) (*pgxpool.Pool, error) {
+	if a.pool != nil {
+		return a.pool, nil
+	}
+	if a.config.DatabaseURL == "" {
+		return nil, a.config.noDatabase
+	}
+	pool, err := connect.Postgres(ctx, a.config.DatabaseURL, a.wait(), openPool)
+	if err != nil {
+		return nil, err
+	}
+	a.pool = pool
+	return pool, nil
+}
+
+func openPool(ctx context.Context, databaseURL string) (*pgxpool.Pool, error) {
+	config, err := pgxpool.ParseConfig(databaseURL)
+	if err != nil {
+		return nil, fmt.Errorf("parse database url: %w", err)
+	}
+	config.MaxConns = 2
+	if config.ConnConfig.RuntimeParams["application_name"] == "" {
+		config.ConnConfig.RuntimeParams["application_name"] = "starter"
+	}
+	return pgxpool.NewWithConfig(ctx, config)
+}
+
+// client connects to Temporal once.
+func (a *app) client(ctx context.Context) (client.Client, error) {
+	if a.temporal != nil {
+		return a.temporal, nil
+	}
+	options := a.config.Temporal
+	options.Logger = log.NewStructuredLogger(slog.New(slog.DiscardHandler)) // errors are returned; there is nothing else to say
+	options.Identity = a.config.Actor
+	c, err := connect.Temporal(ctx, options, a.wait())
+	if err != nil {
+		return nil, err
+	}
+	a.temporal = c
+	return c, nil
+}
+
+func (a *app) wait() connect.Wait {
+	return connect.Wait{Patience: connectPatience, Notify: a.note}
+}
+
+// note tells the user something that is not the result.
+func (a *app) note(message string) {
+	if !a.flags.json {
+		fmt.Fprintln(a.stderr, message)
+	}
+}
+
+func (a *app) close() {
+	if a.temporal != nil {
+		a.temporal.Close()
+	}
+	if a.pool != nil {
+		a.pool.Close()
+	}
+}

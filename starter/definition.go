@@ -1,0 +1,85 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"sluice/queue"
+)
+
+// maxDefinitionFile bounds what is read; the queue has the exact limit and the better message.
+const maxDefinitionFile = 4 << 20
+
+func (a *app) definitionCommand() *cobra.Command {
+	return a.group("definition", "Apply and list workflow definitions", a.definitionApply(), a.definitionList())
+}
+
+func (a *app) definitionApply() *cobra.Command {
+	var workspace string
+	command := &cobra.Command{
+		Use: "apply FILE", Short: "Make a file the current version of the definition it names", Args: exactly("FILE"),
+		Long: "Validate a definition file (- reads stdin) and make it the current version of the definition with its name\n" +
+			"in the workspace. Applying what is current already changes nothing.",
+		Example: "  starter definition apply order.json --workspace 0199…",
+	}
+	command.Flags().StringVar(&workspace, "workspace", "", "the workspace's `id`")
+	_ = command.MarkFlagRequired("workspace") // fails only for a flag that does not exist
+	return a.does(command, func(ctx context.Context, args []string) error {
+		id, err := workspaceID("--workspace", workspace)
+		if err != nil {
+			return err
+		}
+		raw, err := a.readFile(args[0], maxDefinitionFile)
+		if err != nil {
+			return err
+		}
+		q, err := a.queue(ctx)
+		if err != nil {
+			return err
+		}
+		applied, err := q.ApplyDefinition(ctx, id, raw, a.config.Actor)
+		if err != nil {
+			return err
+		}
+		return a.result(applied, func(w io.Writer) {
+			_, _ = fmt.Fprintf(w, "definition %s is at version %d: %s (%s)\n", applied.Name, applied.Version, applied.ID, plural(applied.Nodes, "node", "nodes"))
+		})
+	})
+}
+
+func (a *app) definitionList() *cobra.Command {
+	var workspace string
+	command := &cobra.Command{Use: "list", Short: "List definitions at their current versions", Args: exactly()}
+	command.Flags().StringVar(&workspace, "workspace", "", "only those of the workspace with this `id`")
+	return a.does(command, func(ctx context.Context, _ []string) error {
+		id, err := optionalWorkspace(command, workspace)
+		if err != nil {
+			return err
+		}
+		q, err := a.queue(ctx)
+		if err != nil {
+			return err
+		}
+		list, err := q.Definitions(ctx, id)
+		if err != nil {
+			return err
+		}
+		return a.result(append([]queue.Definition{}, list...), func(w io.Writer) { renderDefinitions(w, list, a.now()) })
+	})
+}
+
+func renderDefinitions(w io.Writer, list []queue.Definition, now time.Time) {
+	if len(list) == 0 {
+		_, _ = fmt.Fprintln(w, "no definitions; add one with: starter definition apply FILE --workspace ID")
+		return
+	}
+	rows := make([][]string, len(list))
+	for i, d := range list {
+		rows[i] = []string{d.ID.String(), d.Name, fmt.Sprint(d.Version), fmt.Sprint(d.Nodes), relative(&d.UpdatedAt, now), d.WorkspaceID.String()}
+	}
+	table(w, []string{"DEFINITION", "NAME", "VERSION", "NODES", "UPDATED", "WORKSPACE"}, rows)
+}

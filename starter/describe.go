@@ -1,0 +1,112 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"sluice/queue"
+	"sluice/workflows"
+)
+
+// described is one item with its story.
+type described struct {
+	queue.ItemView
+	Activity []queue.Activity `json:"activity"`
+	WebURL   string           `json:"webUrl,omitempty"`
+}
+
+func (a *app) describeCommand() *cobra.Command {
+	return a.does(&cobra.Command{
+		Use: "describe ID", Short: "Show one item, its execution and its story", Args: exactly("ID"),
+	}, func(ctx context.Context, args []string) error {
+		id, err := itemID(args[0])
+		if err != nil {
+			return err
+		}
+		q, err := a.queue(ctx)
+		if err != nil {
+			return err
+		}
+		item, err := q.Item(ctx, id)
+		if err != nil {
+			return err
+		}
+		story, err := q.ItemActivity(ctx, id)
+		if err != nil {
+			return err
+		}
+		result := described{ItemView: item, Activity: append([]queue.Activity{}, story...)}
+		if item.ExecutionID != nil {
+			result.WebURL = a.workflowLink(workflows.ExecutionID(*item.ExecutionID), deref(item.EngineRunID))
+		}
+		return a.result(result, func(w io.Writer) { renderItem(w, result, a.now()) })
+	})
+}
+
+func renderItem(w io.Writer, d described, now time.Time) {
+	workflow := ""
+	if d.ExecutionID != nil {
+		workflow = workflows.ExecutionID(*d.ExecutionID)
+	}
+	attempts := ""
+	if d.AttemptCount > 0 {
+		attempts = plural(d.AttemptCount, "failed start", "failed starts")
+	}
+	fields(w,
+		"item", d.ID.String(),
+		"status", d.Status,
+		"execution", deref(d.ExecutionStatus),
+		"error", shorten(itemError(d.ItemView), 500),
+		"attempts", attempts,
+		"workspace", d.WorkspaceID.String(),
+		"definition", d.WorkflowDefinitionID.String(),
+		"priority", fmt.Sprint(d.Priority),
+		"unique key", deref(d.UniqueKey),
+		"enqueued", withRelative(&d.CreatedAt, now),
+		"available", withRelative(&d.AvailableAt, now),
+		"expires", withRelative(d.ExpiresAt, now),
+		"started", withRelative(d.DispatchedAt, now),
+		"ended", withRelative(d.CompletedAt, now),
+		"workflow", workflow,
+		"run", deref(d.EngineRunID),
+		"web ui", d.WebURL,
+		"input", shorten(string(d.Input), 500),
+		"output", shorten(string(d.Output), 500))
+	if len(d.Activity) == 0 {
+		return
+	}
+	_, _ = fmt.Fprintln(w)
+	rows := make([][]string, len(d.Activity))
+	for i, step := range d.Activity {
+		details := string(step.Details)
+		if details == "{}" {
+			details = ""
+		}
+		rows[i] = []string{step.At.UTC().Format("2006-01-02T15:04:05.000Z07:00"), step.Actor, step.Action, deref(step.Reason), shorten(details, 80)}
+	}
+	table(w, []string{"AT", "ACTOR", "ACTION", "REASON", "DETAILS"}, rows)
+}
+
+func withRelative(t *time.Time, now time.Time) string {
+	if t == nil {
+		return ""
+	}
+	return stamp(t) + " (" + relative(t, now) + ")"
+}
+
+// outcomeMessage is the text of an execution's error, or the raw JSON when it has another form.
+func outcomeMessage(raw json.RawMessage) string {
+	var e workflows.OutcomeError
+	if err := json.Unmarshal(raw, &e); err != nil || e.Message == "" {
+		return string(raw)
+	}
+	if e.NodeName != "" {
+		return "node " + e.NodeName + ": " + e.Message
+	}
+	return e.Message
+}

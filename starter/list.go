@@ -1,0 +1,113 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"sluice/queue"
+)
+
+const maxLimit = 10_000
+
+// statuses are what --status knows: those of items, then those of executions.
+var statuses = []string{
+	"PENDING", "CLAIMED", "DISPATCHED", "FAILED", "CANCELLED", "EXPIRED",
+	"RUNNING", "COMPLETED", "TERMINATED", "TIMED_OUT",
+}
+
+func (a *app) listCommand() *cobra.Command {
+	var workspace, status string
+	var limit int
+	command := &cobra.Command{
+		Use: "list", Short: "List queue items, newest first", Args: exactly(),
+		Long: "List queue items and their executions, newest first. A status is one of\n" + strings.Join(statuses, " ") + ".",
+	}
+	command.Flags().StringVar(&workspace, "workspace", "", "only those of the workspace with this `id`")
+	command.Flags().StringVar(&status, "status", "", "only those in this status, of the item or of its execution")
+	command.Flags().IntVar(&limit, "limit", 50, "at most so many")
+	return a.does(command, func(ctx context.Context, _ []string) error {
+		filter := queue.Filter{Status: strings.ToUpper(status), Limit: limit}
+		var err error
+		if filter.WorkspaceID, err = optionalWorkspace(command, workspace); err != nil {
+			return err
+		}
+		if command.Flags().Changed("status") && !slices.Contains(statuses, filter.Status) {
+			return usage("unknown --status %q: it is one of %s", status, strings.Join(statuses, ", "))
+		}
+		if limit < 1 || limit > maxLimit {
+			return usage("--limit must be 1 to %d, not %d", maxLimit, limit)
+		}
+		q, err := a.queue(ctx)
+		if err != nil {
+			return err
+		}
+		items, err := q.Items(ctx, filter)
+		if err != nil {
+			return err
+		}
+		return a.result(append([]queue.ItemView{}, items...), func(w io.Writer) { renderItems(w, items, a.now()) })
+	})
+}
+
+func renderItems(w io.Writer, items []queue.ItemView, now time.Time) {
+	if len(items) == 0 {
+		_, _ = fmt.Fprintln(w, "no items")
+		return
+	}
+	rows := make([][]string, len(items))
+	for i, item := range items {
+		rows[i] = []string{item.ID.String(), item.Status, deref(item.ExecutionStatus), fmt.Sprint(item.Priority),
+			relative(&item.CreatedAt, now), itemTiming(item, now), item.WorkspaceID.String(), shorten(itemError(item), 60)}
+	}
+	table(w, []string{"ITEM", "STATUS", "EXECUTION", "PRIORITY", "ENQUEUED", "TIMING", "WORKSPACE", "ERROR"}, rows)
+}
+
+// itemTiming is what matters of an item's times in its state.
+func itemTiming(item queue.ItemView, now time.Time) string {
+	switch {
+	case item.CompletedAt != nil && item.DispatchedAt != nil:
+		return "ran " + runtime(item.CompletedAt.Sub(*item.DispatchedAt))
+	case item.CompletedAt != nil:
+		return "ended " + relative(item.CompletedAt, now)
+	case item.DispatchedAt != nil:
+		return "started " + relative(item.DispatchedAt, now)
+	case item.Status == "PENDING" && item.AvailableAt.After(now):
+		return "due " + relative(&item.AvailableAt, now)
+	case item.Status == "PENDING":
+		return "waits " + span(max(now.Sub(item.AvailableAt), 0))
+	}
+	return ""
+}
+
+// runtime is finer than span: many executions take a second or two.
+func runtime(d time.Duration) string {
+	if d < 10*time.Second {
+		return d.Round(10 * time.Millisecond).String()
+	}
+	return span(d)
+}
+
+// itemError is why the item or its execution failed.
+func itemError(item queue.ItemView) string {
+	if item.Error != nil {
+		return *item.Error
+	}
+	if len(item.ExecutionError) > 0 {
+		return outcomeMessage(item.ExecutionError)
+	}
+	return ""
+}
+
+func shorten(text string, most int) string {
+	runes := []rune(strings.Join(strings.Fields(text), " "))
+	if len(runes) <= most {
+		return string(runes)
+	}
+	return string(runes[:most-1]) + "…"
+}

@@ -1,0 +1,84 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"sluice/queue"
+	"sluice/workflows"
+)
+
+func renderStatus(w io.Writer, r statusResult, now time.Time) {
+	if d := r.Dispatcher; d != nil {
+		fields(w,
+			"dispatcher", dispatcherText(*d, now),
+			"totals", totalsText(d.Totals),
+			"tunables", tunablesText(d.Tunables),
+			"waiting", waitingText(d.Waiting),
+			"last error", lastErrorText(*d, now),
+			"web ui", r.link)
+	} else {
+		fields(w, "dispatcher", r.DispatcherError)
+	}
+	_, _ = fmt.Fprintln(w)
+	renderWorkspaces(w, r.Workspaces)
+}
+
+func dispatcherText(s workflows.Status, now time.Time) string {
+	text := string(s.Phase)
+	if s.Pause != nil {
+		text += fmt.Sprintf(" by %s %s", s.Pause.Actor, relative(&s.Pause.Since, now))
+		if s.Pause.Reason != "" {
+			text += " (" + s.Pause.Reason + ")"
+		}
+	}
+	text += fmt.Sprintf(", cycle %d, epoch %d", s.Cycle, s.Epoch)
+	if s.LastWork != nil {
+		text += ", last dispatched " + relative(s.LastWork, now)
+	}
+	return text
+}
+
+func totalsText(t workflows.Totals) string {
+	return fmt.Sprintf("%d claimed, %d started, %d requeued, %d failed, %d expired", t.Claimed, t.Started, t.Requeued, t.Failed, t.Expired)
+}
+
+func waitingText(byReason map[string]int) string {
+	var parts []string
+	for _, reason := range slices.Sorted(maps.Keys(byReason)) {
+		parts = append(parts, plural(byReason[reason], "workspace", "workspaces")+" "+reason)
+	}
+	return strings.Join(parts, ", ")
+}
+
+func lastErrorText(s workflows.Status, now time.Time) string {
+	if s.LastError == "" {
+		return ""
+	}
+	text := strings.Join(strings.Fields(s.LastError), " ")
+	if s.LastErrorAt != nil {
+		text = relative(s.LastErrorAt, now) + ": " + text
+	}
+	return text
+}
+
+func renderWorkspaces(w io.Writer, workspaces []queue.WorkspaceUsage) {
+	if len(workspaces) == 0 {
+		_, _ = fmt.Fprintln(w, "no workspaces; create one with: starter workspace create NAME --plan PLAN")
+		return
+	}
+	rows := make([][]string, len(workspaces))
+	for i, u := range workspaces {
+		wait := ""
+		if u.LongestMS > 0 {
+			wait = span(time.Duration(u.LongestMS) * time.Millisecond)
+		}
+		rows[i] = []string{u.ID.String(), u.Name, u.Plan, fmt.Sprint(u.Pending), fmt.Sprintf("%d/%d", u.Running, u.Limit),
+			fmt.Sprint(u.Done), fmt.Sprint(u.NotSuccess), fmt.Sprint(u.Refused), wait, deref(u.Reason)}
+	}
+	table(w, []string{"WORKSPACE", "NAME", "PLAN", "PENDING", "RUNNING", "DONE", "FAILED", "REFUSED", "LONGEST WAIT", "WHY"}, rows)
+}

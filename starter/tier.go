@@ -1,0 +1,72 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+
+	"github.com/spf13/cobra"
+
+	"sluice/queue"
+)
+
+func (a *app) tierCommand() *cobra.Command {
+	return a.group("tier", "List and set what each plan may use", a.tierList(), a.tierSet())
+}
+
+func (a *app) tierList() *cobra.Command {
+	return a.does(&cobra.Command{
+		Use: "list", Short: "List the plans and their limits", Args: exactly(),
+	}, func(ctx context.Context, _ []string) error {
+		q, err := a.queue(ctx)
+		if err != nil {
+			return err
+		}
+		tiers, err := q.Tiers(ctx)
+		if err != nil {
+			return err
+		}
+		return a.result(append([]queue.Tier{}, tiers...), func(w io.Writer) { renderTiers(w, tiers) })
+	})
+}
+
+func renderTiers(w io.Writer, tiers []queue.Tier) {
+	rows := make([][]string, len(tiers))
+	for i, t := range tiers {
+		rows[i] = []string{t.Plan, fmt.Sprint(t.MaxConcurrentWorkflows), fmt.Sprint(t.Weight)}
+	}
+	table(w, []string{"PLAN", "MAX CONCURRENT", "WEIGHT"}, rows)
+}
+
+func (a *app) tierSet() *cobra.Command {
+	var limit, weight int
+	command := &cobra.Command{
+		Use: "set PLAN", Short: "Change a plan, or create one", Args: exactly("PLAN"),
+		Long: "Change the limits of a plan while everything runs, from the next claim on. A cut drains: it ends nothing\n" +
+			"that runs. A plan that does not exist is created when --max-concurrent is given.",
+		Example: "  starter tier set PRO --max-concurrent 50",
+	}
+	command.Flags().IntVar(&limit, "max-concurrent", 0, "how many workflows a workspace of this plan may run at once")
+	command.Flags().IntVar(&weight, "weight", 1, "its share, against other plans, when not all can be served at once")
+	command.MarkFlagsOneRequired("max-concurrent", "weight")
+	return a.does(command, func(ctx context.Context, args []string) error {
+		var change queue.TierChange
+		if command.Flags().Changed("max-concurrent") {
+			change.MaxConcurrentWorkflows = &limit
+		}
+		if command.Flags().Changed("weight") {
+			change.Weight = &weight
+		}
+		q, err := a.queue(ctx)
+		if err != nil {
+			return err
+		}
+		tier, err := q.SetTier(ctx, args[0], change, a.config.Actor)
+		if err != nil {
+			return err
+		}
+		return a.result(tier, func(w io.Writer) {
+			_, _ = fmt.Fprintf(w, "plan %s: max concurrent %d, weight %d\n", tier.Plan, tier.MaxConcurrentWorkflows, tier.Weight)
+		})
+	})
+}
