@@ -56,8 +56,11 @@ func (a *Activities) AwaitWork(ctx context.Context, r workflows.AwaitRequest) (b
 		}
 	}()
 	rung, err := a.queue.Await(waiting, r.Shard, queue.Mark(r.Mark), until, time.Duration(r.Poll))
-	if err != nil && errors.Is(context.Cause(waiting), errWorkerStopping) {
+	switch {
+	case err != nil && errors.Is(context.Cause(waiting), errWorkerStopping):
 		err = errWorkerStopping
+	case ctx.Err() != nil:
+		return false, nil // the dispatcher has moved on and no longer waits for this
 	}
 	return rung, temporalError(err)
 }

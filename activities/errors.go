@@ -2,6 +2,7 @@ package activities
 
 import (
 	"errors"
+	"strings"
 
 	"go.temporal.io/api/serviceerror"
 	"go.temporal.io/sdk/temporal"
@@ -46,22 +47,29 @@ const (
 	startPermanent                     // not started, and no attempt will be
 )
 
-// judgeStart classifies an error of StartWorkflowExecution. What the server refused is certain; what never got an
-// answer is not, and must not count as a failed start.
+// judgeStart classifies an error of StartWorkflowExecution. What the server refused because of the item itself is
+// certain. What never got an answer is not, and what the namespace or the credentials are to blame for says nothing
+// about the item: neither may cost it an attempt, or one expired key would fail the whole backlog.
 func judgeStart(err error) startVerdict {
 	var (
 		invalid       *serviceerror.InvalidArgument
-		noNamespace   *serviceerror.NamespaceNotFound
-		noPermission  *serviceerror.PermissionDenied
 		unimplemented *serviceerror.Unimplemented
 		precondition  *serviceerror.FailedPrecondition
 		internal      *serviceerror.Internal
 	)
 	switch {
-	case errors.As(err, &invalid), errors.As(err, &noNamespace), errors.As(err, &noPermission), errors.As(err, &unimplemented):
+	case errors.As(err, &invalid) && isMissingAttribute(invalid):
+		return startUnknown
+	case errors.As(err, &invalid), errors.As(err, &unimplemented):
 		return startPermanent
 	case errors.As(err, &precondition), errors.As(err, &internal):
 		return startFailed
 	}
 	return startUnknown
+}
+
+// isMissingAttribute tells a namespace that lacks Sluice's search attributes (`starter start` adds them). The server
+// has no code of its own for it.
+func isMissingAttribute(err *serviceerror.InvalidArgument) bool {
+	return strings.Contains(strings.ToLower(err.Error()), "search attribute")
 }

@@ -66,6 +66,7 @@ const (
 	MaxParallelism  = 256
 	MinPollInterval = Duration(50 * time.Millisecond)
 	MaxPollInterval = Duration(time.Minute)
+	MinSpin         = Duration(10 * time.Millisecond)
 	MaxSpin         = Duration(2 * time.Second) // well below the workflow task timeout
 )
 
@@ -98,7 +99,7 @@ func (t Tunables) Validate() error {
 	check(t.Parallelism >= 1 && t.Parallelism <= MaxParallelism, "parallelism must be 1 to %d, not %d", MaxParallelism, t.Parallelism)
 	check(t.PollInterval >= MinPollInterval && t.PollInterval <= MaxPollInterval, "poll interval must be %s to %s, not %s",
 		time.Duration(MinPollInterval), time.Duration(MaxPollInterval), time.Duration(t.PollInterval))
-	check(t.Spin >= 0 && t.Spin <= MaxSpin, "spin must be 0s to %s, not %s", time.Duration(MaxSpin), time.Duration(t.Spin))
+	check(t.Spin >= MinSpin && t.Spin <= MaxSpin, "spin must be %s to %s, not %s", time.Duration(MinSpin), time.Duration(MaxSpin), time.Duration(t.Spin))
 	return errors.Join(problems...)
 }
 

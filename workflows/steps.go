@@ -41,9 +41,6 @@ func dispatchExecutions(ctx workflow.Context, r DispatchRequest) (result Dispatc
 }
 
 func spinForWork(ctx workflow.Context, r SpinRequest) (rung bool, err error) {
-	if r.For <= 0 {
-		return false, nil
-	}
 	err = localStep(ctx, queueStepTimeout, ActivitySpinForWork, &rung, r)
 	return rung, err
 }

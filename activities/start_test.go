@@ -1,0 +1,97 @@
+package activities
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/stretchr/testify/require"
+	enumspb "go.temporal.io/api/enums/v1"
+	"go.temporal.io/api/serviceerror"
+	"go.temporal.io/sdk/temporal"
+
+	"sluice/queue"
+	"sluice/workflows"
+)
+
+func claim() queue.Claim {
+	name, plan, definition, weight, version, versionID := "Acme", "PRO", "orders", 4, 3, uuid.UUID{9}
+	return queue.Claim{
+		ExecutionID: uuid.UUID{1}, WorkspaceID: uuid.UUID{2}, WorkspaceName: &name, Plan: &plan, Weight: &weight,
+		DefinitionID: uuid.UUID{3}, DefinitionName: &definition, VersionID: &versionID, VersionNumber: &version,
+		Workflow: []byte(`{"timeout":"1m","nodes":[{"id":"00000000-0000-0000-0000-000000000007","type":"noop"}]}`),
+		Input:    []byte(`{"a":1}`), Priority: 2,
+	}
+}
+
+func TestAStartDerivesFromTheClaimAlone(t *testing.T) {
+	t.Parallel()
+	options, input, failed := startOptions(claim())
+	require.Nil(t, failed)
+	again, _, _ := startOptions(claim())
+	require.Equal(t, options, again, "a repeated start is the same start")
+	require.Equal(t, "execution-01000000-0000-0000-0000-000000000000", options.ID)
+	require.Equal(t, "workflow.workspace.02000000-0000-0000-0000-000000000000", options.TaskQueue)
+	require.Equal(t, enumspb.WORKFLOW_ID_REUSE_POLICY_REJECT_DUPLICATE, options.WorkflowIDReusePolicy)
+	require.True(t, options.WorkflowExecutionErrorWhenAlreadyStarted)
+	require.Equal(t, time.Minute, options.WorkflowExecutionTimeout)
+	require.Equal(t, "orders v3 for Acme (PRO)", options.StaticSummary)
+	require.Equal(t, temporal.Priority{PriorityKey: 2, FairnessKey: uuid.UUID{2}.String(), FairnessWeight: 4}, options.Priority)
+	require.LessOrEqual(t, len(options.Priority.FairnessKey), 64, "Temporal's limit for a fairness key")
+	require.Equal(t, "orders", input.Definition.Name, "a version without a name takes its definition's")
+	require.Equal(t, 3, input.VersionNumber)
+}
+
+func TestAClaimThatCannotStartSaysWhy(t *testing.T) {
+	t.Parallel()
+	tests := map[string]func(*queue.Claim){
+		reasonWorkspaceGone:  func(c *queue.Claim) { c.WorkspaceName = nil },
+		reasonDefinitionGone: func(c *queue.Claim) { c.DefinitionName = nil },
+		reasonVersionGone:    func(c *queue.Claim) { c.VersionID = nil },
+		reasonInvalidGraph:   func(c *queue.Claim) { c.Workflow = []byte(`{"nodes":[]}`) },
+	}
+	for want, change := range tests {
+		c := claim()
+		change(&c)
+		_, _, failed := startOptions(c)
+		require.NotNil(t, failed, want)
+		require.Equal(t, want, failed.Reason)
+		require.True(t, failed.Permanent)
+		require.NotEmpty(t, failed.Error)
+	}
+}
+
+func TestOnlyAnAnswerIsAFailedStart(t *testing.T) {
+	t.Parallel()
+	tests := map[error]startVerdict{
+		serviceerror.NewUnavailable("down"):                                                   startUnknown,
+		serviceerror.NewDeadlineExceeded("slow"):                                              startUnknown,
+		serviceerror.NewResourceExhausted(enumspb.RESOURCE_EXHAUSTED_CAUSE_RPS_LIMIT, "busy"): startUnknown,
+		context.DeadlineExceeded:                                                              startUnknown,
+		errors.New("connection reset"):                                                        startUnknown,
+		serviceerror.NewInternal("bug"):                                                       startFailed,
+		serviceerror.NewInvalidArgument("blob too large"):                                     startPermanent,
+		serviceerror.NewNamespaceNotFound("x"):                                                startUnknown,
+		serviceerror.NewPermissionDenied("expired key", ""):                                   startUnknown,
+		fmt.Errorf("start: %w", serviceerror.NewInvalidArgument("search attribute SluicePlan is not defined")): startUnknown,
+	}
+	for err, want := range tests {
+		require.Equal(t, want, judgeStart(err), err.Error())
+	}
+}
+
+func TestErrorsOfTheQueueBecomeTemporals(t *testing.T) {
+	t.Parallel()
+	require.NoError(t, temporalError(nil))
+	var refused *temporal.ApplicationError
+	require.ErrorAs(t, temporalError(fmt.Errorf("claim: %w", queue.ErrFenced)), &refused)
+	require.Equal(t, workflows.ErrorFenced, refused.Type())
+	require.True(t, refused.NonRetryable())
+	require.ErrorAs(t, temporalError(&queue.RequestError{Kind: queue.ErrUnknownItem, Message: "no execution"}), &refused)
+	require.True(t, refused.NonRetryable())
+	down := errors.New("connection refused")
+	require.Equal(t, down, temporalError(down), "a database that is away is asked again")
+}
