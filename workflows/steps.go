@@ -15,6 +15,7 @@ const outcomePatience = 10 * 365 * 24 * time.Hour
 const (
 	queueStepTimeout = 10 * time.Second
 	dispatchTimeout  = 30 * time.Second
+	yieldTimeout     = 3 * time.Second
 	// awaitTimeout ends an idle wait: 10 minutes cost about 60 history events an hour.
 	awaitTimeout   = 10 * time.Minute
 	awaitHeartbeat = 3 * time.Second
@@ -25,8 +26,20 @@ func openEpoch(ctx workflow.Context, shard int, runID string) (epoch int64, err 
 	return epoch, err
 }
 
-func checkCapacity(ctx workflow.Context, r CapacityRequest) (report CapacityReport, err error) {
-	err = localStep(ctx, queueStepTimeout, ActivityCheckCapacity, &report, r)
+// checkCapacity is a local activity, or a regular one when the loop yields: then the workflow task ends, and messages
+// are handled before the answer is. The server hands a regular activity back to the worker that asked for it (eager
+// execution), so this costs about 10 ms once a second; its short timeout is for a worker that dies meanwhile.
+func checkCapacity(ctx workflow.Context, r CapacityRequest, yield bool) (report CapacityReport, err error) {
+	if !yield {
+		err = localStep(ctx, queueStepTimeout, ActivityCheckCapacity, &report, r)
+		return report, err
+	}
+	ctx = workflow.WithActivityOptions(ctx, workflow.ActivityOptions{
+		StartToCloseTimeout:    yieldTimeout,
+		ScheduleToCloseTimeout: queueStepTimeout,
+		RetryPolicy:            &temporal.RetryPolicy{InitialInterval: 50 * time.Millisecond, BackoffCoefficient: 4},
+	})
+	err = workflow.ExecuteActivity(ctx, ActivityCheckCapacity, r).Get(ctx, &report)
 	return report, err
 }
 
