@@ -1,0 +1,132 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"slices"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"sluice/worker/host"
+)
+
+// config is everything the worker can be told; only newCommand reads flags and environment.
+type config struct {
+	dev, demo, migrate     bool
+	devDir                 string
+	postgres, temporal, ui port
+	health                 address
+	databaseURL            string
+	connections            int32
+	logFormat              string
+	logLevel               slog.Level
+	pollBudget             int
+	workspaceIdle          time.Duration
+	externalConcurrency    int
+	externalPerSecond      float64
+	patience               time.Duration
+}
+
+// port is a port of the dev stack. One that was asked for must be free; a default gives way to a free one.
+type port struct {
+	number   int
+	explicit bool
+}
+
+// address is the same for host:port; empty means none.
+type address struct {
+	hostPort string
+	explicit bool
+}
+
+// Defaults of the flags.
+const (
+	defaultPostgresPort  = 54329
+	defaultTemporalPort  = 7233
+	defaultUIPort        = 8233
+	defaultHealthAddress = "127.0.0.1:8077"
+	defaultDevDir        = ".sluice"
+	defaultPatience      = time.Minute
+	defaultConnections   = 20
+)
+
+const description = `Run Sluice's worker: the dispatcher, the external-API activities and the executions of every workspace.
+
+With --dev it brings its own PostgreSQL and Temporal and keeps their data in --dev-dir. Without it, DATABASE_URL names
+the database and Temporal's environment configuration (TEMPORAL_ADDRESS, TEMPORAL_NAMESPACE, TEMPORAL_API_KEY,
+TEMPORAL_TLS_..., TEMPORAL_PROFILE) the server.`
+
+// newCommand parses the command line into a config and hands it to run.
+func newCommand(run func(ctx context.Context, c config, stdout, stderr io.Writer) error) *cobra.Command {
+	c := config{databaseURL: os.Getenv("DATABASE_URL")}
+	var level string
+	cmd := &cobra.Command{
+		Use: "worker", Short: "Run Sluice's worker", Long: description,
+		Example:       "  worker --dev --demo\n  DATABASE_URL=postgres://sluice@db/sluice TEMPORAL_ADDRESS=temporal:7233 worker --migrate",
+		Args:          cobra.NoArgs,
+		SilenceErrors: true, SilenceUsage: true,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			c.postgres.explicit = cmd.Flags().Changed("postgres-port")
+			c.temporal.explicit = cmd.Flags().Changed("temporal-port")
+			c.ui.explicit = cmd.Flags().Changed("ui-port")
+			c.health.explicit = cmd.Flags().Changed("health-address")
+			if err := c.logLevel.UnmarshalText([]byte(level)); err != nil {
+				return fmt.Errorf("--log-level must be debug, info, warn or error, not %q", level)
+			}
+			if err := c.validate(); err != nil {
+				return err
+			}
+			return run(cmd.Context(), c, cmd.OutOrStdout(), cmd.ErrOrStderr())
+		},
+	}
+	f := cmd.Flags()
+	f.BoolVar(&c.dev, "dev", false, "bring PostgreSQL and Temporal along, and start the dispatcher")
+	f.BoolVar(&c.demo, "demo", false, "start the dispatcher and a workload that shows every plan at work")
+	f.StringVar(&c.devDir, "dev-dir", envOr("SLUICE_DEV_DIR", defaultDevDir), "data of --dev, kept between runs (SLUICE_DEV_DIR)")
+	f.IntVar(&c.postgres.number, "postgres-port", defaultPostgresPort, "port of --dev's PostgreSQL; 0 for any")
+	f.IntVar(&c.temporal.number, "temporal-port", defaultTemporalPort, "port of --dev's Temporal; 0 for any")
+	f.IntVar(&c.ui.number, "ui-port", defaultUIPort, "port of --dev's Web UI; 0 for any")
+	f.StringVar(&c.logFormat, "log-format", "text", "text or json")
+	f.StringVar(&level, "log-level", "info", "debug, info, warn or error")
+	f.StringVar(&c.health.hostPort, "health-address", defaultHealthAddress, "where /healthz and /readyz answer; empty for nowhere")
+	f.IntVar(&c.pollBudget, "poll-budget", host.DefaultPollBudget, "long polls at once; all workers of a namespace together stay below the server's frontend.namespaceCount (1200)")
+	f.DurationVar(&c.workspaceIdle, "workspace-idle-timeout", host.DefaultIdleTimeout, "how long a workspace's worker stays without work")
+	f.IntVar(&c.externalConcurrency, "external-concurrency", host.DefaultExternalConcurrency, "external-API activities at once in this process")
+	f.Float64Var(&c.externalPerSecond, "external-rps", 0, "external-API activities per second in all processes together; 0 for no limit")
+	f.BoolVar(&c.migrate, "migrate", false, "bring the database schema up to date first (--dev always does)")
+	f.DurationVar(&c.patience, "patience", defaultPatience, "how long to wait for servers that are down at start")
+	f.Int32Var(&c.connections, "postgres-connections", defaultConnections, "database connections at most")
+	return cmd
+}
+
+// validate returns everything that is wrong, joined.
+func (c config) validate() error {
+	var problems []error
+	check := func(ok bool, format string, args ...any) {
+		if !ok {
+			problems = append(problems, fmt.Errorf(format, args...))
+		}
+	}
+	check(c.dev || c.databaseURL != "", "no database: set DATABASE_URL to postgres://user:password@host:5432/database, or run with --dev")
+	check(!c.dev || c.devDir != "", "--dev-dir must not be empty")
+	check(slices.Contains([]string{"text", "json"}, c.logFormat), "--log-format must be text or json, not %q", c.logFormat)
+	for flag, p := range map[string]port{"--postgres-port": c.postgres, "--temporal-port": c.temporal, "--ui-port": c.ui} {
+		check(p.number >= 0 && p.number <= 65535, "%s must be 0 to 65535, not %d", flag, p.number)
+	}
+	check(c.patience >= 0, "--patience must not be negative, got %s", c.patience)
+	// The dispatcher holds one connection while it is parked, so that one alone would deadlock.
+	check(c.connections >= 4, "--postgres-connections must be at least 4, not %d", c.connections)
+	return errors.Join(problems...)
+}
+
+func envOr(name, otherwise string) string {
+	if value := os.Getenv(name); value != "" {
+		return value
+	}
+	return otherwise
+}

@@ -1,0 +1,108 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"io"
+	"log/slog"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+// parse returns what the arguments and the environment make of a config.
+func parse(t *testing.T, args ...string) (config, error) {
+	t.Helper()
+	var got config
+	cmd := newCommand(func(_ context.Context, c config, _, _ io.Writer) error {
+		got = c
+		return nil
+	})
+	cmd.SetArgs(args)
+	cmd.SetOut(io.Discard)
+	cmd.SetErr(io.Discard)
+	err := cmd.ExecuteContext(t.Context())
+	return got, err
+}
+
+func TestConfigDefaults(t *testing.T) {
+	t.Setenv("DATABASE_URL", "")
+	t.Setenv("SLUICE_DEV_DIR", "")
+	c, err := parse(t, "--dev")
+	require.NoError(t, err)
+	require.Equal(t, config{
+		dev: true, devDir: ".sluice", logFormat: "text", logLevel: slog.LevelInfo,
+		postgres: port{number: 54329}, temporal: port{number: 7233}, ui: port{number: 8233},
+		health: address{hostPort: "127.0.0.1:8077"}, connections: 20,
+		pollBudget: 1000, workspaceIdle: 30 * time.Second, externalConcurrency: 100, patience: time.Minute,
+	}, c)
+}
+
+func TestConfigFromFlagsAndEnvironment(t *testing.T) {
+	t.Setenv("DATABASE_URL", "postgres://db/sluice")
+	t.Setenv("SLUICE_DEV_DIR", "/data")
+	c, err := parse(t, "--temporal-port=7233", "--postgres-port", "0", "--health-address=", "--log-level=debug", "--external-rps=2.5", "--migrate")
+	require.NoError(t, err)
+	require.Equal(t, "postgres://db/sluice", c.databaseURL)
+	require.Equal(t, "/data", c.devDir)
+	require.Equal(t, port{number: 7233, explicit: true}, c.temporal, "asked for, although it is the default")
+	require.Equal(t, port{number: 0, explicit: true}, c.postgres)
+	require.Equal(t, port{number: 8233}, c.ui)
+	require.Equal(t, address{explicit: true}, c.health)
+	require.Equal(t, slog.LevelDebug, c.logLevel)
+	require.Equal(t, 2.5, c.externalPerSecond)
+	require.True(t, c.migrate)
+}
+
+func TestConfigRefuses(t *testing.T) {
+	t.Setenv("DATABASE_URL", "")
+	for want, args := range map[string][]string{
+		"no database: set DATABASE_URL":                              nil,
+		"--log-format must be text or json":                          {"--dev", "--log-format=xml"},
+		`--log-level must be debug, info, warn or error, not "loud"`: {"--dev", "--log-level=loud"},
+		"--ui-port must be 0 to 65535, not 70000":                    {"--dev", "--ui-port=70000"},
+		"--dev-dir must not be empty":                                {"--dev", "--dev-dir="},
+		"--postgres-connections must be at least 4, not 1":           {"--dev", "--postgres-connections=1"},
+		"--patience must not be negative":                            {"--dev", "--patience=-1s"},
+		`unknown command "demo" for "worker"`:                        {"demo"},
+		"unknown flag: --shards":                                     {"--shards=3"},
+	} {
+		_, err := parse(t, args...)
+		require.ErrorContains(t, err, want)
+	}
+}
+
+func TestLogFormats(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		format string
+		colour bool
+		want   string
+	}{
+		"JSON":     {"json", true, `"level":"WARN","msg":"hello","who":"you"}`},
+		"plain":    {"text", false, "WRN hello who=you\n"},
+		"coloured": {"text", true, "\x1b["},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			var b bytes.Buffer
+			log := newLogger(&b, c.format, slog.LevelInfo, c.colour)
+			log.Debug("unheard")
+			log.Warn("hello", "who", "you")
+			require.Contains(t, b.String(), c.want)
+			require.NotContains(t, b.String(), "unheard")
+		})
+	}
+}
+
+func TestSDKLinesAreForDebugging(t *testing.T) {
+	t.Parallel()
+	for level, want := range map[slog.Level]int{slog.LevelInfo: 1, slog.LevelDebug: 2} {
+		var b bytes.Buffer
+		log := sdkLogger(newLogger(&b, "json", level, false))
+		log.Info("Started Worker")
+		log.Warn("Failed to poll")
+		require.Equal(t, want, bytes.Count(b.Bytes(), []byte("\n")))
+	}
+}

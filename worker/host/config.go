@@ -1,0 +1,130 @@
+package host
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"time"
+
+	"go.temporal.io/sdk/client"
+	"go.temporal.io/sdk/worker"
+
+	"sluice/queue"
+	"sluice/workflows"
+)
+
+// Config says what a host runs and how much of it. Client and Queue are required.
+type Config struct {
+	// Client is the connection that all workers share; it stays the caller's to close. Has no default.
+	Client client.Client
+	// Queue is the execution queue in Postgres. Has no default.
+	Queue *queue.Queue
+	// Logger hears of what the host does; the SDK's own lines go to the logger of Client. Defaults to slog.Default().
+	Logger *slog.Logger
+	// HTTPClient makes the requests of http nodes. Defaults to the client of package activities.
+	HTTPClient *http.Client
+	// Retry is how starts that failed are tried again. Defaults to the policy of package activities.
+	Retry queue.RetryPolicy
+
+	// RegisterWorkflows adds workflow types to every workspace worker; it is called for each worker that starts, from
+	// several goroutines. Defaults to adding none.
+	RegisterWorkflows func(worker.WorkflowRegistry)
+	// RegisterActivities adds activity types in the same way; workspace workers then poll for activities too, and each
+	// takes three polls of the budget instead of two. Defaults to adding none.
+	RegisterActivities func(worker.ActivityRegistry)
+
+	// PollBudget is how many long polls this process may hold open at once; the server allows 1,200 per namespace and
+	// frontend (frontend.namespaceCount), all processes together. Defaults to 1,000.
+	PollBudget int
+	// PollInterval is how often the queue is asked which workspaces have work, give or take a quarter. Defaults to 500 ms.
+	PollInterval time.Duration
+	// IdleTimeout is how long a workspace worker stays without work. Defaults to 30 s.
+	IdleTimeout time.Duration
+	// TurnInterval is how long a workspace with work keeps its worker at least while others wait. Defaults to 5 s.
+	TurnInterval time.Duration
+
+	// ExternalConcurrency is how many external-API activities run at once in this process. Defaults to 100.
+	ExternalConcurrency int
+	// ExternalPerSecond limits the external-API activities that this process starts. Defaults to no limit.
+	ExternalPerSecond float64
+	// ExternalTaskQueuePerSecond limits the external-API activities that all processes start together; the server
+	// enforces it, and the last value that any process sent counts. Defaults to no limit.
+	ExternalTaskQueuePerSecond float64
+
+	// ShutdownTimeout bounds how long Run goes on after its context has ended. Defaults to 20 s.
+	ShutdownTimeout time.Duration
+}
+
+// Defaults of Config.
+const (
+	DefaultPollBudget          = 1000
+	DefaultPollInterval        = 500 * time.Millisecond
+	DefaultIdleTimeout         = 30 * time.Second
+	DefaultTurnInterval        = 5 * time.Second
+	DefaultExternalConcurrency = 100
+	DefaultShutdownTimeout     = 20 * time.Second
+)
+
+func (c Config) withDefaults() Config {
+	if c.Logger == nil {
+		c.Logger = slog.Default()
+	}
+	if c.PollBudget == 0 {
+		c.PollBudget = DefaultPollBudget
+	}
+	if c.PollInterval == 0 {
+		c.PollInterval = DefaultPollInterval
+	}
+	if c.IdleTimeout == 0 {
+		c.IdleTimeout = DefaultIdleTimeout
+	}
+	if c.TurnInterval == 0 {
+		c.TurnInterval = DefaultTurnInterval
+	}
+	if c.ExternalConcurrency == 0 {
+		c.ExternalConcurrency = DefaultExternalConcurrency
+	}
+	if c.ShutdownTimeout == 0 {
+		c.ShutdownTimeout = DefaultShutdownTimeout
+	}
+	return c
+}
+
+// validate returns everything that is wrong, joined.
+func (c Config) validate() error {
+	var problems []error
+	check := func(ok bool, format string, args ...any) {
+		if !ok {
+			problems = append(problems, fmt.Errorf(format, args...))
+		}
+	}
+	check(c.Client != nil, "client is missing")
+	check(c.Queue != nil, "queue is missing")
+	check(c.workspaceLimit() >= 1, "poll budget %d leaves no room for a workspace worker: give at least %d", c.PollBudget, fixedPolls+c.workspacePolls())
+	check(c.PollInterval > 0, "poll interval must be positive, not %s", c.PollInterval)
+	check(c.IdleTimeout > 0, "idle timeout must be positive, not %s", c.IdleTimeout)
+	check(c.TurnInterval > 0, "turn interval must be positive, not %s", c.TurnInterval)
+	check(c.ExternalConcurrency > 0, "external concurrency must be positive, not %d", c.ExternalConcurrency)
+	check(c.ExternalPerSecond >= 0, "external rate must not be negative, got %g", c.ExternalPerSecond)
+	check(c.ExternalTaskQueuePerSecond >= 0, "external task-queue rate must not be negative, got %g", c.ExternalTaskQueuePerSecond)
+	check(c.ShutdownTimeout > 0, "shutdown timeout must be positive, not %s", c.ShutdownTimeout)
+	return errors.Join(problems...)
+}
+
+// tryWorkflows registers the user's workflows once for nothing: the SDK panics at a type that is registered twice or is
+// no workflow, which should end New and not the process at the first execution.
+func (c Config) tryWorkflows() (err error) {
+	if c.RegisterWorkflows == nil {
+		return nil
+	}
+	defer func() {
+		if reason := recover(); reason != nil {
+			err = fmt.Errorf("register workflows: %v", reason)
+		}
+	}()
+	trial := worker.NewWorkflowReplayer()
+	workflows.RegisterWorkspace(trial)
+	c.RegisterWorkflows(trial)
+	return nil
+}

@@ -1,0 +1,52 @@
+// Package host runs everything of Sluice that polls Temporal, in one process: the dispatcher with its activities, the
+// activities that call the outside world, and the executions of every workspace that has work. Import it to add
+// workflows and activities of your own:
+//
+//	h, err := host.New(host.Config{
+//		Client: temporal, Queue: queue.New(pool),
+//		RegisterWorkflows: func(r worker.WorkflowRegistry) { r.RegisterWorkflow(SendInvoice) },
+//	})
+//	err = h.Run(ctx)
+//
+// # What it owns
+//
+// The SDK workers and nothing else:
+//
+//	workflows.default          one worker: dispatcher, recovery, their activities
+//	activities.external-api    one worker: http nodes, with a concurrency and rate limits of its own
+//	workflow.workspace.<uuid>  one worker for each workspace that has work, as many at once as the poll budget allows
+//
+// # What it must not know
+//
+// What the dispatcher decides, SQL, and what an execution does. It asks the queue which workspaces have work, and it
+// is told by the dispatch activity when one is about to (EnsureWorkspace); losing that hint costs one PollInterval.
+//
+// # Why on demand, and why a budget
+//
+// A Temporal frontend refuses more than frontend.namespaceCount (1,200) concurrent long polls of a namespace, and
+// beyond it every task queue starves, silently. A worker polls at least twice. So one worker for each workspace ends
+// at about 600 workspaces, while starting one when it is needed costs 8 ms at the median. Processes that share a
+// namespace share its frontends' limits too: divide the budget among them.
+//
+// # Life cycle of a workspace worker
+//
+//	            has work            place free               started
+//	(nothing) ───────────► waiting ───────────► starting ────────────► running
+//	    ▲                   ▲   ▲                  │                      │  idle for IdleTimeout;
+//	    │          no work  │   └── failed, after ─┘                      │  idle, and others wait;
+//	    └───────────────────┤       a pause                               │  its turn is over, and others wait;
+//	                        │                                             ▼  fatal error
+//	                        └────────── has work, or nothing ───────── stopping
+//
+// # Invariants
+//
+//  1. Workers that are starting, running and stopping never exceed the limit that the poll budget allows.
+//  2. With n workspaces at work and room for l, each is hosted again after at most ceil(n/l) turns.
+//  3. A workspace with work loses its worker only when its turn is over and another one waits for the place. A stop can
+//     lose a task that is just being handed over, which then comes again after the workflow task timeout (10 s), so
+//     what is idle goes first. The server setting frontend.enableCancelWorkerPollsOnShutdown closes that gap.
+//  4. A workspace whose worker cannot be started delays nobody else.
+//  5. When Run returns, the workers are stopped, or ErrDrain says that ShutdownTimeout was too short.
+//
+// turns.go decides, purely; workspaces.go acts on it in one goroutine that never waits for the network.
+package host

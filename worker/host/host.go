@@ -1,0 +1,100 @@
+package host
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync/atomic"
+	"time"
+
+	"github.com/google/uuid"
+	"go.temporal.io/sdk/worker"
+
+	"sluice/activities"
+)
+
+// Host runs the workers of one process. Make it with New, run it once.
+type Host struct {
+	cfg        Config
+	log        *slog.Logger
+	activities *activities.Activities
+	workspaces *workspaces
+	started    atomic.Bool // Run was called
+	polling    atomic.Bool // the default and the external-API worker poll
+}
+
+// New checks the configuration and prepares a host. Nothing is contacted before Run.
+func New(cfg Config) (*Host, error) {
+	cfg = cfg.withDefaults()
+	if err := errors.Join(cfg.validate(), cfg.tryWorkflows()); err != nil {
+		return nil, fmt.Errorf("invalid host configuration: %w", err)
+	}
+	h := &Host{cfg: cfg, log: cfg.Logger}
+	h.workspaces = newWorkspaces(cfg.workspaceLimit(),
+		rules{turn: cfg.TurnInterval, grace: min(idleGrace, cfg.IdleTimeout), idle: cfg.IdleTimeout}, cfg.PollInterval, cfg.Logger)
+	h.workspaces.active, h.workspaces.start = cfg.Queue.ActiveWorkspaces, h.startWorkspace
+	h.activities = activities.New(activities.Config{
+		Queue: cfg.Queue, Client: cfg.Client, Logger: cfg.Logger, EnsureWorkspace: h.EnsureWorkspace,
+		Retry: cfg.Retry, HTTPClient: cfg.HTTPClient,
+	})
+	return h, nil
+}
+
+// EnsureWorkspace says that a workspace is about to have work, so that its worker starts now and not at the next look
+// at the queue. It does not block, and losing it costs one PollInterval.
+func (h *Host) EnsureWorkspace(id uuid.UUID) { h.workspaces.ensure(id) }
+
+// Ready returns nil when this process does its work, else what is missing.
+func (h *Host) Ready() error {
+	if !h.polling.Load() {
+		return errors.New("the default and the external-API worker do not poll Temporal yet")
+	}
+	if err := h.workspaces.ready(); err != nil {
+		return fmt.Errorf("workspaces with work are not known: %w", err)
+	}
+	return nil
+}
+
+// Stats say how far the workspace workers fill their budget.
+func (h *Host) Stats() Stats { return h.workspaces.snapshot() }
+
+// Run starts the workers and blocks until ctx ends; then it lets them finish what they have in hand, in the order
+// workspaces, external API, default, and returns nil, or ErrDrain when ShutdownTimeout was too short. It returns
+// earlier, after the same drain, with the error of a default or external-API worker that cannot go on.
+func (h *Host) Run(ctx context.Context) error {
+	if h.started.Swap(true) {
+		return errors.New("a host runs once: make another one with New")
+	}
+	defer h.workspaces.close()
+	ctx, end := context.WithCancelCause(ctx)
+	defer end(nil)
+
+	var fixed []worker.Worker // in the order to stop in
+	for _, f := range []fixedWorker{
+		{"default", h.newDefault},
+		{"external-API", h.newExternal},
+	} {
+		w, err := h.startFixed(ctx, f, end)
+		if err != nil {
+			return errors.Join(err, h.stopFixed(fixed, h.cfg.ShutdownTimeout))
+		}
+		if w != nil { // nil: ctx ended first
+			fixed = append([]worker.Worker{w}, fixed...)
+		}
+	}
+	if ctx.Err() == nil {
+		h.polling.Store(true)
+		h.log.Info("workers started", "workspacesAtMost", h.workspaces.limit, "pollBudget", h.cfg.PollBudget)
+	}
+	leave := context.AfterFunc(ctx, func() { h.polling.Store(false) })
+	defer leave()
+	h.workspaces.run(ctx)
+
+	began := time.Now()
+	drained := h.workspaces.drain(h.cfg.ShutdownTimeout / 2)
+	stopped := h.stopFixed(fixed, h.cfg.ShutdownTimeout-time.Since(began))
+	var fatal *fatalError
+	errors.As(context.Cause(ctx), &fatal)
+	return errors.Join(fatal.orNil(), drained, stopped)
+}

@@ -1,0 +1,196 @@
+package host_test
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"go.temporal.io/sdk/client"
+	"go.temporal.io/sdk/log"
+	"go.temporal.io/sdk/worker"
+	"go.temporal.io/sdk/workflow"
+	"go.uber.org/goleak"
+
+	"sluice/internal/devstack/devtest"
+	"sluice/queue"
+	"sluice/schema"
+	"sluice/worker/host"
+	"sluice/workflows"
+)
+
+func TestMain(m *testing.M) {
+	devtest.Main(m, devtest.AfterClose(func() error { return goleak.Find() }))
+}
+
+// greet is a user's workflow, with a user's activity.
+func greet(ctx workflow.Context, name string) (string, error) {
+	if name == "" {
+		return "hello", workflow.Sleep(ctx, time.Millisecond)
+	}
+	ctx = workflow.WithActivityOptions(ctx, workflow.ActivityOptions{StartToCloseTimeout: time.Minute})
+	var answer string
+	err := workflow.ExecuteActivity(ctx, "shout", name).Get(ctx, &answer)
+	return answer, err
+}
+
+func shout(_ context.Context, name string) (string, error) { return "HELLO " + name, nil }
+
+// bench is a host on servers of the test's own.
+type bench struct {
+	pool   *pgxpool.Pool
+	client client.Client
+	host   *host.Host
+	result chan error
+	end    context.CancelFunc
+}
+
+func newBench(t *testing.T, change func(*host.Config)) *bench {
+	t.Helper()
+	url := devtest.PostgresFrom(t, "sluice", func(ctx context.Context, url string) error {
+		_, err := schema.Migrate(ctx, url)
+		return err
+	})
+	address, namespace := devtest.Namespace(t, nil)
+	pool, err := queue.DispatcherPool(t.Context(), url, 4)
+	require.NoError(t, err)
+	t.Cleanup(pool.Close)
+	quiet := slog.New(slog.DiscardHandler)
+	c, err := client.Dial(client.Options{HostPort: address, Namespace: namespace, Logger: log.NewStructuredLogger(quiet)})
+	require.NoError(t, err)
+	t.Cleanup(c.Close)
+	cfg := host.Config{
+		Client: c, Queue: queue.New(pool), Logger: quiet,
+		PollInterval: 50 * time.Millisecond, IdleTimeout: 300 * time.Millisecond, TurnInterval: 300 * time.Millisecond,
+		RegisterWorkflows: func(r worker.WorkflowRegistry) {
+			r.RegisterWorkflowWithOptions(greet, workflow.RegisterOptions{Name: "Greet"})
+		},
+	}
+	if change != nil {
+		change(&cfg)
+	}
+	h, err := host.New(cfg)
+	require.NoError(t, err)
+	ctx, end := context.WithCancel(context.Background())
+	b := &bench{pool: pool, client: c, host: h, result: make(chan error, 1), end: end}
+	go func() { b.result <- h.Run(ctx) }()
+	t.Cleanup(func() {
+		b.end()
+		require.NoError(t, <-b.result)
+		require.Error(t, h.Ready())
+	})
+	return b
+}
+
+// occupy makes a workspace active: a held slot, as a claim would leave it.
+func (b *bench) occupy(t *testing.T, workspace uuid.UUID) {
+	t.Helper()
+	_, err := b.pool.Exec(t.Context(), `INSERT INTO sluice.slots (execution_id, workspace_id, epoch, cycle) VALUES ($1, $2, 1, 1)`, uuid.New(), workspace)
+	require.NoError(t, err)
+}
+
+func (b *bench) free(t *testing.T, workspace uuid.UUID) {
+	t.Helper()
+	_, err := b.pool.Exec(t.Context(), `DELETE FROM sluice.slots WHERE workspace_id = $1`, workspace)
+	require.NoError(t, err)
+}
+
+// greet asserts instead of requiring, so that it may be called from any goroutine.
+func (b *bench) greet(t *testing.T, workspace uuid.UUID, name string) string {
+	t.Helper()
+	run, err := b.client.ExecuteWorkflow(t.Context(), client.StartWorkflowOptions{
+		ID: fmt.Sprintf("greet-%s", uuid.New()), TaskQueue: workflows.WorkspaceTaskQueue(workspace),
+	}, "Greet", name)
+	if !assert.NoError(t, err) {
+		return ""
+	}
+	var answer string
+	assert.NoError(t, run.Get(t.Context(), &answer))
+	return answer
+}
+
+func TestMoreWorkspacesThanTheBudgetHolds(t *testing.T) {
+	t.Parallel()
+	const workspaces, rounds, limit = 12, 3, 3
+	b := newBench(t, func(c *host.Config) { c.PollBudget = 12 + 2*limit })
+	require.Equal(t, limit, b.host.Stats().Limit)
+	over := make(chan int, 1)
+	watching, stopWatching := context.WithCancel(t.Context())
+	go func() {
+		most := 0
+		for sample := time.Tick(time.Millisecond); watching.Err() == nil; <-sample {
+			most = max(most, b.host.Stats().Hosted)
+		}
+		over <- most
+	}()
+	ids := make([]uuid.UUID, workspaces)
+	for i := range ids {
+		ids[i] = uuid.New()
+		b.occupy(t, ids[i])
+	}
+	var running sync.WaitGroup
+	for _, id := range ids {
+		running.Go(func() {
+			for range rounds { // each has work all the time, so that all contend until the end
+				assert.Equal(t, "hello", b.greet(t, id, ""))
+			}
+		})
+	}
+	running.Wait()
+	for _, id := range ids {
+		b.free(t, id)
+	}
+	stopWatching()
+	require.Equal(t, limit, <-over, "the limit is used, and never exceeded")
+	require.Eventually(t, func() bool { return b.host.Stats().Hosted == 0 }, 10*time.Second, 10*time.Millisecond, "idle workers stop")
+}
+
+func TestHintedWorkspaceIsServedAtOnce(t *testing.T) {
+	t.Parallel()
+	b := newBench(t, func(c *host.Config) { c.PollInterval = time.Hour }) // the queue is looked at once, at the start
+	require.Eventually(t, func() bool { return b.host.Ready() == nil }, 30*time.Second, 10*time.Millisecond)
+	id := uuid.New()
+	b.host.EnsureWorkspace(id)
+	require.Equal(t, "hello", b.greet(t, id, ""))
+}
+
+func TestActivitiesOfUsersRun(t *testing.T) {
+	t.Parallel()
+	b := newBench(t, func(c *host.Config) {
+		c.RegisterActivities = func(r worker.ActivityRegistry) { r.RegisterActivity(shout) }
+	})
+	id := uuid.New()
+	b.occupy(t, id)
+	require.Equal(t, "HELLO Ada", b.greet(t, id, "Ada"))
+}
+
+func TestRunOnceAndEndBeforeItBegan(t *testing.T) {
+	t.Parallel()
+	b := newBench(t, nil)
+	require.Eventually(t, func() bool { return b.host.Ready() == nil }, 30*time.Second, 10*time.Millisecond)
+	require.ErrorContains(t, b.host.Run(t.Context()), "runs once")
+
+	h, err := host.New(host.Config{Client: b.client, Queue: queue.New(b.pool)})
+	require.NoError(t, err)
+	ended, end := context.WithCancel(t.Context())
+	end()
+	require.NoError(t, h.Run(ended))
+}
+
+func TestMissingNamespaceEndsRun(t *testing.T) {
+	t.Parallel()
+	b := newBench(t, nil)
+	address, _ := devtest.Temporal(t, nil)
+	c, err := client.NewLazyClient(client.Options{HostPort: address, Namespace: "nowhere", Logger: log.NewStructuredLogger(slog.New(slog.DiscardHandler))})
+	require.NoError(t, err)
+	defer c.Close()
+	h, err := host.New(host.Config{Client: c, Queue: queue.New(b.pool), Logger: slog.New(slog.DiscardHandler)})
+	require.NoError(t, err)
+	require.ErrorContains(t, h.Run(t.Context()), "start the default worker: ")
+}

@@ -1,0 +1,73 @@
+package host
+
+import (
+	"time"
+
+	"github.com/google/uuid"
+	"go.temporal.io/sdk/worker"
+
+	"sluice/workflows"
+)
+
+// stickyTimeout is how long a workflow task waits for the worker that has the workflow in its cache. It bounds what a
+// dead worker costs each of its workflows; the SDK's 5 s would make the dispatcher's failover 9 s instead of 4 s.
+const stickyTimeout = time.Second
+
+// newDefault makes the worker of the dispatcher, recovery and their activities.
+func (h *Host) newDefault(fatal func(error)) worker.Worker {
+	w := worker.New(h.cfg.Client, workflows.TaskQueueDefault, worker.Options{
+		MaxConcurrentWorkflowTaskPollers: defaultWorkflowPollers,
+		MaxConcurrentActivityTaskPollers: defaultActivityPollers,
+		StickyScheduleToStartTimeout:     stickyTimeout,
+		WorkerStopTimeout:                h.cfg.ShutdownTimeout / 4,
+		OnFatalError:                     fatal,
+	})
+	workflows.RegisterDefault(w)
+	h.activities.RegisterDefault(w)
+	return w
+}
+
+// newExternal makes the worker of the activities that call the outside world.
+func (h *Host) newExternal(fatal func(error)) worker.Worker {
+	w := worker.New(h.cfg.Client, workflows.TaskQueueExternalAPI, worker.Options{
+		DisableWorkflowWorker:              true,
+		MaxConcurrentActivityTaskPollers:   externalPollers,
+		MaxConcurrentActivityExecutionSize: h.cfg.ExternalConcurrency,
+		WorkerActivitiesPerSecond:          h.cfg.ExternalPerSecond,
+		TaskQueueActivitiesPerSecond:       h.cfg.ExternalTaskQueuePerSecond,
+		WorkerStopTimeout:                  h.cfg.ShutdownTimeout / 4,
+		OnFatalError:                       fatal,
+	})
+	h.activities.RegisterExternal(w)
+	return w
+}
+
+// newWorkspace makes the worker of one workspace's executions.
+func (h *Host) newWorkspace(id uuid.UUID, fatal func(error)) worker.Worker {
+	w := worker.New(h.cfg.Client, workflows.WorkspaceTaskQueue(id), worker.Options{
+		MaxConcurrentWorkflowTaskPollers: workspaceWorkflowPollers,
+		MaxConcurrentActivityTaskPollers: workspaceActivityPollers,
+		LocalActivityWorkerOnly:          h.cfg.RegisterActivities == nil,
+		StickyScheduleToStartTimeout:     stickyTimeout,
+		WorkerStopTimeout:                h.cfg.ShutdownTimeout / 4,
+		OnFatalError:                     fatal,
+	})
+	workflows.RegisterWorkspace(w)
+	h.activities.RegisterWorkspace(w)
+	if h.cfg.RegisterWorkflows != nil {
+		h.cfg.RegisterWorkflows(w)
+	}
+	if h.cfg.RegisterActivities != nil {
+		h.cfg.RegisterActivities(w)
+	}
+	return w
+}
+
+func (h *Host) startWorkspace(id uuid.UUID, fatal func(error)) (func(), error) {
+	w := h.newWorkspace(id, fatal)
+	if err := w.Start(); err != nil {
+		w.Stop() // gives the workflow cache back
+		return nil, err
+	}
+	return w.Stop, nil
+}

@@ -1,0 +1,169 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"go.uber.org/goleak"
+
+	"sluice/internal/devstack"
+	"sluice/internal/devstack/devtest"
+	"sluice/schema"
+)
+
+func TestMain(m *testing.M) {
+	devtest.Main(m, devtest.AfterClose(func() error { return goleak.Find() }))
+}
+
+// output is a stream that a test reads while it is written.
+type output struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (o *output) Write(p []byte) (int, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.b.Write(p)
+}
+
+func (o *output) String() string {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.b.String()
+}
+
+// start runs the worker until the returned stop is called, which returns what run returned.
+func start(t *testing.T, c config) (stdout, stderr *output, stop func() error) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(context.Background())
+	stdout, stderr = &output{}, &output{}
+	result := make(chan error, 1)
+	go func() { result <- run(ctx, c, stdout, stderr) }()
+	stop = sync.OnceValue(func() error {
+		cancel()
+		return <-result
+	})
+	t.Cleanup(func() {
+		_ = stop()
+		if t.Failed() {
+			t.Log(stderr.String())
+		}
+	})
+	return stdout, stderr, stop
+}
+
+// settings are the defaults without fixed ports.
+func settings(change func(*config)) config {
+	free := port{explicit: true}
+	c := config{postgres: free, temporal: free, ui: free, logFormat: "text", logLevel: slog.LevelInfo, connections: 8, patience: 100 * time.Millisecond}
+	change(&c)
+	return c
+}
+
+func isReady(stdout *output) func() bool {
+	return func() bool { return strings.HasSuffix(stdout.String(), "\nready\n") }
+}
+
+func migrated(t *testing.T) string {
+	t.Helper()
+	return devtest.PostgresFrom(t, "sluice", func(ctx context.Context, url string) error {
+		_, err := schema.Migrate(ctx, url)
+		return err
+	})
+}
+
+func TestDevRunsAndStops(t *testing.T) {
+	t.Parallel()
+	dir := filepath.Join(t.TempDir(), "dev")
+	stdout, stderr, stop := start(t, settings(func(c *config) {
+		c.dev, c.devDir, c.health = true, dir, address{hostPort: "127.0.0.1:0", explicit: true}
+	}))
+	require.Eventually(t, isReady(stdout), time.Minute, 20*time.Millisecond)
+	require.Regexp(t, `\Apostgres: postgres://\S+@127\.0\.0\.1:\d+/sluice\S*\ntemporal: 127\.0\.0\.1:\d+\nui: http://127\.0\.0\.1:\d+\nready\n\z`, stdout.String())
+	running, err := devstack.ReadAddresses(dir)
+	require.NoError(t, err)
+	require.Contains(t, stdout.String(), running.DatabaseURL)
+
+	readyz := regexp.MustCompile(`http://\S+/readyz`).FindString(stderr.String())
+	response, err := http.Get(readyz) //nolint:noctx // the worker under test answers
+	require.NoError(t, err)
+	body, err := io.ReadAll(response.Body)
+	require.NoError(t, err)
+	require.NoError(t, response.Body.Close())
+	require.JSONEq(t, `{"status": "ready"}`, string(body))
+
+	began := time.Now()
+	require.NoError(t, stop())
+	t.Log("stopped in", time.Since(began))
+	require.Contains(t, stderr.String(), "shutting down")
+	_, err = devstack.ReadAddresses(dir)
+	require.ErrorIs(t, err, devstack.ErrNotRunning)
+	http.DefaultClient.CloseIdleConnections()
+}
+
+func TestDevPortInUse(t *testing.T) {
+	t.Parallel()
+	taken, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	defer taken.Close()
+	_, err = runOnce(t, settings(func(c *config) {
+		c.dev, c.devDir, c.temporal.number = true, t.TempDir(), taken.Addr().(*net.TCPAddr).Port
+	}))
+	require.ErrorContains(t, err, "is in use; choose another with --temporal-port")
+}
+
+func TestRealServers(t *testing.T) {
+	address, namespace := devtest.Namespace(t, nil)
+	t.Setenv("TEMPORAL_ADDRESS", address)
+	t.Setenv("TEMPORAL_NAMESPACE", namespace)
+	stdout, _, stop := start(t, settings(func(c *config) { c.databaseURL = withSecret(migrated(t)) }))
+	require.Eventually(t, isReady(stdout), time.Minute, 20*time.Millisecond)
+	require.Regexp(t, `\Apostgres: postgres://\S+:xxxxx@127\.0\.0\.1:\d+/\S+\ntemporal: `+regexp.QuoteMeta(address)+`\nready\n\z`, stdout.String())
+	require.NotContains(t, stdout.String(), "s3cret")
+	require.NoError(t, stop())
+
+	t.Run("a schema that is missing", func(t *testing.T) {
+		empty := devtest.Postgres(t)
+		_, err := runOnce(t, settings(func(c *config) { c.databaseURL = empty }))
+		require.ErrorIs(t, err, schema.ErrNotMigrated)
+		require.ErrorContains(t, err, "--migrate")
+		stdout, _, stop := start(t, settings(func(c *config) { c.databaseURL, c.migrate = empty, true }))
+		require.Eventually(t, isReady(stdout), time.Minute, 20*time.Millisecond)
+		require.NoError(t, stop())
+	})
+	t.Run("a database that is down", func(t *testing.T) {
+		stderr, err := runOnce(t, settings(func(c *config) { c.databaseURL = "postgres://me:s3cret@127.0.0.1:1/db" }))
+		require.EqualError(t, err, "cannot use Postgres at 127.0.0.1:1: connection refused; is it running, and is DATABASE_URL right?")
+		require.Contains(t, stderr, "waiting for Postgres at 127.0.0.1:1")
+	})
+	t.Run("a namespace that is missing", func(t *testing.T) {
+		t.Setenv("TEMPORAL_NAMESPACE", "nowhere")
+		_, err := runOnce(t, settings(func(c *config) { c.databaseURL = migrated(t) }))
+		require.ErrorContains(t, err, `namespace "nowhere" does not exist`)
+	})
+}
+
+// runOnce is for runs that end by themselves.
+func runOnce(t *testing.T, c config) (stderr string, err error) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	var logged output
+	err = run(ctx, c, io.Discard, &logged)
+	require.NoError(t, ctx.Err(), "it ended by itself")
+	return logged.String(), err
+}
+
+func withSecret(url string) string { return strings.Replace(url, "@", ":s3cret@", 1) }

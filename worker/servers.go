@@ -1,0 +1,135 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/url"
+	"strconv"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+	"go.temporal.io/sdk/client"
+	"go.temporal.io/sdk/contrib/envconfig"
+
+	"sluice/internal/connect"
+	"sluice/internal/devstack"
+	"sluice/queue"
+	"sluice/schema"
+)
+
+// servers are the Postgres and the Temporal that the worker uses, its own or others'.
+type servers struct {
+	pool            *pgxpool.Pool
+	temporal        client.Client
+	postgresURL     string // for people: without the password of a server that is not our own
+	temporalAddress string
+	namespace       string
+	uiURL           string          // empty when not known
+	stack           *devstack.Stack // nil when the servers are others'
+}
+
+// openServers returns both servers, ready for use: connected, migrated or checked, with the schema this build needs.
+func openServers(ctx context.Context, c config, log *slog.Logger) (*servers, error) {
+	s := &servers{}
+	options, databaseURL := client.Options{}, c.databaseURL
+	if c.dev {
+		stack, err := startStack(ctx, c, log)
+		if err != nil {
+			return nil, err
+		}
+		s.stack, s.uiURL = stack, stack.UIURL
+		databaseURL, s.postgresURL = stack.DatabaseURL, stack.DatabaseURL
+		options.HostPort, options.Namespace = stack.TemporalAddress, stack.Namespace
+	} else {
+		var err error
+		if options, err = envconfig.LoadDefaultClientOptions(); err != nil {
+			return nil, fmt.Errorf("read Temporal's environment configuration (TEMPORAL_* and its file): %w", err)
+		}
+	}
+	if err := s.connect(ctx, c, databaseURL, options, log); err != nil {
+		s.close(log)
+		return nil, err
+	}
+	return s, nil
+}
+
+func (s *servers) connect(ctx context.Context, c config, databaseURL string, options client.Options, log *slog.Logger) (err error) {
+	wait := connect.Wait{Patience: c.patience, Notify: func(message string) { log.Warn(message) }}
+	s.pool, err = connect.Postgres(ctx, databaseURL, wait, func(ctx context.Context, url string) (*pgxpool.Pool, error) {
+		return queue.DispatcherPool(ctx, url, c.connections)
+	})
+	if err != nil {
+		return err
+	}
+	if s.postgresURL == "" {
+		s.postgresURL = withoutPassword(s.pool.Config().ConnConfig)
+	}
+	if c.dev || c.migrate {
+		applied, err := schema.Migrate(ctx, databaseURL)
+		if err != nil {
+			return err
+		}
+		if len(applied) > 0 {
+			log.Info("database schema migrated", "versions", applied)
+		}
+	} else if err := schema.Check(ctx, s.pool); err != nil {
+		return fmt.Errorf("%w; or run the worker with --migrate", err)
+	}
+	options.Logger = sdkLogger(log)
+	s.temporal, err = connect.Temporal(ctx, options, wait)
+	s.temporalAddress, s.namespace = options.HostPort, options.Namespace
+	if s.temporalAddress == "" {
+		s.temporalAddress = client.DefaultHostPort
+	}
+	if s.namespace == "" {
+		s.namespace = client.DefaultNamespace
+	}
+	return err
+}
+
+// withoutPassword makes a URL of whatever form the configuration had.
+func withoutPassword(c *pgx.ConnConfig) string {
+	u := url.URL{Scheme: "postgres", User: url.User(c.User), Host: net.JoinHostPort(c.Host, strconv.Itoa(int(c.Port))), Path: "/" + c.Database}
+	if c.Password != "" {
+		u.User = url.UserPassword(c.User, "xxxxx")
+	}
+	return u.String()
+}
+
+// checks are what /readyz asks of the servers.
+func (s *servers) checks() map[string]func(context.Context) error {
+	return map[string]func(context.Context) error{
+		"postgres": s.pool.Ping,
+		"temporal": func(ctx context.Context) error {
+			_, err := s.temporal.CheckHealth(ctx, &client.CheckHealthRequest{})
+			return err
+		},
+	}
+}
+
+// died is closed when a server of our own has died.
+func (s *servers) died() <-chan struct{} {
+	if s.stack == nil {
+		return nil
+	}
+	return s.stack.Done()
+}
+
+// close closes the connections, then stops what is our own.
+func (s *servers) close(log *slog.Logger) {
+	if s.temporal != nil {
+		s.temporal.Close()
+	}
+	if s.pool != nil {
+		s.pool.Close()
+	}
+	if s.stack == nil {
+		return
+	}
+	log.Info("stopping Temporal and PostgreSQL")
+	if err := s.stack.Close(); err != nil {
+		log.Error("cannot stop the dev stack", "error", err)
+	}
+}
