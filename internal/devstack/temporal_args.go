@@ -18,6 +18,10 @@ var temporalDynamicConfig = map[string]any{
 	// Concurrent long polls per namespace and API method (default 1,200). Beyond it
 	// polls are refused, and every task queue starves: one per workspace reaches that.
 	"frontend.namespaceCount": 10_000,
+	// A workspace's task queue has one poller for four partitions by default. A poll that waits
+	// in an empty partition leaves the tasks of another one lying for up to a minute.
+	"matching.numTaskqueueReadPartitions":  1,
+	"matching.numTaskqueueWritePartitions": 1,
 	// A search attribute that was just added can be used at once.
 	"system.forceSearchAttributesCacheRefreshOnRead": true,
 
