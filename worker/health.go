@@ -16,10 +16,12 @@ import (
 // checkTimeout bounds the checks behind one /readyz, which run at once.
 const checkTimeout = 2 * time.Second
 
-// health answers /healthz (the process lives) and /readyz (it does its work, or what is missing).
+// health answers /healthz (the process lives), /readyz (it does its work, or what is missing) and /metrics.
 type health struct {
 	// missing returns what is missing by part, nothing when all is well. Set once the parts exist.
 	missing atomic.Pointer[func(context.Context) map[string]string]
+	// metrics is the page of /metrics; nil for none.
+	metrics http.Handler
 }
 
 // healthAnswer is the body of both.
@@ -46,6 +48,9 @@ func (h *health) handler() http.Handler {
 		}
 		answer(w, http.StatusOK, healthAnswer{Status: "ready"})
 	})
+	if h.metrics != nil {
+		mux.Handle("GET /metrics", h.metrics)
+	}
 	return mux
 }
 

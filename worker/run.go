@@ -27,14 +27,19 @@ func run(ctx context.Context, c config, stdout, stderr io.Writer) error {
 	notice := context.AfterFunc(ctx, func() { log.Info("shutting down; a second signal exits at once") })
 	defer notice()
 
-	var h health
+	m, err := newMetrics()
+	if err != nil {
+		return err
+	}
+	defer m.close()
+	h := health{metrics: m.page()}
 	stopHealth, err := serveHealth(c.health, &h, log)
 	if err != nil {
 		return err
 	}
 	defer stopHealth()
 
-	s, err := openServers(ctx, c, log)
+	s, err := openServers(ctx, c, m.handler(), log)
 	if err != nil {
 		if ctx.Err() != nil {
 			return nil // told to end while it was still starting

@@ -31,7 +31,7 @@ type servers struct {
 }
 
 // openServers returns both servers, ready for use: connected, migrated or checked, with the schema this build needs.
-func openServers(ctx context.Context, c config, log *slog.Logger) (*servers, error) {
+func openServers(ctx context.Context, c config, counts client.MetricsHandler, log *slog.Logger) (*servers, error) {
 	s := &servers{}
 	options, databaseURL := client.Options{}, c.databaseURL
 	if c.dev {
@@ -48,6 +48,7 @@ func openServers(ctx context.Context, c config, log *slog.Logger) (*servers, err
 			return nil, fmt.Errorf("read Temporal's environment configuration (TEMPORAL_* and its file): %w", err)
 		}
 	}
+	options.MetricsHandler = counts
 	if err := s.connect(ctx, c, databaseURL, options, log); err != nil {
 		s.close(log)
 		return nil, err

@@ -1,6 +1,10 @@
 package workflows
 
-import "github.com/google/uuid"
+import (
+	"strings"
+
+	"github.com/google/uuid"
+)
 
 // The task queues.
 const (
@@ -16,3 +20,6 @@ const workspaceTaskQueuePrefix = "workflow.workspace."
 func WorkspaceTaskQueue(workspace uuid.UUID) string {
 	return workspaceTaskQueuePrefix + workspace.String()
 }
+
+// IsWorkspaceTaskQueue tells the workspaces' task queues from the fixed ones.
+func IsWorkspaceTaskQueue(name string) bool { return strings.HasPrefix(name, workspaceTaskQueuePrefix) }
