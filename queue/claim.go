@@ -61,8 +61,9 @@ const claimSQL = `
 WITH fence AS (
 	UPDATE sluice.dispatchers SET cycle = $3, updated_at = now()
 	WHERE shard = $1 AND epoch = $2 AND cycle < $3 AND cardinality($4::uuid[]) > 0
-	RETURNING epoch, cycle
-), granted AS (
+	-- Read after the snapshot, so later than every outcome whose slot is taken over here: intervals never overlap.
+	RETURNING epoch, cycle, clock_timestamp() AS at
+), granted AS MATERIALIZED ( -- or the slots of a workspace would be counted more than once
 	SELECT g.workspace_id, greatest(0, least(g.slots, g.seen_limit - (
 		SELECT count(*) FROM sluice.slots s WHERE s.workspace_id = g.workspace_id))) AS slots
 	FROM fence
@@ -80,22 +81,19 @@ WITH fence AS (
 		LIMIT g.slots) AS item
 ), taken AS (
 	DELETE FROM sluice.execution_queue q USING picked WHERE q.id = picked.id RETURNING q.*
-), clock AS (
-	-- Read after the snapshot, so later than every outcome whose slot is taken over here: intervals never overlap.
-	SELECT clock_timestamp() AS at
 ), claimed AS (
 	INSERT INTO sluice.workflow_executions (id, workspace_id, workflow_definition_id, workflow_version_id, status, priority,
 		attempt_count, created_at, available_at, claimed_at, expires_at, unique_key, trigger_type, enqueued_by)
 	SELECT i.id, i.workspace_id, i.workflow_definition_id, v.id, 'CLAIMED', i.priority,
-		i.attempt_count, i.created_at, i.available_at, clock.at, i.expires_at, i.unique_key, i.trigger_type, i.enqueued_by
-	FROM taken i CROSS JOIN clock
+		i.attempt_count, i.created_at, i.available_at, fence.at, i.expires_at, i.unique_key, i.trigger_type, i.enqueued_by
+	FROM taken i CROSS JOIN fence
 	LEFT JOIN sluice.workflow_definitions d ON d.id = i.workflow_definition_id AND d.workspace_id = i.workspace_id
 	LEFT JOIN sluice.workflow_definition_versions v ON v.workflow_definition_id = d.id AND v.version_number = d.version_number
-	WHERE i.expires_at IS NULL OR i.expires_at > clock.at
+	WHERE i.expires_at IS NULL OR i.expires_at > fence.at
 	RETURNING id, workspace_id, claimed_at
 ), inputs AS (
 	INSERT INTO sluice.execution_inputs (execution_id, input)
-	SELECT i.id, i.input FROM taken i CROSS JOIN clock WHERE i.expires_at IS NULL OR i.expires_at > clock.at
+	SELECT i.id, i.input FROM taken i CROSS JOIN fence WHERE i.expires_at IS NULL OR i.expires_at > fence.at
 ), held AS (
 	INSERT INTO sluice.slots (execution_id, workspace_id, epoch, cycle, claimed_at)
 	SELECT c.id, c.workspace_id, fence.epoch, fence.cycle, c.claimed_at FROM claimed c CROSS JOIN fence
@@ -104,7 +102,7 @@ WITH fence AS (
 		created_at, available_at, expires_at, unique_key, trigger_type, enqueued_by, input)
 	SELECT i.id, i.workspace_id, i.workflow_definition_id, 'EXPIRED', 'expired', 'dispatcher', i.priority, i.attempt_count,
 		i.created_at, i.available_at, i.expires_at, i.unique_key, i.trigger_type, i.enqueued_by, i.input
-	FROM taken i CROSS JOIN clock WHERE i.expires_at <= clock.at
+	FROM taken i CROSS JOIN fence WHERE i.expires_at <= fence.at
 	RETURNING id
 )
 SELECT coalesce(d.epoch, 0), coalesce((SELECT cycle FROM fence), d.cycle, 0), EXISTS (SELECT FROM fence), (SELECT count(*) FROM claimed),

@@ -36,6 +36,7 @@ func (q *Queue) ExecutionTimes(ctx context.Context, items []uuid.UUID) ([]Execut
 func (q *Queue) SlotIntervals(ctx context.Context, workspaces []uuid.UUID, since time.Time) ([]SlotInterval, error) {
 	intervals, err := collect[SlotInterval](ctx, q.pool, `
 		SELECT workspace_id, claimed_at AS "from", completed_at AS "to" FROM sluice.workflow_executions
-		WHERE workspace_id = ANY ($1) AND (completed_at IS NULL OR completed_at >= $2)`, workspaces, since)
+		WHERE workspace_id = ANY ($1) AND (completed_at IS NULL OR completed_at >= $2)
+		  AND completed_at IS DISTINCT FROM claimed_at -- the outcome of a requeued item never held a slot`, workspaces, since)
 	return intervals, wrap(err, "read slot intervals")
 }

@@ -2,6 +2,7 @@ package queue
 
 import (
 	"context"
+	"math"
 	"regexp"
 	"strings"
 
@@ -42,6 +43,8 @@ func (q *Queue) SetTier(ctx context.Context, plan string, change TierChange, act
 		return t, invalid("nothing to change: give a limit or a weight")
 	case limit != nil && *limit < 0:
 		return t, invalid("max concurrent workflows must not be negative, got %d", *limit)
+	case limit != nil && *limit > math.MaxInt32:
+		return t, invalid("max concurrent workflows must be at most %d, got %d", math.MaxInt32, *limit)
 	case weight != nil && (*weight < 1 || *weight > 1000):
 		return t, invalid("weight must be 1 to 1000, got %d", *weight)
 	}

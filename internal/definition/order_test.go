@@ -1,0 +1,112 @@
+package definition
+
+import (
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/uuid"
+	"github.com/stretchr/testify/require"
+	"pgregory.net/rapid"
+)
+
+func ids(list []Node) []uuid.UUID {
+	var found []uuid.UUID
+	for _, n := range list {
+		found = append(found, n.ID)
+	}
+	return found
+}
+
+func TestReadyFollowsTheDefinition(t *testing.T) {
+	t.Parallel()
+	d, err := Parse([]byte(nodes(noop(c, a, b), noop(b), noop(a))))
+	require.NoError(t, err)
+	idA, idB, idC := uuid.MustParse(a), uuid.MustParse(b), uuid.MustParse(c)
+	started, done := map[uuid.UUID]bool{}, map[uuid.UUID]bool{}
+	require.Equal(t, []uuid.UUID{idB, idA}, ids(d.Ready(started, done)), "in the order of the file")
+	started[idB] = true
+	require.Equal(t, []uuid.UUID{idA}, ids(d.Ready(started, done)))
+	started[idA], done[idA] = true, true
+	require.Empty(t, d.Ready(started, done), "one need is not done")
+	done[idB] = true
+	require.Equal(t, []uuid.UUID{idC}, ids(d.Ready(started, done)))
+}
+
+// drawGraph draws a graph whose nodes need only what comes before them in a hidden order, in any order of the file.
+func drawGraph(t *rapid.T) (hidden []Node) {
+	count := rapid.IntRange(1, 30).Draw(t, "nodes")
+	for i := range count {
+		n := Node{ID: uuid.NewSHA1(uuid.Nil, fmt.Append(nil, i)), Type: Noop}
+		for j := range i {
+			if rapid.IntRange(0, 3).Draw(t, "edge") == 0 {
+				n.Needs = append(n.Needs, hidden[j].ID)
+			}
+		}
+		hidden = append(hidden, n)
+	}
+	return hidden
+}
+
+func TestEveryGraphWithoutCyclesRunsToItsEnd(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(t *rapid.T) {
+		hidden := drawGraph(t)
+		raw, err := json.Marshal(Definition{Name: "n", Nodes: rapid.Permutation(hidden).Draw(t, "file")})
+		require.NoError(t, err)
+		d, err := Parse(raw)
+		require.NoError(t, err)
+
+		needs := map[uuid.UUID][]uuid.UUID{}
+		for _, n := range hidden {
+			needs[n.ID] = n.Needs
+		}
+		started, done := map[uuid.UUID]bool{}, map[uuid.UUID]bool{}
+		var running []uuid.UUID
+		for {
+			for _, n := range d.Ready(started, done) {
+				require.False(t, started[n.ID], "a node starts once")
+				for _, need := range needs[n.ID] {
+					require.True(t, done[need], "a node starts after its needs")
+				}
+				started[n.ID] = true
+				running = append(running, n.ID)
+			}
+			if len(running) == 0 {
+				break
+			}
+			next := rapid.IntRange(0, len(running)-1).Draw(t, "ends") // they end in any order
+			done[running[next]] = true
+			running = slices.Delete(running, next, next+1)
+		}
+		require.Len(t, done, len(hidden), "no node is left")
+	})
+}
+
+func TestABackEdgeIsACycle(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(t *rapid.T) {
+		hidden := drawGraph(t)
+		// Some node, and one of those it needs, however indirectly; now that one needs it too.
+		late := rapid.IntRange(0, len(hidden)-1).Draw(t, "late")
+		early := late
+		for len(hidden[early].Needs) > 0 && rapid.Bool().Draw(t, "deeper") {
+			need := rapid.SampledFrom(hidden[early].Needs).Draw(t, "need")
+			early = slices.IndexFunc(hidden, func(n Node) bool { return n.ID == need })
+		}
+		hidden[early].Needs = append(hidden[early].Needs, hidden[late].ID)
+		d := Definition{Name: "n", Nodes: rapid.Permutation(hidden).Draw(t, "file")}
+		err := d.Validate()
+		require.ErrorContains(t, err, "the needs form a cycle: ")
+
+		_, path, _ := strings.Cut(err.Error(), "cycle: ")
+		steps := strings.Split(path, " -> ")
+		require.Equal(t, steps[0], steps[len(steps)-1], "the path ends where it began")
+		for i := range len(steps) - 1 {
+			from := slices.IndexFunc(d.Nodes, func(n Node) bool { return n.ID.String() == steps[i] })
+			require.Contains(t, d.Nodes[from].Needs, uuid.MustParse(steps[i+1]), "each step of it is a need")
+		}
+	})
+}

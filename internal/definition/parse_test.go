@@ -1,0 +1,212 @@
+package definition
+
+import (
+	"encoding/json"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/stretchr/testify/require"
+)
+
+const (
+	a = "00000000-0000-4000-8000-00000000000a"
+	b = "00000000-0000-4000-8000-00000000000b"
+	c = "00000000-0000-4000-8000-00000000000c"
+)
+
+// nodes makes a definition file of node objects.
+func nodes(objects ...string) string {
+	return `{"name": "n", "nodes": [` + strings.Join(objects, ", ") + `]}`
+}
+
+// node makes one node object; the rest is what comes after its id.
+func node(id, rest string) string { return `{"id": "` + id + `", ` + rest + `}` }
+
+func noop(id string, needs ...string) string {
+	raw, err := json.Marshal(needs)
+	if err != nil {
+		panic(err)
+	}
+	return node(id, `"type": "noop", "needs": `+string(raw))
+}
+
+func TestParse(t *testing.T) {
+	t.Parallel()
+	got, err := Parse([]byte(`{"name": "order", "timeout": "1h30m", "nodes": [
+		` + node(a, `"name": "wait", "type": "delay", "config": {"duration": "1m30s"}`) + `,
+		` + node(b, `"type": "http", "config": {"url": "https://example.com/x", "method": "POST", "headers": {"A": "b"}, "body": {"n": 1}, "timeout": "5s",
+			"retry": {"initialInterval": "1s", "backoffCoefficient": 1.5, "maximumInterval": "10s", "maximumAttempts": 3}}, "needs": ["`+a+`"]`) + `,
+		` + node(c, `"type": "workflow", "config": {"workflowType": "Bill", "taskQueue": "q", "input": [1], "timeout": "1h"}, "needs": ["`+a+`", "`+b+`"]`) + `,
+		` + noop("00000000-0000-4000-8000-00000000000d") + `
+	]}`))
+	require.NoError(t, err)
+	require.Equal(t, "order", got.Name)
+	require.Equal(t, 90*time.Minute, time.Duration(got.Timeout))
+	require.Len(t, got.Nodes, 4)
+	require.Equal(t, "wait", got.Nodes[0].Label())
+	require.Equal(t, b, got.Nodes[1].Label(), "a node without a name is called by its id")
+	require.Equal(t, []uuid.UUID{uuid.MustParse(a), uuid.MustParse(b)}, got.Nodes[2].Needs)
+
+	delay, err := got.Nodes[0].Delay()
+	require.NoError(t, err)
+	require.Equal(t, 90*time.Second, time.Duration(delay.Duration))
+	http, err := got.Nodes[1].HTTP()
+	require.NoError(t, err)
+	require.Equal(t, HTTPConfig{URL: "https://example.com/x", Method: "POST", Headers: map[string]string{"A": "b"}, Body: json.RawMessage(`{"n": 1}`),
+		Timeout: Duration(5 * time.Second), Retry: Retry{InitialInterval: Duration(time.Second), BackoffCoefficient: 1.5,
+			MaximumInterval: Duration(10 * time.Second), MaximumAttempts: 3}}, http)
+	child, err := got.Nodes[2].Workflow()
+	require.NoError(t, err)
+	require.Equal(t, WorkflowConfig{WorkflowType: "Bill", TaskQueue: "q", Input: json.RawMessage(`[1]`), Timeout: Duration(time.Hour)}, child)
+}
+
+func TestHTTPDefaults(t *testing.T) {
+	t.Parallel()
+	got, err := Node{Type: HTTP, Config: json.RawMessage(`{"url": "http://localhost:8080"}`)}.HTTP()
+	require.NoError(t, err)
+	require.Equal(t, HTTPConfig{URL: "http://localhost:8080", Method: "GET", Timeout: Duration(DefaultHTTPTimeout),
+		Retry: Retry{MaximumAttempts: DefaultHTTPAttempts}}, got)
+}
+
+func TestParseNamesTheProblem(t *testing.T) {
+	t.Parallel()
+	configured := func(nodeType, config string) string {
+		return nodes(node(a, `"name": "step", "type": "`+nodeType+`", "config": `+config))
+	}
+	many := make([]string, MaxNodes+1)
+	for i := range many {
+		many[i] = noop(fmt.Sprintf("00000000-0000-4000-8000-%012d", i+1))
+	}
+	tests := map[string]struct {
+		raw  string
+		want string
+	}{
+		"nothing":                     {``, "not valid JSON"},
+		"half of it":                  {`{"name": "n"`, "not valid JSON"},
+		"a list":                      {`[]`, "cannot unmarshal array"},
+		"more after it":               {nodes(noop(a)) + ` {}`, "more after the first JSON value"},
+		"a brace too many":            {nodes(noop(a)) + `}`, "more after the first JSON value"},
+		"a bracket too many":          {nodes(noop(a)) + ` ]`, "more after the first JSON value"},
+		"null":                        {`null`, "nodes is empty"},
+		"an unknown field":            {`{"name": "n", "nodez": []}`, `unknown field "nodez"`},
+		"an unknown field of a node":  {nodes(node(a, `"type": "noop", "need": []`)), `unknown field "need"`},
+		"no name":                     {`{"nodes": [` + noop(a) + `]}`, "name is missing"},
+		"no nodes":                    {`{"name": "n"}`, "nodes is empty"},
+		"a negative timeout":          {`{"name": "n", "timeout": "-1s", "nodes": [` + noop(a) + `]}`, "timeout must not be negative"},
+		"a timeout without a unit":    {`{"name": "n", "timeout": "10", "nodes": [` + noop(a) + `]}`, `"10" is not a duration such as`},
+		"a timeout as a number":       {`{"name": "n", "timeout": 10, "nodes": [` + noop(a) + `]}`, "cannot unmarshal number"},
+		"too many nodes":              {nodes(many...), "1001 nodes, at most 1000"},
+		"too many bytes":              {nodes(noop(a)) + strings.Repeat(" ", MaxBytes), "at most 524288 are allowed"},
+		"an id that is none":          {nodes(noop("first")), "invalid UUID"},
+		"no id":                       {nodes(`{"name": "step", "type": "noop"}`), "node 1 (step): id is missing"},
+		"the nil id":                  {nodes(noop(a), noop(uuid.Nil.String())), "node 2 (): id is missing"},
+		"an id used twice":            {nodes(noop(a), noop(a)), "used twice"},
+		"an unknown need":             {nodes(noop(a, b)), "needs " + b + ", which is no node"},
+		"the nil id as a need":        {nodes(noop(uuid.Nil.String()), noop(a, uuid.Nil.String())), "needs " + uuid.Nil.String() + ", which is no node"},
+		"a node that needs itself":    {nodes(noop(a, a)), "cycle: " + a + " -> " + a},
+		"a cycle behind a tail":       {nodes(noop(a, b), noop(b, c), noop(c, b)), "cycle: " + b + " -> " + c + " -> " + b},
+		"no type":                     {nodes(node(a, `"name": "step"`)), "node step: type is missing"},
+		"an unknown type":             {nodes(node(a, `"type": "magic"`)), `unknown type "magic": one of noop, delay, http, workflow`},
+		"delay: no config":            {nodes(node(a, `"type": "delay"`)), "config.duration is missing"},
+		"delay: nothing in it":        {configured("delay", `{}`), "config.duration is missing"},
+		"delay: null":                 {configured("delay", `null`), "config.duration is missing"},
+		"delay: an unknown field":     {configured("delay", `{"seconds": 1}`), `unknown field "seconds"`},
+		"delay: no duration":          {configured("delay", `{"duration": "soon"}`), `"soon" is not a duration`},
+		"delay: negative":             {configured("delay", `{"duration": "-1s"}`), "config.duration must lie between 0s and"},
+		"delay: too long":             {configured("delay", `{"duration": "87601h"}`), "config.duration must lie between 0s and"},
+		"delay: longer than a clock":  {configured("delay", `{"duration": "99999999h"}`), "is not a duration"},
+		"http: no url":                {configured("http", `{}`), `config.url "" must be an absolute`},
+		"http: no config":             {nodes(node(a, `"type": "http"`)), `config.url "" must be an absolute`},
+		"http: a relative url":        {configured("http", `{"url": "/x"}`), "must be an absolute"},
+		"http: a file":                {configured("http", `{"url": "file:///etc/passwd"}`), "must be an absolute"},
+		"http: no host":               {configured("http", `{"url": "https://"}`), "must be an absolute"},
+		"http: a broken url":          {configured("http", `{"url": "http://a b"}`), "must be an absolute"},
+		"http: an unknown method":     {configured("http", `{"url": "http://a", "method": "FETCH"}`), `config.method "FETCH" must be one of`},
+		"http: a small method":        {configured("http", `{"url": "http://a", "method": "post"}`), `config.method "post"`},
+		"http: a negative timeout":    {configured("http", `{"url": "http://a", "timeout": "-1s"}`), "config.timeout must not be negative"},
+		"http: an unknown field":      {configured("http", `{"url": "http://a", "retries": 3}`), `unknown field "retries"`},
+		"http: negative attempts":     {configured("http", `{"url": "http://a", "retry": {"maximumAttempts": -1}}`), "negative values"},
+		"http: a shrinking backoff":   {configured("http", `{"url": "http://a", "retry": {"backoffCoefficient": 0.5}}`), "at least 1"},
+		"http: intervals upside down": {configured("http", `{"url": "http://a", "retry": {"initialInterval": "2s", "maximumInterval": "1s"}}`), "must not be below initialInterval"},
+		"workflow: no type":           {configured("workflow", `{}`), "config.workflowType is missing"},
+		"workflow: an unknown field":  {configured("workflow", `{"workflowType": "A", "queue": "q"}`), `unknown field "queue"`},
+		"workflow: negative timeout":  {configured("workflow", `{"workflowType": "A", "timeout": "-1s"}`), "config.timeout must not be negative"},
+		"workflow: negative interval": {configured("workflow", `{"workflowType": "A", "retry": {"initialInterval": "-1s"}}`), "negative values"},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			_, err := Parse([]byte(tt.raw))
+			require.ErrorContains(t, err, tt.want)
+		})
+	}
+}
+
+func TestParseReportsAllProblemsAtOnce(t *testing.T) {
+	t.Parallel()
+	_, err := Parse([]byte(`{"timeout": "-1s", "nodes": [
+		{"name": "first", "type": "magic"}, ` + node(a, `"name": "second", "type": "delay", "needs": ["`+c+`"]`) + `, ` + noop(a) + `]}`))
+	require.Error(t, err)
+	require.Equal(t, []string{
+		"name is missing",
+		"timeout must not be negative",
+		"node 1 (first): id is missing",
+		`node first: unknown type "magic": one of noop, delay, http, workflow`,
+		`node second: config.duration is missing, for example {"duration": "10s"}`,
+		"node " + a + ": id " + a + " is used twice",
+		"node second: needs " + c + ", which is no node of this definition",
+	}, strings.Split(err.Error(), "\n"))
+}
+
+// Rows may have been written by others, and by later versions of this program.
+func TestParseVersionIsLenientAboutTheFrameOnly(t *testing.T) {
+	t.Parallel()
+	got, err := ParseVersion([]byte(`{"owner": "ann", "nodes": [{"id": "`+a+`", "type": "noop", "colour": "red"}]}`), "from the row")
+	require.NoError(t, err)
+	require.Equal(t, "from the row", got.Name)
+	got, err = ParseVersion([]byte(nodes(noop(a))), "from the row")
+	require.NoError(t, err)
+	require.Equal(t, "n", got.Name, "its own name comes first")
+	for name, raw := range map[string]string{
+		"a cycle": nodes(noop(a, a)), "an unknown type": nodes(node(a, `"type": "magic"`)), "no nodes": `{}`, "no JSON": `x`, "more after it": nodes(noop(a)) + "{}",
+	} {
+		_, err := ParseVersion([]byte(raw), "n")
+		require.Error(t, err, name)
+	}
+}
+
+func TestDurationsSurviveJSON(t *testing.T) {
+	t.Parallel()
+	raw, err := json.Marshal(DelayConfig{Duration: Duration(90 * time.Second)})
+	require.NoError(t, err)
+	require.JSONEq(t, `{"duration": "1m30s"}`, string(raw))
+	raw, err = json.Marshal(HTTPConfig{URL: "http://a"})
+	require.NoError(t, err)
+	require.JSONEq(t, `{"url": "http://a"}`, string(raw), "zero means default and is left out")
+}
+
+func FuzzParse(f *testing.F) {
+	f.Add([]byte(nodes(noop(a), noop(b, a))))
+	f.Add([]byte(nodes(noop(a, b), noop(b, a))))
+	f.Add([]byte(nodes(node(a, `"type": "delay", "config": {"duration": "1s"}`))))
+	f.Add([]byte(nodes(node(a, `"type": "http", "config": {"url": "http://a", "retry": {"backoffCoefficient": 2}}`))))
+	f.Add([]byte(nodes(node(a, `"type": "workflow", "config": {"workflowType": "A", "input": null}`))))
+	f.Add([]byte(`null`))
+	f.Fuzz(func(t *testing.T, raw []byte) {
+		d, err := Parse(raw)
+		_, versionErr := ParseVersion(raw, "n")
+		if err != nil {
+			return
+		}
+		require.NoError(t, versionErr, "what people may apply can be read back")
+		again, err := json.Marshal(d)
+		require.NoError(t, err)
+		if len(again) <= MaxBytes {
+			_, err = Parse(again)
+			require.NoError(t, err, "what was parsed can be written and parsed again")
+		}
+	})
+}

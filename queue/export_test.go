@@ -1,0 +1,7 @@
+package queue
+
+// The plans of these are tested.
+const (
+	ClaimSQL    = claimSQL
+	CapacitySQL = capacitySQL
+)

@@ -1,0 +1,131 @@
+package queue_test
+
+import (
+	"encoding/json"
+	"slices"
+	"testing"
+
+	"github.com/google/uuid"
+	"github.com/stretchr/testify/require"
+
+	"sluice/queue"
+)
+
+type planNode struct {
+	NodeType     string     `json:"Node Type"`
+	RelationName string     `json:"Relation Name"`
+	IndexName    string     `json:"Index Name"`
+	ActualRows   float64    `json:"Actual Rows"`
+	ActualLoops  float64    `json:"Actual Loops"`
+	Filtered     float64    `json:"Rows Removed by Filter"`
+	Plans        []planNode `json:"Plans"`
+}
+
+// walk visits each node with those above it.
+func (n planNode) walk(above []planNode, visit func(n planNode, above []planNode)) {
+	visit(n, above)
+	for _, child := range n.Plans {
+		child.walk(append(above, n), visit)
+	}
+}
+
+// The statements of the dispatcher must cost the same however many items wait: each reads index ranges of the backlog
+// and stops. 200 scheduled items of priority 1 in front of the ready ones are what a careless plan stumbles over.
+func TestTheDispatcherReadsTheBacklogThroughTheClaimIndex(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	b.openEpoch(t, "run")
+	b.exec(t, `INSERT INTO sluice.workspaces (name, plan) SELECT 'w' || n, 'STARTER' FROM generate_series(1, 49) AS n`)
+	b.exec(t, `INSERT INTO sluice.execution_queue (id, workspace_id, workflow_definition_id, priority, available_at, enqueued_by)
+		SELECT sluice.uuid_v7(), w.id, gen_random_uuid(), CASE WHEN n <= 200 THEN 1 ELSE 3 END,
+		       now() + CASE WHEN n <= 200 THEN interval '1 day' ELSE interval '-1 hour' END, 'x'
+		FROM sluice.workspaces w, generate_series(1, 400) AS n`)
+	require.Equal(t, 20_000, one[int](t, b.pool, `SELECT count(*) FROM sluice.execution_queue`))
+	workspaces := list[uuid.UUID](t, b.pool, `SELECT id FROM sluice.workspaces`)
+	slots, limits := make([]int, len(workspaces)), make([]int, len(workspaces))
+	for i := range workspaces {
+		slots[i], limits[i] = 2, starterLimit
+	}
+
+	for _, statistics := range []string{"before", "after"} {
+		if statistics == "after" {
+			b.exec(t, `ANALYZE sluice.execution_queue, sluice.workspaces, sluice.slots`)
+		}
+		t.Run(statistics+" statistics are gathered", func(t *testing.T) {
+			for name, sql := range map[string]string{"claim": queue.ClaimSQL, "capacity": queue.CapacitySQL} {
+				t.Run(name, func(t *testing.T) {
+					args := []any{0, b.fence.Epoch, 1, workspaces, slots, limits}
+					if name == "capacity" {
+						args = []any{100}
+					}
+					// Rolled back: what is explained is also done.
+					conn, err := b.dispatcher.Pool().Acquire(t.Context())
+					require.NoError(t, err)
+					defer conn.Release()
+					tx, err := conn.Begin(t.Context())
+					require.NoError(t, err)
+					var raw []byte
+					require.NoError(t, tx.QueryRow(t.Context(), `EXPLAIN (ANALYZE, FORMAT json) `+sql, args...).Scan(&raw))
+					require.NoError(t, tx.Rollback(t.Context()))
+					var plans []struct{ Plan planNode }
+					require.NoError(t, json.Unmarshal(raw, &plans))
+
+					var throughIndex int
+					var usage float64
+					plans[0].Plan.walk(nil, func(n planNode, above []planNode) {
+						if n.IndexName == "slots_usage" {
+							usage += n.ActualLoops
+						}
+						if n.RelationName != "execution_queue" || n.NodeType == "ModifyTable" {
+							return
+						}
+						require.Contains(t, []string{"Index Scan", "Index Only Scan"}, n.NodeType, "%s", raw)
+						if n.IndexName == "execution_queue_pkey" {
+							return // the delete of what was picked
+						}
+						throughIndex++
+						require.Equal(t, "execution_queue_claim", n.IndexName)
+						require.Zero(t, n.Filtered, "the range holds nothing but what is wanted")
+						for i, a := range above {
+							// The lines of the report may be sorted, a backlog never: a limit or a count cuts it first.
+							require.True(t, a.NodeType != "Sort" || cutBelow(above[i+1:]), "%s", raw)
+						}
+					})
+					require.Positive(t, throughIndex)
+					require.LessOrEqual(t, usage, 50.0, "usage is counted once for each workspace: %s", raw)
+				})
+			}
+		})
+	}
+}
+
+func cutBelow(nodes []planNode) bool {
+	return slices.ContainsFunc(nodes, func(n planNode) bool { return n.NodeType == "Limit" || n.NodeType == "Aggregate" })
+}
+
+func TestTheClaimReadsNoMoreThanItTakes(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	b.openEpoch(t, "run")
+	later := b.item()
+	later.Priority, later.AvailableAt = 1, inFuture()
+	_, err := b.app.EnqueueMany(t.Context(), items(later, 200))
+	require.NoError(t, err)
+	_, err = b.app.EnqueueMany(t.Context(), items(b.item(), 200))
+	require.NoError(t, err)
+	tx := b.begin(t)
+	var raw []byte
+	require.NoError(t, tx.QueryRow(t.Context(), `EXPLAIN (ANALYZE, FORMAT json) `+queue.ClaimSQL,
+		0, b.fence.Epoch, 1, []uuid.UUID{b.workspace}, []int{2}, []int{starterLimit}).Scan(&raw))
+	var plans []struct{ Plan planNode }
+	require.NoError(t, json.Unmarshal(raw, &plans))
+	var read float64
+	plans[0].Plan.walk(nil, func(n planNode, _ []planNode) {
+		if n.NodeType == "LockRows" {
+			read += n.ActualRows * n.ActualLoops
+		}
+	})
+	// An average per loop is rounded, so that two rows over three priorities may count as one each.
+	require.Positive(t, read)
+	require.LessOrEqual(t, read, 5.0, "it stops at what was granted: %s", raw)
+}

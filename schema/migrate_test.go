@@ -1,0 +1,80 @@
+package schema_test
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"golang.org/x/sync/errgroup"
+
+	"sluice/internal/devstack/devtest"
+	"sluice/schema"
+)
+
+func TestMigrateTwice(t *testing.T) {
+	t.Parallel()
+	url := devtest.Postgres(t)
+	applied, err := schema.Migrate(t.Context(), url)
+	require.NoError(t, err)
+	require.Len(t, applied, int(schema.Version()))
+	require.Equal(t, schema.Version(), applied[len(applied)-1])
+	applied, err = schema.Migrate(t.Context(), url)
+	require.NoError(t, err)
+	require.Empty(t, applied, "nothing was left to do")
+}
+
+// Every worker of a fleet may migrate when it starts.
+func TestMigrateFromManyProcessesAtOnce(t *testing.T) {
+	t.Parallel()
+	const processes = 8
+	url := devtest.Postgres(t)
+	counts := make([]int, processes)
+	started := time.Now()
+	var group errgroup.Group
+	for n := range processes {
+		group.Go(func() error {
+			applied, err := schema.Migrate(t.Context(), url)
+			counts[n] = len(applied)
+			return err
+		})
+	}
+	require.NoError(t, group.Wait())
+	var total int
+	for _, count := range counts {
+		total += count
+	}
+	require.EqualValues(t, schema.Version(), total, "each migration is applied once")
+	require.Less(t, time.Since(started), 10*time.Second, "those who wait learn soon that it is over")
+	require.NoError(t, schema.Check(t.Context(), open(t, url)))
+}
+
+func TestMigrateSaysWhatIsWrong(t *testing.T) {
+	t.Parallel()
+	_, err := schema.Migrate(t.Context(), "postgres://host:not-a-port/")
+	require.ErrorContains(t, err, "parse database url")
+	ctx, stop := context.WithCancel(t.Context())
+	stop()
+	_, err = schema.Migrate(ctx, devtest.Postgres(t))
+	require.ErrorIs(t, err, context.Canceled)
+}
+
+func TestCheck(t *testing.T) {
+	t.Parallel()
+	url := devtest.Postgres(t)
+	db := open(t, url)
+	err := schema.Check(t.Context(), db)
+	require.ErrorIs(t, err, schema.ErrNotMigrated)
+	require.ErrorContains(t, err, "starter migrate")
+
+	_, err = schema.Migrate(t.Context(), url)
+	require.NoError(t, err)
+	require.NoError(t, schema.Check(t.Context(), db))
+
+	exec(t, db, `INSERT INTO sluice.schema_migrations (version_id, is_applied) VALUES ($1, true)`, schema.Version()+1)
+	require.NoError(t, schema.Check(t.Context(), db), "an older worker may run while a newer one has migrated")
+	exec(t, db, `DELETE FROM sluice.schema_migrations WHERE version_id > 0`)
+	err = schema.Check(t.Context(), db)
+	require.ErrorIs(t, err, schema.ErrNotMigrated)
+	require.ErrorContains(t, err, "found version 0, need 1")
+}
