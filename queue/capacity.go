@@ -48,13 +48,7 @@ func (q *Queue) Capacity(ctx context.Context, countUpTo int) (Capacity, error) {
 
 // One index range per priority: with one range over all of them, a scan would walk all scheduled items of priority 1
 // before it reached the first ready item of priority 3.
-const capacitySQL = `
-WITH RECURSIVE backlog AS (
-	(SELECT workspace_id FROM sluice.execution_queue ORDER BY workspace_id LIMIT 1)
-	UNION ALL
-	SELECT (SELECT q.workspace_id FROM sluice.execution_queue q WHERE q.workspace_id > b.workspace_id ORDER BY q.workspace_id LIMIT 1)
-	FROM backlog b WHERE b.workspace_id IS NOT NULL
-)
+const capacitySQL = withBacklog + `
 SELECT b.workspace_id, w.plan, t.max_concurrent_workflows AS "limit", t.weight,
        (SELECT count(*) FROM sluice.slots s WHERE s.workspace_id = b.workspace_id)::int AS used,
        ready.n::int AS ready, due.at AS next_due
@@ -75,3 +69,13 @@ CROSS JOIN LATERAL (
 		ORDER BY q.available_at LIMIT 1) AS item
 ) AS due
 ORDER BY b.workspace_id`
+
+// withBacklog begins a statement that reads backlog (workspace_id): the workspaces with pending items, and one NULL. It
+// hops from one to the next through the claim index, a loose index scan, so it costs per workspace and not per item.
+const withBacklog = `
+WITH RECURSIVE backlog AS (
+	(SELECT workspace_id FROM sluice.execution_queue ORDER BY workspace_id LIMIT 1)
+	UNION ALL
+	SELECT (SELECT q.workspace_id FROM sluice.execution_queue q WHERE q.workspace_id > b.workspace_id ORDER BY q.workspace_id LIMIT 1)
+	FROM backlog b WHERE b.workspace_id IS NOT NULL
+)`

@@ -50,45 +50,10 @@ func (q *Queue) Checked(ctx context.Context, ids []uuid.UUID) error {
 	return wrap(err, "note checked slots")
 }
 
-// Expire ends pending items whose time is over, at most limit of them.
-func (q *Queue) Expire(ctx context.Context, limit int) (int64, error) {
-	return q.refusePending(ctx, "EXPIRED", "expired", `
-		SELECT id FROM sluice.execution_queue WHERE expires_at <= now() ORDER BY expires_at LIMIT $3 FOR UPDATE SKIP LOCKED`, limit)
-}
-
-// RefuseOrphans fails pending items whose workspace is gone, at most limit of them: nobody could ever admit them.
-func (q *Queue) RefuseOrphans(ctx context.Context, limit int) (int64, error) {
-	return q.refusePending(ctx, "FAILED", "workspace-gone", `
-		SELECT q.id FROM (
-			WITH RECURSIVE backlog AS (
-				(SELECT workspace_id FROM sluice.execution_queue ORDER BY workspace_id LIMIT 1)
-				UNION ALL
-				SELECT (SELECT n.workspace_id FROM sluice.execution_queue n WHERE n.workspace_id > b.workspace_id ORDER BY n.workspace_id LIMIT 1)
-				FROM backlog b WHERE b.workspace_id IS NOT NULL
-			)
-			SELECT b.workspace_id FROM backlog b LEFT JOIN sluice.workspaces w ON w.id = b.workspace_id WHERE w.id IS NULL
-		) AS gone JOIN sluice.execution_queue q ON q.workspace_id = gone.workspace_id LIMIT $3 FOR UPDATE OF q SKIP LOCKED`, limit)
-}
-
 // PruneDoorbell deletes bells rung longer than age ago. Whoever waits reads capacity afresh more often than that.
 func (q *Queue) PruneDoorbell(ctx context.Context, age time.Duration) (int64, error) {
 	tag, err := q.pool.Exec(ctx, `DELETE FROM sluice.doorbell WHERE rung_at < now() - $1::interval`, age)
 	return tag.RowsAffected(), wrap(err, "prune doorbell")
-}
-
-// refusePending moves the chosen pending items to refused_items; chosen takes $3 as its limit.
-func (q *Queue) refusePending(ctx context.Context, status, reason, chosen string, limit int) (int64, error) {
-	tag, err := q.pool.Exec(ctx, `
-		WITH item AS (
-			-- An array is chosen once; a subquery could be run again for each row, past its limit.
-			DELETE FROM sluice.execution_queue WHERE id = ANY (ARRAY(`+chosen+`)) RETURNING *
-		)
-		INSERT INTO sluice.refused_items (id, workspace_id, workflow_definition_id, status, reason, actor, priority,
-			attempt_count, created_at, available_at, expires_at, unique_key, trigger_type, enqueued_by, input)
-		SELECT id, workspace_id, workflow_definition_id, $1, $2, 'recovery', priority,
-			attempt_count, created_at, available_at, expires_at, unique_key, trigger_type, enqueued_by, input
-		FROM item`, status, reason, limit)
-	return tag.RowsAffected(), wrap(err, "refuse "+reason+" items")
 }
 
 func (q *Queue) ids(ctx context.Context, doing, sql string, args ...any) ([]uuid.UUID, error) {

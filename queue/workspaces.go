@@ -89,13 +89,7 @@ func (q *Queue) Workspaces(ctx context.Context, ids ...uuid.UUID) ([]WorkspaceUs
 
 // ActiveWorkspaces are those whose workflows need a worker: they hold slots, or have items that are ready or about to be.
 func (q *Queue) ActiveWorkspaces(ctx context.Context) ([]uuid.UUID, error) {
-	return q.ids(ctx, "list active workspaces", `
-		WITH RECURSIVE backlog AS (
-			(SELECT workspace_id FROM sluice.execution_queue ORDER BY workspace_id LIMIT 1)
-			UNION ALL
-			SELECT (SELECT q.workspace_id FROM sluice.execution_queue q WHERE q.workspace_id > b.workspace_id ORDER BY q.workspace_id LIMIT 1)
-			FROM backlog b WHERE b.workspace_id IS NOT NULL
-		)
+	return q.ids(ctx, "list active workspaces", withBacklog+`
 		SELECT workspace_id FROM sluice.slots
 		UNION
 		SELECT workspace_id FROM backlog b WHERE EXISTS (

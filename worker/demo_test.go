@@ -38,7 +38,7 @@ func TestDemoMayRunAgain(t *testing.T) {
 	_, err = pool.Exec(t.Context(), `
 		INSERT INTO sluice.workflow_executions (id, workspace_id, workflow_definition_id, status, priority, attempt_count, created_at,
 			available_at, claimed_at, completed_at, trigger_type, enqueued_by)
-		SELECT id, workspace_id, workflow_definition_id, 'COMPLETED', priority, 0, created_at, available_at, now(), now(), trigger_type, enqueued_by
+		SELECT id, workspace_id, workflow_definition_id, 'COMPLETED', priority, 0, created_at, available_at, now() - interval '1 second', now(), trigger_type, enqueued_by
 		FROM sluice.execution_queue WHERE id = $1`, answers[0].QueueID)
 	require.NoError(t, err)
 	_, err = pool.Exec(t.Context(), `DELETE FROM sluice.execution_queue`)
