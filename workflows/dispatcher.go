@@ -171,7 +171,7 @@ func (d *dispatcher) count(ctx workflow.Context, r DispatchResult) error {
 // rest notes a failed step and rests, or until a message comes.
 func (d *dispatcher) rest(ctx workflow.Context, err error) {
 	workflow.GetLogger(ctx).Warn("dispatcher step failed", "cycle", d.Cycle, "error", err)
-	d.LastError, d.LastErrorAt = err.Error(), timeOf(workflow.Now(ctx))
+	d.LastError, d.LastErrorAt = rootMessage(err), timeOf(workflow.Now(ctx))
 	if isFenced(err) {
 		d.epoch = 0
 		d.fenced++
