@@ -3,23 +3,16 @@ package workflows
 import (
 	"encoding/json"
 	"errors"
-	"fmt"
 
-	"github.com/google/uuid"
 	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/workflow"
-
-	"sluice/internal/definition"
 )
-
-// maxOutputBytes bounds the output of a whole execution; Temporal refuses results above 2 MiB.
-const maxOutputBytes = 1 << 20
 
 // Execution runs one definition for one workspace and records the outcome, which frees the slot and rings the
 // dispatcher. It returns the outputs of its nodes as a JSON object by node id. When it fails, so does the workflow;
 // when it is cancelled, the outcome is recorded all the same.
 func Execution(ctx workflow.Context, in ExecutionInput) (json.RawMessage, error) {
-	g := graph{input: in, started: map[uuid.UUID]bool{}, done: map[uuid.UUID]bool{}, outputs: map[uuid.UUID]json.RawMessage{}}
+	g := newGraph(in)
 	err := g.run(ctx)
 	output, err := g.output(err)
 	outcome := Outcome{ExecutionID: in.ExecutionID, RunID: workflow.GetInfo(ctx).WorkflowExecution.RunID, Status: StatusCompleted, Output: output}
@@ -38,87 +31,6 @@ func Execution(ctx workflow.Context, in ExecutionInput) (json.RawMessage, error)
 		return nil, temporal.NewCanceledError(err.Error())
 	}
 	return output, err
-}
-
-// graph is one run of a definition: nodes whose needs are done run in parallel.
-type graph struct {
-	input   ExecutionInput
-	started map[uuid.UUID]bool
-	done    map[uuid.UUID]bool
-	outputs map[uuid.UUID]json.RawMessage
-}
-
-// nodeError says which node failed.
-type nodeError struct {
-	node definition.Node
-	err  error
-}
-
-func (e *nodeError) Error() string { return fmt.Sprintf("node %s failed: %v", e.node.Label(), e.err) }
-func (e *nodeError) Unwrap() error { return e.err }
-
-// run returns when every node has completed, or when one has failed and the others have been cancelled.
-func (g *graph) run(ctx workflow.Context) error {
-	nodes, cancel := workflow.WithCancel(ctx)
-	defer cancel()
-	selector := workflow.NewSelector(ctx)
-	var running int
-	var failed error
-	start := func() {
-		for _, n := range g.input.Definition.Ready(g.started, g.done) {
-			g.started[n.ID] = true
-			running++
-			selector.AddFuture(startNode(nodes, g.input, n), func(f workflow.Future) {
-				running--
-				var output json.RawMessage
-				if err := f.Get(nodes, &output); err != nil {
-					if failed == nil {
-						failed = &nodeError{node: n, err: err}
-						cancel()
-					}
-					return
-				}
-				g.done[n.ID] = true
-				if len(output) > 0 {
-					g.outputs[n.ID] = asJSON(output)
-				}
-			})
-		}
-	}
-	for start(); running > 0; {
-		selector.Select(ctx)
-		if failed == nil {
-			start()
-		}
-	}
-	return failed
-}
-
-// output is the result of a run that ended with err, and err again or what is wrong with the result.
-func (g *graph) output(err error) (json.RawMessage, error) {
-	if err != nil {
-		return nil, err
-	}
-	raw, err := json.Marshal(g.outputs)
-	if err != nil {
-		return nil, fmt.Errorf("encode outputs: %w", err)
-	}
-	if len(raw) > maxOutputBytes {
-		return nil, fmt.Errorf("outputs of all nodes have %d bytes, at most %d are kept; let nodes store large data elsewhere", len(raw), maxOutputBytes)
-	}
-	return raw, nil
-}
-
-// asJSON keeps JSON as it is; other bytes, which a child in any language may return, become a base64 string.
-func asJSON(raw json.RawMessage) json.RawMessage {
-	if json.Valid(raw) {
-		return raw
-	}
-	quoted, err := json.Marshal([]byte(raw))
-	if err != nil {
-		panic(err) // bytes always encode
-	}
-	return quoted
 }
 
 func outcomeError(err error) *OutcomeError {
