@@ -42,7 +42,7 @@ func outcomeError(err error) *OutcomeError {
 	return o
 }
 
-// rootMessage is the message of the innermost application error: what went wrong, without the layers that carried it.
+// rootMessage is the message of the application error inside: what went wrong, without the layers that carried it.
 func rootMessage(err error) string {
 	var application *temporal.ApplicationError
 	if errors.As(err, &application) {
