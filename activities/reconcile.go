@@ -144,11 +144,19 @@ func (a *Activities) outcomeInTemporal(ctx context.Context, id uuid.UUID) (*work
 		if ctx.Err() != nil {
 			return nil, ctx.Err()
 		}
-		o.Error = &workflows.OutcomeError{Message: err.Error()}
+		o.Error = &workflows.OutcomeError{Message: rootCause(err).Error()}
 	} else {
 		o.Output = output
 	}
 	return o, nil
+}
+
+// rootCause is what ended the workflow, without the layers that name it again.
+func rootCause(err error) error {
+	for inner := errors.Unwrap(err); inner != nil; inner = errors.Unwrap(err) {
+		err = inner
+	}
+	return err
 }
 
 func isNotFound(err error) bool {
