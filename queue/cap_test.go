@@ -64,7 +64,7 @@ func TestNoClaimEverExceedsALimit(t *testing.T) {
 			defer stop()
 			group, ctx := errgroup.WithContext(ctx)
 			for n, work := range []func(context.Context, *rand.Rand) error{
-				s.enqueueSome, s.enqueueSome, s.claimSome, s.claimSome, s.claimSome, s.endSome, s.endSome, s.endSome, s.requeueSome, s.cancelSome, s.changeLimit,
+				s.enqueueSome, s.enqueueSome, s.claimSome, s.claimSome, s.claimSome, s.endSome, s.endSome, s.endSome, s.requeueSome, s.cancelSome, s.retrySome, s.changeLimit,
 			} {
 				rnd := rand.New(rand.NewPCG(seed, uint64(n)))
 				group.Go(func() error {
@@ -210,6 +210,11 @@ func (s *storm) cancelSome(ctx context.Context, rnd *rand.Rand) error {
 		return nil
 	}
 	_, err := s.app.Cancel(ctx, id, "ann", "")
+	return err
+}
+
+func (s *storm) retrySome(ctx context.Context, rnd *rand.Rand) error {
+	_, err := s.app.Retry(ctx, queue.RetryFilter{Limit: 1 + rnd.IntN(5)}, "ann")
 	return err
 }
 

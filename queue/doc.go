@@ -14,8 +14,9 @@
 //	Enqueue ─► PENDING ─ Claim ─► CLAIMED ─ Settle ─► DISPATCHED (RUNNING) ─ RecordOutcome ─► DISPATCHED (COMPLETED, …)
 //	             ▲  │                │
 //	             │  └─ Cancel, Expire ─► CANCELLED, EXPIRED
-//	             └──── Requeue ──────┤
-//	                                 └─ Refuse ─► FAILED
+//	             ├──── Requeue ──────┤
+//	             │                   └─ Refuse ─► FAILED
+//	             └──── Retry ──────────────────────┘
 //
 // Fencing: a dispatcher run opens an epoch, and each claim names (epoch, cycle). A cycle is accepted once and only in
 // the newest epoch. The capacity that a claim was decided on is read after the previous claim was accepted, so the

@@ -15,6 +15,7 @@ var (
 	ErrForeignDefinition = errors.New("workflow definition belongs to another workspace")
 	ErrUnknownPlan       = errors.New("unknown plan")
 	ErrUnknownItem       = errors.New("unknown queue item")
+	ErrNotRetryable      = errors.New("item cannot be retried")
 	ErrInvalid           = errors.New("invalid request")
 )
 

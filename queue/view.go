@@ -26,6 +26,7 @@ type ItemView struct {
 	CompletedAt          *time.Time      `json:"completedAt,omitempty"`
 	ExecutionID          *uuid.UUID      `json:"executionId,omitempty"`
 	EngineRunID          *string         `json:"engineRunId,omitempty"`
+	Reason               *string         `json:"reason,omitempty"`         // why the item was refused, in one word
 	Error                *string         `json:"error,omitempty"`          // why the item was refused or its last start failed
 	ExecutionError       json.RawMessage `json:"executionError,omitempty"` // why the execution failed
 	Input                json.RawMessage `json:"input,omitempty"`
@@ -35,8 +36,9 @@ type ItemView struct {
 const itemViewSQL = `
 	SELECT i.id, i.workspace_id, i.workflow_definition_id, i.status, x.status AS execution_status, i.priority::int, i.unique_key,
 	       i.attempt_count, i.created_at, i.available_at, i.expires_at, i.claimed_at, i.dispatched_at, x.completed_at,
-	       i.execution_id, x.engine_run_id, i.error, x.error AS execution_error, i.input, x.output
-	FROM sluice.queue_items i LEFT JOIN sluice.executions x ON x.id = i.execution_id`
+	       i.execution_id, x.engine_run_id, r.reason, i.error, x.error AS execution_error, i.input, x.output
+	FROM sluice.queue_items i LEFT JOIN sluice.executions x ON x.id = i.execution_id
+	LEFT JOIN sluice.refused_items r ON r.id = i.id`
 
 // Item returns one item, or ErrUnknownItem.
 func (q *Queue) Item(ctx context.Context, id uuid.UUID) (ItemView, error) {

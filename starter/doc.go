@@ -1,5 +1,5 @@
 // Command starter is the command line of Sluice: it migrates the schema, starts and steers the dispatcher, and enqueues,
-// lists and cancels work.
+// lists, cancels and retries work.
 //
 // It owns flags, configuration, exit codes and what is printed. It must not know how anything is done: queue talks to
 // Postgres, internal/operate to Temporal, schema migrates, internal/connect waits for servers.

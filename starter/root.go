@@ -7,7 +7,7 @@ import (
 )
 
 const rootHelp = `starter runs Sluice: it migrates the database, starts and steers the dispatcher, and
-enqueues, lists and cancels work.
+enqueues, lists, cancels and retries work.
 
 Where things are (a flag wins over the environment, the environment over a dev stack):
   Postgres   --database-url, DATABASE_URL, or the dev stack
@@ -56,7 +56,7 @@ func newRoot(a *app) *cobra.Command {
 	}
 	add(groupSystem, a.migrateCommand(), a.startCommand(), a.stopCommand(), a.statusCommand(), a.pauseCommand(),
 		a.resumeCommand(), a.configureCommand(), a.workspaceCommand(), a.tierCommand())
-	add(groupWork, a.definitionCommand(), a.enqueueCommand(), a.listCommand(), a.describeCommand(), a.cancelCommand())
+	add(groupWork, a.definitionCommand(), a.enqueueCommand(), a.listCommand(), a.describeCommand(), a.cancelCommand(), a.retryCommand())
 	return root
 }
 
