@@ -49,6 +49,9 @@ func (q *Queue) SetTier(ctx context.Context, plan string, change TierChange, act
 		return t, invalid("weight must be 1 to 1000, got %d", *weight)
 	}
 	err := pgx.BeginFunc(ctx, q.pool, func(tx pgx.Tx) error {
+		if err := actAs(ctx, tx, actor); err != nil {
+			return err
+		}
 		tag, err := tx.Exec(ctx, `
 			UPDATE sluice.tiers SET max_concurrent_workflows = coalesce($2, max_concurrent_workflows),
 			       weight = coalesce($3, weight), updated_at = now() WHERE plan = $1`, t.Plan, limit, weight)
@@ -64,12 +67,8 @@ func (q *Queue) SetTier(ctx context.Context, plan string, change TierChange, act
 				return err
 			}
 		}
-		if err := tx.QueryRow(ctx, `SELECT max_concurrent_workflows, weight FROM sluice.tiers WHERE plan = $1`, t.Plan).
-			Scan(&t.MaxConcurrentWorkflows, &t.Weight); err != nil {
-			return err
-		}
-		return log(ctx, tx, Activity{Actor: actor, Action: "tier-changed", Details: details("plan", t.Plan,
-			"maxConcurrentWorkflows", t.MaxConcurrentWorkflows, "weight", t.Weight)})
+		return tx.QueryRow(ctx, `SELECT max_concurrent_workflows, weight FROM sluice.tiers WHERE plan = $1`, t.Plan).
+			Scan(&t.MaxConcurrentWorkflows, &t.Weight)
 	})
 	return t, wrap(err, "set tier")
 }

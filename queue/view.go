@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
 )
 
 // ItemView is a row of sluice.queue_items, with the outcome of its execution beside it.
@@ -102,4 +103,10 @@ func log(ctx context.Context, db executor, a Activity) error {
 		VALUES ($1, $2, $3, $4, $5, coalesce($6::jsonb, '{}'))`,
 		a.Actor, a.Action, a.WorkspaceID, a.QueueID, a.Reason, nullJSON(a.Details))
 	return wrap(err, "log activity")
+}
+
+// actAs says who changes a limit or a plan: the triggers that log such changes read it until the transaction ends.
+func actAs(ctx context.Context, tx pgx.Tx, actor string) error {
+	_, err := tx.Exec(ctx, `SELECT set_config('sluice.actor', $1, true)`, actor)
+	return err
 }

@@ -41,10 +41,11 @@ func (q *Queue) CreateWorkspace(ctx context.Context, name, plan, actor string) (
 		return w, invalid("a workspace needs a name")
 	}
 	err := pgx.BeginFunc(ctx, q.pool, func(tx pgx.Tx) error {
-		if _, err := tx.Exec(ctx, `INSERT INTO sluice.workspaces (id, name, plan) VALUES ($1, $2, $3)`, w.ID, w.Name, w.Plan); err != nil {
+		if err := actAs(ctx, tx, actor); err != nil {
 			return err
 		}
-		return log(ctx, tx, Activity{Actor: actor, Action: "workspace-created", WorkspaceID: &w.ID, Details: details("name", w.Name, "plan", w.Plan)})
+		_, err := tx.Exec(ctx, `INSERT INTO sluice.workspaces (id, name, plan) VALUES ($1, $2, $3)`, w.ID, w.Name, w.Plan)
+		return err
 	})
 	return w, wrap(q.unknownPlan(ctx, err, w.Plan), "create workspace")
 }
@@ -53,14 +54,14 @@ func (q *Queue) CreateWorkspace(ctx context.Context, name, plan, actor string) (
 func (q *Queue) SetPlan(ctx context.Context, id uuid.UUID, plan, actor string) (Workspace, error) {
 	w := Workspace{ID: id, Plan: strings.ToUpper(plan)}
 	err := pgx.BeginFunc(ctx, q.pool, func(tx pgx.Tx) error {
+		if err := actAs(ctx, tx, actor); err != nil {
+			return err
+		}
 		err := tx.QueryRow(ctx, `UPDATE sluice.workspaces SET plan = $2, updated_at = now() WHERE id = $1 RETURNING name`, id, w.Plan).Scan(&w.Name)
 		if errors.Is(err, pgx.ErrNoRows) {
 			return unknownWorkspace(id)
 		}
-		if err != nil {
-			return err
-		}
-		return log(ctx, tx, Activity{Actor: actor, Action: "plan-changed", WorkspaceID: &id, Details: details("plan", w.Plan)})
+		return err
 	})
 	return w, wrap(q.unknownPlan(ctx, err, w.Plan), "set plan")
 }

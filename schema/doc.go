@@ -18,6 +18,9 @@
 //   - an enqueue takes no lock that another enqueue or the dispatcher waits for (two enqueues of one unique_key excepted);
 //   - the views queue_items, executions and activity keep their columns and words.
 //
+// The activity log tells which limit was in force when: triggers write every change of a tier or a plan as it commits,
+// whoever makes it, from the rows tier-recorded and plan-recorded on.
+//
 // Custom SQLSTATEs of sluice.enqueue: SL001 unknown workspace, SL002 unknown definition, SL003 foreign definition,
 // SL004 input, SL005 priority, SL006 times, SL007 unique key, SL008 immutable version.
 package schema

@@ -24,8 +24,8 @@ func TestMigrate(t *testing.T) {
 	require.Equal(t, exitFailed, out.code)
 	require.Contains(t, out.stderr, "run: starter migrate")
 
-	require.Contains(t, c.ok("migrate"), "schema sluice is now at version 1 (1 migration applied)")
-	require.Contains(t, c.ok("migrate"), "up to date at version 1")
+	require.Contains(t, c.ok("migrate"), "schema sluice is now at version 2 (2 migrations applied)")
+	require.Contains(t, c.ok("migrate"), "up to date at version 2")
 	require.Empty(t, c.object("migrate")["applied"])
 	require.Empty(t, c.array("workspace", "list"))
 }
