@@ -8,7 +8,7 @@
 // exit.go (errors to exit codes); then one file for each noun, with its rendering in a render_ file.
 //
 // Invariants:
-//   - a command opens only the servers it needs: everything but start, stop, status, pause, resume, configure and the
+//   - a command opens only the servers it needs: everything but start, stop, status, audit, pause, resume, configure and the
 //     cancellation of what runs works while Temporal is down;
 //   - results go to stdout, everything else to stderr; with --json both are JSON, and stderr holds nothing but an error;
 //   - rendering is pure: it is given the data and the time, so golden files can pin it;

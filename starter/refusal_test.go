@@ -87,6 +87,8 @@ func TestBadInput(t *testing.T) {
 		"retry: limit":                {args: "retry|--all|--limit|-1", says: "--limit must not be negative, got -1", code: exitUsage},
 		"retry: workspace":            {args: "retry|--workspace|abc", says: `--workspace "abc" is not a workspace id`, code: exitUsage},
 		"retry: unknown":              {args: "retry|" + unknown, says: "no queue item " + unknown, code: exitNotRunning},
+		"audit: grace":                {args: "audit|--grace|0s", says: "--grace must be positive, got 0s", code: exitUsage},
+		"audit: since":                {args: "audit|--since|-1s", says: "--since must not be negative, got -1s", code: exitUsage},
 		"configure: nothing":          {args: "configure", says: "batch-size poll-interval spin parallelism", code: exitUsage},
 		"start: tunables":             {args: "start|--batch-size|5000", says: "batch size must be 1 to 1000, not 5000", code: exitUsage},
 		"timeout":                     {args: "list|--timeout|-1s", says: "--timeout must not be negative", code: exitUsage},

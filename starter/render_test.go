@@ -9,6 +9,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/stretchr/testify/require"
 
+	"sluice/internal/audit"
 	"sluice/queue"
 	"sluice/workflows"
 )
@@ -117,4 +118,19 @@ func TestTimesForPeople(t *testing.T) {
 	require.Equal(t, "3s ago", relative(before(3*time.Second), noon))
 	require.Equal(t, "in 2m", relative(before(-2*time.Minute), noon))
 	require.Empty(t, relative(nil, noon))
+}
+
+func TestRenderAudit(t *testing.T) {
+	t.Parallel()
+	healthy, broken := audit.NewReport(noon), audit.NewReport(noon)
+	healthy.Of(audit.Place).Checked = 5031
+	broken.Of(audit.Place).Unchecked = []string{"what Temporal knows: no route to host"}
+	broken.Of(audit.Slot).AddCounted(23, []audit.Breach{{ID: fixedID(10), What: "it holds a slot, but its workflow is closed"}, {ID: fixedID(11), What: "x"}})
+	broken.Of(audit.Owner).Add(audit.Breach{ID: fixedID(12), What: "y"})
+	broken.Of(audit.Progress).Notes = []string{"the dispatcher is not running"}
+	for name, report := range map[string]*audit.Report{"audit_healthy": healthy, "audit_broken": broken} {
+		var text strings.Builder
+		renderAudit(&text, report)
+		requireGolden(t, name, text.String())
+	}
 }

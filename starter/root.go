@@ -19,7 +19,8 @@ Where things are (a flag wins over the environment, the environment over a dev s
 
 Exit codes:
   0  done
-  1  failed: a server refused or broke off, or the item is over already
+  1  failed: a server refused or broke off, the item is over already, or the audit has
+     found a violation
   2  bad usage, or a request that was refused (unknown workspace, invalid JSON)
   3  the dispatcher is not running, nobody answers for it, or no such item
   4  Postgres or Temporal cannot be reached or used
@@ -54,7 +55,7 @@ func newRoot(a *app) *cobra.Command {
 			root.AddCommand(c)
 		}
 	}
-	add(groupSystem, a.migrateCommand(), a.startCommand(), a.stopCommand(), a.statusCommand(), a.pauseCommand(),
+	add(groupSystem, a.migrateCommand(), a.startCommand(), a.stopCommand(), a.statusCommand(), a.auditCommand(), a.pauseCommand(),
 		a.resumeCommand(), a.configureCommand(), a.workspaceCommand(), a.tierCommand())
 	add(groupWork, a.definitionCommand(), a.enqueueCommand(), a.listCommand(), a.describeCommand(), a.cancelCommand(), a.retryCommand())
 	return root

@@ -1,6 +1,8 @@
 package workflows
 
 import (
+	"strings"
+
 	"github.com/google/uuid"
 	"go.temporal.io/sdk/temporal"
 )
@@ -21,7 +23,19 @@ const (
 
 // ExecutionID is the workflow id of an execution. It derives from durable data only, so a repeated start finds the
 // first one.
-func ExecutionID(execution uuid.UUID) string { return "execution-" + execution.String() }
+func ExecutionID(execution uuid.UUID) string { return executionPrefix + execution.String() }
+
+const executionPrefix = "execution-"
+
+// ParseExecutionID is the inverse of ExecutionID; false says that a workflow id is no execution's.
+func ParseExecutionID(workflowID string) (uuid.UUID, bool) {
+	text, ok := strings.CutPrefix(workflowID, executionPrefix)
+	if !ok {
+		return uuid.Nil, false
+	}
+	id, err := uuid.Parse(text)
+	return id, err == nil && ExecutionID(id) == workflowID
+}
 
 // Search attributes of executions, all of type Keyword. `starter start` registers them.
 const (

@@ -1,5 +1,5 @@
 // Package operate is what operators do to a running system: start and stop the dispatcher, ask it how it is, pause it,
-// tune it, cancel an execution. The CLI, the demo and tests share it.
+// tune it, cancel an execution, audit what it has done. The CLI, the demo and tests share it.
 //
 // It owns the way each of these is said to Temporal (workflow options, the recovery schedule, search attributes,
 // updates and queries) and how long an answer may take. It must not know SQL, nor what the dispatcher does with a

@@ -1,0 +1,236 @@
+package operate
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/google/uuid"
+	"go.temporal.io/sdk/client"
+
+	"sluice/internal/audit"
+	"sluice/queue"
+	"sluice/workflows"
+)
+
+// DefaultGrace is how long something may be on its way between Postgres and Temporal: what looks wrong is looked at
+// again so much later before it counts, and a ready item may wait so long for a free slot.
+const DefaultGrace = 10 * time.Second
+
+// limitSlack is longer than a change of a limit takes to commit and a claim to be decided.
+const limitSlack = 2 * time.Second
+
+// AuditOptions says how closely to look.
+type AuditOptions struct {
+	Grace time.Duration // defaults to DefaultGrace
+	Since time.Duration // the claims of the last so long are judged; defaults to all there are
+}
+
+// Audit checks the invariants (see package audit) from Postgres and Temporal, and changes nothing. It takes a moment,
+// and a grace more when something looks wrong. What Temporal does not tell is Unchecked in the report; an error says
+// that Postgres could not be asked. Dial connects to Temporal.
+func Audit(ctx context.Context, q *queue.Queue, dial func(context.Context) (client.Client, error), o AuditOptions) (*audit.Report, error) {
+	if o.Grace <= 0 {
+		o.Grace = DefaultGrace
+	}
+	now, err := q.Now(ctx)
+	if err != nil {
+		return nil, err
+	}
+	a := &auditor{queue: q, options: o, report: audit.NewReport(now)}
+	if err := errors.Join(a.checkRules(ctx), a.judgeClaims(ctx)); err != nil {
+		return nil, err
+	}
+	a.client, err = dial(ctx)
+	if err != nil {
+		a.unchecked(err, audit.Place, audit.Slot, audit.Progress)
+		return a.report, ctx.Err()
+	}
+	return a.report, a.compare(ctx)
+}
+
+// auditor is one audit.
+type auditor struct {
+	queue   *queue.Queue
+	client  client.Client
+	options AuditOptions
+	report  *audit.Report
+}
+
+// unchecked notes that Temporal's part of these invariants could not be checked.
+func (a *auditor) unchecked(why error, invariants ...int) {
+	for _, invariant := range invariants {
+		f := a.report.Of(invariant)
+		f.Unchecked = append(f.Unchecked, "what Temporal knows: "+why.Error())
+	}
+}
+
+// checkRules checks what Postgres can decide alone.
+func (a *auditor) checkRules(ctx context.Context) error {
+	for invariant, check := range map[int]func(context.Context, int) (queue.Checked, error){
+		audit.Place: a.queue.CheckPlaces, audit.Slot: a.queue.CheckSlots, audit.Owner: a.queue.CheckOwners,
+	} {
+		checked, err := check(ctx, audit.Most)
+		if err != nil {
+			return err
+		}
+		first := make([]audit.Breach, len(checked.First))
+		for i, b := range checked.First {
+			first[i] = audit.Breach(b)
+		}
+		f := a.report.Of(invariant)
+		f.Checked = checked.Checked
+		f.AddCounted(checked.Broken, first)
+	}
+	return nil
+}
+
+// judgeClaims replays the recorded intervals against the recorded limits.
+func (a *auditor) judgeClaims(ctx context.Context) error {
+	var since time.Time
+	if a.options.Since > 0 {
+		since = a.report.At.Add(-a.options.Since)
+	}
+	held, err := a.held(ctx, since)
+	if err != nil {
+		return err
+	}
+	limits, err := a.limits(ctx) // read later: it knows every limit that a claim can have been decided on
+	if err != nil {
+		return err
+	}
+	judged := audit.JudgeClaims(held, limits, since, limitSlack)
+	f := a.report.Of(audit.Cap)
+	f.Checked = int64(judged.Judged)
+	f.Add(judged.Above...)
+	if judged.Unknown > 0 {
+		f.Notes = append(f.Notes, fmt.Sprintf("%d claims are older than the record of limits", judged.Unknown))
+	}
+	return nil
+}
+
+func (a *auditor) held(ctx context.Context, since time.Time) ([]audit.Held, error) {
+	slots, err := a.queue.HeldSlots(ctx, since)
+	held := make([]audit.Held, len(slots))
+	for i, s := range slots {
+		held[i] = audit.Held{ID: s.ID, Workspace: s.WorkspaceID, From: s.From}
+		if s.To != nil {
+			held[i].To = *s.To
+		}
+	}
+	return held, err
+}
+
+func (a *auditor) limits(ctx context.Context) (audit.Limits, error) {
+	log, err := a.queue.LimitChanges(ctx)
+	changes := make([]audit.Change, len(log))
+	for i, c := range log {
+		changes[i] = audit.Change{At: c.At, Plan: c.Plan, Limit: c.Limit}
+		if c.WorkspaceID != nil {
+			changes[i].Workspace = *c.WorkspaceID
+		}
+	}
+	return audit.NewLimits(changes), err
+}
+
+// compare looks at Postgres and Temporal together, and once more at what looks wrong.
+func (a *auditor) compare(ctx context.Context) error {
+	doubtful, err := a.look(ctx)
+	if err != nil || !a.report.Complete() { // Temporal has broken off
+		return err
+	}
+	overdue, err := a.lookForOverdue(ctx)
+	if err != nil {
+		return err
+	}
+	if len(doubtful)+len(overdue.items) == 0 {
+		return nil
+	}
+	if err := pause(ctx, a.options.Grace); err != nil {
+		return err
+	}
+	if err := a.lookAgain(ctx, doubtful); err != nil || !a.report.Complete() {
+		return err
+	}
+	return a.lookForOverdueAgain(ctx, overdue)
+}
+
+// look returns the items about which there is a doubt.
+func (a *auditor) look(ctx context.Context) ([]audit.Sight, error) {
+	open, err := listOpenExecutions(ctx, a.client)
+	if err != nil {
+		a.unchecked(err, audit.Place, audit.Slot, audit.Progress)
+		return nil, ctx.Err()
+	}
+	holders, err := a.queue.SlotHolders(ctx)
+	if err != nil {
+		return nil, err
+	}
+	strays := map[uuid.UUID][]string{}
+	items := map[uuid.UUID]bool{}
+	for _, e := range open {
+		items[e.item] = true
+		if e.workflowID != workflows.ExecutionID(e.item) {
+			strays[e.item] = append(strays[e.item], e.workflowID)
+		}
+	}
+	for _, id := range holders {
+		items[id] = true
+	}
+	sights, err := a.sights(ctx, items, strays)
+	a.report.Of(audit.Slot).Checked = int64(len(sights))
+	return slices.DeleteFunc(sights, func(s audit.Sight) bool { return len(s.Doubts()) == 0 }), err
+}
+
+func (a *auditor) lookAgain(ctx context.Context, doubtful []audit.Sight) error {
+	items, strays, first := map[uuid.UUID]bool{}, map[uuid.UUID][]string{}, map[uuid.UUID]audit.Sight{}
+	for _, s := range doubtful {
+		items[s.ID], strays[s.ID], first[s.ID] = true, s.Strays, s
+	}
+	sights, err := a.sights(ctx, items, strays)
+	for _, s := range sights {
+		for _, d := range audit.Lasting(first[s.ID], s) {
+			a.report.Of(d.Invariant).Add(d.Breach)
+		}
+	}
+	return err
+}
+
+// sights are these items as they are now, by id; none when Temporal cannot be asked.
+func (a *auditor) sights(ctx context.Context, items map[uuid.UUID]bool, strays map[uuid.UUID][]string) ([]audit.Sight, error) {
+	var ids []uuid.UUID
+	var workflowIDs []string
+	for id := range items {
+		ids = append(ids, id)
+		workflowIDs = append(append(workflowIDs, workflows.ExecutionID(id)), strays[id]...)
+	}
+	standings, err := a.queue.Standings(ctx, ids)
+	if err != nil {
+		return nil, err
+	}
+	states, err := lookUp(ctx, a.client, workflowIDs)
+	if err != nil {
+		a.unchecked(err, audit.Place, audit.Slot, audit.Progress)
+		return nil, ctx.Err()
+	}
+	sights := make([]audit.Sight, len(standings))
+	for i, standing := range standings {
+		s := audit.Sight{ID: standing.ID, Workflow: states[workflows.ExecutionID(standing.ID)]}
+		if standing.Status != nil {
+			s.Status = *standing.Status
+		}
+		if standing.SlotAt != nil {
+			s.Slot = *standing.SlotAt
+		}
+		for _, stray := range strays[standing.ID] {
+			if states[stray] == audit.Open {
+				s.Strays = append(s.Strays, stray)
+			}
+		}
+		sights[i] = s
+	}
+	slices.SortFunc(sights, func(a, b audit.Sight) int { return slices.Compare(a.ID[:], b.ID[:]) })
+	return sights, nil
+}

@@ -1,0 +1,89 @@
+package operate
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/google/uuid"
+
+	"sluice/internal/audit"
+	"sluice/queue"
+	"sluice/workflows"
+)
+
+// overdue are items that could have started for a grace, as seen at one moment.
+type overdue struct {
+	at    time.Time // by the database's clock
+	items []queue.Overdue
+}
+
+// lookForOverdue finds ready items beside a free slot. There are none while nobody is there to start them.
+func (a *auditor) lookForOverdue(ctx context.Context) (overdue, error) {
+	var seen overdue
+	dispatching, err := a.dispatching(ctx)
+	if err != nil || !dispatching {
+		return seen, err
+	}
+	if a.report.Of(audit.Progress).Checked, err = a.queue.Ready(ctx); err != nil {
+		return seen, err
+	}
+	if seen.items, err = a.queue.Overdue(ctx, a.options.Grace); err != nil {
+		return seen, err
+	}
+	seen.at, err = a.queue.Now(ctx)
+	return seen, err
+}
+
+// lookForOverdueAgain counts those that still wait, if their workspace had a free slot all the time in between.
+func (a *auditor) lookForOverdueAgain(ctx context.Context, first overdue) error {
+	if len(first.items) == 0 {
+		return nil
+	}
+	second, err := a.lookForOverdue(ctx)
+	if err != nil {
+		return err
+	}
+	held, err := a.held(ctx, first.at)
+	if err != nil {
+		return err
+	}
+	limits, err := a.limits(ctx)
+	if err != nil {
+		return err
+	}
+	of := map[uuid.UUID][]audit.Held{}
+	for _, h := range held {
+		of[h.Workspace] = append(of[h.Workspace], h)
+	}
+	for _, item := range second.items {
+		waited := slices.ContainsFunc(first.items, func(o queue.Overdue) bool { return o.ID == item.ID && o.AvailableAt.Equal(item.AvailableAt) })
+		limit, _, known := limits.Between(item.WorkspaceID, first.at, second.at)
+		if waited && (!known || audit.Peak(of[item.WorkspaceID], first.at, second.at) < limit) {
+			a.report.Of(audit.Progress).Add(audit.Breach{ID: item.ID, What: fmt.Sprintf("it is ready since %s, and workspace %s has a free slot",
+				item.AvailableAt.UTC().Format(time.RFC3339), item.WorkspaceID)})
+		}
+	}
+	return nil
+}
+
+// dispatching tells whether there is a dispatcher that ought to start what is ready, and notes why not.
+func (a *auditor) dispatching(ctx context.Context) (bool, error) {
+	f := a.report.Of(audit.Progress)
+	status, err := Status(ctx, a.client)
+	switch {
+	case ctx.Err() != nil:
+		return false, ctx.Err()
+	case errors.Is(err, ErrNotRunning), errors.Is(err, ErrNoWorker):
+		f.Notes = append(f.Notes, err.Error())
+	case err != nil:
+		a.unchecked(err, audit.Progress)
+	case status.Pause != nil || status.Phase == workflows.PhasePaused || status.Phase == workflows.PhaseStopping:
+		f.Notes = append(f.Notes, "the dispatcher is paused or stopping")
+	default:
+		return true, nil
+	}
+	return false, nil
+}

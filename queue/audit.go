@@ -1,0 +1,182 @@
+package queue
+
+import (
+	"context"
+	"time"
+
+	"github.com/google/uuid"
+)
+
+// Checked is what a check that Postgres can decide alone has found.
+type Checked struct {
+	Checked int64 // how many there are
+	Broken  int64 // how many of them break the rule
+	First   []Broken
+}
+
+// Broken is something that breaks a rule: an item, and what is wrong with it.
+type Broken struct {
+	ID   uuid.UUID
+	What string
+}
+
+// CheckPlaces looks for items that are in two places or in none, that were started without a trace of their run, and
+// that were refused without a reason. It names at most so many.
+func (q *Queue) CheckPlaces(ctx context.Context, most int) (Checked, error) {
+	return q.check(ctx, "check places", most, `
+		SELECT (SELECT count(*) FROM sluice.execution_queue) + (SELECT count(*) FROM sluice.workflow_executions)
+		     + (SELECT count(*) FROM sluice.refused_items)`, `
+		SELECT id, 'it waits and has an execution' AS what FROM sluice.execution_queue JOIN sluice.workflow_executions USING (id)
+		UNION ALL
+		SELECT id, 'it waits and was refused' FROM sluice.execution_queue JOIN sluice.refused_items USING (id)
+		UNION ALL
+		SELECT id, 'it has an execution and was refused' FROM sluice.workflow_executions JOIN sluice.refused_items USING (id)
+		UNION ALL
+		SELECT k.queue_id, 'it is nowhere, but unique key ' || k.unique_key || ' answers with it' FROM sluice.unique_keys k
+		WHERE NOT EXISTS (SELECT FROM sluice.execution_queue WHERE id = k.queue_id)
+		  AND NOT EXISTS (SELECT FROM sluice.workflow_executions WHERE id = k.queue_id)
+		  AND NOT EXISTS (SELECT FROM sluice.refused_items WHERE id = k.queue_id)
+		UNION ALL
+		SELECT id, 'its execution is ' || status || ' without a run id' FROM sluice.workflow_executions
+		WHERE status <> 'CLAIMED' AND coalesce(engine_run_id, '') = ''
+		UNION ALL
+		SELECT id, 'it is ' || status || ' without a reason' FROM sluice.refused_items WHERE btrim(reason) = ''`)
+}
+
+// CheckSlots looks for slots without an open execution, and the other way round. It names at most so many.
+func (q *Queue) CheckSlots(ctx context.Context, most int) (Checked, error) {
+	return q.check(ctx, "check slots", most, `SELECT count(*) FROM sluice.slots`, `
+		SELECT coalesce(s.execution_id, e.id) AS id, CASE
+		       WHEN e.id IS NULL THEN 'it holds a slot, but has no open execution'
+		       WHEN s.execution_id IS NULL THEN 'its execution is ' || e.status || ', but holds no slot'
+		       WHEN s.workspace_id <> e.workspace_id THEN 'it holds a slot of workspace ' || s.workspace_id || ', but belongs to ' || e.workspace_id
+		       ELSE 'its execution is ' || e.status || ', but its slot says otherwise' END AS what
+		FROM sluice.slots s
+		FULL JOIN (SELECT id, workspace_id, status FROM sluice.workflow_executions WHERE status IN ('CLAIMED', 'RUNNING')) e ON e.id = s.execution_id
+		WHERE s.execution_id IS NULL OR e.id IS NULL OR s.workspace_id <> e.workspace_id OR s.dispatched <> (e.status = 'RUNNING')`)
+}
+
+// CheckOwners looks for executions that run a version of a definition that is not theirs. Where the version has been
+// deleted there is nothing left to look at. It names at most so many.
+func (q *Queue) CheckOwners(ctx context.Context, most int) (Checked, error) {
+	return q.check(ctx, "check owners", most, `
+		SELECT count(*) FROM sluice.workflow_executions e JOIN sluice.workflow_definition_versions v ON v.id = e.workflow_version_id`, `
+		SELECT e.id, CASE WHEN d.workspace_id <> e.workspace_id
+		       THEN 'it belongs to workspace ' || e.workspace_id || ' and runs a definition of ' || d.workspace_id
+		       ELSE 'it asked for definition ' || e.workflow_definition_id || ' and runs a version of ' || d.id END AS what
+		FROM sluice.workflow_executions e
+		JOIN sluice.workflow_definition_versions v ON v.id = e.workflow_version_id
+		JOIN sluice.workflow_definitions d ON d.id = v.workflow_definition_id
+		WHERE d.workspace_id <> e.workspace_id OR d.id <> e.workflow_definition_id`)
+}
+
+// check runs two queries as one statement: how many there are, and which (id, what) are broken.
+func (q *Queue) check(ctx context.Context, doing string, most int, count, broken string) (Checked, error) {
+	var c Checked
+	var ids []uuid.UUID
+	var what []string
+	err := q.pool.QueryRow(ctx, `
+		WITH broken AS MATERIALIZED (`+broken+`), first AS (SELECT * FROM broken ORDER BY id, what LIMIT $1)
+		SELECT (`+count+`), (SELECT count(*) FROM broken),
+		       ARRAY(SELECT id FROM first ORDER BY id, what), ARRAY(SELECT what FROM first ORDER BY id, what)`, most).Scan(&c.Checked, &c.Broken, &ids, &what)
+	for i, id := range ids {
+		c.First = append(c.First, Broken{id, what[i]})
+	}
+	return c, wrap(err, doing)
+}
+
+// LimitChange is a change of what a plan allows, or, with a WorkspaceID, of the plan a workspace is on.
+type LimitChange struct {
+	At          time.Time
+	WorkspaceID *uuid.UUID
+	Plan        string
+	Limit       int // of the plan, when its limit has changed
+}
+
+// LimitChanges is the history of all limits, oldest first. Each change was in force from its time on; what was in force
+// before the history begins is not known.
+func (q *Queue) LimitChanges(ctx context.Context) ([]LimitChange, error) {
+	changes, err := collect[LimitChange](ctx, q.pool, `
+		SELECT at, workspace_id, details ->> 'plan' AS plan, coalesce((details ->> 'maxConcurrentWorkflows')::int, 0) AS "limit"
+		FROM sluice.activity_log
+		WHERE action IN ('tier-recorded', 'tier-changed', 'plan-recorded', 'workspace-created', 'plan-changed')
+		  AND id >= (SELECT min(id) FROM sluice.activity_log WHERE action = 'tier-recorded')
+		ORDER BY id`)
+	return changes, wrap(err, "read history of limits")
+}
+
+// HeldSlot is the time for which an execution held a slot; To is nil while it does. See SlotInterval.
+type HeldSlot struct {
+	ID          uuid.UUID
+	WorkspaceID uuid.UUID
+	From        time.Time
+	To          *time.Time
+}
+
+// HeldSlots are the slots that were held at any time since. One that was given back because its start failed has left
+// no trace of its time.
+func (q *Queue) HeldSlots(ctx context.Context, since time.Time) ([]HeldSlot, error) {
+	held, err := collect[HeldSlot](ctx, q.pool, `
+		SELECT id, workspace_id, claimed_at AS "from", completed_at AS "to" FROM sluice.workflow_executions
+		WHERE (completed_at IS NULL OR completed_at >= $1) AND completed_at IS DISTINCT FROM claimed_at`, since)
+	return held, wrap(err, "read held slots")
+}
+
+// Standing is where an item is at one moment.
+type Standing struct {
+	ID     uuid.UUID
+	Status *string    // of its execution, else of the item; nil: there is no such item
+	SlotAt *time.Time // when it took the slot it holds; nil: it holds none
+}
+
+// Standings tells where items are, in any order.
+func (q *Queue) Standings(ctx context.Context, items []uuid.UUID) ([]Standing, error) {
+	standings, err := collect[Standing](ctx, q.pool, `
+		SELECT n.id, coalesce(e.status, r.status, CASE WHEN q.id IS NOT NULL THEN 'PENDING' END) AS status, s.claimed_at AS slot_at
+		FROM (SELECT DISTINCT id FROM unnest($1::uuid[]) AS n (id)) AS n
+		LEFT JOIN sluice.workflow_executions e ON e.id = n.id
+		LEFT JOIN sluice.refused_items r ON r.id = n.id
+		LEFT JOIN sluice.execution_queue q ON q.id = n.id
+		LEFT JOIN sluice.slots s ON s.execution_id = n.id`, items)
+	return standings, wrap(err, "read standings")
+}
+
+// SlotHolders are the executions that hold a slot.
+func (q *Queue) SlotHolders(ctx context.Context) ([]uuid.UUID, error) {
+	return q.ids(ctx, "read slot holders", `SELECT execution_id FROM sluice.slots`)
+}
+
+// Overdue is an item that could start and does not.
+type Overdue struct {
+	ID          uuid.UUID
+	WorkspaceID uuid.UUID
+	AvailableAt time.Time
+}
+
+// Overdue returns the items that have been ready for so long although their workspace has a free slot: of each
+// workspace those that would go first, at most as many as its free slots.
+func (q *Queue) Overdue(ctx context.Context, age time.Duration) ([]Overdue, error) {
+	items, err := collect[Overdue](ctx, q.pool, withBacklog+`
+		SELECT item.id, b.workspace_id, item.available_at
+		FROM backlog b JOIN sluice.workspaces w ON w.id = b.workspace_id JOIN sluice.tiers t ON t.plan = w.plan
+		CROSS JOIN LATERAL (SELECT greatest(0, t.max_concurrent_workflows - count(*)) AS slots FROM sluice.slots s WHERE s.workspace_id = b.workspace_id) AS free
+		CROSS JOIN LATERAL (
+			SELECT head.* FROM generate_series(1, 5) AS p (priority) CROSS JOIN LATERAL (
+				SELECT q.id, q.available_at FROM sluice.execution_queue q
+				WHERE q.workspace_id = b.workspace_id AND q.priority = p.priority AND q.available_at <= now() - $1::interval
+				ORDER BY q.available_at, q.id LIMIT free.slots) AS head
+			LIMIT free.slots) AS item`, age)
+	return items, wrap(err, "read overdue items")
+}
+
+// Ready counts the items that could start if their workspace had a free slot.
+func (q *Queue) Ready(ctx context.Context) (n int64, err error) {
+	err = q.pool.QueryRow(ctx, `SELECT count(*) FROM sluice.execution_queue WHERE available_at <= now()`).Scan(&n)
+	return n, wrap(err, "count ready items")
+}
+
+// Now is the database's clock.
+func (q *Queue) Now(ctx context.Context) (now time.Time, err error) {
+	err = q.pool.QueryRow(ctx, `SELECT clock_timestamp()`).Scan(&now)
+	return now, wrap(err, "read the clock")
+}
