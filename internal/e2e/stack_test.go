@@ -181,14 +181,16 @@ func (s *stack) awaitCount(want int, sql string, args ...any) {
 	}, patience, 20*time.Millisecond, "%s: want %d", sql, want)
 }
 
-// audit checks the invariants that must hold once nothing is in flight any more.
+// audit says that no invariant is broken.
 func (s *stack) audit() {
 	s.t.Helper()
-	require.Zero(s.t, s.count(`SELECT count(*) FROM sluice.slots s FULL JOIN
-		(SELECT id FROM sluice.workflow_executions WHERE completed_at IS NULL) e ON e.id = s.execution_id
-		WHERE s.execution_id IS NULL OR e.id IS NULL`), "a slot is held if and only if its execution is open")
-	require.Zero(s.t, s.count(`SELECT count(*) FROM (SELECT id FROM sluice.queue_items GROUP BY id HAVING count(*) > 1) twice`),
-		"an item is in one place")
+	report, err := operate.Audit(s.ctx, s.queue, func(context.Context) (client.Client, error) { return s.client, nil },
+		operate.AuditOptions{Grace: 2 * time.Second})
+	require.NoError(s.t, err)
+	require.True(s.t, report.Complete(), "could not check all")
+	for _, f := range report.Findings {
+		require.Zero(s.t, f.Violations, "%s: %v", f.Name, f.Offenders)
+	}
 }
 
 // peak is the most slots the workspace ever held at once, from the recorded intervals.
