@@ -128,6 +128,7 @@ func TestHintStartsAtOnceAndOutlivesAnOlderAnswer(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		s := newStage(3)
+		s.every = time.Hour // no answer of its own between the hint and the ones below
 		require.NoError(t, play(t, s, func() {
 			time.Sleep(time.Second)
 			asked := time.Now()
