@@ -53,7 +53,7 @@ func Dispatcher(ctx workflow.Context, state State) error {
 		case d.continueAsNewDue(ctx):
 			return d.continueAsNew(ctx)
 		case d.Pause != nil:
-			d.await(ctx, PhasePaused)
+			d.awaitMessage(ctx)
 			continue
 		}
 		d.phase = PhaseDispatching
@@ -78,6 +78,9 @@ func (d *dispatcher) cycle(ctx, steps workflow.Context) (err error) {
 		return err
 	}
 	d.Waiting = report.Waiting
+	if d.Pause != nil || d.stop != nil {
+		return nil // told meanwhile: nothing is claimed once a pause has been answered
+	}
 	// 3. Take at most that many, in fair order.
 	claimed, err := claimExecutions(steps, ClaimRequest{Shard: d.Shard, Epoch: d.epoch, Cycle: d.Cycle, Grants: report.Grants})
 	if err != nil {
@@ -183,9 +186,9 @@ func (d *dispatcher) rest(ctx workflow.Context, err error) {
 	d.task = workflow.Now(ctx)
 }
 
-// await waits for a message, in the given phase.
-func (d *dispatcher) await(ctx workflow.Context, phase Phase) {
-	d.phase = phase
+// awaitMessage is what a paused dispatcher does.
+func (d *dispatcher) awaitMessage(ctx workflow.Context) {
+	d.phase = PhasePaused
 	d.showDetails(ctx)
 	seen := d.messages
 	_ = workflow.Await(ctx, func() bool { return d.messages != seen })

@@ -126,6 +126,24 @@ func TestPauseStopsAdmissionUntilResume(t *testing.T) {
 	require.Equal(t, []string{"dispatcher-pause", "dispatcher-resume", "dispatcher-stop"}, actionNames(f.actions))
 }
 
+// Under load a message arrives while the loop yields, with capacity read and nothing claimed yet.
+func TestNothingIsClaimedOnceAPauseIsAnswered(t *testing.T) {
+	t.Parallel()
+	f := &fakeQueue{pending: 5, slots: 5}
+	env := newEnv(t, f)
+	var refused error
+	f.onCheck = func() { update(env, UpdatePause, PauseRequest{Actor: "ann"}, nil, &refused) }
+	env.RegisterDelayedCallback(func() {
+		require.Equal(t, 5, f.pending)
+		update(env, UpdateStop, stopRequest, nil, &refused)
+	}, time.Hour)
+	env.ExecuteWorkflow(DispatcherType, State{})
+	require.NoError(t, env.GetWorkflowError())
+	require.NoError(t, refused)
+	require.Zero(t, f.started)
+	require.Equal(t, 5, f.pending)
+}
+
 func TestConfigureIsCheckedAndHolds(t *testing.T) {
 	t.Parallel()
 	f := &fakeQueue{}

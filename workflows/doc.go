@@ -16,8 +16,9 @@
 // Recovery, started by a schedule every minute, mends what no workflow is left to mend.
 //
 // Invariants:
-//   - steps 2 to 4 are local activities: they may run again when their workflow task is lost, so each is idempotent by
-//     (epoch, cycle) and its truth is in Postgres;
+//   - steps 2 to 4 are local activities (2 is a regular one when the loop yields): they may run again when their
+//     workflow task is lost, so each is idempotent by (epoch, cycle) and its truth is in Postgres;
+//   - nothing is claimed after a pause or a stop has been answered;
 //   - the dispatcher never waits longer than about a second inside one workflow task, so messages are answered;
 //   - a change here keeps the recorded histories in testdata/ replaying.
 package workflows

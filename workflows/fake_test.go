@@ -31,6 +31,7 @@ type fakeQueue struct {
 	spins     int
 	fail      map[string]int // how often an activity fails from now on
 	onAwait   func()         // called when the dispatcher parks
+	onCheck   func()         // called once, while capacity is read
 	leave     int            // how many starts get no answer, once
 	lostClaim bool           // the next claim succeeds, but its answer is lost
 	outcomes  []Outcome
@@ -60,6 +61,10 @@ func (f *fakeQueue) register(env *testsuite.TestWorkflowEnvironment) {
 	add(ActivityCheckCapacity, func(_ context.Context, r CapacityRequest) (CapacityReport, error) {
 		f.Lock()
 		defer f.Unlock()
+		if f.onCheck != nil {
+			f.onCheck()
+			f.onCheck = nil
+		}
 		report := CapacityReport{Mark: "mark"}
 		if n := min(f.pending, f.slots, r.BatchSize); n > 0 {
 			report.Grants = []Grant{{WorkspaceID: workspaceOne, Slots: n, Limit: 10}}

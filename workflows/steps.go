@@ -10,13 +10,13 @@ import (
 // outcomePatience is for ever: a slot is held until the outcome is recorded.
 const outcomePatience = 10 * 365 * 24 * time.Hour
 
-// How long a step may take, its retries included. A worker that died in the middle of one is noticed by the workflow task timeout, not by
-// these; they end a step that hangs on a server.
+// How long a step may take, its retries included. A worker that died in the middle of a local one is noticed by the
+// workflow task timeout, not by these; they end a step that hangs on a server.
 const (
 	queueStepTimeout = 10 * time.Second
 	dispatchTimeout  = 30 * time.Second
 	yieldTimeout     = 3 * time.Second
-	// awaitTimeout ends an idle wait: 10 minutes cost about 60 history events an hour.
+	// awaitTimeout ends an idle wait; each costs some ten history events.
 	awaitTimeout   = 10 * time.Minute
 	awaitHeartbeat = 3 * time.Second
 )
@@ -28,7 +28,7 @@ func openEpoch(ctx workflow.Context, shard int, runID string) (epoch int64, err 
 
 // checkCapacity is a local activity, or a regular one when the loop yields: then the workflow task ends, and messages
 // are handled before the answer is. The server hands a regular activity back to the worker that asked for it (eager
-// execution), so this costs about 10 ms once a second; its short timeout is for a worker that dies meanwhile.
+// execution), so this costs some 15 ms once a second; its short timeout is for a worker that dies meanwhile.
 func checkCapacity(ctx workflow.Context, r CapacityRequest, yield bool) (report CapacityReport, err error) {
 	if !yield {
 		err = localStep(ctx, queueStepTimeout, ActivityCheckCapacity, &report, r)
@@ -58,7 +58,7 @@ func spinForWork(ctx workflow.Context, r SpinRequest) (rung bool, err error) {
 	return rung, err
 }
 
-// awaitWork is the one regular activity of the loop: a workflow task that waited this long would not answer messages.
+// awaitWork is always a regular activity: a workflow task that waited this long would not answer messages.
 // The heartbeat finds a dead worker; any worker can take the wait over.
 func awaitWork(ctx workflow.Context, r AwaitRequest) workflow.Future {
 	ctx = workflow.WithActivityOptions(ctx, workflow.ActivityOptions{
