@@ -70,6 +70,35 @@ func TestMessagesAreAnsweredUnderLoad(t *testing.T) {
 	require.LessOrEqual(t, s.peak(ws.ID), 3)
 }
 
+func TestNothingIsClaimedAfterAPauseUnderLoad(t *testing.T) {
+	t.Parallel()
+	s := newStack(t)
+	s.run()
+	ws := s.workspace(s.tier(3))
+	def := s.definition(ws.ID, node{kind: "noop"})
+	items := make([]queue.Item, 3000) // more than are done before the last pause
+	for i := range items {
+		items[i] = queue.Item{WorkspaceID: ws.ID, DefinitionID: def.ID}
+	}
+	_, err := s.queue.EnqueueMany(s.ctx, items)
+	require.NoError(t, err)
+	for range 3 {
+		done := s.count(`SELECT count(*) FROM sluice.executions WHERE status = 'COMPLETED'`)
+		require.Eventually(t, func() bool {
+			return s.count(`SELECT count(*) FROM sluice.executions WHERE status = 'COMPLETED'`) > done
+		}, patience, 10*time.Millisecond, "it dispatches")
+		_, err := operate.Pause(s.ctx, s.client, workflows.PauseRequest{Actor: "ann"})
+		require.NoError(t, err)
+		var answered time.Time
+		require.NoError(t, s.pool.QueryRow(s.ctx, `SELECT clock_timestamp()`).Scan(&answered))
+		s.awaitCount(0, `SELECT count(*) FROM sluice.slots`)
+		require.Positive(t, s.count(`SELECT count(*) FROM sluice.execution_queue`), "there was more to claim")
+		require.Zero(t, s.count(`SELECT count(*) FROM sluice.workflow_executions WHERE claimed_at > $1`, answered))
+		_, err = operate.Resume(s.ctx, s.client, workflows.ResumeRequest{Actor: "ann"})
+		require.NoError(t, err)
+	}
+}
+
 func TestTheDispatcherContinuesAsNewUnderLoadAndLosesNothing(t *testing.T) {
 	t.Parallel()
 	s := newStack(t)
