@@ -2,11 +2,7 @@ package activities
 
 import (
 	"context"
-	"errors"
 	"time"
-
-	"go.temporal.io/sdk/activity"
-	"go.temporal.io/sdk/temporal"
 
 	"sluice/queue"
 	"sluice/workflows"
@@ -17,7 +13,6 @@ const (
 	spinEvery = 5 * time.Millisecond
 	// awaitAtMost ends an idle wait; capacity is then read afresh, whatever the doorbell said.
 	awaitAtMost = 10 * time.Minute
-	beatEvery   = time.Second
 )
 
 // SpinForWork looks at the doorbell every few milliseconds and tells whether it was rung in time.
@@ -33,37 +28,14 @@ func (a *Activities) AwaitWork(ctx context.Context, r workflows.AwaitRequest) (b
 	if r.DueIn > 0 {
 		until = time.Now().Add(min(time.Duration(r.DueIn), awaitAtMost))
 	}
-	waiting, cancel := context.WithCancelCause(ctx)
-	beating := make(chan struct{})
-	defer func() {
-		cancel(nil)
-		<-beating
-	}()
-	go func() {
-		defer close(beating)
-		beat := time.NewTicker(beatEvery)
-		defer beat.Stop()
-		for {
-			activity.RecordHeartbeat(ctx)
-			select {
-			case <-waiting.Done():
-				return
-			case <-activity.GetWorkerStopChannel(ctx):
-				cancel(errWorkerStopping)
-				return
-			case <-beat.C:
-			}
-		}
-	}()
+	waiting, stop := beating(ctx)
+	defer stop()
 	rung, err := a.queue.Await(waiting, r.Shard, queue.Mark(r.Mark), until, time.Duration(r.Poll))
 	switch {
-	case err != nil && errors.Is(context.Cause(waiting), errWorkerStopping):
+	case err != nil && stopping(waiting):
 		err = errWorkerStopping
 	case ctx.Err() != nil:
 		return false, nil // the dispatcher has moved on and no longer waits for this
 	}
 	return rung, temporalError(err)
 }
-
-var errWorkerStopping = temporal.NewApplicationErrorWithOptions("this worker is stopping", "WorkerStopping",
-	temporal.ApplicationErrorOptions{NextRetryDelay: time.Millisecond, Category: temporal.ApplicationErrorCategoryBenign})

@@ -30,13 +30,29 @@ func (a *Activities) LogAction(ctx context.Context, action workflows.Action) err
 }
 
 func (a *Activities) record(ctx context.Context, o workflows.Outcome) (bool, error) {
+	outcome, err := queueOutcome(o)
+	if err != nil {
+		return false, err
+	}
+	return a.queue.RecordOutcome(ctx, outcome)
+}
+
+func (a *Activities) supersede(ctx context.Context, o workflows.Outcome) (bool, error) {
+	outcome, err := queueOutcome(o)
+	if err != nil {
+		return false, err
+	}
+	return a.queue.Supersede(ctx, outcome)
+}
+
+func queueOutcome(o workflows.Outcome) (queue.Outcome, error) {
 	outcome := queue.Outcome{ExecutionID: o.ExecutionID, RunID: o.RunID, Status: o.Status, Output: o.Output}
 	if o.Error != nil {
 		raw, err := json.Marshal(o.Error)
 		if err != nil {
-			return false, fmt.Errorf("encode outcome error: %w", err)
+			return outcome, fmt.Errorf("encode outcome error: %w", err)
 		}
 		outcome.Error = raw
 	}
-	return a.queue.RecordOutcome(ctx, outcome)
+	return outcome, nil
 }

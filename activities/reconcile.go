@@ -2,15 +2,11 @@ package activities
 
 import (
 	"context"
-	"encoding/json"
-	"errors"
 	"fmt"
-	"sync/atomic"
+	"sync"
 	"time"
 
 	"github.com/google/uuid"
-	enumspb "go.temporal.io/api/enums/v1"
-	"go.temporal.io/api/serviceerror"
 	"go.temporal.io/sdk/activity"
 	"golang.org/x/sync/errgroup"
 
@@ -19,147 +15,158 @@ import (
 )
 
 const (
-	// reconcileBatch bounds the describes of one pass; those checked longest ago come first, so every slot has its turn.
-	reconcileBatch    = 2000
+	// reconcileParallel is how many executions are compared with their workflows at once.
 	reconcileParallel = 16
-	// reconcileAge leaves an execution that has just been settled or checked in peace.
-	reconcileAge = 10 * time.Second
+	// passTimeout ends a pass that hangs on a server; the next one begins afresh.
+	passTimeout = 20 * time.Second
 )
 
-// ReleaseStaleClaims mends claims that no dispatcher has taken up: if the workflow exists after all the claim is
-// settled, otherwise the item goes back to PENDING.
-func (a *Activities) ReleaseStaleClaims(ctx context.Context) (workflows.RecoveryReport, error) {
-	var report workflows.RecoveryReport
-	stale, err := a.queue.StaleClaims(ctx, a.staleAfter, reconcileBatch)
-	if err != nil {
+// ReconcileSlots makes Postgres agree with Temporal about which executions are open: a slot is held if and only if the
+// workflow is. It goes over them again and again for the time asked for, or once. A pass costs a bounded number of
+// calls, however many executions there are.
+func (a *Activities) ReconcileSlots(ctx context.Context, r workflows.ReconcileRequest) (workflows.RecoveryReport, error) {
+	if r.For <= 0 {
+		report, err := a.reconcile(ctx)
 		return report, temporalError(err)
 	}
-	var missing []uuid.UUID
-	var exist []queue.Started
-	for _, id := range stale {
-		found, err := a.client.DescribeWorkflowExecution(ctx, workflows.ExecutionID(id), "")
-		switch {
-		case isNotFound(err):
-			missing = append(missing, id)
-		case err != nil:
-			return report, fmt.Errorf("describe %s: %w", workflows.ExecutionID(id), err)
-		default:
-			exist = append(exist, queue.Started{ExecutionID: id, RunID: found.GetWorkflowExecutionInfo().GetExecution().GetRunId()})
+	waiting, stop := beating(ctx)
+	defer stop()
+	var total workflows.RecoveryReport
+	pause := time.NewTicker(time.Duration(r.Every))
+	defer pause.Stop()
+	for end := time.Now().Add(time.Duration(r.For)); ; {
+		report, err := a.reconcile(waiting)
+		total = total.Plus(report)
+		if err != nil && waiting.Err() == nil {
+			activity.GetLogger(ctx).Warn("cannot reconcile; will go on trying", "error", err)
+		}
+		if time.Now().After(end) {
+			return total, temporalError(err)
+		}
+		select {
+		case <-pause.C:
+		case <-waiting.Done():
+			if stopping(waiting) {
+				return total, errWorkerStopping
+			}
+			return total, ctx.Err()
 		}
 	}
-	if err := a.queue.Settle(ctx, exist); err != nil {
-		return report, temporalError(err)
-	}
-	report.Settled = int64(len(exist))
-	report.Released, err = a.queue.Release(ctx, missing, a.staleAfter)
-	if len(stale) > 0 {
-		activity.GetLogger(ctx).Warn("mended stale claims", "released", report.Released, "settled", report.Settled)
-	}
-	return report, temporalError(err)
 }
 
-// ReconcileSlots compares slots with their workflows. An execution whose workflow is closed or missing gets the
-// outcome that Temporal knows, which frees its slot. Describe reads the workflow itself, not the eventually consistent
-// visibility store, so a slot that is rightly held is never freed.
-func (a *Activities) ReconcileSlots(ctx context.Context) (workflows.RecoveryReport, error) {
-	var report workflows.RecoveryReport
-	ids, err := a.queue.SlotsToCheck(ctx, reconcileAge, reconcileBatch)
+// reconcile is one pass.
+func (a *Activities) reconcile(ctx context.Context) (report workflows.RecoveryReport, err error) {
+	ctx, cancel := context.WithTimeout(ctx, passTimeout)
+	defer cancel()
+	// 1. Which executions may be out of step, by what has changed in Temporal, and which have their turn?
+	doubtful, looked, err := a.doubtful(ctx)
 	if err != nil {
-		return report, temporalError(err)
+		return report, err
 	}
-	var repaired atomic.Int64
-	held := make([]bool, len(ids))
-	group, ctx2 := errgroup.WithContext(ctx)
+	turn, err := a.nextInTurn(ctx)
+	if err != nil {
+		return report, err
+	}
+	// 2. Compare each with its workflow: who is closed ends, who is open and holds no slot gets it back.
+	seen, compareErr := a.compareAll(ctx, distinct(doubtful, turn))
+	reopened, err := a.reopenUnheld(ctx, seen.open)
+	report.Checked, report.Repaired = seen.checked, seen.repaired+reopened
+	if err != nil {
+		return report, err
+	}
+	// 3. Note what is in order, who is not served, and how far we have looked.
+	if err := a.noteChecked(ctx, seen); err != nil {
+		return report, err
+	}
+	if compareErr != nil {
+		return report, compareErr // the next pass looks at the same again
+	}
+	return report, a.queue.SetLookedUntil(ctx, looked)
+}
+
+// comparison collects what was found in one pass; its mutex guards it.
+type comparison struct {
+	sync.Mutex
+	checked, repaired int64
+	held              []uuid.UUID                 // open, whoever they belong to
+	open              []queue.Run                 // open, and ours
+	unserved          map[uuid.UUID]time.Duration // for how long; among held
+}
+
+// compareAll compares executions with their workflows and ends those that are closed. It goes on when one cannot be
+// compared, and returns the first error.
+func (a *Activities) compareAll(ctx context.Context, ids []uuid.UUID) (*comparison, error) {
+	seen := &comparison{unserved: map[uuid.UUID]time.Duration{}}
+	var group errgroup.Group
 	group.SetLimit(reconcileParallel)
-	for i, id := range ids {
+	for _, id := range ids {
 		group.Go(func() error {
-			outcome, err := a.outcomeInTemporal(ctx2, id)
+			if ctx.Err() != nil {
+				return ctx.Err()
+			}
+			found, err := a.standing(ctx, id)
 			if err != nil {
 				return err
 			}
-			if held[i] = outcome == nil; held[i] {
-				return nil
+			ended := false
+			if !found.open {
+				if ended, err = a.end(ctx, found); err != nil {
+					return fmt.Errorf("mend %s: %w", workflows.ExecutionID(id), err)
+				}
 			}
-			return a.repair(ctx2, *outcome, &repaired)
+			seen.add(id, found, ended)
+			return nil
 		})
 	}
-	err = group.Wait()
-	var open []uuid.UUID
-	for i, id := range ids {
-		if held[i] {
-			open = append(open, id)
-		}
-	}
-	if checkErr := a.queue.Checked(ctx, open); err == nil {
-		err = checkErr
-	}
-	report.Checked, report.Repaired = int64(len(ids)), repaired.Load()
-	return report, temporalError(err)
+	return seen, group.Wait()
 }
 
-// repair records an outcome that the execution could not record itself.
-func (a *Activities) repair(ctx context.Context, o workflows.Outcome, repaired *atomic.Int64) error {
-	recorded, err := a.record(ctx, o)
-	if err != nil || !recorded {
+func (c *comparison) add(id uuid.UUID, found standing, ended bool) {
+	c.Lock()
+	defer c.Unlock()
+	c.checked++
+	if ended {
+		c.repaired++
+	}
+	if !found.open {
+		return
+	}
+	c.held = append(c.held, id)
+	if found.ours {
+		c.open = append(c.open, queue.Run{ExecutionID: id, RunID: found.runID})
+	}
+	if found.untaken >= unservedAfter {
+		c.unserved[id] = found.untaken
+	}
+}
+
+// noteChecked notes who is rightly open and who is not served, and tells when that is news.
+func (a *Activities) noteChecked(ctx context.Context, seen *comparison) error {
+	news, err := a.queue.Checked(ctx, seen.held, seen.unserved)
+	if err != nil {
 		return err
 	}
-	repaired.Add(1)
-	activity.GetLogger(ctx).Warn("repaired an execution without an outcome", "execution", o.ExecutionID, "status", o.Status)
-	reason := "no-outcome"
-	return a.queue.Log(ctx, queue.Activity{Actor: "recovery", Action: "recovered", QueueID: &o.ExecutionID, Reason: &reason})
-}
-
-// outcomeInTemporal is how the execution's workflow ended, or nil while it is open.
-func (a *Activities) outcomeInTemporal(ctx context.Context, id uuid.UUID) (*workflows.Outcome, error) {
-	workflowID := workflows.ExecutionID(id)
-	o := &workflows.Outcome{ExecutionID: id}
-	found, err := a.client.DescribeWorkflowExecution(ctx, workflowID, "")
-	if isNotFound(err) {
-		o.Status = workflows.StatusTerminated
-		o.Error = &workflows.OutcomeError{Message: "the workflow is missing in Temporal: deleted, or past the namespace's retention"}
-		return o, nil
+	for _, id := range news {
+		activity.GetLogger(ctx).Warn("no worker takes an execution's workflow task", "execution", id,
+			"reason", workflows.ReasonUnserved, "for", seen.unserved[id].Round(time.Second))
 	}
-	if err != nil {
-		return nil, fmt.Errorf("describe %s: %w", workflowID, err)
-	}
-	info := found.GetWorkflowExecutionInfo()
-	o.RunID = info.GetExecution().GetRunId()
-	switch info.GetStatus() {
-	case enumspb.WORKFLOW_EXECUTION_STATUS_COMPLETED:
-		o.Status = workflows.StatusCompleted
-	case enumspb.WORKFLOW_EXECUTION_STATUS_FAILED:
-		o.Status = workflows.StatusFailed
-	case enumspb.WORKFLOW_EXECUTION_STATUS_CANCELED:
-		o.Status = workflows.StatusCancelled
-	case enumspb.WORKFLOW_EXECUTION_STATUS_TERMINATED:
-		o.Status = workflows.StatusTerminated
-	case enumspb.WORKFLOW_EXECUTION_STATUS_TIMED_OUT:
-		o.Status = workflows.StatusTimedOut
-	default:
-		return nil, nil // open, or continued as a run that is
-	}
-	// The workflow is closed, so this answers at once, with its result or the error it ended with.
-	var output json.RawMessage
-	if err := a.client.GetWorkflow(ctx, workflowID, o.RunID).Get(ctx, &output); err != nil {
-		if ctx.Err() != nil {
-			return nil, ctx.Err()
-		}
-		o.Error = &workflows.OutcomeError{Message: rootCause(err).Error()}
-	} else {
-		o.Output = output
-	}
-	return o, nil
-}
-
-// rootCause is what ended the workflow, without the layers that name it again.
-func rootCause(err error) error {
-	for inner := errors.Unwrap(err); inner != nil; inner = errors.Unwrap(err) {
-		err = inner
+	n, err := a.queue.Unserved(ctx)
+	if err == nil {
+		activity.GetMetricsHandler(ctx).Gauge("sluice_executions_unserved").Update(float64(n))
 	}
 	return err
 }
 
-func isNotFound(err error) bool {
-	var notFound *serviceerror.NotFound
-	return errors.As(err, &notFound)
+func distinct(lists ...[]uuid.UUID) []uuid.UUID {
+	seen := map[uuid.UUID]bool{}
+	var all []uuid.UUID
+	for _, list := range lists {
+		for _, id := range list {
+			if !seen[id] {
+				seen[id] = true
+				all = append(all, id)
+			}
+		}
+	}
+	return all
 }

@@ -23,20 +23,11 @@ type Outcome struct {
 // after the item went back to the queue because its start seemed to have failed: then the item is taken out again.
 // ErrUnknownItem says that no such execution exists.
 func (q *Queue) RecordOutcome(ctx context.Context, o Outcome) (bool, error) {
-	args := []any{o.ExecutionID, o.Status, o.RunID, nullJSON(o.Output), nullJSON(o.Error)}
 	for {
 		for _, statement := range []string{endExecutionSQL, endRequeuedSQL} {
-			tag, err := q.pool.Exec(ctx, statement, args...)
-			if pg := (*pgconn.PgError)(nil); errors.As(err, &pg) && isDataException(pg) {
-				// The slot must be freed whatever an execution has put out: its data is lost, and says so.
-				args[3], args[4] = nil, string(details("message", "output or error could not be stored: "+pg.Message))
-				tag, err = q.pool.Exec(ctx, statement, args...)
-			}
-			if err != nil {
-				return false, wrap(err, "record outcome")
-			}
-			if tag.RowsAffected() > 0 {
-				return true, nil
+			ended, err := q.execOutcome(ctx, statement, o)
+			if err != nil || ended {
+				return ended, wrap(err, "record outcome")
 			}
 		}
 		var known, ended bool
@@ -49,6 +40,17 @@ func (q *Queue) RecordOutcome(ctx context.Context, o Outcome) (bool, error) {
 		}
 		// It was claimed or requeued between the statements: look again.
 	}
+}
+
+// execOutcome runs a statement whose parameters are id, status, run id, output and error, and tells whether it did
+// anything. Whatever an execution has put out, its end must be recorded: data that cannot be stored is lost, and says so.
+func (q *Queue) execOutcome(ctx context.Context, statement string, o Outcome) (bool, error) {
+	tag, err := q.pool.Exec(ctx, statement, o.ExecutionID, o.Status, o.RunID, nullJSON(o.Output), nullJSON(o.Error))
+	if pg := (*pgconn.PgError)(nil); errors.As(err, &pg) && isDataException(pg) {
+		lost := string(details("message", "output or error could not be stored: "+pg.Message))
+		tag, err = q.pool.Exec(ctx, statement, o.ExecutionID, o.Status, o.RunID, nil, lost)
+	}
+	return tag.RowsAffected() > 0, err
 }
 
 // An id that is known and has not ended is waiting or claimed.

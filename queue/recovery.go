@@ -38,18 +38,6 @@ func (q *Queue) Release(ctx context.Context, ids []uuid.UUID, age time.Duration)
 	return tag.RowsAffected(), wrap(err, "release stale claims")
 }
 
-// SlotsToCheck are the dispatched executions whose slot was compared with Temporal longest ago, at least age ago.
-func (q *Queue) SlotsToCheck(ctx context.Context, age time.Duration, limit int) ([]uuid.UUID, error) {
-	return q.ids(ctx, "read slots to check", `
-		SELECT execution_id FROM sluice.slots WHERE dispatched AND checked_at < now() - $1::interval ORDER BY checked_at LIMIT $2`, age, limit)
-}
-
-// Checked notes that these slots are rightly held at this moment.
-func (q *Queue) Checked(ctx context.Context, ids []uuid.UUID) error {
-	_, err := q.pool.Exec(ctx, `UPDATE sluice.slots SET checked_at = now() WHERE execution_id = ANY ($1)`, ids)
-	return wrap(err, "note checked slots")
-}
-
 // PruneDoorbell deletes bells rung longer than age ago. Whoever waits reads capacity afresh more often than that.
 func (q *Queue) PruneDoorbell(ctx context.Context, age time.Duration) (int64, error) {
 	tag, err := q.pool.Exec(ctx, `DELETE FROM sluice.doorbell WHERE rung_at < now() - $1::interval`, age)

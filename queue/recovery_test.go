@@ -128,7 +128,9 @@ func TestSlotsAreCheckedInTurn(t *testing.T) {
 	require.Equal(t, ids, toCheck(0, 10))
 	require.Empty(t, toCheck(time.Hour, 10))
 	require.Equal(t, ids[:1], toCheck(0, 1))
-	require.NoError(t, b.dispatcher.Checked(t.Context(), ids[:1]))
+	news, err := b.dispatcher.Checked(t.Context(), ids[:1], nil)
+	require.NoError(t, err)
+	require.Empty(t, news)
 	require.Equal(t, []uuid.UUID{ids[1], ids[2], ids[0]}, toCheck(0, 10))
 }
 

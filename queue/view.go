@@ -27,6 +27,7 @@ type ItemView struct {
 	CompletedAt          *time.Time      `json:"completedAt,omitempty"`
 	ExecutionID          *uuid.UUID      `json:"executionId,omitempty"`
 	EngineRunID          *string         `json:"engineRunId,omitempty"`
+	UnservedSince        *time.Time      `json:"unservedSince,omitempty"`  // since when no worker takes its workflow task
 	Reason               *string         `json:"reason,omitempty"`         // why the item was refused, in one word
 	Error                *string         `json:"error,omitempty"`          // why the item was refused or its last start failed
 	ExecutionError       json.RawMessage `json:"executionError,omitempty"` // why the execution failed
@@ -37,7 +38,7 @@ type ItemView struct {
 const itemViewSQL = `
 	SELECT i.id, i.workspace_id, i.workflow_definition_id, i.status, x.status AS execution_status, i.priority::int, i.unique_key,
 	       i.attempt_count, i.created_at, i.available_at, i.expires_at, i.claimed_at, i.dispatched_at, x.completed_at,
-	       i.execution_id, x.engine_run_id, r.reason, i.error, x.error AS execution_error, i.input, x.output
+	       i.execution_id, x.engine_run_id, x.unserved_since, r.reason, i.error, x.error AS execution_error, i.input, x.output
 	FROM sluice.queue_items i LEFT JOIN sluice.executions x ON x.id = i.execution_id
 	LEFT JOIN sluice.refused_items r ON r.id = i.id`
 

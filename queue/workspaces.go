@@ -27,11 +27,12 @@ type WorkspaceUsage struct {
 	Pending    int       `json:"pending"`
 	Running    int       `json:"running"` // slots held
 	Limit      int       `json:"limit"`
-	Done       int       `json:"done"`              // executions ended, whatever their outcome
-	LongestMS  int64     `json:"longestWaitMs"`     // age of the oldest ready item
-	Reason     *string   `json:"reason,omitempty"`  // why its ready items wait
-	Refused    int       `json:"refused,omitempty"` // FAILED, CANCELLED or EXPIRED items
-	NotSuccess int       `json:"failed,omitempty"`  // executions that did not complete
+	Done       int       `json:"done"`               // executions ended, whatever their outcome
+	LongestMS  int64     `json:"longestWaitMs"`      // age of the oldest ready item
+	Reason     *string   `json:"reason,omitempty"`   // why its ready items wait, or its executions
+	Unserved   int       `json:"unserved,omitempty"` // executions whose workflow task no worker takes
+	Refused    int       `json:"refused,omitempty"`  // FAILED, CANCELLED or EXPIRED items
+	NotSuccess int       `json:"failed,omitempty"`   // executions that did not complete
 }
 
 // CreateWorkspace creates a workspace on a plan. ErrUnknownPlan says that there is no such tier.
@@ -72,14 +73,16 @@ func (q *Queue) Workspaces(ctx context.Context, ids ...uuid.UUID) ([]WorkspaceUs
 		SELECT w.id, w.name, w.plan, coalesce(p.n, 0)::int AS pending, coalesce(s.n, 0)::int AS running,
 		       t.max_concurrent_workflows AS "limit", coalesce(e.n, 0)::int AS done,
 		       coalesce(round(extract(epoch FROM p.wait) * 1000), 0)::bigint AS longest_ms,
-		       CASE WHEN p.ready > 0 AND coalesce(s.n, 0) >= t.max_concurrent_workflows THEN 'at-capacity'
+		       coalesce(s.unserved, 0)::int AS unserved,
+		       CASE WHEN s.unserved > 0 THEN 'unserved'
+		            WHEN p.ready > 0 AND coalesce(s.n, 0) >= t.max_concurrent_workflows THEN 'at-capacity'
 		            WHEN p.n > 0 AND p.ready = 0 THEN 'scheduled' END AS reason,
 		       coalesce(r.n, 0)::int AS refused, coalesce(e.bad, 0)::int AS not_success
 		FROM sluice.workspaces w JOIN sluice.tiers t ON t.plan = w.plan
 		LEFT JOIN (SELECT workspace_id, count(*) AS n, count(*) FILTER (WHERE available_at <= now()) AS ready,
 		                  now() - min(available_at) FILTER (WHERE available_at <= now()) AS wait
 		           FROM sluice.execution_queue GROUP BY 1) p ON p.workspace_id = w.id
-		LEFT JOIN (SELECT workspace_id, count(*) AS n FROM sluice.slots GROUP BY 1) s ON s.workspace_id = w.id
+		LEFT JOIN (SELECT workspace_id, count(*) AS n, count(unserved_since) AS unserved FROM sluice.slots GROUP BY 1) s ON s.workspace_id = w.id
 		LEFT JOIN (SELECT workspace_id, count(*) AS n, count(*) FILTER (WHERE status <> 'COMPLETED') AS bad
 		           FROM sluice.workflow_executions WHERE completed_at IS NOT NULL GROUP BY 1) e ON e.workspace_id = w.id
 		LEFT JOIN (SELECT workspace_id, count(*) AS n FROM sluice.refused_items GROUP BY 1) r ON r.workspace_id = w.id

@@ -2,6 +2,7 @@ package schema_test
 
 import (
 	"context"
+	"fmt"
 	"testing"
 	"time"
 
@@ -76,5 +77,5 @@ func TestCheck(t *testing.T) {
 	exec(t, db, `DELETE FROM sluice.schema_migrations WHERE version_id > 0`)
 	err = schema.Check(t.Context(), db)
 	require.ErrorIs(t, err, schema.ErrNotMigrated)
-	require.ErrorContains(t, err, "found version 0, need 2")
+	require.ErrorContains(t, err, fmt.Sprintf("found version 0, need %d", schema.Version()))
 }

@@ -14,7 +14,7 @@ func TestViewsKeepTheirColumns(t *testing.T) {
 		"queue_items": {"id", "workspace_id", "workflow_definition_id", "input", "priority", "unique_key", "status", "attempt_count", "created_at",
 			"available_at", "expires_at", "claimed_at", "dispatched_at", "execution_id", "error"},
 		"executions": {"id", "queue_id", "workspace_id", "workflow_definition_id", "workflow_version_id", "engine_workflow_id", "engine_run_id",
-			"status", "trigger_type", "started_at", "completed_at", "duration_ms", "error", "input", "output"},
+			"status", "trigger_type", "started_at", "completed_at", "duration_ms", "error", "input", "output", "unserved_since"},
 		"activity": {"at", "actor", "action", "workspace_id", "queue_id", "execution_id", "reason", "details"},
 	} {
 		require.Equal(t, want, list[string](t, b.db, `SELECT column_name::text FROM information_schema.columns

@@ -71,6 +71,7 @@ func renderItem(w io.Writer, d described, now time.Time) {
 		"available", withRelative(&d.AvailableAt, now),
 		"expires", withRelative(d.ExpiresAt, now),
 		"started", withRelative(d.DispatchedAt, now),
+		"unserved since", withRelative(d.UnservedSince, now),
 		"ended", withRelative(d.CompletedAt, now),
 		"workflow", workflow,
 		"run", deref(d.EngineRunID),

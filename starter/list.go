@@ -75,6 +75,8 @@ func itemTiming(item queue.ItemView, now time.Time) string {
 		return "ran " + runtime(item.CompletedAt.Sub(*item.DispatchedAt))
 	case item.CompletedAt != nil:
 		return "ended " + relative(item.CompletedAt, now)
+	case item.UnservedSince != nil:
+		return "unserved for " + span(max(now.Sub(*item.UnservedSince), 0))
 	case item.DispatchedAt != nil:
 		return "started " + relative(item.DispatchedAt, now)
 	case item.Status == "PENDING" && item.AvailableAt.After(now):

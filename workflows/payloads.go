@@ -109,6 +109,9 @@ const (
 	StatusTimedOut   = "TIMED_OUT"
 )
 
+// ReasonUnserved marks an open execution whose workflow task no worker takes.
+const ReasonUnserved = "unserved"
+
 // Outcome is how an execution ended.
 type Outcome struct {
 	ExecutionID uuid.UUID       `json:"executionId"`
@@ -142,13 +145,24 @@ type HTTPResponse struct {
 	Truncated bool            `json:"truncated,omitempty"`
 }
 
+// RecoveryRequest says for how long Recovery goes on reconciling; zero: one pass.
+type RecoveryRequest struct {
+	ReconcileFor Duration `json:"reconcileFor,omitempty"`
+}
+
+// ReconcileRequest asks for passes, one every so often, for so long; zero: one pass.
+type ReconcileRequest struct {
+	For   Duration `json:"for,omitempty"`
+	Every Duration `json:"every,omitempty"`
+}
+
 // RecoveryReport counts what one recovery pass mended.
 type RecoveryReport struct {
 	Expired   int64 `json:"expired"`
 	Orphaned  int64 `json:"orphaned"`  // items whose workspace is gone
 	Released  int64 `json:"released"`  // stale claims put back
 	Settled   int64 `json:"settled"`   // stale claims whose workflow did exist
-	Checked   int64 `json:"checked"`   // slots compared with Temporal
-	Repaired  int64 `json:"repaired"`  // executions whose outcome was found in Temporal
+	Checked   int64 `json:"checked"`   // executions compared with Temporal
+	Repaired  int64 `json:"repaired"`  // those that were found closed, or open without a slot
 	BellsAged int64 `json:"bellsAged"` // doorbell rows deleted
 }

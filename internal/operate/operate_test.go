@@ -104,7 +104,7 @@ func TestRecoverySchedule(t *testing.T) {
 	current, err := handle.Describe(t.Context())
 	require.NoError(t, err)
 	require.Equal(t, []client.ScheduleIntervalSpec{{Every: time.Minute}}, current.Schedule.Spec.Intervals)
-	require.Equal(t, enumspb.SCHEDULE_OVERLAP_POLICY_SKIP, current.Schedule.Policy.Overlap)
+	require.Equal(t, enumspb.SCHEDULE_OVERLAP_POLICY_BUFFER_ONE, current.Schedule.Policy.Overlap)
 	require.Equal(t, time.Minute, current.Schedule.Policy.CatchupWindow)
 	require.True(t, current.Schedule.State.Paused, "bringing it up to date has ended an operator's pause")
 	action := current.Schedule.Action.(*client.ScheduleWorkflowAction)

@@ -6,31 +6,36 @@ import (
 	"fmt"
 	"time"
 
+	commonpb "go.temporal.io/api/common/v1"
 	enumspb "go.temporal.io/api/enums/v1"
 	"go.temporal.io/sdk/client"
+	"go.temporal.io/sdk/converter"
 	"go.temporal.io/sdk/temporal"
 
 	"sluice/workflows"
 )
 
-const (
-	recoveryEvery   = time.Minute
-	recoveryTimeout = 5 * time.Minute
-)
+const recoveryTimeout = 5 * time.Minute
 
 func recoverySpec() client.ScheduleSpec {
-	return client.ScheduleSpec{Intervals: []client.ScheduleIntervalSpec{{Every: recoveryEvery}}}
+	return client.ScheduleSpec{Intervals: []client.ScheduleIntervalSpec{{Every: workflows.RecoveryEvery}}}
 }
 
 func recoveryPolicy() client.SchedulePolicies {
-	// A pass that was missed is not made up for: the next one sees everything.
-	return client.SchedulePolicies{Overlap: enumspb.SCHEDULE_OVERLAP_POLICY_SKIP, CatchupWindow: time.Minute}
+	// One that takes longer than a minute, because its worker died, is followed by the next at once. One that was missed
+	// is not made up for: the next one sees everything.
+	return client.SchedulePolicies{Overlap: enumspb.SCHEDULE_OVERLAP_POLICY_BUFFER_ONE, CatchupWindow: time.Minute}
+}
+
+func recoveryRequest() workflows.RecoveryRequest {
+	return workflows.RecoveryRequest{ReconcileFor: workflows.ReconcileFor}
 }
 
 func recoveryAction() *client.ScheduleWorkflowAction {
 	return &client.ScheduleWorkflowAction{
 		ID: workflows.RecoveryID, Workflow: workflows.RecoveryType, TaskQueue: workflows.TaskQueueDefault,
-		WorkflowRunTimeout: recoveryTimeout, StaticSummary: "Sluice recovery",
+		Args:               []any{recoveryRequest()},
+		WorkflowRunTimeout: recoveryTimeout, WorkflowTaskTimeout: workflowTaskTimeout, StaticSummary: "Sluice recovery",
 	}
 }
 
@@ -72,10 +77,20 @@ func upToDate(s client.Schedule) bool {
 	}
 	want, policy := recoveryAction(), recoveryPolicy()
 	return action.ID == want.ID && action.Workflow == want.Workflow && action.TaskQueue == want.TaskQueue &&
-		action.WorkflowRunTimeout == want.WorkflowRunTimeout && len(action.Args) == 0 &&
+		action.WorkflowRunTimeout == want.WorkflowRunTimeout && action.WorkflowTaskTimeout == want.WorkflowTaskTimeout && asks(action, recoveryRequest()) &&
 		*s.Policy == policy &&
 		len(s.Spec.Intervals) == 1 && s.Spec.Intervals[0] == recoverySpec().Intervals[0] &&
 		len(s.Spec.Calendars) == 0 && len(s.Spec.CronExpressions) == 0 && len(s.Spec.Skip) == 0
+}
+
+// asks tells whether a schedule's action, as the server keeps it, makes this request.
+func asks(action *client.ScheduleWorkflowAction, want workflows.RecoveryRequest) bool {
+	if len(action.Args) != 1 {
+		return false
+	}
+	payload, ok := action.Args[0].(*commonpb.Payload)
+	var request workflows.RecoveryRequest
+	return ok && converter.GetDefaultDataConverter().FromPayload(payload, &request) == nil && request == want
 }
 
 func deleteRecovery(ctx context.Context, c client.Client) error {

@@ -1,0 +1,158 @@
+package e2e
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/stretchr/testify/require"
+	commonpb "go.temporal.io/api/common/v1"
+	enumspb "go.temporal.io/api/enums/v1"
+	"go.temporal.io/api/workflowservice/v1"
+	"go.temporal.io/sdk/client"
+
+	"sluice/internal/operate"
+	"sluice/queue"
+	"sluice/worker/host"
+	"sluice/workflows"
+)
+
+// reconcile keeps one recovery run reconciling to the end of the test.
+func (s *stack) reconcile() {
+	s.t.Helper()
+	run, err := s.client.ExecuteWorkflow(s.ctx, client.StartWorkflowOptions{TaskQueue: workflows.TaskQueueDefault}, workflows.RecoveryType,
+		workflows.RecoveryRequest{ReconcileFor: workflows.Duration(10 * time.Minute)})
+	require.NoError(s.t, err)
+	s.t.Cleanup(func() { _ = s.client.TerminateWorkflow(context.Background(), run.GetID(), run.GetRunID(), "end of test") })
+}
+
+// reset runs an execution again from its first workflow task.
+func (s *stack) reset(id uuid.UUID) (runID string) {
+	s.t.Helper()
+	answer, err := s.client.ResetWorkflowExecution(s.ctx, &workflowservice.ResetWorkflowExecutionRequest{
+		Namespace: s.namespace, WorkflowExecution: &commonpb.WorkflowExecution{WorkflowId: workflows.ExecutionID(id)},
+		Reason: "test", WorkflowTaskFinishEventId: 4, RequestId: uuid.NewString(),
+		ResetReapplyType: enumspb.RESET_REAPPLY_TYPE_NONE, //nolint:staticcheck // known to every server
+	})
+	require.NoError(s.t, err)
+	return answer.GetRunId()
+}
+
+func TestReconciliationFollowsWhatOthersDoToExecutions(t *testing.T) {
+	t.Parallel()
+	s := newStack(t)
+	s.run()
+	s.reconcile()
+	ws := s.workspace("PRO")
+	def := s.definition(ws.ID, node{kind: "delay", config: forAnHour})
+	var ids []uuid.UUID
+	for range 4 {
+		ids = append(ids, s.enqueue(queue.Item{WorkspaceID: ws.ID, DefinitionID: def.ID}))
+	}
+	terminated, resetOpen, resetClosed, untouched := ids[0], ids[1], ids[2], ids[3]
+	for _, id := range ids {
+		s.awaitStarted(id)
+	}
+	require.NoError(t, s.client.TerminateWorkflow(s.ctx, workflows.ExecutionID(terminated), "", "by hand"))
+	s.await(terminated, workflows.StatusTerminated)
+
+	again := s.reset(resetOpen)
+	s.awaitStarted(resetOpen)
+	require.NoError(t, operate.CancelExecution(s.ctx, s.client, resetClosed))
+	s.await(resetClosed, workflows.StatusCancelled)
+	require.Error(t, s.client.GetWorkflow(s.ctx, workflows.ExecutionID(resetClosed), "").Get(s.ctx, nil))
+	second := s.reset(resetClosed)
+	item := s.await(resetClosed, "RUNNING")
+	require.Equal(t, second, *item.EngineRunID)
+	require.Equal(t, 1, s.count(`SELECT count(*) FROM sluice.slots WHERE execution_id = $1`, resetClosed), "it holds a slot again")
+
+	require.Equal(t, 3, s.count(`SELECT count(*) FROM sluice.slots`))
+	for _, id := range []uuid.UUID{resetOpen, resetClosed, untouched} {
+		require.NoError(t, operate.CancelExecution(s.ctx, s.client, id))
+		s.await(id, workflows.StatusCancelled)
+	}
+	require.Equal(t, again, *s.await(resetOpen, workflows.StatusCancelled).EngineRunID)
+	s.awaitCount(0, `SELECT count(*) FROM sluice.slots`)
+	s.audit()
+}
+
+// awaitStarted waits until a worker has taken the workflow's first task.
+func (s *stack) awaitStarted(id uuid.UUID) {
+	s.t.Helper()
+	require.Eventually(s.t, func() bool {
+		found, err := s.client.DescribeWorkflowExecution(s.ctx, workflows.ExecutionID(id), "")
+		return err == nil && found.GetWorkflowExecutionInfo().GetHistoryLength() > 4
+	}, patience, 20*time.Millisecond)
+}
+
+// A reset run that has ended before reconciliation saw it open: its outcome counts, not that of the run before.
+func TestTheLastRunsOutcomeCounts(t *testing.T) {
+	t.Parallel()
+	s := newStack(t)
+	s.run()
+	ws := s.workspace("PRO")
+	def := s.definition(ws.ID, node{kind: "noop"})
+	id := s.enqueue(queue.Item{WorkspaceID: ws.ID, DefinitionID: def.ID})
+	s.await(id, workflows.StatusCompleted)
+	require.NoError(t, s.client.GetWorkflow(s.ctx, workflows.ExecutionID(id), "").Get(s.ctx, nil))
+	first := *s.await(id, workflows.StatusCompleted).EngineRunID
+	second := s.reset(id)
+	require.NotEqual(t, first, second)
+	require.NoError(t, s.client.GetWorkflow(s.ctx, workflows.ExecutionID(id), second).Get(s.ctx, nil))
+	s.reconcile()
+	require.Eventually(t, func() bool { return *s.await(id, workflows.StatusCompleted).EngineRunID == second }, patience, 20*time.Millisecond)
+	s.audit()
+}
+
+// The server refused a start and ran it all the same, and the item was cancelled meanwhile.
+func TestAWorkflowWhoseItemIsOverIsCancelled(t *testing.T) {
+	t.Parallel()
+	s := newStack(t)
+	s.host(nil)
+	s.reconcile()
+	ws := s.workspace("PRO")
+	def := s.definition(ws.ID, node{kind: "delay", config: forAnHour})
+	id := s.enqueue(queue.Item{WorkspaceID: ws.ID, DefinitionID: def.ID})
+	pending := s.enqueue(queue.Item{WorkspaceID: ws.ID, DefinitionID: def.ID})
+	_, err := s.queue.Cancel(s.ctx, id, "ann", "changed my mind")
+	require.NoError(t, err)
+	for _, item := range []uuid.UUID{id, pending} {
+		_, err = s.client.ExecuteWorkflow(s.ctx, client.StartWorkflowOptions{ID: workflows.ExecutionID(item),
+			TaskQueue: workflows.WorkspaceTaskQueue(ws.ID)}, workflows.ExecutionType,
+			map[string]any{"executionId": item, "workspaceId": ws.ID, "definition": map[string]any{"nodes": []any{
+				map[string]any{"id": uuid.New(), "name": "wait", "type": "delay", "config": map[string]any{"duration": "1h"}}}}})
+		require.NoError(t, err)
+	}
+	s.await(pending, "RUNNING") // takes its item out of the queue, and holds a slot
+	require.Eventually(t, func() bool {
+		found, err := s.client.DescribeWorkflowExecution(s.ctx, workflows.ExecutionID(id), "")
+		return err == nil && found.GetWorkflowExecutionInfo().GetStatus() == enumspb.WORKFLOW_EXECUTION_STATUS_CANCELED
+	}, patience, 50*time.Millisecond)
+	s.await(id, "CANCELLED")
+	s.audit()
+}
+
+func TestAnExecutionThatNobodyServesIsSeen(t *testing.T) {
+	t.Parallel()
+	s := newStack(t)
+	// Room for one workspace's worker, and nobody has to give way.
+	s.host(func(c *host.Config) { c.PollBudget, c.TurnInterval = 14, time.Hour })
+	s.dispatch(workflows.State{})
+	s.reconcile()
+	busy, starving := s.workspace("PRO"), s.workspace("PRO")
+	long := s.enqueue(queue.Item{WorkspaceID: busy.ID, DefinitionID: s.definition(busy.ID, node{kind: "delay", config: forAnHour}).ID})
+	s.awaitStarted(long)
+	starved := s.enqueue(queue.Item{WorkspaceID: starving.ID, DefinitionID: s.definition(starving.ID, node{kind: "noop"}).ID})
+	require.Eventually(t, func() bool {
+		usage, err := s.queue.Workspaces(s.ctx, starving.ID)
+		return err == nil && usage[0].Reason != nil && *usage[0].Reason == workflows.ReasonUnserved
+	}, patience, 100*time.Millisecond)
+	require.NotNil(t, s.await(starved, "RUNNING").UnservedSince)
+	require.Nil(t, s.await(long, "RUNNING").UnservedSince)
+
+	require.NoError(t, operate.CancelExecution(s.ctx, s.client, long))
+	s.await(starved, workflows.StatusCompleted) // the place is free
+	require.Nil(t, s.await(starved, workflows.StatusCompleted).UnservedSince)
+	s.audit()
+}
