@@ -22,16 +22,11 @@ type Config struct {
 	// EnsureWorkspace is called just before executions of a workspace are started, so that their task queue is served
 	// by the time the first task arrives. It must not block. Defaults to nothing.
 	EnsureWorkspace func(uuid.UUID)
-	// Retry bounds the failed starts of one item. Defaults to DefaultRetry.
-	Retry queue.RetryPolicy
 	// HTTPClient makes the calls of http nodes. Defaults to a client of its own without a timeout: nodes bring theirs.
 	HTTPClient *http.Client
 	// StaleAfter is how old a claim must be before recovery takes it for abandoned. Defaults to DefaultStaleAfter.
 	StaleAfter time.Duration
 }
-
-// DefaultRetry gives an item three starts, the second after two seconds.
-var DefaultRetry = queue.RetryPolicy{MaxAttempts: 3, Backoff: 2 * time.Second, MaxBackoff: 5 * time.Minute}
 
 // DefaultStaleAfter is well above what a dispatch may take (30 s): a dispatcher that lives takes up its claims itself.
 const DefaultStaleAfter = time.Minute
@@ -42,7 +37,6 @@ type Activities struct {
 	client          client.Client
 	logger          *slog.Logger
 	ensureWorkspace func(uuid.UUID)
-	retry           queue.RetryPolicy
 	http            *http.Client
 	staleAfter      time.Duration
 }
@@ -51,16 +45,13 @@ type Activities struct {
 func New(c Config) *Activities {
 	a := &Activities{
 		queue: c.Queue, client: c.Client, logger: c.Logger, ensureWorkspace: c.EnsureWorkspace,
-		retry: c.Retry, http: c.HTTPClient, staleAfter: c.StaleAfter,
+		http: c.HTTPClient, staleAfter: c.StaleAfter,
 	}
 	if a.logger == nil {
 		a.logger = slog.Default()
 	}
 	if a.ensureWorkspace == nil {
 		a.ensureWorkspace = func(uuid.UUID) {}
-	}
-	if a.retry == (queue.RetryPolicy{}) {
-		a.retry = DefaultRetry
 	}
 	if a.http == nil {
 		a.http = &http.Client{}

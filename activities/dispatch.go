@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"time"
 
 	"github.com/google/uuid"
 	"go.temporal.io/api/serviceerror"
@@ -32,7 +33,7 @@ func (a *Activities) DispatchExecutions(ctx context.Context, r workflows.Dispatc
 	}
 	if len(b.failed) > 0 {
 		fence := queue.Fence{Shard: r.Shard, Epoch: r.Epoch, Cycle: r.Cycle}
-		requeued, err := a.queue.Requeue(ctx, fence, b.failed, a.retry)
+		requeued, err := a.queue.Requeue(ctx, fence, b.failed, retryPolicy(r.Retry))
 		if err != nil {
 			return result, temporalError(err)
 		}
@@ -45,6 +46,11 @@ func (a *Activities) DispatchExecutions(ctx context.Context, r workflows.Dispatc
 		activity.GetLogger(ctx).Warn("start failed", "item", f.ExecutionID, "reason", f.Reason, "permanent", f.Permanent, "error", f.Error)
 	}
 	return result, nil
+}
+
+func retryPolicy(r workflows.StartRetry) queue.RetryPolicy {
+	r = r.WithDefaults()
+	return queue.RetryPolicy{MaxAttempts: r.Attempts, Backoff: time.Duration(r.Backoff), MaxBackoff: time.Duration(r.MaxBackoff), Jitter: float64(r.Jitter) / 100}
 }
 
 // batch collects what became of the claims of one dispatch; its mutex guards all of it.
@@ -77,8 +83,12 @@ func (a *Activities) startAll(ctx context.Context, claims []queue.Claim, paralle
 	return &b
 }
 
-// startOne starts one execution and notes what became of it.
+// startOne starts one execution and notes what became of it. After the first that got no answer nothing more is
+// started: the client has tried for startTimeout by then, so Temporal is away or has too much to do.
 func (a *Activities) startOne(ctx context.Context, c queue.Claim, b *batch) {
+	if b.leave(c.ExecutionID) {
+		return
+	}
 	runID, failed, err := a.start(ctx, c)
 	b.Lock()
 	defer b.Unlock()
@@ -92,6 +102,17 @@ func (a *Activities) startOne(ctx context.Context, c queue.Claim, b *batch) {
 	default:
 		b.started = append(b.started, queue.Started{ExecutionID: c.ExecutionID, RunID: runID})
 	}
+}
+
+// leave leaves an execution to a later call, if others have been left already.
+func (b *batch) leave(id uuid.UUID) bool {
+	b.Lock()
+	defer b.Unlock()
+	if len(b.left) == 0 {
+		return false
+	}
+	b.left = append(b.left, id)
+	return true
 }
 
 // start returns the run id of the execution's workflow, or why it was not started, or an error when that is unknown.

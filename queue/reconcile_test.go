@@ -12,7 +12,9 @@ import (
 
 func runOf(id uuid.UUID) queue.Run { return queue.Run{ExecutionID: id, RunID: "run-" + id.String()} }
 
-func secondRun(id uuid.UUID) queue.Run { return queue.Run{ExecutionID: id, RunID: "second-" + id.String()} }
+func secondRun(id uuid.UUID) queue.Run {
+	return queue.Run{ExecutionID: id, RunID: "second-" + id.String()}
+}
 
 func TestOnlyWhatDisagreesIsDoubtful(t *testing.T) {
 	t.Parallel()

@@ -20,6 +20,7 @@ type RetryPolicy struct {
 	MaxAttempts int           // FAILED after so many failed starts
 	Backoff     time.Duration // before the second attempt; doubles each time
 	MaxBackoff  time.Duration
+	Jitter      float64 // spreads each wait by this share of it to both sides, 0 to 1
 }
 
 // Requeued tells what became of failed starts.
@@ -44,11 +45,11 @@ func (q *Queue) Requeue(ctx context.Context, fence Fence, failed []FailedStart, 
 		)`+undoClaimSQL+`
 		SELECT (SELECT count(*) FROM pending), (SELECT count(*) FROM refused)`,
 		fence.Shard, fence.Epoch, fence.Cycle, ids, reasons, errs, permanent,
-		policy.MaxAttempts, policy.Backoff, policy.MaxBackoff).Scan(&r.Pending, &r.Failed)
+		policy.MaxAttempts, policy.Backoff, policy.MaxBackoff, policy.Jitter).Scan(&r.Pending, &r.Failed)
 	return r, wrap(err, "requeue failed starts")
 }
 
-// undoClaimSQL continues a WITH that has defined failed (id, reason, error, permanent); $8 to $10 are the RetryPolicy.
+// undoClaimSQL continues a WITH that has defined failed (id, reason, error, permanent); $8 to $11 are the RetryPolicy.
 const undoClaimSQL = `, undone AS (
 	DELETE FROM sluice.workflow_executions e USING failed f WHERE e.id = f.id AND e.status = 'CLAIMED'
 	RETURNING e.*, f.reason, f.error AS start_error, f.permanent OR e.attempt_count + 1 >= $8 AS final
@@ -62,7 +63,7 @@ const undoClaimSQL = `, undone AS (
 	INSERT INTO sluice.execution_queue (id, workspace_id, workflow_definition_id, priority, attempt_count, created_at,
 		available_at, expires_at, unique_key, trigger_type, enqueued_by, last_error, input)
 	SELECT u.id, u.workspace_id, u.workflow_definition_id, u.priority, u.attempt_count + 1, u.created_at,
-		now() + least($9::interval * power(2, u.attempt_count), $10::interval) * (0.8 + 0.4 * random()),
+		now() + least($9::interval * power(2, u.attempt_count), $10::interval) * (1 + $11::float8 * (2 * random() - 1)),
 		u.expires_at, u.unique_key, u.trigger_type, u.enqueued_by, concat_ws(': ', u.reason, u.start_error), i.input
 	FROM undone u JOIN inputs i ON i.execution_id = u.id WHERE NOT u.final
 	RETURNING id

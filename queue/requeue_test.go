@@ -13,7 +13,7 @@ import (
 func TestAFailedStartGoesBackWithBackoff(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
-	policy := queue.RetryPolicy{MaxAttempts: 10, Backoff: time.Minute, MaxBackoff: 5 * time.Minute}
+	policy := queue.RetryPolicy{MaxAttempts: 10, Backoff: time.Minute, MaxBackoff: 5 * time.Minute, Jitter: 0.2}
 	id := b.enqueue(t, b.item())
 	for attempt, want := range []time.Duration{time.Minute, 2 * time.Minute, 4 * time.Minute, 5 * time.Minute, 5 * time.Minute} {
 		require.Equal(t, []uuid.UUID{id}, b.claim(t, 1))
@@ -46,7 +46,7 @@ func TestBackoffsDiffer(t *testing.T) {
 	for i, id := range ids {
 		failed[i] = failedStart(id)
 	}
-	_, err := b.dispatcher.Requeue(t.Context(), b.fence, failed, queue.RetryPolicy{MaxAttempts: 3, Backoff: time.Hour, MaxBackoff: time.Hour})
+	_, err := b.dispatcher.Requeue(t.Context(), b.fence, failed, queue.RetryPolicy{MaxAttempts: 3, Backoff: time.Hour, MaxBackoff: time.Hour, Jitter: 0.2})
 	require.NoError(t, err)
 	require.Equal(t, 5, one[int](t, b.pool, `SELECT count(DISTINCT available_at) FROM sluice.execution_queue`), "jitter keeps them apart")
 }

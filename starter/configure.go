@@ -20,7 +20,7 @@ func (a *app) configureCommand() *cobra.Command {
 		Example: "  starter configure --batch-size 256 --poll-interval 500ms",
 	}
 	tunables.add(command)
-	command.MarkFlagsOneRequired("batch-size", "poll-interval", "spin", "parallelism")
+	command.MarkFlagsOneRequired("batch-size", "poll-interval", "spin", "parallelism", "start-attempts", "start-backoff", "start-max-backoff", "start-jitter")
 	return a.does(command, func(ctx context.Context, _ []string) error {
 		c, err := a.client(ctx)
 		if err != nil {
@@ -38,8 +38,8 @@ func (a *app) configureCommand() *cobra.Command {
 
 // tunableFlags are the dispatcher's knobs as flags.
 type tunableFlags struct {
-	batchSize, parallelism int
-	pollInterval, spin     time.Duration
+	batchSize, parallelism, startAttempts, startJitter int
+	pollInterval, spin, startBackoff, startMaxBackoff  time.Duration
 }
 
 func (f *tunableFlags) add(command *cobra.Command) {
@@ -48,36 +48,49 @@ func (f *tunableFlags) add(command *cobra.Command) {
 	flags.DurationVar(&f.pollInterval, "poll-interval", time.Duration(workflows.DefaultPollInterval), "how often a parked dispatcher looks although nothing has called it")
 	flags.DurationVar(&f.spin, "spin", time.Duration(workflows.DefaultSpin), "how long it waits for work before it parks")
 	flags.IntVar(&f.parallelism, "parallelism", workflows.DefaultParallelism, "how many starts are in flight at once")
+	flags.IntVar(&f.startAttempts, "start-attempts", workflows.DefaultStartAttempts, "how many starts of an item may fail before it ends FAILED")
+	flags.DurationVar(&f.startBackoff, "start-backoff", time.Duration(workflows.DefaultStartBackoff), "the wait after the first failed start; it doubles each time")
+	flags.DurationVar(&f.startMaxBackoff, "start-max-backoff", time.Duration(workflows.DefaultStartMaxBackoff), "the longest wait after a failed start")
+	flags.IntVar(&f.startJitter, "start-jitter", workflows.DefaultStartJitter, "spread these waits by so many `percent` to both sides")
 }
 
 // request holds what was given, and nothing else.
 func (f *tunableFlags) request(command *cobra.Command) workflows.ConfigureRequest {
-	var r workflows.ConfigureRequest
-	changed := command.Flags().Changed
-	if changed("batch-size") {
-		r.BatchSize = &f.batchSize
+	given := command.Flags().Changed
+	return workflows.ConfigureRequest{
+		BatchSize:       number(given("batch-size"), f.batchSize),
+		PollInterval:    duration(given("poll-interval"), f.pollInterval),
+		Spin:            duration(given("spin"), f.spin),
+		Parallelism:     number(given("parallelism"), f.parallelism),
+		StartAttempts:   number(given("start-attempts"), f.startAttempts),
+		StartBackoff:    duration(given("start-backoff"), f.startBackoff),
+		StartMaxBackoff: duration(given("start-max-backoff"), f.startMaxBackoff),
+		StartJitter:     number(given("start-jitter"), f.startJitter),
 	}
-	if changed("poll-interval") {
-		interval := workflows.Duration(f.pollInterval)
-		r.PollInterval = &interval
+}
+
+func number(given bool, n int) *int {
+	if !given {
+		return nil
 	}
-	if changed("spin") {
-		spin := workflows.Duration(f.spin)
-		r.Spin = &spin
+	return &n
+}
+
+func duration(given bool, d time.Duration) *workflows.Duration {
+	if !given {
+		return nil
 	}
-	if changed("parallelism") {
-		r.Parallelism = &f.parallelism
-	}
-	return r
+	in := workflows.Duration(d)
+	return &in
 }
 
 // initial is what a new dispatcher begins with: what was not given is left to its defaults.
 func (f *tunableFlags) initial(command *cobra.Command) workflows.Tunables {
-	r := f.request(command)
-	return workflows.Tunables{BatchSize: deref(r.BatchSize), PollInterval: deref(r.PollInterval), Spin: deref(r.Spin), Parallelism: deref(r.Parallelism)}
+	return workflows.Tunables{}.Changed(f.request(command))
 }
 
 func tunablesText(t workflows.Tunables) string {
-	return fmt.Sprintf("batch size %d, poll interval %s, spin %s, parallelism %d",
-		t.BatchSize, time.Duration(t.PollInterval), time.Duration(t.Spin), t.Parallelism)
+	return fmt.Sprintf("batch size %d, poll interval %s, spin %s, parallelism %d, %d start attempts with a backoff of %s to %s ± %d %%",
+		t.BatchSize, time.Duration(t.PollInterval), time.Duration(t.Spin), t.Parallelism,
+		t.StartRetry.Attempts, time.Duration(t.StartRetry.Backoff), time.Duration(t.StartRetry.MaxBackoff), t.StartRetry.Jitter)
 }

@@ -18,6 +18,7 @@ func renderStatus(w io.Writer, r statusResult, now time.Time) {
 			"dispatcher", dispatcherText(*d, now),
 			"totals", totalsText(d.Totals),
 			"tunables", tunablesText(d.Tunables),
+			"slowed down", slowedText(*d),
 			"waiting", waitingText(d.Waiting),
 			"last error", lastErrorText(*d, now),
 			"web ui", r.link)
@@ -45,6 +46,14 @@ func dispatcherText(s workflows.Status, now time.Time) string {
 
 func totalsText(t workflows.Totals) string {
 	return fmt.Sprintf("%d claimed, %d started, %d requeued, %d failed, %d expired", t.Claimed, t.Started, t.Requeued, t.Failed, t.Expired)
+}
+
+// slowedText says that Temporal does not take what the tunables allow.
+func slowedText(s workflows.Status) string {
+	if s.Batch == 0 {
+		return ""
+	}
+	return fmt.Sprintf("batch size %d at present: Temporal did not take %d", s.Batch, s.Tunables.BatchSize)
 }
 
 func waitingText(byReason map[string]int) string {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -12,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"sluice/internal/devstack/devtest"
+	"sluice/schema"
 )
 
 // Everything in this file works while Temporal is down.
@@ -24,8 +26,8 @@ func TestMigrate(t *testing.T) {
 	require.Equal(t, exitFailed, out.code)
 	require.Contains(t, out.stderr, "run: starter migrate")
 
-	require.Contains(t, c.ok("migrate"), "schema sluice is now at version 2 (2 migrations applied)")
-	require.Contains(t, c.ok("migrate"), "up to date at version 2")
+	require.Contains(t, c.ok("migrate"), fmt.Sprintf("schema sluice is now at version %d (%d migrations applied)", schema.Version(), schema.Version()))
+	require.Contains(t, c.ok("migrate"), fmt.Sprintf("up to date at version %d", schema.Version()))
 	require.Empty(t, c.object("migrate")["applied"])
 	require.Empty(t, c.array("workspace", "list"))
 }

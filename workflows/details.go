@@ -35,6 +35,11 @@ func (d *dispatcher) details() string {
 	}
 	t := d.Tunables
 	row("batch size / parallelism", fmt.Sprintf("%d / %d", t.BatchSize, t.Parallelism))
+	if d.Batch > 0 {
+		row("batch size at present", fmt.Sprintf("%d: Temporal did not take more", d.Batch))
+	}
 	row("spin / poll interval", fmt.Sprintf("%s / %s", time.Duration(t.Spin), time.Duration(t.PollInterval)))
+	r := t.StartRetry
+	row("failed starts", fmt.Sprintf("%d attempts, backoff %s to %s, jitter %d %%", r.Attempts, time.Duration(r.Backoff), time.Duration(r.MaxBackoff), r.Jitter))
 	return b.String()
 }

@@ -1,7 +1,6 @@
 package workflows
 
 import (
-	"fmt"
 	"time"
 
 	"go.temporal.io/sdk/temporal"
@@ -30,6 +29,7 @@ type dispatcher struct {
 	task     time.Time // when the loop last left its workflow task
 	fenced   int       // cycles in a row that found another run in charge
 	first    int64     // cycle at the start of this run
+	left     int       // claims that got no answer when they were started
 }
 
 // Dispatcher admits queue items and starts their executions, for ever. Its input is its whole state.
@@ -72,7 +72,7 @@ func (d *dispatcher) cycle(ctx, steps workflow.Context) (err error) {
 	}
 	d.Cycle++
 	// 2. Who may start how many, and why do the others wait?
-	request := CapacityRequest{Shard: d.Shard, BatchSize: d.Tunables.BatchSize, After: d.After}
+	request := CapacityRequest{Shard: d.Shard, BatchSize: d.room(), After: d.After}
 	report, err := checkCapacity(steps, request, d.yields(ctx))
 	if err != nil {
 		return err
@@ -97,12 +97,13 @@ func (d *dispatcher) cycle(ctx, steps workflow.Context) (err error) {
 	d.Totals.Expired += int64(claimed.Expired)
 	// 4. Start them, and whatever an earlier cycle or run has claimed and not started.
 	if claimed.New+claimed.Carried > 0 {
-		result, err := dispatchExecutions(steps, DispatchRequest{Shard: d.Shard, Epoch: d.epoch, Cycle: d.Cycle, Parallelism: d.Tunables.Parallelism})
+		result, err := dispatchExecutions(steps, DispatchRequest{Shard: d.Shard, Epoch: d.epoch, Cycle: d.Cycle, Parallelism: d.Tunables.Parallelism, Retry: d.Tunables.StartRetry})
 		if err != nil {
 			return err
 		}
 		return d.count(ctx, result)
 	}
+	d.left = 0
 	if claimed.Expired > 0 || claimed.Repeated {
 		return nil
 	}
@@ -155,21 +156,6 @@ func (d *dispatcher) spin(dueIn Duration) Duration {
 
 // due tells whether a scheduled item has become ready while the loop was spinning.
 func (d *dispatcher) due(dueIn Duration) bool { return dueIn > 0 && dueIn <= d.Tunables.Spin }
-
-// count adds a dispatch to the totals. Claims that were left because Temporal could not be reached are an error: it
-// makes the loop rest before it tries again.
-func (d *dispatcher) count(ctx workflow.Context, r DispatchResult) error {
-	d.Totals.Started += int64(r.Started)
-	d.Totals.Requeued += int64(r.Requeued)
-	d.Totals.Failed += int64(r.Failed)
-	if r.Started > 0 {
-		d.LastWork = timeOf(workflow.Now(ctx))
-	}
-	if r.Left > 0 {
-		return fmt.Errorf("%d claims not started yet: %s", r.Left, r.LastError)
-	}
-	return nil
-}
 
 // rest notes a failed step and rests, or until a message comes.
 func (d *dispatcher) rest(ctx workflow.Context, err error) {

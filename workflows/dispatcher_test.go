@@ -151,7 +151,8 @@ func TestConfigureIsCheckedAndHolds(t *testing.T) {
 	size, poll, spin, none := 7, Duration(3*time.Second), Duration(100*time.Millisecond), 0
 	tooLong := Duration(time.Hour)
 	var status Status
-	var refused, badSize, badSpin, nothing, nobody error
+	tooMuch := 101
+	var refused, badSize, badSpin, badBackoff, badJitter, nothing, nobody error
 	f.onAwait = func() {
 		f.Lock()
 		first := len(f.parks) == 1
@@ -164,7 +165,9 @@ func TestConfigureIsCheckedAndHolds(t *testing.T) {
 		update(env, UpdateConfigure, ConfigureRequest{Actor: "ann", Spin: &tooLong}, nil, &badSpin)
 		update(env, UpdateConfigure, ConfigureRequest{Actor: "ann"}, nil, &nothing)
 		update(env, UpdateConfigure, ConfigureRequest{BatchSize: &size}, nil, &nobody)
-		update(env, UpdateConfigure, ConfigureRequest{Actor: "ann", BatchSize: &size, PollInterval: &poll, Spin: &spin}, &status, &refused)
+		update(env, UpdateConfigure, ConfigureRequest{Actor: "ann", BatchSize: &size, PollInterval: &poll, Spin: &spin, StartAttempts: &size}, &status, &refused)
+		update(env, UpdateConfigure, ConfigureRequest{Actor: "ann", StartMaxBackoff: &spin}, nil, &badBackoff)
+		update(env, UpdateConfigure, ConfigureRequest{Actor: "ann", StartJitter: &tooMuch}, nil, &badJitter)
 	}
 	env.ExecuteWorkflow(DispatcherType, State{})
 	require.NoError(t, env.GetWorkflowError())
@@ -173,7 +176,10 @@ func TestConfigureIsCheckedAndHolds(t *testing.T) {
 	require.ErrorContains(t, badSpin, "spin must be")
 	require.ErrorContains(t, nothing, "nothing to change")
 	require.ErrorContains(t, nobody, "actor is missing")
-	require.Equal(t, Tunables{BatchSize: 7, PollInterval: poll, Spin: spin, Parallelism: DefaultParallelism}, status.Tunables)
+	require.ErrorContains(t, badBackoff, "maximum start backoff must be at least the backoff, 2s")
+	require.ErrorContains(t, badJitter, "start jitter must be 1 to 100 percent, not 101")
+	require.Equal(t, Tunables{BatchSize: 7, PollInterval: poll, Spin: spin, Parallelism: DefaultParallelism,
+		StartRetry: StartRetry{Attempts: 7, Backoff: DefaultStartBackoff, MaxBackoff: DefaultStartMaxBackoff, Jitter: DefaultStartJitter}}, status.Tunables)
 	require.Equal(t, poll, f.parks[1].Poll, "the next wait uses it")
 }
 
@@ -279,7 +285,7 @@ func TestDetailsShowTheStateAsMarkdown(t *testing.T) {
 	since := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 	d := dispatcher{phase: PhaseParked, epoch: 3, State: State{Cycle: 12, Pause: &Pause{Actor: "ann", Reason: "deploy", Since: since},
 		Totals: Totals{Started: 5}, Waiting: map[string]int{"scheduled": 2, "at-capacity": 1}, LastError: "boom", LastErrorAt: &since,
-		Tunables: Tunables{}.WithDefaults()}}
+		Batch: 16, Tunables: Tunables{}.WithDefaults()}}
 	require.Equal(t, `### Dispatcher: paused
 
 | | |
@@ -293,7 +299,9 @@ func TestDetailsShowTheStateAsMarkdown(t *testing.T) {
 | workspaces waiting: scheduled | 2 |
 | last error | 2026-01-02 03:04:05: `+"`boom`"+` |
 | batch size / parallelism | 128 / 32 |
+| batch size at present | 16: Temporal did not take more |
 | spin / poll interval | 1s / 1s |
+| failed starts | 3 attempts, backoff 2s to 5m0s, jitter 20 % |
 `, d.details())
 }
 

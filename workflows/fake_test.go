@@ -19,22 +19,23 @@ import (
 // fakeQueue stands in for the activities: a queue in memory with the promises of the real one. Its mutex guards it.
 type fakeQueue struct {
 	sync.Mutex
-	pending   int // items that could start
-	slots     int // how many one cycle is granted
-	claimed   int // claimed and not dispatched
-	started   int
-	accepted  int64 // newest cycle
-	epoch     int64
-	runs      []string
-	actions   []Action
-	parks     []AwaitRequest
-	spins     int
-	fail      map[string]int // how often an activity fails from now on
-	onAwait   func()         // called when the dispatcher parks
-	onCheck   func()         // called once, while capacity is read
-	leave     int            // how many starts get no answer, once
-	lostClaim bool           // the next claim succeeds, but its answer is lost
-	outcomes  []Outcome
+	pending    int // items that could start
+	slots      int // how many one cycle is granted
+	claimed    int // claimed and not dispatched
+	started    int
+	accepted   int64 // newest cycle
+	epoch      int64
+	runs       []string
+	actions    []Action
+	parks      []AwaitRequest
+	spins      int
+	fail       map[string]int // how often an activity fails from now on
+	onAwait    func()         // called when the dispatcher parks
+	onCheck    func()         // called once, while capacity is read
+	onDispatch func(claimed int)
+	leave      int  // how many starts get no answer, once
+	lostClaim  bool // the next claim succeeds, but its answer is lost
+	outcomes   []Outcome
 }
 
 var workspaceOne = uuid.MustParse("00000000-0000-0000-0000-000000000001")
@@ -104,6 +105,9 @@ func (f *fakeQueue) register(env *testsuite.TestWorkflowEnvironment) {
 		defer f.Unlock()
 		if err := f.failing(ActivityDispatchExecutions); err != nil {
 			return DispatchResult{}, err
+		}
+		if f.onDispatch != nil {
+			f.onDispatch(f.claimed)
 		}
 		left := min(f.leave, f.claimed)
 		f.leave = 0

@@ -70,14 +70,14 @@ func (d *dispatcher) resume(_ workflow.Context, r ResumeRequest) Action {
 }
 
 func (d *dispatcher) refuseConfigure(r ConfigureRequest) error {
-	if r.BatchSize == nil && r.PollInterval == nil && r.Spin == nil && r.Parallelism == nil {
-		return errors.New("nothing to change: give batchSize, pollInterval, spin or parallelism")
+	if r.empty() {
+		return errors.New("nothing to change: give batchSize, pollInterval, spin, parallelism, startAttempts, startBackoff, startMaxBackoff or startJitter")
 	}
-	return errors.Join(d.Tunables.changed(r).Validate(), needActor(r.Actor))
+	return errors.Join(d.Tunables.Changed(r).Validate(), needActor(r.Actor))
 }
 
 func (d *dispatcher) configure(_ workflow.Context, r ConfigureRequest) Action {
-	d.Tunables = d.Tunables.changed(r)
+	d.Tunables = d.Tunables.Changed(r)
 	details, err := json.Marshal(d.Tunables)
 	if err != nil {
 		panic(err) // a struct of numbers
@@ -101,7 +101,7 @@ func (d *dispatcher) status() Status {
 		phase = PhasePaused
 	}
 	return Status{
-		Phase: phase, Shard: d.Shard, Epoch: d.epoch, Cycle: d.Cycle, Pause: d.Pause, Tunables: d.Tunables, Totals: d.Totals,
+		Phase: phase, Shard: d.Shard, Epoch: d.epoch, Cycle: d.Cycle, Pause: d.Pause, Tunables: d.Tunables, Batch: d.Batch, Totals: d.Totals,
 		Waiting: d.Waiting, LastError: d.LastError, LastErrorAt: d.LastErrorAt, LastWork: d.LastWork,
 	}
 }

@@ -42,7 +42,14 @@ type ConfigureRequest struct {
 	PollInterval *Duration `json:"pollInterval,omitempty"`
 	Spin         *Duration `json:"spin,omitempty"`
 	Parallelism  *int      `json:"parallelism,omitempty"`
+
+	StartAttempts   *int      `json:"startAttempts,omitempty"`
+	StartBackoff    *Duration `json:"startBackoff,omitempty"`
+	StartMaxBackoff *Duration `json:"startMaxBackoff,omitempty"`
+	StartJitter     *int      `json:"startJitter,omitempty"`
 }
+
+func (r ConfigureRequest) empty() bool { return r == ConfigureRequest{Actor: r.Actor} }
 
 // Phase says what the dispatcher is doing.
 type Phase string
@@ -64,7 +71,9 @@ type Status struct {
 	Cycle    int64    `json:"cycle"`
 	Pause    *Pause   `json:"pause,omitempty"`
 	Tunables Tunables `json:"tunables"`
-	Totals   Totals   `json:"totals"`
+	// Batch is what a cycle claims at present, while Temporal cannot take Tunables.BatchSize; zero: it can.
+	Batch  int    `json:"batch,omitempty"`
+	Totals Totals `json:"totals"`
 	// Waiting counts the workspaces whose ready items wait, by reason.
 	Waiting     map[string]int `json:"waiting,omitempty"`
 	LastError   string         `json:"lastError,omitempty"`

@@ -55,6 +55,8 @@ type DispatchRequest struct {
 	Epoch       int64 `json:"epoch"`
 	Cycle       int64 `json:"cycle"`
 	Parallelism int   `json:"parallelism"`
+	// Retry bounds failed starts; zero fields take the default.
+	Retry StartRetry `json:"retry"`
 }
 
 // DispatchResult counts what became of the claims.

@@ -24,7 +24,9 @@ func (s *stack) reconcile() {
 	run, err := s.client.ExecuteWorkflow(s.ctx, client.StartWorkflowOptions{TaskQueue: workflows.TaskQueueDefault}, workflows.RecoveryType,
 		workflows.RecoveryRequest{ReconcileFor: workflows.Duration(10 * time.Minute)})
 	require.NoError(s.t, err)
-	s.t.Cleanup(func() { _ = s.client.TerminateWorkflow(context.Background(), run.GetID(), run.GetRunID(), "end of test") })
+	s.t.Cleanup(func() {
+		_ = s.client.TerminateWorkflow(context.Background(), run.GetID(), run.GetRunID(), "end of test")
+	})
 }
 
 // reset runs an execution again from its first workflow task.

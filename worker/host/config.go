@@ -24,8 +24,6 @@ type Config struct {
 	Logger *slog.Logger
 	// HTTPClient makes the requests of http nodes. Defaults to the client of package activities.
 	HTTPClient *http.Client
-	// Retry is how starts that failed are tried again. Defaults to the policy of package activities.
-	Retry queue.RetryPolicy
 
 	// RegisterWorkflows adds workflow types to every workspace worker; it is called for each worker that starts, from
 	// several goroutines. Defaults to adding none.

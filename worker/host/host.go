@@ -36,7 +36,7 @@ func New(cfg Config) (*Host, error) {
 	h.workspaces.active, h.workspaces.start = cfg.Queue.ActiveWorkspaces, h.startWorkspace
 	h.activities = activities.New(activities.Config{
 		Queue: cfg.Queue, Client: cfg.Client, Logger: cfg.Logger, EnsureWorkspace: h.EnsureWorkspace,
-		Retry: cfg.Retry, HTTPClient: cfg.HTTPClient,
+		HTTPClient: cfg.HTTPClient,
 	})
 	return h, nil
 }

@@ -1,0 +1,55 @@
+package activities
+
+import (
+	"sync/atomic"
+	"testing"
+
+	"github.com/google/uuid"
+	"github.com/stretchr/testify/mock"
+	"github.com/stretchr/testify/require"
+	enumspb "go.temporal.io/api/enums/v1"
+	"go.temporal.io/api/serviceerror"
+	"go.temporal.io/sdk/client"
+	"go.temporal.io/sdk/mocks"
+
+	"sluice/queue"
+)
+
+// claims are n of one workspace.
+func claims(n int) []queue.Claim {
+	list := make([]queue.Claim, n)
+	for i := range list {
+		list[i] = claim()
+		list[i].ExecutionID = uuid.New()
+	}
+	return list
+}
+
+func TestABatchStopsAtTheFirstStartWithoutAnAnswer(t *testing.T) {
+	t.Parallel()
+	busy := serviceerror.NewResourceExhausted(enumspb.RESOURCE_EXHAUSTED_CAUSE_RPS_LIMIT, "busy")
+	for _, parallelism := range []int{1, 8} {
+		var asked atomic.Int64
+		temporal := &mocks.Client{}
+		run := &mocks.WorkflowRun{}
+		run.On("GetRunID").Return("run")
+		count := func(mock.Arguments) { asked.Add(1) }
+		list := claims(100)
+		good, bad := list[0].ExecutionID, list[10].ExecutionID
+		is := func(id uuid.UUID) any {
+			return mock.MatchedBy(func(o client.StartWorkflowOptions) bool { return o.ID == "execution-"+id.String() })
+		}
+		temporal.On("ExecuteWorkflow", mock.Anything, is(bad), mock.Anything, mock.Anything).Run(count).Return(nil, busy)
+		temporal.On("ExecuteWorkflow", mock.Anything, mock.Anything, mock.Anything, mock.Anything).Run(count).Return(run, nil)
+		hosted := 0
+		a := New(Config{Client: temporal, EnsureWorkspace: func(uuid.UUID) { hosted++ }})
+		b := a.startAll(t.Context(), list, parallelism)
+		require.Contains(t, b.started, queue.Started{ExecutionID: good, RunID: "run"})
+		require.Contains(t, b.left, bad)
+		require.Len(t, list, len(b.started)+len(b.left), "each has its verdict")
+		require.Empty(t, b.failed, "no attempt is counted")
+		require.Contains(t, b.lastError, "busy")
+		require.LessOrEqual(t, int(asked.Load()), 10+2*parallelism, "who is busy is not asked for the rest")
+		require.Equal(t, 1, hosted, "once for each workspace")
+	}
+}
