@@ -105,6 +105,21 @@ WITH item AS (
 INSERT INTO sluice.activity_log (actor, action, workspace_id, queue_id, reason, details)
 SELECT 'recovery', 'reopened', workspace_id, id, 'started-late', jsonb_build_object('runId', $2::text) FROM item`
 
+// Reopening is a call of Reopen that gave an execution its slot back.
+type Reopening struct {
+	ID     uuid.UUID
+	At     time.Time
+	Before *time.Time // when the execution had ended; nil: its item was PENDING
+}
+
+// Reopenings returns those since a moment, and all earlier ones of the same executions.
+func (q *Queue) Reopenings(ctx context.Context, since time.Time) ([]Reopening, error) {
+	reopenings, err := collect[Reopening](ctx, q.pool, `
+		SELECT queue_id AS id, at, (details ->> 'completedAt')::timestamptz AS before FROM sluice.activity_log
+		WHERE action = 'reopened' AND queue_id IN (SELECT queue_id FROM sluice.activity_log WHERE action = 'reopened' AND at >= $1)`, since)
+	return reopenings, wrap(err, "read reopenings")
+}
+
 // Refused tells whether the item ended without an execution.
 func (q *Queue) Refused(ctx context.Context, id uuid.UUID) (refused bool, err error) {
 	err = q.pool.QueryRow(ctx, `SELECT EXISTS (SELECT FROM sluice.refused_items WHERE id = $1)`, id).Scan(&refused)

@@ -81,6 +81,7 @@ func TestAReopenedExecutionCountsAboveTheLimit(t *testing.T) {
 	b.claim(t, 1)
 	b.dispatch(t, first)
 	b.end(t, first, "FAILED")
+	ended := *b.view(t, first).CompletedAt
 	b.enqueueN(t, starterLimit+1)
 	require.Len(t, b.claim(t, starterLimit), starterLimit)
 	reopened, err := b.dispatcher.Reopen(t.Context(), secondRun(first))
@@ -88,6 +89,13 @@ func TestAReopenedExecutionCountsAboveTheLimit(t *testing.T) {
 	require.True(t, reopened)
 	require.Equal(t, starterLimit+1, b.slots(t)[b.workspace])
 	require.Empty(t, b.claim(t, 1), "nothing else starts until it is below its limit")
+
+	list, err := b.dispatcher.Reopenings(t.Context(), time.Now().Add(-time.Hour))
+	require.NoError(t, err)
+	require.Len(t, list, 1)
+	require.Equal(t, first, list[0].ID)
+	require.Equal(t, ended, *list[0].Before)
+	require.True(t, list[0].At.After(ended))
 }
 
 // A start that seemed to have failed and went through after all: the workflow runs, its item is PENDING.

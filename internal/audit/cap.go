@@ -15,6 +15,7 @@ type Held struct {
 	Workspace uuid.UUID
 	From      time.Time
 	To        time.Time // zero: it still does
+	Reopened  bool      // it was not claimed, see Reopening
 }
 
 // Claims is the judgement of claims.
@@ -41,6 +42,7 @@ func JudgeClaims(held []Held, limits Limits, since time.Time, slack time.Duratio
 			if at.Before(since) {
 				return
 			}
+			claims = slices.DeleteFunc(slices.Clone(claims), func(h Held) bool { return h.Reopened })
 			_, limit, known := limits.Between(workspace, at.Add(-slack), at)
 			if !known {
 				c.Unknown += len(claims)

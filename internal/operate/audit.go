@@ -120,7 +120,18 @@ func (a *auditor) held(ctx context.Context, since time.Time) ([]audit.Held, erro
 			held[i].To = *s.To
 		}
 	}
-	return held, err
+	if err != nil {
+		return nil, err
+	}
+	log, err := a.queue.Reopenings(ctx, since)
+	reopenings := make([]audit.Reopening, len(log))
+	for i, r := range log {
+		reopenings[i] = audit.Reopening{ID: r.ID, At: r.At}
+		if r.Before != nil {
+			reopenings[i].Before = *r.Before
+		}
+	}
+	return audit.WithReopenings(held, reopenings), err
 }
 
 func (a *auditor) limits(ctx context.Context) (audit.Limits, error) {
