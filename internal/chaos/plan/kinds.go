@@ -1,0 +1,82 @@
+package plan
+
+import "time"
+
+// Kind is what goes wrong.
+type Kind string
+
+// The kinds.
+const (
+	WorkerKill             Kind = "worker-kill"              // SIGKILL; started again after the length
+	WorkerKillDispatcher   Kind = "worker-kill-dispatcher"   // the same, to the one that ran the dispatcher's last workflow task
+	WorkerFreeze           Kind = "worker-freeze"            // SIGSTOP, SIGCONT
+	WorkerFreezeDispatcher Kind = "worker-freeze-dispatcher" //
+	WorkerStop             Kind = "worker-stop"              // SIGTERM; started again after the length
+	TemporalKill           Kind = "temporal-kill"            // SIGKILL; started again after the length
+	PostgresKill           Kind = "postgres-kill"            //
+	PostgresStop           Kind = "postgres-stop"            // a fast shutdown
+	CutPostgres            Kind = "cut-postgres"             // of one worker: connections are reset and refused
+	CutTemporal            Kind = "cut-temporal"             //
+	StallPostgres          Kind = "stall-postgres"           // of one worker: connections stay and deliver nothing
+	StallTemporal          Kind = "stall-temporal"           //
+	ExecutionTerminate     Kind = "execution-terminate"      // an open one
+	ExecutionCancel        Kind = "execution-cancel"         //
+	ExecutionReset         Kind = "execution-reset"          //
+	ExecutionResetClosed   Kind = "execution-reset-closed"   // its workflow opens again
+	ExecutionTimeout       Kind = "execution-timeout"        // passes its definition's timeout
+	ExecutionDelete        Kind = "execution-delete"         // an open one, with its history
+	DispatcherTerminate    Kind = "dispatcher-terminate"     // started again after the length, as an operator would
+	TierCut                Kind = "tier-cut"                 // while running
+	TierRaise              Kind = "tier-raise"               //
+	Pause                  Kind = "pause"                    // resumed after the length
+	DuplicateEnqueue       Kind = "duplicate-enqueue"        // one unique key from many clients at once
+	RetryRefused           Kind = "retry-refused"            // an item that FAILED, its cause mended
+)
+
+// profile is how often a kind comes and how long it lasts; no length where it is over at once.
+type profile struct {
+	kind              Kind
+	weight            int // cards in the deck
+	shortest, longest time.Duration
+}
+
+const (
+	ms  = time.Millisecond
+	sec = time.Second
+)
+
+var profiles = []profile{
+	{WorkerKill, 2, 200 * ms, 3 * sec},
+	{WorkerKillDispatcher, 2, 200 * ms, 3 * sec},
+	{WorkerFreeze, 1, 1 * sec, 15 * sec},
+	{WorkerFreezeDispatcher, 1, 1 * sec, 15 * sec},
+	{WorkerStop, 2, 0, 2 * sec},
+	{TemporalKill, 1, 0, 3 * sec},
+	{PostgresKill, 1, 0, 3 * sec},
+	{PostgresStop, 1, 0, 3 * sec},
+	{CutPostgres, 2, 1 * sec, 10 * sec},
+	{CutTemporal, 2, 1 * sec, 10 * sec},
+	{StallPostgres, 1, 1 * sec, 10 * sec},
+	{StallTemporal, 1, 1 * sec, 10 * sec},
+	{ExecutionTerminate, 2, 0, 0},
+	{ExecutionCancel, 2, 0, 0},
+	{ExecutionReset, 2, 0, 0},
+	{ExecutionResetClosed, 2, 0, 0},
+	{ExecutionTimeout, 2, 0, 0},
+	{ExecutionDelete, 2, 0, 0},
+	{DispatcherTerminate, 1, 0, 2 * sec},
+	{TierCut, 1, 0, 0},
+	{TierRaise, 1, 0, 0},
+	{Pause, 1, 1 * sec, 5 * sec},
+	{DuplicateEnqueue, 2, 0, 0},
+	{RetryRefused, 1, 0, 0},
+}
+
+// Kinds are all of them, in the order of the report.
+func Kinds() []Kind {
+	kinds := make([]Kind, len(profiles))
+	for i, p := range profiles {
+		kinds[i] = p.kind
+	}
+	return kinds
+}

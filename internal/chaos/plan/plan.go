@@ -1,0 +1,81 @@
+package plan
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"time"
+)
+
+// Fault is one thing that goes wrong.
+type Fault struct {
+	Number int
+	At     time.Duration // since the beginning
+	Kind   Kind
+	For    time.Duration // how long it lasts; zero where it is over at once
+	Choice uint64        // picks among the candidates of that moment
+}
+
+// String is a line of the plan.
+func (f Fault) String() string {
+	line := fmt.Sprintf("%3d  %8s  %s", f.Number, f.At.Round(time.Millisecond), f.Kind)
+	if f.For > 0 {
+		line += fmt.Sprintf(" for %s", f.For.Round(time.Millisecond))
+	}
+	return line
+}
+
+// Faults come 2.5 to 7.5 s apart: 720 an hour. Many last longer, so that they overlap.
+const (
+	shortestGap = 2500 * time.Millisecond
+	longestGap  = 7500 * time.Millisecond
+)
+
+// Make plans the faults of a run. All kinds are dealt from a shuffled deck before any comes again as often as its
+// weight says, so that each occurs in a run of five minutes. No kinds means all.
+func Make(seed uint64, duration time.Duration, kinds []Kind) []Fault {
+	random := rand.New(rand.NewPCG(seed, 0x736c75696365)) // one stream of numbers for each purpose of a seed
+	var deck []profile
+	for _, p := range profiles {
+		if len(kinds) == 0 || slices.Contains(kinds, p.kind) {
+			deck = append(deck, slices.Repeat([]profile{p}, p.weight)...)
+		}
+	}
+	var faults []Fault
+	dealt := len(deck)
+	for at := between(random, shortestGap, longestGap); at < duration; at += between(random, shortestGap, longestGap) {
+		if dealt == len(deck) {
+			random.Shuffle(len(deck), func(i, j int) { deck[i], deck[j] = deck[j], deck[i] })
+			dealt = 0
+		}
+		p := deck[dealt]
+		dealt++
+		faults = append(faults, Fault{Number: len(faults) + 1, At: at, Kind: p.kind, For: between(random, p.shortest, p.longest), Choice: random.Uint64()})
+	}
+	return faults
+}
+
+// between includes the shortest and, where they differ, excludes the longest.
+func between(random *rand.Rand, shortest, longest time.Duration) time.Duration {
+	if longest <= shortest {
+		return shortest
+	}
+	return shortest + time.Duration(random.Int64N(int64(longest-shortest)))
+}
+
+// ParseKinds reads a list separated by commas; empty means all.
+func ParseKinds(list string) ([]Kind, error) {
+	if strings.TrimSpace(list) == "" {
+		return nil, nil
+	}
+	var kinds []Kind
+	for word := range strings.SplitSeq(list, ",") {
+		kind := Kind(strings.TrimSpace(word))
+		if !slices.Contains(Kinds(), kind) {
+			return nil, fmt.Errorf("unknown kind of fault %q: choose from %v", kind, Kinds())
+		}
+		kinds = append(kinds, kind)
+	}
+	return kinds, nil
+}
