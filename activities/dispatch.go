@@ -25,11 +25,9 @@ func (a *Activities) DispatchExecutions(ctx context.Context, r workflows.Dispatc
 		return workflows.DispatchResult{}, temporalError(err)
 	}
 	b := a.startAll(ctx, claims, r.Parallelism)
-	result := workflows.DispatchResult{Started: len(b.started), Left: len(b.left), LastError: b.lastError}
-	if len(b.started) > 0 {
-		if err := a.queue.Settle(ctx, b.started); err != nil {
-			return result, temporalError(err)
-		}
+	result := workflows.DispatchResult{Started: b.started, Left: len(b.left), LastError: b.lastError}
+	if err := errors.Join(b.settleErr, a.settle(ctx, b.unsettled)); err != nil {
+		return result, temporalError(err)
 	}
 	if len(b.failed) > 0 {
 		fence := queue.Fence{Shard: r.Shard, Epoch: r.Epoch, Cycle: r.Cycle}
@@ -56,7 +54,9 @@ func retryPolicy(r workflows.StartRetry) queue.RetryPolicy {
 // batch collects what became of the claims of one dispatch; its mutex guards all of it.
 type batch struct {
 	sync.Mutex
-	started   []queue.Started
+	started   int
+	unsettled []queue.Started
+	settleErr error
 	failed    []queue.FailedStart
 	left      []uuid.UUID
 	lastError string
@@ -90,6 +90,28 @@ func (a *Activities) startOne(ctx context.Context, c queue.Claim, b *batch) {
 		return
 	}
 	runID, failed, err := a.start(ctx, c)
+	if chunk := b.add(c, runID, failed, err); len(chunk) > 0 {
+		if err := a.settle(ctx, chunk); err != nil {
+			b.Lock()
+			defer b.Unlock()
+			b.settleErr = errors.Join(b.settleErr, err)
+		}
+	}
+}
+
+// settleEvery is how many starts are settled by one statement. What is settled is not done again when the worker dies
+// in the middle of a batch.
+const settleEvery = 32
+
+func (a *Activities) settle(ctx context.Context, started []queue.Started) error {
+	if len(started) == 0 {
+		return nil
+	}
+	return a.queue.Settle(ctx, started)
+}
+
+// add notes what became of one claim, and returns starts that should be settled now.
+func (b *batch) add(c queue.Claim, runID string, failed *queue.FailedStart, err error) (chunk []queue.Started) {
 	b.Lock()
 	defer b.Unlock()
 	switch {
@@ -100,8 +122,13 @@ func (a *Activities) startOne(ctx context.Context, c queue.Claim, b *batch) {
 		b.left = append(b.left, c.ExecutionID)
 		b.lastError = err.Error()
 	default:
-		b.started = append(b.started, queue.Started{ExecutionID: c.ExecutionID, RunID: runID})
+		b.started++
+		b.unsettled = append(b.unsettled, queue.Started{ExecutionID: c.ExecutionID, RunID: runID})
+		if len(b.unsettled) >= settleEvery {
+			chunk, b.unsettled = b.unsettled, nil
+		}
 	}
+	return chunk
 }
 
 // leave leaves an execution to a later call, if others have been left already.

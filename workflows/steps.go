@@ -17,8 +17,9 @@ const (
 	dispatchTimeout  = 30 * time.Second
 	yieldTimeout     = 3 * time.Second
 	// awaitTimeout ends an idle wait; each costs some ten history events.
-	awaitTimeout   = 10 * time.Minute
-	awaitHeartbeat = 3 * time.Second
+	awaitTimeout = 10 * time.Minute
+	// awaitHeartbeat is what a dead worker costs while the dispatcher is parked.
+	awaitHeartbeat = 2 * time.Second
 )
 
 func openEpoch(ctx workflow.Context, shard int, runID string) (epoch int64, err error) {

@@ -20,8 +20,9 @@ type Started struct {
 	AlreadyRunning bool   `json:"alreadyRunning"` // it was there before; the given state was not used
 }
 
-// workflowTaskTimeout is what a crashed worker costs before another one takes the dispatcher over.
-const workflowTaskTimeout = 5 * time.Second
+// workflowTaskTimeout is what a crashed worker costs before another one takes the dispatcher over. The loop leaves its
+// workflow task about once a second, so a step that lasts longer is kept alive by heartbeats of the SDK (after 2.4 s).
+const workflowTaskTimeout = 3 * time.Second
 
 const dispatcherDetails = "Admits queued executions within each workspace's tier and starts them on the workspace's own task queue.\n\n" +
 	"There is one of it per namespace. Its query `status` tells what it does; `starter pause`, `resume`, `configure` and `stop` steer it. " +

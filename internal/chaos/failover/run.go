@@ -1,0 +1,114 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"slices"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5/pgxpool"
+	"go.temporal.io/sdk/client"
+	sdklog "go.temporal.io/sdk/log"
+
+	"sluice/internal/chaos/cluster"
+	"sluice/internal/operate"
+	"sluice/queue"
+	"sluice/workflows"
+)
+
+// bench is a cluster under measurement.
+type bench struct {
+	*cluster.Cluster
+	temporal   client.Client
+	pool       *pgxpool.Pool
+	queue      *queue.Queue
+	workspaces []tenant
+	batch      int
+}
+
+// tenant is a workspace with a definition that does nothing.
+type tenant struct{ workspace, definition uuid.UUID }
+
+const (
+	workspaces = 20
+	limit      = 50 // of each; more than a batch needs
+)
+
+func run(ctx context.Context, o options, stdout, stderr io.Writer) (err error) {
+	dir, err := os.MkdirTemp("", "sluice-failover-")
+	if err != nil {
+		return fmt.Errorf("make a directory for the cluster: %w", err)
+	}
+	defer func() { _ = os.RemoveAll(dir) }()
+	b := &bench{batch: o.batch}
+	progress := func(format string, args ...any) { _, _ = fmt.Fprintf(stderr, format+"\n", args...) }
+	if b.Cluster, err = cluster.Start(ctx, cluster.Config{Dir: dir, Workers: o.workers, Progress: progress}); err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, b.Close()) }()
+	if err := b.prepare(ctx, o); err != nil {
+		return err
+	}
+	defer b.temporal.Close()
+	defer b.pool.Close()
+
+	_, _ = fmt.Fprintf(stdout, "| the dispatcher was | kills | median s | p90 s | worst s |\n|---|---|---|---|---|\n")
+	for _, s := range situations {
+		var took []time.Duration
+		for round := range o.rounds {
+			d, err := b.round(ctx, s)
+			if err != nil {
+				return fmt.Errorf("round %d of %s: %w", round+1, s.name, err)
+			}
+			progress("%s %d/%d: %s", s.name, round+1, o.rounds, d.Round(10*time.Millisecond))
+			took = append(took, d)
+		}
+		slices.Sort(took)
+		_, _ = fmt.Fprintf(stdout, "| %s | %d | %.1f | %.1f | %.1f |\n", s.name, len(took),
+			took[len(took)/2].Seconds(), took[len(took)*9/10].Seconds(), took[len(took)-1].Seconds())
+	}
+	return nil
+}
+
+// prepare connects past the proxies, creates the workspaces and starts the dispatcher.
+func (b *bench) prepare(ctx context.Context, o options) (err error) {
+	b.temporal, err = client.DialContext(ctx, client.Options{HostPort: b.TemporalAddress, Namespace: b.Namespace,
+		Logger: sdklog.NewStructuredLogger(slog.New(slog.DiscardHandler))})
+	if err != nil {
+		return fmt.Errorf("dial Temporal: %w", err)
+	}
+	if b.pool, err = pgxpool.New(ctx, b.DatabaseURL); err != nil {
+		return fmt.Errorf("open a pool: %w", err)
+	}
+	b.queue = queue.New(b.pool)
+	most := limit
+	if _, err := b.queue.SetTier(ctx, "FAILOVER", queue.TierChange{MaxConcurrentWorkflows: &most}, "failover"); err != nil {
+		return err
+	}
+	for n := range workspaces {
+		w, err := b.queue.CreateWorkspace(ctx, fmt.Sprintf("workspace %d", n), "FAILOVER", "failover")
+		if err != nil {
+			return err
+		}
+		d, err := b.queue.ApplyDefinition(ctx, w.ID, []byte(`{"name":"nothing","nodes":[{"id":"`+uuid.NewString()+`","type":"noop"}]}`), "failover")
+		if err != nil {
+			return err
+		}
+		b.workspaces = append(b.workspaces, tenant{w.ID, d.ID})
+	}
+	state := workflows.State{Tunables: workflows.Tunables{BatchSize: o.batch}}
+	if _, err := operate.Start(ctx, b.temporal, b.Namespace, state); err != nil || o.taskTimeout == 0 {
+		return err
+	}
+	if err := b.temporal.TerminateWorkflow(ctx, workflows.DispatcherID, "", "another workflow task timeout"); err != nil {
+		return fmt.Errorf("terminate the dispatcher: %w", err)
+	}
+	_, err = b.temporal.ExecuteWorkflow(ctx, client.StartWorkflowOptions{ID: workflows.DispatcherID, TaskQueue: workflows.TaskQueueDefault,
+		WorkflowTaskTimeout: o.taskTimeout}, workflows.DispatcherType, state)
+	return err
+}
