@@ -2,12 +2,21 @@ package schema
 
 import (
 	"context"
-	"database/sql"
+	"io/fs"
+	"time"
 )
+
+// Migrations are those of this build, under "migrations".
+var Migrations fs.FS = migrations
+
+// MigrateWith is Migrate with other migrations, as another build has them, and another patience.
+func MigrateWith(ctx context.Context, databaseURL string, files fs.FS, patience time.Duration) ([]int64, error) {
+	return migrate(ctx, databaseURL, files, patience)
+}
 
 // MigrateTo stops at a version, as an older build did.
 func MigrateTo(ctx context.Context, databaseURL string, version int64) error {
-	db, err := sql.Open("pgx", databaseURL)
+	db, err := open(databaseURL)
 	if err != nil {
 		return err
 	}
@@ -15,7 +24,7 @@ func MigrateTo(ctx context.Context, databaseURL string, version int64) error {
 	if err := createSchema(ctx, db); err != nil {
 		return err
 	}
-	provider, err := newProvider(db)
+	provider, err := newProvider(db, migrations)
 	if err != nil {
 		return err
 	}

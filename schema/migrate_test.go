@@ -3,6 +3,7 @@ package schema_test
 import (
 	"context"
 	"fmt"
+	"io/fs"
 	"testing"
 	"time"
 
@@ -18,7 +19,7 @@ func TestMigrateTwice(t *testing.T) {
 	url := devtest.Postgres(t)
 	applied, err := schema.Migrate(t.Context(), url)
 	require.NoError(t, err)
-	require.Len(t, applied, int(schema.Version()))
+	require.Len(t, applied, known(t))
 	require.Equal(t, schema.Version(), applied[len(applied)-1])
 	applied, err = schema.Migrate(t.Context(), url)
 	require.NoError(t, err)
@@ -45,7 +46,7 @@ func TestMigrateFromManyProcessesAtOnce(t *testing.T) {
 	for _, count := range counts {
 		total += count
 	}
-	require.EqualValues(t, schema.Version(), total, "each migration is applied once")
+	require.Equal(t, known(t), total, "each migration is applied once")
 	require.Less(t, time.Since(started), 10*time.Second, "those who wait learn soon that it is over")
 	require.NoError(t, schema.Check(t.Context(), open(t, url)))
 }
@@ -78,4 +79,12 @@ func TestCheck(t *testing.T) {
 	err = schema.Check(t.Context(), db)
 	require.ErrorIs(t, err, schema.ErrNotMigrated)
 	require.ErrorContains(t, err, fmt.Sprintf("found version 0, need %d", schema.Version()))
+}
+
+// known is how many migrations this build has.
+func known(t *testing.T) int {
+	t.Helper()
+	files, err := fs.Glob(schema.Migrations, "migrations/*.sql")
+	require.NoError(t, err)
+	return len(files)
 }

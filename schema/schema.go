@@ -7,9 +7,11 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"time"
 
 	"github.com/jackc/pgx/v5"
-	_ "github.com/jackc/pgx/v5/stdlib" // database/sql driver for goose
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/stdlib" // database/sql for goose
 	"github.com/pressly/goose/v3"
 	"github.com/pressly/goose/v3/lock"
 )
@@ -20,35 +22,85 @@ var migrations embed.FS
 // migrationLock orders the creation of the schema itself; goose's own session lock needs the schema to exist.
 const migrationLock = 0x51_1ce
 
+// A migration may change a table that a long transaction of an application has enqueued into. Whoever waits for such a
+// lock makes all later enqueues wait too, so it waits only briefly, then lets them pass and tries again.
+const (
+	lockTimeout  = 250 * time.Millisecond
+	lockPause    = time.Second
+	lockPatience = 5 * time.Minute // of all attempts
+)
+
+// ErrLocked says that other transactions held what a migration has to change for as long as it was tried.
+var ErrLocked = errors.New("other transactions keep tables of schema sluice locked; end them (see pg_stat_activity) and run again: starter migrate")
+
 // Migrate brings the schema `sluice` of the database to the newest version and returns the versions it applied,
 // oldest first; none when it was up to date. It may run in several processes at once and while workers run: one
-// migrates, the others wait and find nothing left to do.
+// migrates, the others wait and find nothing left to do. An enqueue waits for it a moment at most. It gives up with
+// ErrLocked after five minutes behind other transactions.
 func Migrate(ctx context.Context, databaseURL string) ([]int64, error) {
+	return migrate(ctx, databaseURL, migrations, lockPatience)
+}
+
+func migrate(ctx context.Context, databaseURL string, files fs.FS, patience time.Duration) ([]int64, error) {
+	db, err := open(databaseURL)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = db.Close() }()
+	provider, err := newProvider(db, files)
+	if err != nil {
+		return nil, fmt.Errorf("read migrations: %w", err)
+	}
+	var applied []int64
+	for began := time.Now(); ; {
+		done, err := up(ctx, db, provider)
+		applied = append(applied, done...)
+		if !isLockTimeout(err) {
+			return applied, err
+		}
+		if time.Since(began)+lockPause > patience {
+			return applied, fmt.Errorf("%w: %w", ErrLocked, err)
+		}
+		select {
+		case <-ctx.Done():
+			return applied, fmt.Errorf("migrate schema sluice: %w", ctx.Err())
+		case <-time.After(lockPause):
+		}
+	}
+}
+
+// open returns a database whose sessions wait for no lock longer than lockTimeout.
+func open(databaseURL string) (*sql.DB, error) {
 	config, err := pgx.ParseConfig(databaseURL)
 	if err != nil {
 		return nil, fmt.Errorf("parse database url: %w", err)
 	}
-	db, err := sql.Open("pgx", config.ConnString())
-	if err != nil {
-		return nil, fmt.Errorf("open database: %w", err)
-	}
-	defer func() { _ = db.Close() }()
+	config.RuntimeParams["lock_timeout"] = fmt.Sprint(lockTimeout.Milliseconds())
+	return stdlib.OpenDB(*config), nil
+}
+
+// up applies what is left to do, as far as it gets.
+func up(ctx context.Context, db *sql.DB, provider *goose.Provider) (applied []int64, err error) {
 	if err := createSchema(ctx, db); err != nil {
 		return nil, fmt.Errorf("create schema sluice: %w", err)
 	}
-	provider, err := newProvider(db)
-	if err != nil {
-		return nil, fmt.Errorf("read migrations: %w", err)
-	}
 	results, err := provider.Up(ctx)
-	if err != nil {
-		return nil, fmt.Errorf("migrate schema sluice: %w", err)
+	var partial *goose.PartialError
+	if errors.As(err, &partial) {
+		results = partial.Applied
 	}
-	applied := make([]int64, 0, len(results))
 	for _, r := range results {
 		applied = append(applied, r.Source.Version)
 	}
+	if err != nil {
+		return applied, fmt.Errorf("migrate schema sluice: %w", err)
+	}
 	return applied, nil
+}
+
+func isLockTimeout(err error) bool {
+	var pg *pgconn.PgError
+	return errors.As(err, &pg) && pg.Code == "55P03" // lock_not_available
 }
 
 // Version is the newest version this build knows.
@@ -88,8 +140,8 @@ func Check(ctx context.Context, conn interface {
 	return nil
 }
 
-func newProvider(db *sql.DB) (*goose.Provider, error) {
-	files, err := fs.Sub(migrations, "migrations")
+func newProvider(db *sql.DB, all fs.FS) (*goose.Provider, error) {
+	files, err := fs.Sub(all, "migrations")
 	if err != nil {
 		return nil, err
 	}

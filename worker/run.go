@@ -57,7 +57,7 @@ func run(ctx context.Context, c config, stdout, stderr io.Writer) error {
 // serve hosts the workers, starts the dispatcher where that is our task, and runs the demo.
 func serve(ctx context.Context, c config, s *servers, h *health, screen *screen, log *slog.Logger) error {
 	settings := host.Config{
-		Client: s.temporal, Queue: queue.New(s.pool), Logger: log, PollBudget: c.pollBudget, IdleTimeout: c.workspaceIdle,
+		Client: s.temporal, Polls: s.polls, Queue: queue.New(s.pool), Logger: log, PollBudget: c.pollBudget, IdleTimeout: c.workspaceIdle,
 		ExternalConcurrency: c.externalConcurrency, ExternalTaskQueuePerSecond: c.externalPerSecond,
 	}
 	if c.dev || c.demo { // --dev too: it may find executions that an earlier --demo left open

@@ -17,13 +17,15 @@ import (
 	"sluice/internal/devstack"
 	"sluice/queue"
 	"sluice/schema"
+	"sluice/worker/host"
 )
 
 // servers are the Postgres and the Temporal that the worker uses, its own or others'.
 type servers struct {
 	pool            *pgxpool.Pool
 	temporal        client.Client
-	postgresURL     string // for people: without the password of a server that is not our own
+	polls           *host.Polls // nil with our own server: then nobody is there to take tasks over
+	postgresURL     string      // for people: without the password of a server that is not our own
 	temporalAddress string
 	namespace       string
 	uiURL           string          // empty when not known
@@ -49,6 +51,10 @@ func openServers(ctx context.Context, c config, counts client.MetricsHandler, lo
 		}
 	}
 	options.MetricsHandler = counts
+	if !c.dev {
+		s.polls = host.NewPolls()
+		s.polls.Install(&options)
+	}
 	if err := s.connect(ctx, c, databaseURL, options, log); err != nil {
 		s.close(log)
 		return nil, err

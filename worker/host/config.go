@@ -20,6 +20,9 @@ type Config struct {
 	Client client.Client
 	// Queue is the execution queue in Postgres. Has no default.
 	Queue *queue.Queue
+	// Polls is the one that was installed in the options of Client. Without it a worker that stops can lose a task, which
+	// comes again after its timeout. Defaults to none.
+	Polls *Polls
 	// Logger hears of what the host does; the SDK's own lines go to the logger of Client. Defaults to slog.Default().
 	Logger *slog.Logger
 	// HTTPClient makes the requests of http nodes. Defaults to the client of package activities.

@@ -22,6 +22,7 @@ type Host struct {
 	workspaces *workspaces
 	started    atomic.Bool // Run was called
 	polling    atomic.Bool // the default and the external-API worker poll
+	leaving    atomic.Bool // Run is about to return
 }
 
 // New checks the configuration and prepares a host. Nothing is contacted before Run.
@@ -92,6 +93,12 @@ func (h *Host) Run(ctx context.Context) error {
 	h.workspaces.run(ctx)
 
 	began := time.Now()
+	h.leaving.Store(true)
+	for _, w := range fixed {
+		if w, ok := w.(*settlingWorker); ok {
+			go w.settle() // all at once; its Stop waits for it
+		}
+	}
 	drained := h.workspaces.drain(h.cfg.ShutdownTimeout / 2)
 	stopped := h.stopFixed(fixed, h.cfg.ShutdownTimeout-time.Since(began))
 	var fatal *fatalError

@@ -15,7 +15,7 @@ const stickyTimeout = time.Second
 
 // newDefault makes the worker of the dispatcher, recovery and their activities.
 func (h *Host) newDefault(fatal func(error)) worker.Worker {
-	w := worker.New(h.cfg.Client, workflows.TaskQueueDefault, worker.Options{
+	w := h.newWorker(workflows.TaskQueueDefault, worker.Options{
 		MaxConcurrentWorkflowTaskPollers: defaultWorkflowPollers,
 		MaxConcurrentActivityTaskPollers: defaultActivityPollers,
 		StickyScheduleToStartTimeout:     stickyTimeout,
@@ -29,7 +29,7 @@ func (h *Host) newDefault(fatal func(error)) worker.Worker {
 
 // newExternal makes the worker of the activities that call the outside world.
 func (h *Host) newExternal(fatal func(error)) worker.Worker {
-	w := worker.New(h.cfg.Client, workflows.TaskQueueExternalAPI, worker.Options{
+	w := h.newWorker(workflows.TaskQueueExternalAPI, worker.Options{
 		DisableWorkflowWorker:              true,
 		MaxConcurrentActivityTaskPollers:   externalPollers,
 		MaxConcurrentActivityExecutionSize: h.cfg.ExternalConcurrency,
@@ -44,7 +44,7 @@ func (h *Host) newExternal(fatal func(error)) worker.Worker {
 
 // newWorkspace makes the worker of one workspace's executions.
 func (h *Host) newWorkspace(id uuid.UUID, fatal func(error)) worker.Worker {
-	w := worker.New(h.cfg.Client, workflows.WorkspaceTaskQueue(id), worker.Options{
+	w := h.newWorker(workflows.WorkspaceTaskQueue(id), worker.Options{
 		MaxConcurrentWorkflowTaskPollers: workspaceWorkflowPollers,
 		MaxConcurrentActivityTaskPollers: workspaceActivityPollers,
 		LocalActivityWorkerOnly:          h.cfg.RegisterActivities == nil,

@@ -1,0 +1,75 @@
+package schema_test
+
+import (
+	"io/fs"
+	"testing"
+	"testing/fstest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"sluice/schema"
+)
+
+// nextBuild has one more migration, which locks the queue.
+func nextBuild(t *testing.T) fs.FS {
+	t.Helper()
+	build := fstest.MapFS{"migrations/90000_next.sql": {Data: []byte("-- +goose Up\nALTER TABLE sluice.execution_queue ADD COLUMN extra integer;\n")}}
+	files, err := fs.Glob(schema.Migrations, "migrations/*.sql")
+	require.NoError(t, err)
+	for _, name := range files {
+		data, err := fs.ReadFile(schema.Migrations, name)
+		require.NoError(t, err)
+		build[name] = &fstest.MapFile{Data: data}
+	}
+	return build
+}
+
+// Whoever waits for an exclusive lock makes everybody behind it wait. A migration that waits for a transaction of an
+// application lets the others pass again and again, until that transaction has ended.
+func TestAMigrationBehindALongTransactionLetsEnqueuesPass(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	enqueue := func() {
+		one[any](t, b.db, `SELECT sluice.enqueue($1, $2)`, b.workspace, b.definition)
+	}
+	long, err := b.db.Begin(t.Context())
+	require.NoError(t, err)
+	_, err = long.Exec(t.Context(), `SELECT sluice.enqueue($1, $2)`, b.workspace, b.definition)
+	require.NoError(t, err)
+
+	migrated := make(chan error, 1)
+	go func() {
+		_, err := schema.MigrateWith(t.Context(), b.db.Config().ConnString(), nextBuild(t), time.Minute)
+		migrated <- err
+	}()
+	for range 2 { // it tries more than once
+		require.Eventually(t, func() bool {
+			return one[int](t, b.db, `SELECT count(*) FROM pg_locks WHERE relation = 'sluice.execution_queue'::regclass AND NOT granted`) > 0
+		}, time.Minute, 5*time.Millisecond)
+		enqueue() // while the transaction is open: without a limit on the wait this would never return
+		require.Empty(t, migrated)
+		require.Eventually(t, func() bool {
+			return one[int](t, b.db, `SELECT count(*) FROM pg_locks WHERE relation = 'sluice.execution_queue'::regclass AND NOT granted`) == 0
+		}, time.Minute, 5*time.Millisecond)
+	}
+	require.NoError(t, long.Commit(t.Context()))
+	require.NoError(t, <-migrated)
+	enqueue()
+	require.Equal(t, 4, one[int](t, b.db, `SELECT count(*) FROM sluice.execution_queue WHERE extra IS NULL`))
+	require.NoError(t, schema.Check(t.Context(), b.db), "a build that does not know the new version may run on it")
+}
+
+func TestAMigrationGivesUpBehindATransactionThatDoesNotEnd(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	long, err := b.db.Begin(t.Context())
+	require.NoError(t, err)
+	defer func() { _ = long.Rollback(t.Context()) }()
+	_, err = long.Exec(t.Context(), `SELECT sluice.enqueue($1, $2)`, b.workspace, b.definition)
+	require.NoError(t, err)
+	_, err = schema.MigrateWith(t.Context(), b.db.Config().ConnString(), nextBuild(t), 0)
+	require.ErrorIs(t, err, schema.ErrLocked)
+	require.ErrorContains(t, err, "version:90000")
+	require.ErrorContains(t, err, "pg_stat_activity")
+}
