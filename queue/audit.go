@@ -2,6 +2,7 @@ package queue
 
 import (
 	"context"
+	"encoding/binary"
 	"time"
 
 	"github.com/google/uuid"
@@ -20,65 +21,102 @@ type Broken struct {
 	What string
 }
 
+// recently are the executions that are open or have ended since $2, found without reading any other.
+const recently = `
+	SELECT * FROM sluice.workflow_executions WHERE completed_at IS NULL
+	UNION ALL
+	SELECT * FROM sluice.workflow_executions WHERE completed_at >= $2`
+
+// window is the part of the tables that a check looks at.
+type window struct {
+	executions, refused string
+	args                []any
+}
+
+// since narrows a check to the executions that are open or have ended since, and to the refused items that were
+// enqueued since; zero stands for all there are.
+func since(t time.Time) window {
+	if t.IsZero() {
+		return window{`SELECT * FROM sluice.workflow_executions`, `SELECT * FROM sluice.refused_items`, nil}
+	}
+	return window{recently, `SELECT * FROM sluice.refused_items WHERE id >= $3`, []any{t, firstIDAt(t)}}
+}
+
+// firstIDAt is below every id that sluice.uuid_v7 makes from that moment on, and above those it made before.
+func firstIDAt(t time.Time) (id uuid.UUID) {
+	var ms [8]byte
+	binary.BigEndian.PutUint64(ms[:], uint64(max(0, t.UnixMilli())))
+	copy(id[:6], ms[2:])
+	return id
+}
+
 // CheckPlaces looks for items that are in two places or in none, that were started without a trace of their run, and
-// that were refused without a reason. It names at most so many.
-func (q *Queue) CheckPlaces(ctx context.Context, most int) (Checked, error) {
-	return q.check(ctx, "check places", most, `
-		SELECT (SELECT count(*) FROM sluice.execution_queue) + (SELECT count(*) FROM sluice.workflow_executions)
-		     + (SELECT count(*) FROM sluice.refused_items)`, `
-		SELECT id, 'it waits and has an execution' AS what FROM sluice.execution_queue JOIN sluice.workflow_executions USING (id)
-		UNION ALL
-		SELECT id, 'it waits and was refused' FROM sluice.execution_queue JOIN sluice.refused_items USING (id)
-		UNION ALL
-		SELECT id, 'it has an execution and was refused' FROM sluice.workflow_executions JOIN sluice.refused_items USING (id)
+// that were refused without a reason. It names at most so many. With a time it looks at what has ended or is open
+// since, and not for items that are in none.
+func (q *Queue) CheckPlaces(ctx context.Context, from time.Time, most int) (Checked, error) {
+	w := since(from)
+	count, nowhere := `(SELECT count(*) FROM executions) + (SELECT count(*) FROM refused)`, ``
+	if from.IsZero() {
+		count += ` + (SELECT count(*) FROM sluice.execution_queue)`
+		nowhere = `
 		UNION ALL
 		SELECT k.queue_id, 'it is nowhere, but unique key ' || k.unique_key || ' answers with it' FROM sluice.unique_keys k
 		WHERE NOT EXISTS (SELECT FROM sluice.execution_queue WHERE id = k.queue_id)
 		  AND NOT EXISTS (SELECT FROM sluice.workflow_executions WHERE id = k.queue_id)
-		  AND NOT EXISTS (SELECT FROM sluice.refused_items WHERE id = k.queue_id)
+		  AND NOT EXISTS (SELECT FROM sluice.refused_items WHERE id = k.queue_id)`
+	}
+	return q.check(ctx, "check places", w, most, count, `
+		SELECT e.id, 'it waits and has an execution' AS what FROM executions e JOIN sluice.execution_queue USING (id)
 		UNION ALL
-		SELECT id, 'its execution is ' || status || ' without a run id' FROM sluice.workflow_executions
+		SELECT r.id, 'it waits and was refused' FROM refused r JOIN sluice.execution_queue USING (id)
+		UNION ALL
+		SELECT e.id, 'it has an execution and was refused' FROM executions e JOIN sluice.refused_items USING (id)
+		UNION ALL
+		SELECT id, 'its execution is ' || status || ' without a run id' FROM executions
 		WHERE status <> 'CLAIMED' AND coalesce(engine_run_id, '') = ''
 		UNION ALL
-		SELECT id, 'it is ' || status || ' without a reason' FROM sluice.refused_items WHERE btrim(reason) = ''`)
+		SELECT id, 'it is ' || status || ' without a reason' FROM refused WHERE btrim(reason) = ''`+nowhere)
 }
 
 // CheckSlots looks for slots without an open execution, and the other way round. It names at most so many.
 func (q *Queue) CheckSlots(ctx context.Context, most int) (Checked, error) {
-	return q.check(ctx, "check slots", most, `SELECT count(*) FROM sluice.slots`, `
+	return q.check(ctx, "check slots", window{`SELECT * FROM sluice.workflow_executions WHERE completed_at IS NULL`, `SELECT`, nil}, most,
+		`count(*) FROM sluice.slots`, `
 		SELECT coalesce(s.execution_id, e.id) AS id, CASE
 		       WHEN e.id IS NULL THEN 'it holds a slot, but has no open execution'
 		       WHEN s.execution_id IS NULL THEN 'its execution is ' || e.status || ', but holds no slot'
 		       WHEN s.workspace_id <> e.workspace_id THEN 'it holds a slot of workspace ' || s.workspace_id || ', but belongs to ' || e.workspace_id
 		       ELSE 'its execution is ' || e.status || ', but its slot says otherwise' END AS what
-		FROM sluice.slots s
-		FULL JOIN (SELECT id, workspace_id, status FROM sluice.workflow_executions WHERE status IN ('CLAIMED', 'RUNNING')) e ON e.id = s.execution_id
+		FROM sluice.slots s FULL JOIN executions e ON e.id = s.execution_id
 		WHERE s.execution_id IS NULL OR e.id IS NULL OR s.workspace_id <> e.workspace_id OR s.dispatched <> (e.status = 'RUNNING')`)
 }
 
 // CheckOwners looks for executions that run a version of a definition that is not theirs. Where the version has been
-// deleted there is nothing left to look at. It names at most so many.
-func (q *Queue) CheckOwners(ctx context.Context, most int) (Checked, error) {
-	return q.check(ctx, "check owners", most, `
-		SELECT count(*) FROM sluice.workflow_executions e JOIN sluice.workflow_definition_versions v ON v.id = e.workflow_version_id`, `
+// deleted there is nothing left to look at. It names at most so many. With a time it looks at what has ended or is
+// open since.
+func (q *Queue) CheckOwners(ctx context.Context, from time.Time, most int) (Checked, error) {
+	return q.check(ctx, "check owners", since(from), most, `
+		count(*) FROM executions e JOIN sluice.workflow_definition_versions v ON v.id = e.workflow_version_id`, `
 		SELECT e.id, CASE WHEN d.workspace_id <> e.workspace_id
 		       THEN 'it belongs to workspace ' || e.workspace_id || ' and runs a definition of ' || d.workspace_id
 		       ELSE 'it asked for definition ' || e.workflow_definition_id || ' and runs a version of ' || d.id END AS what
-		FROM sluice.workflow_executions e
+		FROM executions e
 		JOIN sluice.workflow_definition_versions v ON v.id = e.workflow_version_id
 		JOIN sluice.workflow_definitions d ON d.id = v.workflow_definition_id
 		WHERE d.workspace_id <> e.workspace_id OR d.id <> e.workflow_definition_id`)
 }
 
-// check runs two queries as one statement: how many there are, and which (id, what) are broken.
-func (q *Queue) check(ctx context.Context, doing string, most int, count, broken string) (Checked, error) {
+// check runs two queries over the window as one statement: how many there are, and which (id, what) are broken.
+func (q *Queue) check(ctx context.Context, doing string, w window, most int, count, broken string) (Checked, error) {
 	var c Checked
 	var ids []uuid.UUID
 	var what []string
 	err := q.pool.QueryRow(ctx, `
-		WITH broken AS MATERIALIZED (`+broken+`), first AS (SELECT * FROM broken ORDER BY id, what LIMIT $1)
-		SELECT (`+count+`), (SELECT count(*) FROM broken),
-		       ARRAY(SELECT id FROM first ORDER BY id, what), ARRAY(SELECT what FROM first ORDER BY id, what)`, most).Scan(&c.Checked, &c.Broken, &ids, &what)
+		WITH executions AS NOT MATERIALIZED (`+w.executions+`), refused AS NOT MATERIALIZED (`+w.refused+`),
+		broken AS MATERIALIZED (`+broken+`), first AS (SELECT * FROM broken ORDER BY id, what LIMIT $1)
+		SELECT (SELECT `+count+`), (SELECT count(*) FROM broken),
+		       ARRAY(SELECT id FROM first ORDER BY id, what), ARRAY(SELECT what FROM first ORDER BY id, what)`,
+		append([]any{most}, w.args...)...).Scan(&c.Checked, &c.Broken, &ids, &what)
 	for i, id := range ids {
 		c.First = append(c.First, Broken{id, what[i]})
 	}
@@ -117,8 +155,9 @@ type HeldSlot struct {
 // no trace of its time.
 func (q *Queue) HeldSlots(ctx context.Context, since time.Time) ([]HeldSlot, error) {
 	held, err := collect[HeldSlot](ctx, q.pool, `
-		SELECT id, workspace_id, claimed_at AS "from", completed_at AS "to" FROM sluice.workflow_executions
-		WHERE (completed_at IS NULL OR completed_at >= $1) AND completed_at IS DISTINCT FROM claimed_at`, since)
+		SELECT id, workspace_id, claimed_at AS "from", NULL::timestamptz AS "to" FROM sluice.workflow_executions WHERE completed_at IS NULL
+		UNION ALL
+		SELECT id, workspace_id, claimed_at, completed_at FROM sluice.workflow_executions WHERE completed_at >= $1 AND completed_at <> claimed_at`, since)
 	return held, wrap(err, "read held slots")
 }
 
@@ -169,9 +208,9 @@ func (q *Queue) Overdue(ctx context.Context, age time.Duration) ([]Overdue, erro
 	return items, wrap(err, "read overdue items")
 }
 
-// Ready counts the items that could start if their workspace had a free slot.
-func (q *Queue) Ready(ctx context.Context) (n int64, err error) {
-	err = q.pool.QueryRow(ctx, `SELECT count(*) FROM sluice.execution_queue WHERE available_at <= now()`).Scan(&n)
+// Ready counts the items that could start if their workspace had a free slot, up to most.
+func (q *Queue) Ready(ctx context.Context, most int) (n int64, err error) {
+	err = q.pool.QueryRow(ctx, `SELECT count(*) FROM (SELECT FROM sluice.execution_queue WHERE available_at <= now() LIMIT $1) AS ready`, most).Scan(&n)
 	return n, wrap(err, "count ready items")
 }
 

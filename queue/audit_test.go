@@ -14,13 +14,14 @@ import (
 // Each check names what is planted for it and nothing else.
 func TestChecksFindWhatIsWrong(t *testing.T) {
 	t.Parallel()
-	places, slots, owners := (*queue.Queue).CheckPlaces, (*queue.Queue).CheckSlots, (*queue.Queue).CheckOwners
+	places, owners := (*queue.Queue).CheckPlaces, (*queue.Queue).CheckOwners
+	slots := func(q *queue.Queue, ctx context.Context, _ time.Time, most int) (queue.Checked, error) { return q.CheckSlots(ctx, most) }
 	twice := func(into, from string) string {
 		return `INSERT INTO sluice.` + into + ` SELECT * FROM jsonb_populate_record(NULL::sluice.` + into + `, (SELECT to_jsonb(f) FROM sluice.` + from + ` f WHERE id = $1) ||
 			'{"status": "FAILED", "reason": "x", "actor": "x", "refused_at": "2026-01-01", "enqueued_by": "x", "input": {}}')`
 	}
 	for name, test := range map[string]struct {
-		check func(*queue.Queue, context.Context, int) (queue.Checked, error)
+		check func(*queue.Queue, context.Context, time.Time, int) (queue.Checked, error)
 		plant string // $1 is an item that waits, and $1 one that runs where running is set
 		runs  bool
 		says  string
@@ -52,24 +53,56 @@ func TestChecksFindWhatIsWrong(t *testing.T) {
 			b.dispatch(t, running, ids[1])
 			b.end(t, ids[1], "COMPLETED")
 			cancel(t, b, b.enqueue(t, b.item()))
-			for _, check := range []func(*queue.Queue, context.Context, int) (queue.Checked, error){places, slots, owners} {
-				healthy, err := check(b.app, t.Context(), 20)
-				require.NoError(t, err)
-				require.Zero(t, healthy.Broken, healthy.First)
-				require.NotZero(t, healthy.Checked)
+			for _, check := range []func(*queue.Queue, context.Context, time.Time, int) (queue.Checked, error){places, slots, owners} {
+				for _, since := range []time.Time{{}, time.Now().Add(-time.Hour)} {
+					healthy, err := check(b.app, t.Context(), since, 20)
+					require.NoError(t, err)
+					require.Zero(t, healthy.Broken, healthy.First)
+					require.NotZero(t, healthy.Checked)
+				}
 			}
 			id := waiting
 			if test.runs {
 				id = running
 			}
 			b.exec(t, test.plant, id)
-			found, err := test.check(b.app, t.Context(), 20)
-			require.NoError(t, err)
-			require.EqualValues(t, 1, found.Broken)
-			require.Len(t, found.First, 1)
-			require.Equal(t, id, found.First[0].ID)
-			require.Contains(t, found.First[0].What, test.says)
+			for _, since := range []time.Time{{}, time.Now().Add(-time.Hour)} {
+				found, err := test.check(b.app, t.Context(), since, 20)
+				require.NoError(t, err)
+				if name == "lost" && !since.IsZero() {
+					require.Zero(t, found.Broken, "only all keys would tell")
+					continue
+				}
+				require.EqualValues(t, 1, found.Broken)
+				require.Len(t, found.First, 1)
+				require.Equal(t, id, found.First[0].ID)
+				require.Contains(t, found.First[0].What, test.says)
+			}
 		})
+	}
+}
+
+// What ended before the window is not looked at; what is open always is, however old.
+func TestChecksLookAtAWindow(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	ids := b.enqueueN(t, 4)
+	b.claim(t, 3)
+	b.dispatch(t, ids[:3]...)
+	b.end(t, ids[0], "COMPLETED")
+	b.end(t, ids[1], "COMPLETED")
+	cancel(t, b, ids[3])
+	b.exec(t, `UPDATE sluice.workflow_executions SET claimed_at = claimed_at - interval '3 hours', dispatched_at = dispatched_at - interval '3 hours',
+		completed_at = completed_at - interval '2 hours', engine_run_id = NULL WHERE id = ANY($1)`, []uuid.UUID{ids[0], ids[2]})
+	for since, want := range map[time.Duration]queue.Checked{ // the fourth was refused
+		time.Hour: {Checked: 3, Broken: 1}, 4 * time.Hour: {Checked: 4, Broken: 2}, -time.Hour: {Checked: 1, Broken: 1},
+	} {
+		found, err := b.app.CheckPlaces(t.Context(), time.Now().Add(-since), 0)
+		require.NoError(t, err)
+		require.Equal(t, want, found, since)
+		held, err := b.app.HeldSlots(t.Context(), time.Now().Add(-since))
+		require.NoError(t, err)
+		require.Len(t, held, map[time.Duration]int{time.Hour: 2, 4 * time.Hour: 3, -time.Hour: 1}[since])
 	}
 }
 
@@ -111,9 +144,11 @@ func TestOverdueItemsAreThoseThatCouldStart(t *testing.T) {
 		overdue = append(overdue, item.ID)
 	}
 	require.ElementsMatch(t, []uuid.UUID{first, ids[3]}, overdue, "two slots are free")
-	ready, err := b.app.Ready(t.Context())
-	require.NoError(t, err)
-	require.EqualValues(t, 7, ready)
+	for most, want := range map[int]int64{100: 7, 3: 3} {
+		ready, err := b.app.Ready(t.Context(), most)
+		require.NoError(t, err)
+		require.Equal(t, want, ready)
+	}
 }
 
 func TestTheHistoryOfLimits(t *testing.T) {

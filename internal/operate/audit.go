@@ -25,7 +25,9 @@ const limitSlack = 2 * time.Second
 // AuditOptions says how closely to look.
 type AuditOptions struct {
 	Grace time.Duration // defaults to DefaultGrace
-	Since time.Duration // the claims of the last so long are judged; defaults to all there are
+	// Since narrows the audit to what is open or has happened in the last so long, and its cost with it; what Temporal
+	// lists as open is then believed. Defaults to all there is.
+	Since time.Duration
 }
 
 // Audit checks the invariants (see package audit) from Postgres and Temporal, and changes nothing. It takes a moment,
@@ -40,6 +42,9 @@ func Audit(ctx context.Context, q *queue.Queue, dial func(context.Context) (clie
 		return nil, err
 	}
 	a := &auditor{queue: q, options: o, report: audit.NewReport(now)}
+	if o.Since > 0 {
+		a.since = now.Add(-o.Since)
+	}
 	if err := errors.Join(a.checkRules(ctx), a.judgeClaims(ctx)); err != nil {
 		return nil, err
 	}
@@ -56,6 +61,7 @@ type auditor struct {
 	queue   *queue.Queue
 	client  client.Client
 	options AuditOptions
+	since   time.Time // zero: all there is
 	report  *audit.Report
 }
 
@@ -69,10 +75,12 @@ func (a *auditor) unchecked(why error, invariants ...int) {
 
 // checkRules checks what Postgres can decide alone.
 func (a *auditor) checkRules(ctx context.Context) error {
-	for invariant, check := range map[int]func(context.Context, int) (queue.Checked, error){
-		audit.Place: a.queue.CheckPlaces, audit.Slot: a.queue.CheckSlots, audit.Owner: a.queue.CheckOwners,
+	for invariant, check := range map[int]func() (queue.Checked, error){
+		audit.Place: func() (queue.Checked, error) { return a.queue.CheckPlaces(ctx, a.since, audit.Most) },
+		audit.Slot:  func() (queue.Checked, error) { return a.queue.CheckSlots(ctx, audit.Most) },
+		audit.Owner: func() (queue.Checked, error) { return a.queue.CheckOwners(ctx, a.since, audit.Most) },
 	} {
-		checked, err := check(ctx, audit.Most)
+		checked, err := check()
 		if err != nil {
 			return err
 		}
@@ -89,11 +97,7 @@ func (a *auditor) checkRules(ctx context.Context) error {
 
 // judgeClaims replays the recorded intervals against the recorded limits.
 func (a *auditor) judgeClaims(ctx context.Context) error {
-	var since time.Time
-	if a.options.Since > 0 {
-		since = a.report.At.Add(-a.options.Since)
-	}
-	held, err := a.held(ctx, since)
+	held, err := a.held(ctx, a.since)
 	if err != nil {
 		return err
 	}
@@ -101,7 +105,7 @@ func (a *auditor) judgeClaims(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	judged := audit.JudgeClaims(held, limits, since, limitSlack)
+	judged := audit.JudgeClaims(held, limits, a.since, limitSlack)
 	f := a.report.Of(audit.Cap)
 	f.Checked = int64(judged.Judged)
 	f.Add(judged.Above...)
@@ -180,18 +184,27 @@ func (a *auditor) look(ctx context.Context) ([]audit.Sight, error) {
 		return nil, err
 	}
 	strays := map[uuid.UUID][]string{}
-	items := map[uuid.UUID]bool{}
+	items, listed := map[uuid.UUID]bool{}, map[uuid.UUID]bool{}
 	for _, e := range open {
 		items[e.item] = true
 		if e.workflowID != workflows.ExecutionID(e.item) {
 			strays[e.item] = append(strays[e.item], e.workflowID)
+		} else {
+			listed[e.item] = true
 		}
 	}
 	for _, id := range holders {
 		items[id] = true
 	}
+	a.report.Of(audit.Slot).Checked = int64(len(items))
+	if !a.since.IsZero() { // or every audit would ask Temporal for each open workflow: those that are as expected are enough
+		for _, id := range holders {
+			if listed[id] && len(strays[id]) == 0 {
+				delete(items, id)
+			}
+		}
+	}
 	sights, err := a.sights(ctx, items, strays)
-	a.report.Of(audit.Slot).Checked = int64(len(sights))
 	return slices.DeleteFunc(sights, func(s audit.Sight) bool { return len(s.Doubts()) == 0 }), err
 }
 

@@ -14,6 +14,9 @@ import (
 	"sluice/workflows"
 )
 
+// countAtMost ends the count of ready items, which is for people: 100,000 take some 20 ms.
+const countAtMost = 100_000
+
 // overdue are items that could have started for a grace, as seen at one moment.
 type overdue struct {
 	at    time.Time // by the database's clock
@@ -27,7 +30,7 @@ func (a *auditor) lookForOverdue(ctx context.Context) (overdue, error) {
 	if err != nil || !dispatching {
 		return seen, err
 	}
-	if a.report.Of(audit.Progress).Checked, err = a.queue.Ready(ctx); err != nil {
+	if a.report.Of(audit.Progress).Checked, err = a.queue.Ready(ctx, countAtMost); err != nil {
 		return seen, err
 	}
 	if seen.items, err = a.queue.Overdue(ctx, a.options.Grace); err != nil {
