@@ -15,7 +15,9 @@ import (
 func TestChecksFindWhatIsWrong(t *testing.T) {
 	t.Parallel()
 	places, owners := (*queue.Queue).CheckPlaces, (*queue.Queue).CheckOwners
-	slots := func(q *queue.Queue, ctx context.Context, _ time.Time, most int) (queue.Checked, error) { return q.CheckSlots(ctx, most) }
+	slots := func(q *queue.Queue, ctx context.Context, _ time.Time, most int) (queue.Checked, error) {
+		return q.CheckSlots(ctx, most)
+	}
 	twice := func(into, from string) string {
 		return `INSERT INTO sluice.` + into + ` SELECT * FROM jsonb_populate_record(NULL::sluice.` + into + `, (SELECT to_jsonb(f) FROM sluice.` + from + ` f WHERE id = $1) ||
 			'{"status": "FAILED", "reason": "x", "actor": "x", "refused_at": "2026-01-01", "enqueued_by": "x", "input": {}}')`

@@ -30,6 +30,7 @@ type config struct {
 	externalConcurrency    int
 	externalPerSecond      float64
 	patience               time.Duration
+	auditInterval          time.Duration
 }
 
 // port is a port of the dev stack. One that was asked for must be free; a default gives way to a free one.
@@ -53,6 +54,10 @@ const (
 	defaultDevDir        = ".sluice"
 	defaultPatience      = time.Minute
 	defaultConnections   = 20
+	// defaultAuditInterval: an alert within minutes for some 0.3 s of Postgres every five.
+	defaultAuditInterval = 5 * time.Minute
+	// leastAuditInterval: an audit takes a grace of 10 s where something looks wrong.
+	leastAuditInterval = 30 * time.Second
 )
 
 const description = `Run Sluice's worker: the dispatcher, the external-API activities and the executions of every workspace.
@@ -100,6 +105,7 @@ func newCommand(run func(ctx context.Context, c config, stdout, stderr io.Writer
 	f.Float64Var(&c.externalPerSecond, "external-rps", 0, "external-API activities per second in all processes together; 0 for no limit")
 	f.BoolVar(&c.migrate, "migrate", false, "bring the database schema up to date first (--dev always does)")
 	f.DurationVar(&c.patience, "patience", defaultPatience, "how long to wait for servers that are down at start")
+	f.DurationVar(&c.auditInterval, "audit-interval", defaultAuditInterval, "how often one of all workers audits the recent past, for /metrics; 0 for never")
 	f.Int32Var(&c.connections, "postgres-connections", defaultConnections, "database connections at most")
 	return cmd
 }
@@ -119,7 +125,8 @@ func (c config) validate() error {
 		check(p.number >= 0 && p.number <= 65535, "%s must be 0 to 65535, not %d", flag, p.number)
 	}
 	check(c.patience >= 0, "--patience must not be negative, got %s", c.patience)
-	// The dispatcher holds one connection while it is parked, so that one alone would deadlock.
+	check(c.auditInterval == 0 || c.auditInterval >= leastAuditInterval, "--audit-interval must be 0 or at least %s, not %s", leastAuditInterval, c.auditInterval)
+	// The dispatcher holds one connection while it is parked and the audit one, so that two alone would deadlock.
 	check(c.connections >= 4, "--postgres-connections must be at least 4, not %d", c.connections)
 	return errors.Join(problems...)
 }

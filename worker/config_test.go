@@ -35,7 +35,7 @@ func TestConfigDefaults(t *testing.T) {
 		dev: true, devDir: ".sluice", logFormat: "text", logLevel: slog.LevelInfo,
 		postgres: port{number: 54329}, temporal: port{number: 7233}, ui: port{number: 8233},
 		health: address{hostPort: "127.0.0.1:8077"}, connections: 20,
-		pollBudget: 1000, workspaceIdle: 30 * time.Second, externalConcurrency: 100, patience: time.Minute,
+		pollBudget: 1000, workspaceIdle: 30 * time.Second, externalConcurrency: 100, patience: time.Minute, auditInterval: 5 * time.Minute,
 	}, c)
 }
 
@@ -64,6 +64,7 @@ func TestConfigRefuses(t *testing.T) {
 		"--ui-port must be 0 to 65535, not 70000":                    {"--dev", "--ui-port=70000"},
 		"--dev-dir must not be empty":                                {"--dev", "--dev-dir="},
 		"--postgres-connections must be at least 4, not 1":           {"--dev", "--postgres-connections=1"},
+		"--audit-interval must be 0 or at least 30s, not 1s":         {"--dev", "--audit-interval=1s"},
 		"--patience must not be negative":                            {"--dev", "--patience=-1s"},
 		`unknown command "demo" for "worker"`:                        {"demo"},
 		"unknown flag: --shards":                                     {"--shards=3"},

@@ -7,6 +7,7 @@ import (
 	"io"
 	"log/slog"
 	"maps"
+	"sync"
 	"time"
 
 	"go.temporal.io/sdk/worker"
@@ -51,11 +52,11 @@ func run(ctx context.Context, c config, stdout, stderr io.Writer) error {
 	if s.uiURL != "" {
 		screen.printf("ui: %s\n", s.uiURL)
 	}
-	return serve(ctx, c, s, &h, screen, log)
+	return serve(ctx, c, s, &h, newAuditGauges(m.registry), screen, log)
 }
 
-// serve hosts the workers, starts the dispatcher where that is our task, and runs the demo.
-func serve(ctx context.Context, c config, s *servers, h *health, screen *screen, log *slog.Logger) error {
+// serve hosts the workers, starts the dispatcher where that is our task, audits, and runs the demo.
+func serve(ctx context.Context, c config, s *servers, h *health, gauges *auditGauges, screen *screen, log *slog.Logger) error {
 	settings := host.Config{
 		Client: s.temporal, Polls: s.polls, Queue: queue.New(s.pool), Logger: log, PollBudget: c.pollBudget, IdleTimeout: c.workspaceIdle,
 		ExternalConcurrency: c.externalConcurrency, ExternalTaskQueuePerSecond: c.externalPerSecond,
@@ -69,6 +70,13 @@ func serve(ctx context.Context, c config, s *servers, h *health, screen *screen,
 	}
 	ctx, end := context.WithCancel(ctx)
 	defer end()
+	if c.auditInterval > 0 {
+		a := &auditor{queue: settings.Queue, temporal: s.temporal, interval: c.auditInterval, grace: operate.DefaultGrace, log: log, gauges: gauges}
+		var audits sync.WaitGroup
+		audits.Go(func() { a.run(ctx) })
+		defer audits.Wait() // its connection goes back to the pool before that is closed
+		defer end()
+	}
 	hosted, led := make(chan error, 1), make(chan error, 1)
 	go func() { hosted <- workers.Run(ctx) }()
 	go func() { led <- lead(ctx, c, s, workers, h, screen, log) }()

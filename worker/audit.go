@@ -1,0 +1,148 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"strconv"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/prometheus/client_golang/prometheus"
+	"go.temporal.io/sdk/client"
+
+	"sluice/internal/audit"
+	"sluice/internal/operate"
+	"sluice/queue"
+)
+
+const (
+	// auditIntervals is how many intervals an audit looks back: one that was missed, or broken off, is made up for.
+	auditIntervals = 3
+	// auditTimeout ends an audit that hangs on a server.
+	auditTimeout = 2 * time.Minute
+)
+
+// auditor audits the recent past every interval, if no other worker does, and publishes what it finds.
+type auditor struct {
+	queue           *queue.Queue
+	temporal        client.Client
+	interval, grace time.Duration
+	log             *slog.Logger
+	gauges          *auditGauges
+	known           map[violation]bool // by the last audit: each is logged once
+}
+
+type violation struct {
+	invariant int
+	item      uuid.UUID
+}
+
+// auditGauges are absent on a worker that does not audit.
+type auditGauges struct {
+	violations *prometheus.GaugeVec // by invariant, as docs/operations.md and starter audit number them
+	unchecked  *prometheus.GaugeVec
+	completed  *prometheus.GaugeVec // without labels, so that it can be absent
+	took       *prometheus.GaugeVec
+}
+
+func newAuditGauges(r prometheus.Registerer) *auditGauges {
+	gauge := func(name, help string, labels ...string) *prometheus.GaugeVec {
+		g := prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: name, Help: help}, labels)
+		r.MustRegister(g)
+		return g
+	}
+	return &auditGauges{
+		violations: gauge("sluice_audit_violations", "Violations that the last audit found.", "invariant"),
+		unchecked:  gauge("sluice_audit_unchecked", "1 where the last audit could not check all.", "invariant"),
+		completed:  gauge("sluice_audit_completed_timestamp_seconds", "When the last audit completed."),
+		took:       gauge("sluice_audit_duration_seconds", "How long the last audit took."),
+	}
+}
+
+// reset leaves no value behind.
+func (g *auditGauges) reset() {
+	for _, gauge := range []*prometheus.GaugeVec{g.violations, g.unchecked, g.completed, g.took} {
+		gauge.Reset()
+	}
+}
+
+// run audits until ctx ends. What goes wrong is logged; the worker goes on.
+func (a *auditor) run(ctx context.Context) {
+	var turn *queue.AuditTurn
+	defer func() {
+		if turn != nil {
+			turn.Release()
+		}
+	}()
+	tick := time.NewTicker(a.interval)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C: // one that passes during an audit is dropped: there are never two at once
+		}
+		var err error
+		if turn, err = a.hold(ctx, turn); err == nil && turn != nil {
+			err = a.audit(ctx)
+		}
+		if err != nil && ctx.Err() == nil {
+			a.log.Warn("cannot audit; will try again", "in", a.interval, "error", err)
+		}
+	}
+}
+
+// hold returns the turn if it is ours, still or from now on. Without it nothing is published here.
+func (a *auditor) hold(ctx context.Context, turn *queue.AuditTurn) (*queue.AuditTurn, error) {
+	ctx, cancel := context.WithTimeout(ctx, auditTimeout)
+	defer cancel()
+	if turn != nil && turn.Held(ctx) == nil {
+		return turn, nil
+	}
+	if turn != nil {
+		turn.Release()
+	}
+	turn, err := a.queue.TakeAuditTurn(ctx)
+	if turn == nil {
+		a.gauges.reset()
+		a.known = nil
+	}
+	return turn, err
+}
+
+func (a *auditor) audit(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, auditTimeout)
+	defer cancel()
+	began := time.Now()
+	report, err := operate.Audit(ctx, a.queue, func(context.Context) (client.Client, error) { return a.temporal, nil },
+		operate.AuditOptions{Since: auditIntervals * a.interval, Grace: a.grace})
+	if err != nil {
+		return err
+	}
+	a.publish(report, time.Since(began))
+	return nil
+}
+
+func (a *auditor) publish(report *audit.Report, took time.Duration) {
+	known := map[violation]bool{}
+	for _, f := range report.Findings {
+		invariant := strconv.Itoa(f.Invariant)
+		a.gauges.violations.WithLabelValues(invariant).Set(float64(f.Violations))
+		unchecked := 0.0
+		if len(f.Unchecked) > 0 {
+			unchecked = 1
+		}
+		a.gauges.unchecked.WithLabelValues(invariant).Set(unchecked)
+		for _, b := range f.Offenders {
+			v := violation{f.Invariant, b.ID}
+			if !a.known[v] && !known[v] {
+				a.log.Warn(fmt.Sprintf("audit: violated: %d %s", f.Invariant, f.Name), "item", b.ID, "what", b.What)
+			}
+			known[v] = true
+		}
+	}
+	a.known = known
+	a.gauges.completed.WithLabelValues().SetToCurrentTime()
+	a.gauges.took.WithLabelValues().Set(took.Seconds())
+}
