@@ -1,12 +1,15 @@
 package schema_test
 
 import (
+	"context"
 	"io/fs"
+	"sync/atomic"
 	"testing"
 	"testing/fstest"
 	"time"
 
 	"github.com/stretchr/testify/require"
+	"golang.org/x/sync/errgroup"
 
 	"sluice/schema"
 )
@@ -72,4 +75,45 @@ func TestAMigrationGivesUpBehindATransactionThatDoesNotEnd(t *testing.T) {
 	require.ErrorIs(t, err, schema.ErrLocked)
 	require.ErrorContains(t, err, "version:90000")
 	require.ErrorContains(t, err, "pg_stat_activity")
+}
+
+// Every process of a fleet that is deployed under load migrates. It is done once, and every enqueue meanwhile succeeds.
+func TestAFleetMigratesUnderLoad(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	ctx, stop := context.WithCancel(t.Context())
+	defer stop()
+	var enqueued atomic.Int64
+	var load, fleet errgroup.Group
+	for range 4 {
+		load.Go(func() error {
+			for ctx.Err() == nil {
+				if _, err := b.db.Exec(t.Context(), `SELECT sluice.enqueue($1, $2)`, b.workspace, b.definition); err != nil {
+					return err
+				}
+				enqueued.Add(1)
+			}
+			return nil
+		})
+	}
+	goesOn := func() {
+		before := enqueued.Load()
+		require.Eventually(t, func() bool { return enqueued.Load() > before+20 }, time.Minute, time.Millisecond)
+	}
+	goesOn()
+	build := nextBuild(t)
+	var applied atomic.Int64
+	for range 4 {
+		fleet.Go(func() error {
+			versions, err := schema.MigrateWith(t.Context(), b.db.Config().ConnString(), build, time.Minute)
+			applied.Add(int64(len(versions)))
+			return err
+		})
+	}
+	require.NoError(t, fleet.Wait())
+	goesOn()
+	stop()
+	require.NoError(t, load.Wait())
+	require.EqualValues(t, 1, applied.Load())
+	require.EqualValues(t, enqueued.Load(), one[int64](t, b.db, `SELECT count(*) FROM sluice.execution_queue WHERE extra IS NULL`))
 }

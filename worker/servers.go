@@ -108,10 +108,10 @@ func withoutPassword(c *pgx.ConnConfig) string {
 // checks are what /readyz asks of the servers.
 func (s *servers) checks() map[string]func(context.Context) error {
 	return map[string]func(context.Context) error{
-		"postgres": s.pool.Ping,
+		"postgres": func(ctx context.Context) error { return connect.Reason(s.pool.Ping(ctx)) },
 		"temporal": func(ctx context.Context) error {
 			_, err := s.temporal.CheckHealth(ctx, &client.CheckHealthRequest{})
-			return err
+			return connect.Reason(err)
 		},
 	}
 }

@@ -3,6 +3,7 @@ package connect_test
 import (
 	"context"
 	"crypto/tls"
+	"fmt"
 	"io"
 	"log/slog"
 	"net"
@@ -11,6 +12,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/stretchr/testify/require"
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/log"
@@ -203,4 +206,22 @@ func forward(t *testing.T, address, server string) {
 		go func() { _, _ = io.Copy(out, in); _ = out.Close() }()
 		go func() { _, _ = io.Copy(in, out); _ = in.Close() }()
 	}
+}
+
+func TestReasonIsOneLine(t *testing.T) {
+	t.Parallel()
+	require.NoError(t, connect.Reason(nil))
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	pool, err := pgxpool.New(ctx, "postgres://me:s3cret@"+closedPort(t)+"/db")
+	require.NoError(t, err)
+	defer pool.Close()
+	require.EqualError(t, connect.Reason(pool.Ping(ctx)), "connection refused")
+	lazy, err := client.NewLazyClient(options(closedPort(t), "default"))
+	require.NoError(t, err)
+	defer lazy.Close()
+	_, err = lazy.CheckHealth(ctx, &client.CheckHealthRequest{})
+	require.EqualError(t, connect.Reason(err), "connection refused")
+	require.EqualError(t, connect.Reason(fmt.Errorf("ask: %w", context.DeadlineExceeded)), "no answer in time")
+	require.EqualError(t, connect.Reason(&pgconn.PgError{Message: "the database system is starting up"}), "the database system is starting up")
 }

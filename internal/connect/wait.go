@@ -4,7 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
+
+	"github.com/jackc/pgx/v5/pgconn"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
 )
 
 // Wait says how long a server may take to answer.
@@ -86,4 +91,21 @@ func (w Wait) until(ctx context.Context, server, address string, attempt func(co
 func (w Wait) attemptTimeout(started time.Time) time.Duration {
 	left := w.Patience - time.Since(started)
 	return min(max(left, time.Second), attemptTimeout)
+}
+
+// Reason is the bare reason of an error of either server, in one line, for people: "connection refused". Nil for nil.
+func Reason(err error) error {
+	var pg *pgconn.PgError
+	switch {
+	case err == nil:
+		return nil
+	case errors.As(err, &pg):
+		return errors.New(pg.Message)
+	case status.Code(err) == codes.DeadlineExceeded:
+		return errors.New("no answer in time")
+	}
+	if reason := grpcReason(err); reason != "" {
+		return errors.New(strings.ReplaceAll(reason, "\n", "; "))
+	}
+	return err
 }
