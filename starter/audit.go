@@ -33,10 +33,10 @@ func (a *app) auditCommand() *cobra.Command {
 			"What looks wrong counts only if it still is after --grace, because something is always on its way between the\n" +
 			"two servers. A burst that takes longer than that to start counts under 4. The exit code is 1 when a violation\n" +
 			"was found; otherwise 4 when something could not be checked, for example because Temporal is down.",
-		Annotations: map[string]string{unbounded: "it reads every execution there is"},
+		Annotations: map[string]string{unbounded: "without --since it reads every execution there is"},
 	}
 	command.Flags().DurationVar(&options.Grace, "grace", operate.DefaultGrace, "how long something may be on its way")
-	command.Flags().DurationVar(&options.Since, "since", 0, "judge the claims of the last so long; 0 for all")
+	command.Flags().DurationVar(&options.Since, "since", 0, "look only at what is open or has happened in the last so long; 0 for all")
 	return a.does(command, func(ctx context.Context, _ []string) error {
 		switch {
 		case options.Grace <= 0:

@@ -26,7 +26,7 @@ func TestMigrate(t *testing.T) {
 	require.Equal(t, exitFailed, out.code)
 	require.Contains(t, out.stderr, "run: starter migrate")
 
-	require.Contains(t, c.ok("migrate"), fmt.Sprintf("schema sluice is now at version %d (%d migrations applied)", schema.Version(), schema.Version()))
+	require.Contains(t, c.ok("migrate"), fmt.Sprintf("schema sluice is now at version %d (", schema.Version()))
 	require.Contains(t, c.ok("migrate"), fmt.Sprintf("up to date at version %d", schema.Version()))
 	require.Empty(t, c.object("migrate")["applied"])
 	require.Empty(t, c.array("workspace", "list"))

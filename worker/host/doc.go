@@ -44,7 +44,7 @@
 //  2. With n workspaces at work and room for l, each is hosted again after at most ceil(n/l) turns.
 //  3. A workspace with work loses its worker only when its turn is over and another one waits for the place. A stop can
 //     lose a task that is just being handed over, which then comes again after the workflow task timeout (10 s), so
-//     what is idle goes first. The server setting frontend.enableCancelWorkerPollsOnShutdown closes that gap.
+//     what is idle goes first, and with Polls a worker takes no more tasks before it stops (polls.go).
 //  4. A workspace whose worker cannot be started delays nobody else.
 //  5. When Run returns, the workers are stopped, or ErrDrain says that ShutdownTimeout was too short.
 //
