@@ -13,7 +13,7 @@ import (
 )
 
 // Polls lets workers stop taking tasks before they stop. The SDK cancels its open polls, and a task that the server is
-// just handing to one of them is lost until its timeout: at 40 executions/s one or two with each worker that stops.
+// just handing to one of them is lost until its timeout: at 10 to 20 executions/s one or two with each worker that stops.
 // With Polls a worker that is to stop first begins no new poll; the open ones end with a last task each, which is done.
 // What is cancelled afterwards has waited in vain for a while, so hardly anything arrives in that instant.
 //
