@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"log/slog"
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -23,7 +24,12 @@ import (
 	"sluice/workflows"
 )
 
-func TestMain(m *testing.M) { devtest.Main(m) }
+func TestMain(m *testing.M) {
+	if config := os.Getenv(workerVariable); config != "" {
+		workerProcess(config) // see crash_process_test.go
+	}
+	devtest.Main(m)
+}
 
 // stack is a database and a namespace of its own, with a worker process in them.
 type stack struct {
@@ -32,6 +38,8 @@ type stack struct {
 	queue     *queue.Queue
 	pool      *pgxpool.Pool
 	client    client.Client
+	url       string // of the database
+	address   string // of Temporal
 	namespace string
 }
 
@@ -57,7 +65,7 @@ func newStack(t *testing.T) *stack {
 	pool, err := queue.DispatcherPool(ctx, url, 20)
 	require.NoError(t, err)
 	t.Cleanup(pool.Close)
-	return &stack{t: t, ctx: ctx, queue: queue.New(pool), pool: pool, client: c, namespace: namespace}
+	return &stack{t: t, ctx: ctx, queue: queue.New(pool), pool: pool, client: c, url: url, address: address, namespace: namespace}
 }
 
 // host runs a worker process until the returned function is called, or to the end of the test.

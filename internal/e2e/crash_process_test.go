@@ -1,0 +1,133 @@
+package e2e
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"os"
+	"os/exec"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/stretchr/testify/require"
+
+	"sluice/queue"
+	"sluice/worker/host"
+)
+
+// workerVariable holds the configuration of a worker process, in JSON; with it the test binary is one.
+const workerVariable = "SLUICE_TEST_WORKER"
+
+type workerConfig struct {
+	URL, Address, Namespace string
+	// DieAt is when the process kills itself, for example "after ClaimExecutions".
+	DieAt string
+}
+
+// workerProcess hosts workers until the failpoint, or until the test that started it is gone.
+func workerProcess(raw string) {
+	var config workerConfig
+	err := json.Unmarshal([]byte(raw), &config)
+	if err == nil {
+		go func() { // our standard input ends when the test's process does, however that ends
+			_, _ = io.Copy(io.Discard, os.Stdin)
+			os.Exit(3)
+		}()
+		err = hostUntilDeath(context.Background(), config)
+	}
+	fmt.Fprintln(os.Stderr, "worker process:", err)
+	os.Exit(2)
+}
+
+func hostUntilDeath(ctx context.Context, config workerConfig) error {
+	pool, err := queue.DispatcherPool(ctx, config.URL, 10)
+	if err != nil {
+		return err
+	}
+	when, name, _ := strings.Cut(config.DieAt, " ")
+	c, err := dial(config.Address, config.Namespace, func(ctx context.Context, s step, do func(context.Context) (any, error)) (any, error) {
+		if s.name != name {
+			return do(ctx)
+		}
+		switch when {
+		case "before":
+			die()
+		case "during":
+			go dieOnceParked(ctx, pool)
+		}
+		result, err := do(ctx)
+		if when == "after" && err == nil {
+			die()
+		}
+		return result, err
+	})
+	if err != nil {
+		return err
+	}
+	httpClient := &http.Client{}
+	if config.DieAt == duringCall {
+		httpClient.Transport = deadly{}
+	}
+	h, err := host.New(host.Config{Client: c, Queue: queue.New(pool), Logger: slog.New(slog.DiscardHandler),
+		PollInterval: 100 * time.Millisecond, HTTPClient: httpClient})
+	if err != nil {
+		return err
+	}
+	return h.Run(ctx)
+}
+
+// die is a death without a word: no deferred function, no flushed buffer, no goodbye to any server.
+func die() {
+	_ = syscall.Kill(os.Getpid(), syscall.SIGKILL)
+	select {} // until the signal is delivered
+}
+
+// dieOnceParked waits until AwaitWork has said that it listens.
+func dieOnceParked(ctx context.Context, pool interface {
+	QueryRow(context.Context, string, ...any) pgx.Row
+}) {
+	for {
+		var parked bool
+		if pool.QueryRow(ctx, `SELECT EXISTS (SELECT FROM sluice.parked)`).Scan(&parked) == nil && parked {
+			die()
+		}
+	}
+}
+
+// deadly lets a request through, and dies before its answer is read.
+type deadly struct{}
+
+func (deadly) RoundTrip(r *http.Request) (*http.Response, error) {
+	if _, err := http.DefaultTransport.RoundTrip(r); err != nil {
+		return nil, err
+	}
+	die()
+	return nil, nil
+}
+
+// killedAt runs a worker process and waits until it has killed itself.
+func (s *stack) killedAt(failpoint string) {
+	s.t.Helper()
+	config, err := json.Marshal(workerConfig{URL: s.url, Address: s.address, Namespace: s.namespace, DieAt: failpoint})
+	require.NoError(s.t, err)
+	executable, err := os.Executable()
+	require.NoError(s.t, err)
+	ctx, cancel := context.WithTimeoutCause(s.ctx, patience, fmt.Errorf("it never came to %q", failpoint))
+	defer cancel()
+	worker := exec.CommandContext(ctx, executable)
+	worker.Cancel = func() error { return worker.Process.Signal(syscall.SIGTERM) } // to be told from its own SIGKILL
+	worker.Env = append(os.Environ(), workerVariable+"="+string(config))
+	var output strings.Builder
+	worker.Stdout, worker.Stderr = &output, &output
+	_, err = worker.StdinPipe() // held open for as long as we live
+	require.NoError(s.t, err)
+	err = worker.Run()
+	require.NoError(s.t, context.Cause(ctx))
+	status, ok := worker.ProcessState.Sys().(syscall.WaitStatus)
+	require.True(s.t, ok && status.Signaled() && status.Signal() == syscall.SIGKILL, "it ended otherwise: %v\n%s", err, output.String())
+}
