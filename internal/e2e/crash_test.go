@@ -57,6 +57,7 @@ func TestAWorkerKilledAtAnyStepLosesNothing(t *testing.T) {
 			t.Run(crash.at, func(t *testing.T) {
 				s := newStack(t)
 				api := newEndpoint(t)
+				api.limit = "10s"
 				api.open()
 				definitions := s.callingWorkspaces(api, 2, 3)
 				ids := s.enqueueEach(definitions, 4)

@@ -21,6 +21,7 @@ import (
 // endpoint is what executions call: it counts the calls of each, and holds them until it is opened.
 type endpoint struct {
 	url   string
+	limit string // of one call, for those that die with their process
 	gate  chan struct{}
 	open  func()
 	mu    sync.Mutex
@@ -30,7 +31,7 @@ type endpoint struct {
 // newEndpoint is closed: who calls it waits, and so holds its slot.
 func newEndpoint(t *testing.T) *endpoint {
 	t.Helper()
-	e := &endpoint{gate: make(chan struct{}), calls: map[uuid.UUID]int{}}
+	e := &endpoint{limit: "1m", gate: make(chan struct{}), calls: map[uuid.UUID]int{}}
 	e.open = sync.OnceFunc(func() { close(e.gate) })
 	server := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 		execution, _, _ := strings.Cut(r.Header.Get("Idempotency-Key"), "/")
@@ -62,8 +63,7 @@ func (s *stack) callingWorkspaces(e *endpoint, limits ...int) []queue.Definition
 	var definitions []queue.Definition
 	for _, limit := range limits {
 		ws := s.workspace(s.tier(limit))
-		// The timeout is for calls that die with their process.
-		definitions = append(definitions, s.definition(ws.ID, node{kind: "http", config: `{"url":"` + e.url + `","method":"POST","timeout":"5s"}`}))
+		definitions = append(definitions, s.definition(ws.ID, node{kind: "http", config: `{"url":"` + e.url + `","method":"POST","timeout":"` + e.limit + `"}`}))
 	}
 	return definitions
 }

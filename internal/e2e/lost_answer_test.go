@@ -1,0 +1,167 @@
+package e2e
+
+import (
+	"context"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/stretchr/testify/require"
+	enumspb "go.temporal.io/api/enums/v1"
+	"go.temporal.io/api/serviceerror"
+
+	"sluice/internal/operate"
+	"sluice/queue"
+	"sluice/worker/host"
+	"sluice/workflows"
+)
+
+// starts makes a meddler that counts the starts of each workflow and answers as the test says.
+type starts struct {
+	mu     sync.Mutex
+	counts map[string]int
+	// answer is asked with the number of this start of the workflow, from 1.
+	answer func(nth int, id string, do func() (any, error)) (any, error)
+}
+
+func (a *starts) meddle(ctx context.Context, s step, do func(context.Context) (any, error)) (any, error) {
+	if s.name != stepStart {
+		return do(ctx)
+	}
+	a.mu.Lock()
+	if a.counts == nil {
+		a.counts = map[string]int{}
+	}
+	a.counts[s.workflow]++
+	nth := a.counts[s.workflow]
+	a.mu.Unlock()
+	return a.answer(nth, s.workflow, func() (any, error) { return do(ctx) })
+}
+
+func (a *starts) of(id uuid.UUID) int {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.counts[workflows.ExecutionID(id)]
+}
+
+// runMeddled starts a worker process with this meddler, and the dispatcher.
+func (s *stack) runMeddled(meddle meddler) {
+	s.t.Helper()
+	c := s.meddled(meddle)
+	s.host(func(config *host.Config) { config.Client = c })
+	s.dispatch(workflows.State{})
+}
+
+func TestAStartWhoseAnswerIsLostIsFoundAgain(t *testing.T) {
+	t.Parallel()
+	lost := map[string]error{
+		"unavailable":       serviceerror.NewUnavailable("connection reset"),
+		"deadline exceeded": serviceerror.NewDeadlineExceeded("slow"),
+		"context":           context.DeadlineExceeded,
+	}
+	for name, err := range lost {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := newStack(t)
+			api := newEndpoint(t)
+			ids := s.enqueueEach(s.callingWorkspaces(api, 2, 3), 4)
+			a := &starts{answer: func(nth int, _ string, do func() (any, error)) (any, error) {
+				run, doErr := do()
+				if nth == 1 && doErr == nil {
+					return nil, err
+				}
+				return run, doErr
+			}}
+			s.runMeddled(a.meddle)
+			// The endpoint is closed: who has been started runs on, and it is the next cycle that settles it.
+			s.awaitCount(5, `SELECT count(*) FROM sluice.slots WHERE dispatched`)
+			running, err := s.queue.Items(s.ctx, queue.Filter{Status: "RUNNING"})
+			require.NoError(t, err)
+			for _, item := range running {
+				require.Equal(t, 2, a.of(item.ID), "one start, and one that found it")
+			}
+			api.open()
+			s.completedOnce(ids)
+			for _, id := range ids {
+				require.Equal(t, 1, api.callsOf(id))
+			}
+			status, err := operate.Status(s.ctx, s.client)
+			require.NoError(t, err)
+			require.Zero(t, status.Totals.Requeued+status.Totals.Failed)
+		})
+	}
+}
+
+func TestAStartThatDoesNotReachTemporalIsNoAttempt(t *testing.T) {
+	t.Parallel()
+	unreached := map[string]error{
+		"unavailable":        serviceerror.NewUnavailable("connection refused"),
+		"resource exhausted": serviceerror.NewResourceExhausted(enumspb.RESOURCE_EXHAUSTED_CAUSE_RPS_LIMIT, "busy"),
+	}
+	for name, err := range unreached {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := newStack(t)
+			api := newEndpoint(t)
+			api.open()
+			ids := s.enqueueEach(s.callingWorkspaces(api, 2, 3), 2)
+			reachable := make(chan struct{})
+			a := &starts{answer: func(_ int, _ string, do func() (any, error)) (any, error) {
+				select {
+				case <-reachable:
+					return do()
+				default:
+					return nil, err
+				}
+			}}
+			s.runMeddled(a.meddle)
+			// More often than an item has attempts, all of them while the claims are held.
+			require.Eventually(t, func() bool { return a.of(ids[0]) > 3 }, patience, 10*time.Millisecond)
+			require.Equal(t, 4, s.count(`SELECT count(*) FROM sluice.workflow_executions WHERE status = 'CLAIMED' AND attempt_count = 0`))
+			require.Equal(t, 4, s.count(`SELECT count(*) FROM sluice.slots WHERE NOT dispatched`))
+			close(reachable)
+			s.completedOnce(ids)
+		})
+	}
+}
+
+func TestAStartThatIsRefusedCostsItsItemOnly(t *testing.T) {
+	t.Parallel()
+	s := newStack(t)
+	api := newEndpoint(t)
+	api.open()
+	ids := s.enqueueEach(s.callingWorkspaces(api, 1), 4)
+	refused, broken, shaky, fine := ids[0], ids[1], ids[2], ids[3]
+	a := &starts{answer: func(nth int, id string, do func() (any, error)) (any, error) {
+		switch {
+		case id == workflows.ExecutionID(refused):
+			return nil, serviceerror.NewInvalidArgument("blob size exceeds limit")
+		case id == workflows.ExecutionID(broken), id == workflows.ExecutionID(shaky) && nth == 1:
+			return nil, serviceerror.NewInternal("shard closed")
+		}
+		return do()
+	}}
+	s.runMeddled(a.meddle)
+
+	item := s.await(refused, "FAILED")
+	require.Equal(t, "start-refused", *item.Reason)
+	require.Equal(t, 1, a.of(refused), "nobody asks again")
+	s.await(fine, workflows.StatusCompleted)
+
+	item = s.await(shaky, workflows.StatusCompleted)
+	require.Equal(t, 1, item.AttemptCount)
+	require.Equal(t, 2, a.of(shaky))
+	waited := s.count(`SELECT (extract(epoch FROM claimed_at - created_at) * 1000)::int FROM sluice.workflow_executions WHERE id = $1`, shaky)
+	require.Greater(t, waited, 1500, "ms: the second start comes after 2 s, give or take a fifth")
+
+	item = s.await(broken, "FAILED")
+	require.Equal(t, "start-failed", *item.Reason)
+	require.Equal(t, 3, item.AttemptCount)
+	require.Equal(t, 3, a.of(broken))
+	require.Equal(t, 3, s.count(`SELECT count(*) FROM sluice.activity WHERE action = 'requeued'`), "two of the broken one, one of the shaky")
+	require.Zero(t, s.count(`SELECT count(*) FROM sluice.slots`))
+	s.ranOnce([]uuid.UUID{shaky, fine})
+	s.withinLimits()
+	s.audit()
+}
