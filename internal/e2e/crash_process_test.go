@@ -25,7 +25,7 @@ const workerVariable = "SLUICE_TEST_WORKER"
 
 type workerConfig struct {
 	URL, Address, Namespace string
-	// DieAt is when the process kills itself, for example "after ClaimExecutions".
+	// DieAt is when the process kills itself, for example "after ClaimExecutions"; empty: never.
 	DieAt string
 }
 
@@ -110,24 +110,33 @@ func (deadly) RoundTrip(r *http.Request) (*http.Response, error) {
 	return nil, nil
 }
 
-// killedAt runs a worker process and waits until it has killed itself.
-func (s *stack) killedAt(failpoint string) {
+// process starts a worker process with this failpoint, or none, which ends with the test at the latest.
+func (s *stack) process(failpoint string) (worker *exec.Cmd, output *strings.Builder) {
 	s.t.Helper()
 	config, err := json.Marshal(workerConfig{URL: s.url, Address: s.address, Namespace: s.namespace, DieAt: failpoint})
 	require.NoError(s.t, err)
 	executable, err := os.Executable()
 	require.NoError(s.t, err)
-	ctx, cancel := context.WithTimeoutCause(s.ctx, patience, fmt.Errorf("it never came to %q", failpoint))
-	defer cancel()
-	worker := exec.CommandContext(ctx, executable)
-	worker.Cancel = func() error { return worker.Process.Signal(syscall.SIGTERM) } // to be told from its own SIGKILL
+	worker, output = exec.Command(executable), &strings.Builder{}
 	worker.Env = append(os.Environ(), workerVariable+"="+string(config))
-	var output strings.Builder
-	worker.Stdout, worker.Stderr = &output, &output
-	_, err = worker.StdinPipe() // held open for as long as we live
+	worker.Stdout, worker.Stderr = output, output
+	alive, err := worker.StdinPipe()
 	require.NoError(s.t, err)
-	err = worker.Run()
-	require.NoError(s.t, context.Cause(ctx))
+	require.NoError(s.t, worker.Start())
+	s.t.Cleanup(func() {
+		_ = alive.Close()
+		_ = worker.Wait()
+	})
+	return worker, output
+}
+
+// killedAt runs a worker process and waits until it has killed itself.
+func (s *stack) killedAt(failpoint string) {
+	s.t.Helper()
+	worker, output := s.process(failpoint)
+	tooLate := time.AfterFunc(patience, func() { _ = worker.Process.Signal(syscall.SIGTERM) }) // to be told from its own SIGKILL
+	defer tooLate.Stop()
+	err := worker.Wait()
 	status, ok := worker.ProcessState.Sys().(syscall.WaitStatus)
-	require.True(s.t, ok && status.Signaled() && status.Signal() == syscall.SIGKILL, "it ended otherwise: %v\n%s", err, output.String())
+	require.True(s.t, ok && status.Signaled() && status.Signal() == syscall.SIGKILL, "it never came to %q: %v\n%s", failpoint, err, output.String())
 }
