@@ -18,6 +18,9 @@ import (
 	"sluice/workflows"
 )
 
+// faultPatience has room for several workflow task timeouts of 10 s in a row, on a machine that is busy with other tests.
+const faultPatience = 3 * patience
+
 // endpoint is what executions call: it counts the calls of each, and holds them until it is opened.
 type endpoint struct {
 	url   string
@@ -84,7 +87,9 @@ func (s *stack) enqueueEach(definitions []queue.Definition, n int) []uuid.UUID {
 // without an attempt that failed, within its workspace's limit, and that nothing is held any more.
 func (s *stack) completedOnce(ids []uuid.UUID) {
 	s.t.Helper()
-	s.awaitCount(len(ids), `SELECT count(*) FROM sluice.executions WHERE status = 'COMPLETED'`)
+	require.Eventually(s.t, func() bool {
+		return s.count(`SELECT count(*) FROM sluice.executions WHERE status = 'COMPLETED'`) == len(ids)
+	}, faultPatience, 20*time.Millisecond, "not all are completed")
 	require.Equal(s.t, len(ids), s.count(`SELECT count(*) FROM sluice.workflow_executions WHERE id = ANY ($1)`, ids))
 	require.Equal(s.t, len(ids), s.count(`SELECT count(*) FROM sluice.queue_items`))
 	require.Zero(s.t, s.count(`SELECT sum(attempt_count) FROM sluice.workflow_executions`), "failed starts")
