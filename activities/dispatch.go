@@ -20,7 +20,7 @@ import (
 // and settles each: DISPATCHED, back to PENDING with backoff, or FAILED with its reason. What Temporal gave no answer
 // for stays claimed: the next call asks again, and finds the workflow if it was started after all.
 func (a *Activities) DispatchExecutions(ctx context.Context, r workflows.DispatchRequest) (workflows.DispatchResult, error) {
-	claims, err := a.queue.Undispatched(ctx, workflows.MaxBatchSize)
+	fence, claims, err := a.queue.BeginDispatch(ctx, queue.Fence{Shard: r.Shard, Epoch: r.Epoch, Cycle: r.Cycle}, workflows.MaxBatchSize)
 	if err != nil {
 		return workflows.DispatchResult{}, temporalError(err)
 	}
@@ -30,7 +30,6 @@ func (a *Activities) DispatchExecutions(ctx context.Context, r workflows.Dispatc
 		return result, temporalError(err)
 	}
 	if len(b.failed) > 0 {
-		fence := queue.Fence{Shard: r.Shard, Epoch: r.Epoch, Cycle: r.Cycle}
 		requeued, err := a.queue.Requeue(ctx, fence, b.failed, retryPolicy(r.Retry))
 		if err != nil {
 			return result, temporalError(err)

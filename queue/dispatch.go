@@ -3,8 +3,10 @@ package queue
 import (
 	"context"
 	"encoding/json"
+	"errors"
 
 	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
 )
 
 // Claim is an item that holds a slot and waits for its workflow to be started.
@@ -24,23 +26,47 @@ type Claim struct {
 	Attempt        int // failed starts so far
 }
 
+// BeginDispatch returns the fence of a new dispatch, which every later one overtakes: another process may do the same
+// step again while the first is still at it. With it come the claims to start, as Undispatched returns them. ErrFenced
+// says that another run owns the shard.
+func (q *Queue) BeginDispatch(ctx context.Context, fence Fence, limit int) (Fence, []Claim, error) {
+	var claims []Claim
+	batch := &pgx.Batch{}
+	batch.Queue(`UPDATE sluice.dispatchers SET dispatch = dispatch + 1 WHERE shard = $1 AND epoch = $2 RETURNING dispatch`,
+		fence.Shard, fence.Epoch).QueryRow(func(row pgx.Row) error {
+		err := row.Scan(&fence.Dispatch)
+		if errors.Is(err, pgx.ErrNoRows) {
+			return ErrFenced
+		}
+		return err
+	})
+	batch.Queue(undispatchedSQL, limit).Query(func(rows pgx.Rows) (err error) {
+		claims, err = pgx.CollectRows(rows, pgx.RowToStructByName[Claim])
+		return err
+	})
+	err := q.pool.SendBatch(ctx, batch).Close()
+	return fence, claims, wrap(err, "begin dispatch")
+}
+
 // Undispatched returns what is claimed and not dispatched, oldest claim first, whichever run claimed it: a dispatcher
 // takes up what its predecessor left at once.
 func (q *Queue) Undispatched(ctx context.Context, limit int) ([]Claim, error) {
-	claims, err := collect[Claim](ctx, q.pool, `
-		SELECT e.id AS execution_id, e.workspace_id, w.name AS workspace_name, w.plan, t.weight,
-		       e.workflow_definition_id AS definition_id, d.name AS definition_name, e.workflow_version_id AS version_id,
-		       v.version_number, v.workflow, i.input, e.priority::int, e.attempt_count AS attempt
-		FROM sluice.slots s
-		JOIN sluice.workflow_executions e ON e.id = s.execution_id AND e.status = 'CLAIMED'
-		JOIN sluice.execution_inputs i ON i.execution_id = e.id
-		LEFT JOIN sluice.workspaces w ON w.id = e.workspace_id
-		LEFT JOIN sluice.tiers t ON t.plan = w.plan
-		LEFT JOIN sluice.workflow_definitions d ON d.id = e.workflow_definition_id
-		LEFT JOIN sluice.workflow_definition_versions v ON v.id = e.workflow_version_id
-		WHERE NOT s.dispatched ORDER BY s.claimed_at LIMIT $1`, limit)
+	claims, err := collect[Claim](ctx, q.pool, undispatchedSQL, limit)
 	return claims, wrap(err, "read undispatched claims")
 }
+
+const undispatchedSQL = `
+	SELECT e.id AS execution_id, e.workspace_id, w.name AS workspace_name, w.plan, t.weight,
+	       e.workflow_definition_id AS definition_id, d.name AS definition_name, e.workflow_version_id AS version_id,
+	       v.version_number, v.workflow, i.input, e.priority::int, e.attempt_count AS attempt
+	FROM sluice.slots s
+	JOIN sluice.workflow_executions e ON e.id = s.execution_id AND e.status = 'CLAIMED'
+	JOIN sluice.execution_inputs i ON i.execution_id = e.id
+	LEFT JOIN sluice.workspaces w ON w.id = e.workspace_id
+	LEFT JOIN sluice.tiers t ON t.plan = w.plan
+	LEFT JOIN sluice.workflow_definitions d ON d.id = e.workflow_definition_id
+	LEFT JOIN sluice.workflow_definition_versions v ON v.id = e.workflow_version_id
+	WHERE NOT s.dispatched ORDER BY s.claimed_at LIMIT $1`
 
 // Started says that the workflow of an execution exists.
 type Started struct {

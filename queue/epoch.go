@@ -12,6 +12,8 @@ type Fence struct {
 	Shard int
 	Epoch int64
 	Cycle int64
+	// Dispatch is the number that BeginDispatch gave; zero stands for any.
+	Dispatch int64
 }
 
 // OpenEpoch makes the run the owner of the shard and returns its fencing token. Opening again with the same run id

@@ -2,6 +2,7 @@ package queue_test
 
 import (
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sync/errgroup"
@@ -131,5 +132,35 @@ func TestConcurrentClaimersWithTheSameGrantsStayBelowTheCap(t *testing.T) {
 			b.end(t, id, "COMPLETED")
 		}
 	}
+	b.checkInvariants(t)
+}
+
+// Two processes do the same dispatch of the same run: whoever began it first may no longer undo what the other starts.
+func TestADispatchIsOvertakenByTheNext(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	id := b.enqueue(t, b.item())
+	b.claim(t, 1)
+	begin := func(f queue.Fence) queue.Fence {
+		f, claims, err := b.dispatcher.BeginDispatch(t.Context(), f, 10)
+		require.NoError(t, err)
+		require.Len(t, claims, 1)
+		require.Equal(t, id, claims[0].ExecutionID)
+		return f
+	}
+	first, second := begin(b.fence), begin(b.fence)
+	policy := queue.RetryPolicy{MaxAttempts: 3, Backoff: time.Millisecond, MaxBackoff: time.Millisecond}
+	undone, err := b.dispatcher.Requeue(t.Context(), first, []queue.FailedStart{failedStart(id)}, policy)
+	require.NoError(t, err)
+	require.Equal(t, queue.Requeued{}, undone)
+	require.Equal(t, "CLAIMED", b.view(t, id).Status)
+	undone, err = b.dispatcher.Requeue(t.Context(), second, []queue.FailedStart{failedStart(id)}, policy)
+	require.NoError(t, err)
+	require.Equal(t, queue.Requeued{Pending: 1}, undone)
+
+	old := b.fence
+	b.openEpoch(t, "successor")
+	_, _, err = b.dispatcher.BeginDispatch(t.Context(), old, 10)
+	require.ErrorIs(t, err, queue.ErrFenced)
 	b.checkInvariants(t)
 }

@@ -30,7 +30,8 @@ type Requeued struct {
 }
 
 // Requeue undoes claims whose start failed: the slot is free again and the item goes back to PENDING with backoff and
-// jitter, or ends FAILED. It is fenced: a dispatcher that has been overtaken leaves the claims to its successor.
+// jitter, or ends FAILED. It is fenced: a dispatcher that has been overtaken leaves the claims to its
+// successor, and a dispatch to the one that was begun after it.
 func (q *Queue) Requeue(ctx context.Context, fence Fence, failed []FailedStart, policy RetryPolicy) (Requeued, error) {
 	ids, reasons, errs, permanent := make([]uuid.UUID, len(failed)), make([]string, len(failed)), make([]string, len(failed)), make([]bool, len(failed))
 	for i, f := range failed {
@@ -39,13 +40,13 @@ func (q *Queue) Requeue(ctx context.Context, fence Fence, failed []FailedStart, 
 	var r Requeued
 	err := q.pool.QueryRow(ctx, `
 		WITH fence AS (
-			SELECT FROM sluice.dispatchers WHERE shard = $1 AND epoch = $2 AND cycle <= $3 FOR SHARE
+			SELECT FROM sluice.dispatchers WHERE shard = $1 AND epoch = $2 AND cycle <= $3 AND $12::bigint IN (0, dispatch) FOR SHARE
 		), failed AS (
 			SELECT f.* FROM fence CROSS JOIN unnest($4::uuid[], $5::text[], $6::text[], $7::bool[]) AS f (id, reason, error, permanent)
 		)`+undoClaimSQL+`
 		SELECT (SELECT count(*) FROM pending), (SELECT count(*) FROM refused)`,
 		fence.Shard, fence.Epoch, fence.Cycle, ids, reasons, errs, permanent,
-		policy.MaxAttempts, policy.Backoff, policy.MaxBackoff, policy.Jitter).Scan(&r.Pending, &r.Failed)
+		policy.MaxAttempts, policy.Backoff, policy.MaxBackoff, policy.Jitter, fence.Dispatch).Scan(&r.Pending, &r.Failed)
 	return r, wrap(err, "requeue failed starts")
 }
 

@@ -101,7 +101,7 @@ func (s *stack) facts() (facts string, err error) {
 			UNION ALL SELECT concat_ws(' ', 'slot', execution_id, epoch, cycle, claimed_at, dispatched) FROM sluice.slots
 			UNION ALL SELECT concat_ws(' ', 'pending', x.xmin, x) FROM sluice.execution_queue x
 			UNION ALL SELECT concat_ws(' ', 'refused', x.xmin, x) FROM sluice.refused_items x
-			UNION ALL SELECT concat_ws(' ', 'epoch', x.xmin, x) FROM sluice.dispatchers x
+			UNION ALL SELECT concat_ws(' ', 'epoch', epoch, cycle, run_id) FROM sluice.dispatchers -- a dispatch numbers itself each time
 			UNION ALL SELECT concat_ws(' ', 'bell', x.xmin, x) FROM sluice.doorbell x
 		) AS all_of_them (fact)`).Scan(&facts)
 	return facts, err

@@ -47,7 +47,7 @@ func TestStartIsFoundAndNotRepeated(t *testing.T) {
 	described, err := c.DescribeWorkflowExecution(t.Context(), workflows.DispatcherID, "")
 	require.NoError(t, err)
 	require.Equal(t, workflows.TaskQueueDefault, described.GetExecutionConfig().GetTaskQueue().GetName())
-	require.Equal(t, 5*time.Second, described.GetExecutionConfig().GetDefaultWorkflowTaskTimeout().AsDuration())
+	require.Equal(t, 3*time.Second, described.GetExecutionConfig().GetDefaultWorkflowTaskTimeout().AsDuration())
 	require.Zero(t, described.GetExecutionConfig().GetWorkflowExecutionTimeout().AsDuration())
 
 	attributes, err := c.OperatorService().ListSearchAttributes(t.Context(), &operatorservice.ListSearchAttributesRequest{Namespace: namespace})

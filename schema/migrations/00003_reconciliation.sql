@@ -6,6 +6,9 @@ ALTER TABLE sluice.slots ADD COLUMN unserved_since timestamptz;
 COMMENT ON COLUMN sluice.slots.unserved_since IS
     'Since when a workflow task of this execution waits on its task queue without a worker that takes it; null: none does.';
 
+-- Two processes may do the same step of the same run: only the dispatch that was begun last may undo claims.
+ALTER TABLE sluice.dispatchers ADD COLUMN dispatch bigint NOT NULL DEFAULT 0;
+
 -- One row: executions that were closed or started before this moment, by Temporal's visibility, have been looked at.
 CREATE TABLE sluice.reconciliation (
     singleton  boolean PRIMARY KEY DEFAULT true CHECK (singleton),
