@@ -1,0 +1,187 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	commonpb "go.temporal.io/api/common/v1"
+	enumspb "go.temporal.io/api/enums/v1"
+	"go.temporal.io/api/workflowservice/v1"
+
+	"sluice/internal/chaos/cluster"
+	"sluice/internal/chaos/plan"
+	"sluice/workflows"
+)
+
+// onWorker chooses a worker that no other fault acts on, and hurts it. hurt releases it when it is whole again.
+func (c *chaos) onWorker(choose func(context.Context, plan.Fault) (*cluster.Worker, func(), error),
+	hurt func(ctx context.Context, f plan.Fault, w *cluster.Worker, release func()) (aftermath, error)) injector {
+	return func(ctx context.Context, f plan.Fault) (aftermath, error) {
+		w, release, err := choose(ctx, f)
+		if err != nil {
+			return aftermath{}, err
+		}
+		a, err := hurt(ctx, f, w, release)
+		a.target = partWorker(w)
+		return a, err
+	}
+}
+
+// anyWorker takes one of those that are free.
+func (c *chaos) anyWorker(ctx context.Context, f plan.Fault) (*cluster.Worker, func(), error) {
+	all := c.cluster.Workers
+	for deadline := time.Now().Add(claimPatience); time.Now().Before(deadline); {
+		for n := range all {
+			w := all[(f.Choice+uint64(n))%uint64(len(all))]
+			if release, ok := c.claims.try(partWorker(w)); ok {
+				return w, release, nil
+			}
+		}
+		if err := sleep(ctx, claimLook); err != nil {
+			return nil, nil, err
+		}
+	}
+	return nil, nil, fmt.Errorf("no worker has been free for %s", claimPatience)
+}
+
+// dispatchersWorker takes the one that ran the dispatcher's last workflow task.
+func (c *chaos) dispatchersWorker(ctx context.Context, _ plan.Fault) (*cluster.Worker, func(), error) {
+	last := errors.New("nobody was asked")
+	for deadline := time.Now().Add(claimPatience); time.Now().Before(deadline); {
+		var pid int
+		if pid, last = c.dispatchersPID(ctx); last == nil {
+			last = fmt.Errorf("pid %d is no free worker's", pid)
+			for _, w := range c.cluster.Workers {
+				if w.PID() != pid {
+					continue
+				}
+				if release, ok := c.claims.try(partWorker(w)); ok {
+					return w, release, nil
+				}
+			}
+		}
+		if err := sleep(ctx, claimLook); err != nil {
+			return nil, nil, err
+		}
+	}
+	return nil, nil, fmt.Errorf("the dispatcher's worker: %w", last)
+}
+
+// dispatchersPID reads it from the identity of the newest workflow task, which the SDK makes of pid@host@.
+func (c *chaos) dispatchersPID(ctx context.Context) (int, error) {
+	ctx, cancel := context.WithTimeout(ctx, lookTimeout)
+	defer cancel()
+	page, err := c.client.WorkflowService().GetWorkflowExecutionHistoryReverse(ctx, &workflowservice.GetWorkflowExecutionHistoryReverseRequest{
+		Namespace: c.cluster.Namespace, Execution: &commonpb.WorkflowExecution{WorkflowId: workflows.DispatcherID}, MaximumPageSize: 100})
+	if err != nil {
+		return 0, fmt.Errorf("read the dispatcher's history: %w", err)
+	}
+	for _, event := range page.GetHistory().GetEvents() {
+		if event.GetEventType() == enumspb.EVENT_TYPE_WORKFLOW_TASK_STARTED {
+			pid, _, _ := strings.Cut(event.GetWorkflowTaskStartedEventAttributes().GetIdentity(), "@")
+			return strconv.Atoi(pid)
+		}
+	}
+	return 0, errors.New("the dispatcher has had no workflow task lately")
+}
+
+// killWorker measures from the kill: others take over.
+func (c *chaos) killWorker(ctx context.Context, f plan.Fault, w *cluster.Worker, release func()) (aftermath, error) {
+	heal := c.weather.breaks(f.Number)
+	w.Kill()
+	a := aftermath{since: time.Now()}
+	c.background.Go(func() {
+		defer release()
+		defer heal()
+		_ = sleep(ctx, f.For)
+		c.startWorker(ctx, w, heal)
+	})
+	return a, nil
+}
+
+// stopWorker measures from the signal: others take over while it drains.
+func (c *chaos) stopWorker(ctx context.Context, f plan.Fault, w *cluster.Worker, release func()) (aftermath, error) {
+	heal := c.weather.breaks(f.Number)
+	a := aftermath{since: time.Now()}
+	c.background.Go(func() {
+		defer release()
+		defer heal()
+		if err := w.Stop(); err != nil {
+			c.violated(promiseLives, partWorker(w), "%v", err)
+		}
+		_ = sleep(ctx, f.For)
+		c.startWorker(ctx, w, heal)
+	})
+	return a, nil
+}
+
+// startWorker calls started when the process runs, and returns when it is ready.
+func (c *chaos) startWorker(ctx context.Context, w *cluster.Worker, started func()) {
+	if ctx.Err() != nil {
+		return
+	}
+	if err := w.Start(); err != nil {
+		c.violated(promiseLives, partWorker(w), "%v", err)
+		return
+	}
+	started()
+	ready, cancel := context.WithTimeout(ctx, recoveryLimit)
+	defer cancel()
+	if err := w.AwaitReady(ready); err != nil && ctx.Err() == nil {
+		c.say("%v", err) // servers may be away meanwhile; who has died is noticed by keepAlive
+	}
+}
+
+// freezeWorker measures from the moment it goes on.
+func (c *chaos) freezeWorker(ctx context.Context, f plan.Fault, w *cluster.Worker, release func()) (aftermath, error) {
+	defer release()
+	heal := c.weather.breaks(f.Number)
+	defer heal()
+	if err := w.Freeze(); err != nil {
+		return aftermath{}, err
+	}
+	_ = sleep(ctx, f.For)
+	return aftermath{since: time.Now()}, w.Thaw()
+}
+
+func toPostgres(w *cluster.Worker) *cluster.Proxy { return w.Postgres }
+func toTemporal(w *cluster.Worker) *cluster.Proxy { return w.Temporal }
+func cut(p *cluster.Proxy)                        { p.Cut() }
+func stall(p *cluster.Proxy)                      { p.Stall() }
+
+// disturb does something to a worker's way to a server, and measures from its end.
+func disturb(c *chaos, way func(*cluster.Worker) *cluster.Proxy, how func(*cluster.Proxy)) func(context.Context, plan.Fault, *cluster.Worker, func()) (aftermath, error) {
+	return func(ctx context.Context, f plan.Fault, w *cluster.Worker, release func()) (aftermath, error) {
+		defer release()
+		heal := c.weather.breaks(f.Number)
+		defer heal()
+		how(way(w))
+		_ = sleep(ctx, f.For)
+		way(w).Heal()
+		return aftermath{since: time.Now()}, nil
+	}
+}
+
+// keepAlive starts workers again that have ended without having been told to, which none should.
+func (c *chaos) keepAlive(ctx context.Context) {
+	for sleep(ctx, time.Second) == nil {
+		for _, w := range c.cluster.Workers {
+			if w.Died() == nil {
+				continue
+			}
+			release, ok := c.claims.try(partWorker(w))
+			if !ok {
+				continue
+			}
+			if err := w.Died(); err != nil {
+				c.violated(promiseLives, partWorker(w), "%v", err)
+				c.startWorker(ctx, w, func() {})
+			}
+			release()
+		}
+	}
+}

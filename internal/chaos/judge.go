@@ -1,0 +1,147 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	enumspb "go.temporal.io/api/enums/v1"
+	workflowpb "go.temporal.io/api/workflow/v1"
+	"go.temporal.io/api/workflowservice/v1"
+	"go.temporal.io/sdk/client"
+
+	"sluice/internal/chaos/ledger"
+	"sluice/internal/operate"
+	"sluice/workflows"
+)
+
+const (
+	auditGrace = 3 * time.Second
+	listPage   = 1000
+)
+
+// summary is what the report tells beside recoveries and violations.
+type summary struct {
+	tickets  ledger.Counts
+	statuses map[string]int // items by how they ended
+	runs     int            // of execution workflows, in Temporal
+	checked  map[string]int64
+	replayed map[string]int // histories by workflow type
+	notes    []string
+	peak     int64 // the longest backlog
+}
+
+// neverStarted is put before the status of an item that ended without an execution.
+const neverStarted = "never started and "
+
+// count adds an item.
+func (s summary) count(f ledger.Fact) {
+	status := f.Status
+	if f.Reason != "" {
+		status = neverStarted + status
+	}
+	s.statuses[status]++
+}
+
+// executions counts the items that were started.
+func (s summary) executions() (n int) {
+	for status, count := range s.statuses {
+		if !strings.HasPrefix(status, neverStarted) {
+			n += count
+		}
+	}
+	return n
+}
+
+// judge looks at the system from the outside, once it has come to rest.
+func (c *chaos) judge(ctx context.Context) (summary, error) {
+	s := summary{statuses: map[string]int{}, checked: map[string]int64{}, tickets: c.ledger.Counts()}
+	c.say("auditing")
+	report, err := operate.Audit(ctx, c.queue, func(context.Context) (client.Client, error) { return c.client, nil }, operate.AuditOptions{Grace: auditGrace})
+	if err != nil {
+		return s, err
+	}
+	for _, f := range report.Findings {
+		s.checked[f.Name] = f.Checked
+		for _, b := range f.Offenders {
+			c.violated(f.Name, b.ID.String(), "%s", b.What)
+		}
+		for range f.Violations - int64(len(f.Offenders)) {
+			c.violated(f.Name, "", "one more than the audit names")
+		}
+		for _, why := range f.Unchecked {
+			c.violated(f.Name, "", "could not be checked: %s", why)
+		}
+		s.notes = append(s.notes, f.Notes...)
+	}
+	facts, err := c.facts(ctx)
+	if err != nil {
+		return s, err
+	}
+	for _, f := range facts {
+		s.count(f)
+	}
+	runs, err := c.runs(ctx)
+	if err != nil {
+		return s, err
+	}
+	s.runs = len(runs)
+	for _, v := range c.ledger.Judge(facts, runs) {
+		c.violated(v.Promise, v.ID, "%s", v.What)
+	}
+	s.replayed, err = c.replay(ctx)
+	return s, err
+}
+
+// facts are all items, wherever they are.
+func (c *chaos) facts(ctx context.Context) ([]ledger.Fact, error) {
+	rows, err := c.pool.Query(ctx, `
+		SELECT i.id, i.workspace_id AS workspace, i.workflow_definition_id AS definition, coalesce((i.input ->> 'ticket')::int, -1) AS ticket,
+		       coalesce(x.status, i.status) AS status,
+		       coalesce(r.reason, '') AS reason
+		FROM sluice.queue_items i LEFT JOIN sluice.executions x ON x.id = i.execution_id LEFT JOIN sluice.refused_items r ON r.id = i.id`)
+	if err != nil {
+		return nil, fmt.Errorf("read all items: %w", err)
+	}
+	facts, err := pgx.CollectRows(rows, pgx.RowToStructByName[ledger.Fact])
+	if err != nil {
+		return nil, fmt.Errorf("read all items: %w", err)
+	}
+	return facts, nil
+}
+
+// runs are all runs of execution workflows, whatever their type, as visibility lists them.
+func (c *chaos) runs(ctx context.Context) ([]ledger.Run, error) {
+	infos, err := c.list(ctx, fmt.Sprintf("WorkflowId STARTS_WITH '%s'", "execution-"))
+	if err != nil {
+		return nil, err
+	}
+	var runs []ledger.Run
+	for _, info := range infos {
+		id, ok := workflows.ParseExecutionID(info.GetExecution().GetWorkflowId())
+		if !ok {
+			c.violated(ledger.NoGhosts, info.GetExecution().GetWorkflowId(), "Temporal has a workflow of an id that is no execution's")
+			continue
+		}
+		runs = append(runs, ledger.Run{ID: id, RunID: info.GetExecution().GetRunId(), Open: info.GetStatus() == enumspb.WORKFLOW_EXECUTION_STATUS_RUNNING})
+	}
+	return runs, nil
+}
+
+// list reads all pages of a visibility query.
+func (c *chaos) list(ctx context.Context, query string) ([]*workflowpb.WorkflowExecutionInfo, error) {
+	var all []*workflowpb.WorkflowExecutionInfo
+	request := &workflowservice.ListWorkflowExecutionsRequest{Query: query, PageSize: listPage}
+	for {
+		page, err := c.client.ListWorkflow(ctx, request)
+		if err != nil {
+			return nil, fmt.Errorf("list workflows where %s: %w", query, err)
+		}
+		all = append(all, page.GetExecutions()...)
+		if request.NextPageToken = page.GetNextPageToken(); len(request.NextPageToken) == 0 {
+			return all, nil
+		}
+	}
+}

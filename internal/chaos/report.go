@@ -1,0 +1,121 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"sluice/internal/audit"
+	"sluice/internal/chaos/ledger"
+	"sluice/internal/chaos/plan"
+)
+
+// most is how many violations of one promise the report names.
+const most = 20
+
+// report writes what was done and found, in Markdown.
+func (c *chaos) report(out io.Writer, s summary) {
+	p := func(format string, args ...any) { _, _ = fmt.Fprintf(out, format+"\n", args...) }
+	p("## Chaos run\n")
+	p("    %s\n", c.command())
+	c.reportFaults(p)
+	c.reportTotals(p, s)
+	c.reportPromises(p, s)
+	p("chaos: %d faults, %d executions, %d violations", len(c.recoveries), s.executions(), len(c.violations))
+}
+
+// command repeats this run.
+func (c *chaos) command() string {
+	words := fmt.Sprintf("go run ./internal/chaos --seed %d --duration %s --workers %d --rate %g", c.seed, c.duration, c.workers, c.rate)
+	if len(c.kinds) > 0 {
+		list := make([]string, len(c.kinds))
+		for i, kind := range c.kinds {
+			list[i] = string(kind)
+		}
+		words += " --kinds " + strings.Join(list, ",")
+	}
+	return words
+}
+
+func (c *chaos) reportFaults(p func(string, ...any)) {
+	p("| fault | injected | recovered | violations | over 10 s | median | p99 | worst | in other outages |")
+	p("|---|---:|---:|---:|---:|---:|---:|---:|---:|")
+	line := func(name string, r row) {
+		p("| %s | %d | %d | %d | %d | %s | %s | %s | %d |", name, r.injected, r.recovered, r.injected-r.recovered, r.late,
+			seconds(r.median), seconds(r.p99), seconds(r.worst), r.restarted)
+	}
+	for _, kind := range plan.Kinds() {
+		of := slices.DeleteFunc(slices.Clone(c.recoveries), func(r recovery) bool { return r.fault.Kind != kind })
+		if len(of) > 0 {
+			line(string(kind), rowOf(of))
+		}
+	}
+	line("**all**", rowOf(c.recoveries))
+	p("\nRecovery is the time from the moment the parts are back until a probe has run from the queue to its outcome and the")
+	p("fault's victim, if it has one, holds a slot no longer (after a reset: exactly while its workflow is open). An outage of")
+	p("another fault in between starts the clock again: so often as the last column says.\n")
+	for _, kind := range slices.Sorted(maps.Keys(c.skipped)) {
+		p("- %s was not injected %d times: there was nobody to do it to", kind, c.skipped[kind])
+	}
+}
+
+func (c *chaos) reportTotals(p func(string, ...any), s summary) {
+	p("| | |")
+	p("|---|---|")
+	p("| seed, duration | %d, %s |", c.seed, c.duration)
+	p("| requests | %d: %d acknowledged, %d rolled back, %d without an answer |", s.tickets.Issued, s.tickets.Acknowledged, s.tickets.RolledBack, s.tickets.Unanswered)
+	var statuses []string
+	for _, status := range slices.Sorted(maps.Keys(s.statuses)) {
+		statuses = append(statuses, fmt.Sprintf("%d %s", s.statuses[status], status))
+	}
+	p("| items | %s |", strings.Join(statuses, ", "))
+	p("| executions | %d, with %d runs in Temporal |", s.executions(), s.runs)
+	var replayed []string
+	for _, kind := range slices.Sorted(maps.Keys(s.replayed)) {
+		replayed = append(replayed, fmt.Sprintf("%d %s", s.replayed[kind], kind))
+	}
+	p("| histories replayed | %s |", strings.Join(replayed, ", "))
+	p("| longest backlog | %d |\n", s.peak)
+}
+
+// reportPromises has a line for each promise, and the offenders.
+func (c *chaos) reportPromises(p func(string, ...any), s summary) {
+	var promises []string
+	for _, f := range audit.NewReport(time.Time{}).Findings {
+		promises = append(promises, f.Name)
+	}
+	promises = append(append(promises, ledger.Promises()...), promiseRecovers, promiseReplays, promiseLives, promiseAnswers)
+	of := map[string][]ledger.Violation{}
+	for _, v := range c.violations {
+		of[v.Promise] = append(of[v.Promise], v)
+	}
+	p("| promise | violations |")
+	p("|---|---:|")
+	for _, promise := range promises {
+		p("| %s | %d |", promise, len(of[promise]))
+	}
+	p("")
+	for _, promise := range promises {
+		if len(of[promise]) == 0 {
+			continue
+		}
+		p("%s:\n", promise)
+		for _, v := range of[promise][:min(most, len(of[promise]))] {
+			p("- `%s` %s", v.ID, strings.ReplaceAll(v.What, "\n", " "))
+		}
+		p("")
+	}
+	for _, note := range s.notes {
+		p("Note: %s\n", note)
+	}
+}
+
+func seconds(d time.Duration) string {
+	if d == 0 {
+		return ""
+	}
+	return fmt.Sprintf("%.1f s", d.Seconds())
+}
