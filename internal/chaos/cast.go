@@ -22,6 +22,7 @@ const (
 	nodeNoop    = "noop"
 	nodeBlink   = "blink"   // a short delay
 	nodeNap     = "nap"     // long enough to be hurt while it runs
+	nodeDoze    = "doze"    // longer than a recovery may take
 	nodeCall    = "call"    // an endpoint that sometimes fails
 	nodeFail    = "fail"    // an endpoint that is not there: the execution fails
 	nodeDiamond = "diamond" // two branches that join
@@ -122,6 +123,7 @@ func definitions(endpoint string) []graph {
 		{Name: nodeNoop, Nodes: []node{step("noop", nil)}},
 		{Name: nodeBlink, Nodes: []node{delay("30ms")}},
 		{Name: nodeNap, Nodes: []node{delay("3s")}},
+		{Name: nodeDoze, Nodes: []node{delay("20s")}},
 		{Name: nodeCall, Nodes: []node{call("/work")}},
 		{Name: nodeFail, Nodes: []node{call("/nothing")}},
 		{Name: nodeDiamond, Nodes: []node{top, left, right, step("noop", nil, left, right)}},

@@ -20,14 +20,15 @@ import (
 // victimPatience is how long to look for an execution to hurt.
 const victimPatience = time.Minute
 
-// The load's naps are long enough to be hurt while they run.
+// The load's naps are long enough to be hurt while they run. A doze that is reset is open again for longer than its slot
+// may be missing.
 const (
 	openNapsSQL = `
 		SELECT e.id FROM sluice.workflow_executions e JOIN sluice.workflow_definitions d ON d.id = e.workflow_definition_id
 		WHERE e.status = 'RUNNING' AND d.name = 'nap' AND e.dispatched_at > now() - interval '2 seconds' ORDER BY e.id DESC LIMIT 20`
-	closedNapsSQL = `
+	closedDozesSQL = `
 		SELECT e.id FROM sluice.workflow_executions e JOIN sluice.workflow_definitions d ON d.id = e.workflow_definition_id
-		WHERE e.status = 'COMPLETED' AND d.name = 'nap' AND e.completed_at > now() - interval '1 minute' ORDER BY e.id DESC LIMIT 20`
+		WHERE e.status = 'COMPLETED' AND d.name = 'doze' AND e.completed_at > now() - interval '1 minute' ORDER BY e.id DESC LIMIT 20`
 )
 
 // hurt finds victims until the deed is done to one, and measures from then on. The deed fails where the execution has
@@ -88,7 +89,7 @@ func (c *chaos) resetOpen(ctx context.Context, f plan.Fault) (aftermath, error) 
 }
 
 func (c *chaos) resetClosed(ctx context.Context, f plan.Fault) (aftermath, error) {
-	return c.hurt(ctx, f, closedNapsSQL, c.reset, c.slotAsWorkflow)
+	return c.hurt(ctx, f, closedDozesSQL, c.reset, c.slotAsWorkflow)
 }
 
 // reset takes an execution back to its first workflow task: its workflow begins anew, in another run.

@@ -20,7 +20,7 @@ const (
 var shares = []struct {
 	definition string
 	percent    int
-}{{nodeNoop, 25}, {nodeBlink, 25}, {nodeCall, 20}, {nodeDiamond, 15}, {nodeNap, 10}, {nodeFail, 5}}
+}{{nodeNoop, 25}, {nodeBlink, 25}, {nodeCall, 20}, {nodeDiamond, 15}, {nodeNap, 8}, {nodeDoze, 2}, {nodeFail, 5}}
 
 // load enqueues a mix of everything at a rate.
 type load struct {

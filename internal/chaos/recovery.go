@@ -36,9 +36,10 @@ type aftermath struct {
 type recovery struct {
 	fault     plan.Fault
 	target    string
-	took      time.Duration
-	restarted bool   // another fault's outage has started the clock again
-	waiting   string // what had not come true within the limit; empty when it has recovered
+	took      time.Duration // since the parts were back
+	wall      time.Duration // since the fault, other faults' outages included
+	restarted bool          // another fault's outage has started the clock again
+	waiting   string        // what had not come true within the limit; empty when it has recovered
 }
 
 // recover waits until the system has got over a fault. A probe shows that it executes again: a new item of a workspace
@@ -50,7 +51,7 @@ func (c *chaos) recover(ctx context.Context, f plan.Fault, a aftermath) recovery
 	for last := time.Now(); ; last = time.Now() {
 		what := c.missing(ctx, p, a)
 		since := c.weather.since(f.Number, a.since)
-		r.took, r.restarted = time.Since(since), since.After(a.since)
+		r.took, r.wall, r.restarted = time.Since(since), time.Since(a.since), since.After(a.since)
 		if what == "" {
 			return r
 		}

@@ -41,11 +41,11 @@ func (c *chaos) command() string {
 }
 
 func (c *chaos) reportFaults(p func(string, ...any)) {
-	p("| fault | injected | recovered | violations | over 10 s | median | p99 | worst | in other outages |")
-	p("|---|---:|---:|---:|---:|---:|---:|---:|---:|")
+	p("| fault | injected | recovered | violations | over 10 s | median | p99 | worst | restarted | worst of all |")
+	p("|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|")
 	line := func(name string, r row) {
-		p("| %s | %d | %d | %d | %d | %s | %s | %s | %d |", name, r.injected, r.recovered, r.injected-r.recovered, r.late,
-			seconds(r.median), seconds(r.p99), seconds(r.worst), r.restarted)
+		p("| %s | %d | %d | %d | %d | %s | %s | %s | %d | %s |", name, r.injected, r.recovered, r.injected-r.recovered, r.late,
+			seconds(r.median), seconds(r.p99), seconds(r.worst), r.restarted, seconds(r.worstWall))
 	}
 	for _, kind := range plan.Kinds() {
 		of := slices.DeleteFunc(slices.Clone(c.recoveries), func(r recovery) bool { return r.fault.Kind != kind })
@@ -56,7 +56,8 @@ func (c *chaos) reportFaults(p func(string, ...any)) {
 	line("**all**", rowOf(c.recoveries))
 	p("\nRecovery is the time from the moment the parts are back until a probe has run from the queue to its outcome and the")
 	p("fault's victim, if it has one, holds a slot no longer (after a reset: exactly while its workflow is open). An outage of")
-	p("another fault in between starts the clock again: so often as the last column says.\n")
+	p("another fault in between starts the clock again, as often as `restarted` says; `worst of all` is the longest time by")
+	p("a clock that is never started again.\n")
 	for _, kind := range slices.Sorted(maps.Keys(c.skipped)) {
 		p("- %s was not injected %d times: there was nobody to do it to", kind, c.skipped[kind])
 	}

@@ -19,7 +19,7 @@ func quantile(durations []time.Duration, share float64) time.Duration {
 // row is what is known of the recoveries from one kind of fault.
 type row struct {
 	injected, recovered, late, restarted int
-	median, p99, worst                   time.Duration
+	median, p99, worst, worstWall        time.Duration
 }
 
 // rowOf sums recoveries up. Those that did not come have no time.
@@ -33,6 +33,7 @@ func rowOf(recoveries []recovery) row {
 		}
 		r.recovered++
 		took = append(took, one.took)
+		r.worstWall = max(r.worstWall, one.wall)
 		if one.took > recoveryPromise {
 			r.late++
 		}
