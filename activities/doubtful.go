@@ -23,7 +23,7 @@ const (
 	listPage  = 1000
 	listPages = 20
 	// turnAge leaves an execution that has just been dispatched or checked in peace.
-	turnAge = 10 * time.Second
+	turnAge = 5 * time.Second
 	// turnBatch is how many slots have their turn in a pass, and missingBatch when visibility shows fewer open
 	// executions than there are slots: some of them have been deleted, or closed unseen.
 	turnBatch    = 200

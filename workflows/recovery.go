@@ -14,8 +14,8 @@ const (
 	ReconcileFor  = Duration(57 * time.Second)
 	// ReconcileEvery bounds, with the lag of Temporal's visibility, how long a slot can be wrong. A pass without a doubt
 	// is two visibility queries and six small statements.
-	ReconcileEvery    = Duration(3 * time.Second)
-	recoveryHeartbeat = 4 * time.Second
+	ReconcileEvery    = Duration(2 * time.Second)
+	recoveryHeartbeat = 3 * time.Second
 )
 
 // Recovery mends what no workflow is left to mend. Each step stands alone: one that fails does not keep the others from
