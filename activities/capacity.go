@@ -1,9 +1,11 @@
 package activities
 
 import (
+	"bytes"
 	"context"
 	"time"
 
+	"github.com/google/uuid"
 	"go.temporal.io/sdk/activity"
 
 	"sluice/internal/admission"
@@ -23,14 +25,17 @@ func (a *Activities) CheckCapacity(ctx context.Context, r workflows.CapacityRequ
 	if err != nil {
 		return workflows.CapacityReport{}, temporalError(err)
 	}
-	decision := admission.Deal(policyView(capacity.Workspaces), r.BatchSize, r.After)
+	decision := admission.Decide(admission.Input{
+		Now: capacity.Now, Batch: r.BatchSize, Global: admission.Pool{Limit: admission.Unlimited}, Workspaces: policyView(capacity.Workspaces, r.After),
+	})
 	report := workflows.CapacityReport{
 		Grants: make([]workflows.Grant, len(decision.Grants)),
-		After:  decision.After,
+		After:  r.After,
 		Mark:   string(capacity.Mark),
 		DueIn:  workflows.Duration(dueIn(capacity)),
 	}
 	for i, g := range decision.Grants {
+		report.After = g.ID
 		report.Grants[i] = workflows.Grant{WorkspaceID: g.ID, Slots: g.Slots, Limit: g.Limit}
 	}
 	metrics := activity.GetMetricsHandler(ctx)
@@ -61,10 +66,17 @@ func (a *Activities) ClaimExecutions(ctx context.Context, r workflows.ClaimReque
 	return workflows.ClaimResult{New: c.New, Carried: c.Carried, Expired: c.Expired, Repeated: c.Repeated, Newest: c.Newest}, nil
 }
 
-func policyView(capacities []queue.WorkspaceCapacity) []admission.Workspace {
+// policyView places those up to the one that was served last a start behind the others: round robin.
+func policyView(capacities []queue.WorkspaceCapacity, after uuid.UUID) []admission.Workspace {
 	view := make([]admission.Workspace, len(capacities))
 	for i, c := range capacities {
-		view[i] = admission.Workspace{ID: c.WorkspaceID, Limit: c.Limit, Used: c.Used, Ready: c.Ready}
+		view[i] = admission.Workspace{
+			ID: c.WorkspaceID, Cohort: admission.NoCohort, Weight: 1, Used: c.Used, Ready: c.Ready,
+			Quota: admission.Quota{Ceiling: c.Limit, Nominal: c.Limit, BorrowingLimit: admission.Unlimited},
+		}
+		if bytes.Compare(c.WorkspaceID[:], after[:]) <= 0 {
+			view[i].Tags[admission.Own] = admission.Stride
+		}
 	}
 	return view
 }

@@ -3,12 +3,21 @@ package admission
 // Reason says why ready items of a workspace wait. The same word stands in log, metric, CLI and Web UI.
 type Reason string
 
-// The reasons.
+// The reasons. Where several hold, a workspace is given the first of them in this order: what it could change itself
+// comes before what others are in the way of.
 const (
-	AtCapacity Reason = "at-capacity" // it holds all the slots its tier allows
-	BatchFull  Reason = "batch-full"  // others were dealt first; its turn comes in the next cycle
-	Scheduled  Reason = "scheduled"   // none of its items is available yet
+	Scheduled   Reason = "scheduled"    // none of its items is available yet
+	AtCapacity  Reason = "at-capacity"  // it holds all the slots its plan, or its own limit, allows
+	BorrowLimit Reason = "borrow-limit" // it holds its share, and has borrowed as much as it may
+	RateLimited Reason = "rate-limited" // it has started as often as it may for now
+	CohortLimit Reason = "cohort-limit" // the members of its cohort use all that the cohort has
+	GlobalLimit Reason = "global-limit" // all workspaces together hold what the fleet can run
+	BatchFull   Reason = "batch-full"   // others came first; its turn comes in one of the next cycles
+	// Paused is for whoever knows that nobody decides: the policy itself is not asked then.
+	Paused Reason = "paused"
 )
 
-// Reasons lists them all.
-func Reasons() []Reason { return []Reason{AtCapacity, BatchFull, Scheduled} }
+// Reasons lists those that a decision gives.
+func Reasons() []Reason {
+	return []Reason{Scheduled, AtCapacity, BorrowLimit, RateLimited, CohortLimit, GlobalLimit, BatchFull}
+}

@@ -1,0 +1,208 @@
+package admission
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"pgregory.net/rapid"
+)
+
+// after is the input with everything that was granted claimed.
+func after(in Input, d Decision) Input {
+	in.Workspaces, in.Cohorts = slices.Clone(in.Workspaces), slices.Clone(in.Cohorts)
+	for _, g := range d.Grants {
+		in.Workspaces[g.Workspace].Ready -= g.Slots
+	}
+	in.Charge(d, d.Grants)
+	return in
+}
+
+func TestDecideKeepsItsPromises(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(t *rapid.T) {
+		in := situation(fromRapid(t))
+		d := Decide(in)
+		then := after(in, d)
+
+		total, granted := 0, slots(d)
+		for _, g := range d.Grants {
+			total += g.Slots
+			w := in.Workspaces[g.Workspace]
+			require.Positive(t, g.Slots)
+			require.Equal(t, w.ID, g.ID)
+			require.Equal(t, w.Ceiling, g.Limit)
+			require.LessOrEqual(t, g.Slots, w.Ready)
+			require.LessOrEqual(t, w.Used+g.Slots, w.Ceiling)
+			require.LessOrEqual(t, w.Used+g.Slots, w.most())
+			require.LessOrEqual(t, g.Slots, w.starts(w.Bucket, in.Now))
+			require.GreaterOrEqual(t, then.Workspaces[g.Workspace].starts(then.Workspaces[g.Workspace].Bucket, in.Now), 0)
+		}
+		require.LessOrEqual(t, total, in.Batch)
+		require.True(t, total == 0 || then.Global.Used <= then.Global.Limit, "global limit")
+		for i, c := range then.Cohorts {
+			require.True(t, c.Used == in.Cohorts[i].Used || c.Used <= c.Limit, "cohort limit")
+		}
+
+		// What is left could not be granted.
+		waiting := 0
+		for i, w := range then.Workspaces {
+			stuck := total == in.Batch || w.Ready == 0 || w.Used >= w.most() || w.starts(w.Bucket, in.Now) == 0 ||
+				then.Global.free() == 0 || w.Cohort != NoCohort && then.Cohorts[w.Cohort].free() == 0
+			require.True(t, stuck, "workspace %d could have been granted another: %+v", i, w)
+			if granted[number(w.ID)] == 0 {
+				require.NotEmpty(t, d.Why[i])
+				waiting++
+			} else {
+				require.Empty(t, d.Why[i])
+			}
+		}
+		for _, n := range d.Waiting {
+			waiting -= n
+		}
+		require.Zero(t, waiting, "each refusal has one reason")
+
+		// Nobody borrows what another needs for its own share.
+		for i, lender := range then.Workspaces {
+			if lender.own(lender.Used) == 0 || lender.Ready == 0 || lender.starts(lender.Bucket, in.Now) == 0 {
+				continue
+			}
+			for _, g := range d.Grants {
+				w := then.Workspaces[g.Workspace]
+				borrowed := w.Used > min(w.Nominal, w.Ceiling)
+				same := lender.Cohort != NoCohort && lender.Cohort == w.Cohort
+				full := lender.Cohort != NoCohort && then.Cohorts[lender.Cohort].free() == 0
+				require.False(t, borrowed && (same || !full), "workspace %d borrowed what %d needs", g.Workspace, i)
+			}
+		}
+
+		shuffled := in
+		shuffled.Workspaces, shuffled.Cohorts = slices.Clone(in.Workspaces), make([]Cohort, len(in.Cohorts))
+		rnd := rand.New(rand.NewPCG(uint64(total), 1))
+		rnd.Shuffle(len(shuffled.Workspaces), func(i, j int) {
+			w := shuffled.Workspaces
+			w[i], w[j] = w[j], w[i]
+		})
+		for to, from := range rnd.Perm(len(in.Cohorts)) {
+			shuffled.Cohorts[to] = in.Cohorts[from]
+		}
+		require.Equal(t, granted, slots(Decide(renumbered(in, shuffled))), "order of the argument does not matter")
+	})
+}
+
+// renumbered points the workspaces of the shuffled input at the cohorts' new places.
+func renumbered(in, shuffled Input) Input {
+	place := map[string]int{}
+	for i, c := range shuffled.Cohorts {
+		place[c.Name] = i
+	}
+	for i, w := range shuffled.Workspaces {
+		if w.Cohort != NoCohort {
+			shuffled.Workspaces[i].Cohort = place[in.Cohorts[w.Cohort].Name]
+		}
+	}
+	return shuffled
+}
+
+// While a workspace could take a start and waits for it, another gets at most 2k+2, k being how much more it weighs.
+// Others come and go meanwhile: who has slept brings no more than that.
+func TestNobodyIsPassedOverForLong(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(t *rapid.T) {
+		in := Input{Now: noon, Batch: 1, Global: Pool{Limit: Unlimited}, Workspaces: make([]Workspace, rapid.IntRange(2, 8).Draw(t, "workspaces"))}
+		for i := range in.Workspaces {
+			in.Workspaces[i] = plain(i+1, 1<<40, 0, rapid.SampledFrom([]int{0, 1 << 40}).Draw(t, "ready"))
+			in.Workspaces[i].Weight = rapid.IntRange(1, 9).Draw(t, "weight")
+		}
+		passed := make([][]int, len(in.Workspaces)) // [i][j]: starts of j while i waits for one
+		for i := range passed {
+			passed[i] = make([]int, len(in.Workspaces))
+		}
+		for range rapid.IntRange(1, 200).Draw(t, "starts") {
+			if turn := rapid.IntRange(0, 3*len(in.Workspaces)).Draw(t, "comes or goes"); turn < len(in.Workspaces) {
+				in.Workspaces[turn].Ready = 1<<40 - in.Workspaces[turn].Ready
+				clear(passed[turn])
+			}
+			d := Decide(in)
+			in.Charge(d, d.Grants)
+			for _, g := range d.Grants {
+				clear(passed[g.Workspace])
+				for i, w := range in.Workspaces {
+					if i == g.Workspace || w.Ready == 0 {
+						continue
+					}
+					passed[i][g.Workspace]++
+					most := 2*Price(w.Weight)/Price(in.Workspaces[g.Workspace].Weight) + 2
+					require.LessOrEqual(t, passed[i][g.Workspace], int(most), "%d of weight %d while %d of weight %d waited",
+						g.Workspace, in.Workspaces[g.Workspace].Weight, i, w.Weight)
+				}
+			}
+		}
+	})
+}
+
+// Over a long run in which everybody can take every start, each gets its weighted share: at no time does it lack more
+// than one start of what the ideal schedule would have given it, within a cohort two.
+func TestSharesFollowTheWeights(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(t *rapid.T) {
+		equal := rapid.Bool().Draw(t, "equal weights")
+		cohorts := rapid.IntRange(0, 3).Draw(t, "cohorts")
+		class := rapid.SampledFrom([]Class{Own, Borrowed}).Draw(t, "class")
+		in := Input{Now: noon, Batch: rapid.IntRange(1, 50).Draw(t, "batch"), Global: Pool{Limit: Unlimited},
+			Workspaces: make([]Workspace, rapid.IntRange(1, 20).Draw(t, "workspaces")), Cohorts: make([]Cohort, cohorts)}
+		for i := range in.Cohorts {
+			in.Cohorts[i] = Cohort{Name: fmt.Sprint(i), Pool: Pool{Limit: Unlimited}}
+		}
+		all := 0
+		for i := range in.Workspaces {
+			w := plain(i+1, 1<<40, 0, 1<<40)
+			if class == Borrowed {
+				w.Nominal = 0
+			}
+			if !equal {
+				w.Weight = rapid.IntRange(1, 9).Draw(t, "weight")
+			}
+			if w.Cohort = rapid.IntRange(-1, cohorts-1).Draw(t, "cohort"); w.Cohort != NoCohort {
+				in.Cohorts[w.Cohort].Weight += w.Weight
+			}
+			in.Workspaces[i] = w
+			all += w.Weight
+		}
+		total := 0
+		for range rapid.IntRange(1, 100).Draw(t, "cycles") {
+			d := Decide(in)
+			in.Charge(d, d.Grants)
+			total += in.Batch
+			for _, w := range in.Workspaces {
+				lag := float64(total)*float64(w.Weight)/float64(all) - float64(w.Used)
+				bound := 1.0
+				if cohorts > 0 {
+					bound = 2 // a line in a line
+				}
+				require.LessOrEqual(t, lag, bound+1e-3, "of %d starts weight %d of %d got %d", total, w.Weight, all, w.Used)
+			}
+		}
+	})
+}
+
+func BenchmarkDecide(b *testing.B) {
+	for _, n := range []int{100, 10_000, 100_000} {
+		b.Run(fmt.Sprint(n, " workspaces"), func(b *testing.B) {
+			in := Input{Now: noon, Batch: 1000, Global: Pool{Limit: 1 << 30}, Cohorts: []Cohort{{Name: "a", Pool: Pool{Limit: 1 << 30}, Weight: n}}}
+			rnd := rand.New(rand.NewPCG(1, 1))
+			for range n {
+				w := plain(rnd.IntN(1<<30), 10, rnd.IntN(11), rnd.IntN(20))
+				w.Cohort, w.Weight, w.Tags[Own] = rnd.IntN(2)-1, 1+rnd.IntN(8), VirtualTime(rnd.Int64N(int64(Stride)))
+				w.Rate = Rate{PerSecond: 1, Burst: 5}
+				in.Workspaces = append(in.Workspaces, w)
+			}
+			b.ReportAllocs()
+			for b.Loop() {
+				Decide(in)
+			}
+		})
+	}
+}

@@ -1,0 +1,41 @@
+package admission
+
+import "math"
+
+// Unlimited is a limit that never binds.
+const Unlimited = math.MaxInt
+
+// Quota is what a workspace may hold, in Kueue's words.
+type Quota struct {
+	// Ceiling is the most slots it may ever hold.
+	Ceiling int
+	// Nominal is its guaranteed share: it goes before those that borrow. Above the ceiling it counts as the ceiling.
+	// Where Nominal is the Ceiling for everybody, nobody borrows and the weights alone decide.
+	Nominal int
+	// BorrowingLimit is how many slots above Nominal it may hold of what others leave idle; Unlimited up to the ceiling.
+	BorrowingLimit int
+}
+
+// own is how many more slots fit into its guaranteed share.
+func (q Quota) own(used int) int { return max(0, min(q.Nominal, q.Ceiling)-used) }
+
+// most is how many slots it may hold in all.
+func (q Quota) most() int {
+	if q.BorrowingLimit >= q.Ceiling-q.Nominal { // not their sum, which may overflow
+		return q.Ceiling
+	}
+	return q.Nominal + q.BorrowingLimit
+}
+
+// Pool is a number of slots that several workspaces share.
+type Pool struct {
+	Limit int // Unlimited when nothing bounds it
+	Used  int // may exceed Limit after a cut: then it drains
+}
+
+func (p Pool) free() int {
+	if p.Limit == Unlimited {
+		return Unlimited
+	}
+	return max(0, p.Limit-p.Used)
+}

@@ -1,0 +1,52 @@
+package simulate
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"time"
+)
+
+// Class describes a kind of workspaces of a generated trace.
+type Class struct {
+	Workspace                // what each of them may use; its Name is the prefix of theirs
+	Count      int           // of workspaces
+	Executions int           // of each
+	From       time.Duration // when the first may become available
+	Over       time.Duration // in which they become available, evenly at random; zero: all at once
+	Runs       time.Duration // how long each runs: exponentially distributed with this mean, or exactly if Fixed
+	Fixed      bool
+	Priorities bool // 1 to 5 at random instead of 3
+}
+
+// Generate makes the workspaces and executions of these classes; the same seed gives the same.
+func Generate(seed uint64, classes ...Class) (workspaces []Workspace, executions []Execution) {
+	rnd := rand.New(rand.NewPCG(seed, 0))
+	for _, c := range classes {
+		for n := range c.Count {
+			w := c.Workspace
+			w.Name = numbered(w.Name, n, c.Count)
+			workspaces = append(workspaces, w)
+			for range c.Executions {
+				e := Execution{Workspace: len(workspaces) - 1, At: c.From, Priority: 3, Runs: c.Runs}
+				if c.Over > 0 {
+					e.At += time.Duration(rnd.Int64N(int64(c.Over)))
+				}
+				if !c.Fixed {
+					e.Runs = time.Duration(rnd.ExpFloat64() * float64(c.Runs))
+				}
+				if c.Priorities {
+					e.Priority = 1 + rnd.IntN(5)
+				}
+				executions = append(executions, e)
+			}
+		}
+	}
+	return workspaces, executions
+}
+
+func numbered(prefix string, n, of int) string {
+	if of == 1 {
+		return prefix
+	}
+	return fmt.Sprintf("%s-%d", prefix, n+1)
+}
