@@ -1,11 +1,9 @@
 package activities
 
 import (
-	"bytes"
 	"context"
 	"time"
 
-	"github.com/google/uuid"
 	"go.temporal.io/sdk/activity"
 
 	"sluice/internal/admission"
@@ -19,23 +17,22 @@ func (a *Activities) OpenEpoch(ctx context.Context, shard int, runID string) (in
 	return epoch, temporalError(err)
 }
 
-// CheckCapacity reads the usage of all workspaces with a backlog and deals the batch to them.
+// CheckCapacity reads the usage of all workspaces with a backlog and lets the policy deal the batch to them.
 func (a *Activities) CheckCapacity(ctx context.Context, r workflows.CapacityRequest) (workflows.CapacityReport, error) {
 	capacity, err := a.queue.Capacity(ctx, r.BatchSize)
 	if err != nil {
 		return workflows.CapacityReport{}, temporalError(err)
 	}
-	decision := admission.Decide(admission.Input{
-		Now: capacity.Now, Batch: r.BatchSize, Global: admission.Pool{Limit: admission.Unlimited}, Workspaces: policyView(capacity.Workspaces, r.After),
-	})
+	decision := admission.Decide(capacity.Input(r.BatchSize))
 	report := workflows.CapacityReport{
 		Grants: make([]workflows.Grant, len(decision.Grants)),
-		After:  r.After,
 		Mark:   string(capacity.Mark),
-		DueIn:  workflows.Duration(dueIn(capacity)),
+		DueIn:  workflows.Duration(dueIn(capacity, decision.RateDue)),
+	}
+	for _, l := range capacity.Lines(decision) {
+		report.Lines = append(report.Lines, workflows.Line(l))
 	}
 	for i, g := range decision.Grants {
-		report.After = g.ID
 		report.Grants[i] = workflows.Grant{WorkspaceID: g.ID, Slots: g.Slots, Limit: g.Limit}
 	}
 	metrics := activity.GetMetricsHandler(ctx)
@@ -58,7 +55,11 @@ func (a *Activities) ClaimExecutions(ctx context.Context, r workflows.ClaimReque
 	for i, g := range r.Grants {
 		grants[i] = queue.Grant{WorkspaceID: g.WorkspaceID, Slots: g.Slots, Limit: g.Limit}
 	}
-	c, err := a.queue.Claim(ctx, queue.Fence{Shard: r.Shard, Epoch: r.Epoch, Cycle: r.Cycle}, grants)
+	lines := make([]queue.Line, len(r.Lines))
+	for i, l := range r.Lines {
+		lines[i] = queue.Line(l)
+	}
+	c, err := a.queue.Claim(ctx, queue.Fence{Shard: r.Shard, Epoch: r.Epoch, Cycle: r.Cycle}, grants, lines...)
 	if err != nil {
 		return workflows.ClaimResult{}, temporalError(err)
 	}
@@ -66,24 +67,8 @@ func (a *Activities) ClaimExecutions(ctx context.Context, r workflows.ClaimReque
 	return workflows.ClaimResult{New: c.New, Carried: c.Carried, Expired: c.Expired, Repeated: c.Repeated, Newest: c.Newest}, nil
 }
 
-// policyView places those up to the one that was served last a start behind the others: round robin.
-func policyView(capacities []queue.WorkspaceCapacity, after uuid.UUID) []admission.Workspace {
-	view := make([]admission.Workspace, len(capacities))
-	for i, c := range capacities {
-		view[i] = admission.Workspace{
-			ID: c.WorkspaceID, Cohort: admission.NoCohort, Weight: 1, Used: c.Used, Ready: c.Ready,
-			Quota: admission.Quota{Ceiling: c.Limit, Nominal: c.Limit, BorrowingLimit: admission.Unlimited},
-		}
-		if bytes.Compare(c.WorkspaceID[:], after[:]) <= 0 {
-			view[i].Tags[admission.Own] = admission.Stride
-		}
-	}
-	return view
-}
-
-// dueIn is how long until a workspace with a free slot gets its next item; zero when none is scheduled.
-func dueIn(c queue.Capacity) time.Duration {
-	var soonest time.Duration
+// dueIn is how long until a workspace with a free slot gets its next item, or its next token; zero when there is none.
+func dueIn(c queue.Capacity, soonest time.Duration) time.Duration {
 	for _, w := range c.Workspaces {
 		if w.NextDue == nil || w.Used >= w.Limit {
 			continue

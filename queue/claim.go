@@ -25,28 +25,31 @@ type Claimed struct {
 	Newest   int64
 }
 
-// Claim moves at most the granted items from PENDING to CLAIMED, in the order priority, available_at, id, and takes
-// their slots. Items that another transaction holds are skipped. A workspace whose limit is no longer the one it was
-// granted under gets nothing this time: after a cut has committed, no claim can exceed it. Nor can grants that were
-// decided on an outdated usage: a workspace never gets more than it has free at this moment.
+// Claim moves at most the granted items from PENDING to CLAIMED, in the order of admission.Due, and takes their slots.
+// Items that another transaction holds are skipped. A workspace whose limit is no longer the one it was granted under
+// gets nothing this time: after a cut has committed, no claim can exceed it. Nor can grants that were decided on an
+// outdated usage: nobody gets more than is free at this moment, of its own limits, its cohort, all workspaces together
+// and its rate. With the lines of the decision, what is taken is charged to the virtual times in the same statement.
 //
 // A cycle is accepted once: repeated, and in an epoch that is not the newest, it claims nothing; Carried tells what
 // the first call left. ErrFenced says that another run owns the shard.
-func (q *Queue) Claim(ctx context.Context, fence Fence, grants []Grant) (Claimed, error) {
+func (q *Queue) Claim(ctx context.Context, fence Fence, grants []Grant, lines ...Line) (Claimed, error) {
 	ids, slots, limits := make([]uuid.UUID, len(grants)), make([]int, len(grants)), make([]int, len(grants))
 	for i, g := range grants {
 		ids[i], slots[i], limits[i] = g.WorkspaceID, g.Slots, g.Limit
+	}
+	names, own, borrowed := make([]string, len(lines)), make([]int, len(lines)), make([]int, len(lines))
+	for i, l := range lines {
+		names[i], own[i], borrowed[i] = l.Cohort, l.Own, l.Borrowed
 	}
 	var c Claimed
 	var epoch int64
 	var accepted bool
 	batch := &pgx.Batch{} // one round trip and one transaction
 	if len(grants) > 0 {
-		// Claims of one shard wait for one another here, not inside the next statement: its snapshot then shows what
-		// the claim before has taken.
-		batch.Queue(`SELECT FROM sluice.dispatchers WHERE shard = $1 FOR NO KEY UPDATE`, fence.Shard)
+		batch.Queue(lockClaimsSQL, fence.Shard)
 	}
-	batch.Queue(claimSQL, fence.Shard, fence.Epoch, fence.Cycle, ids, slots, limits).QueryRow(func(row pgx.Row) error {
+	batch.Queue(claimSQL, fence.Shard, fence.Epoch, fence.Cycle, ids, slots, limits, names, own, borrowed).QueryRow(func(row pgx.Row) error {
 		return row.Scan(&epoch, &c.Newest, &accepted, &c.New, &c.Carried, &c.Expired)
 	})
 	err := q.pool.SendBatch(ctx, batch).Close()
@@ -57,28 +60,75 @@ func (q *Queue) Claim(ctx context.Context, fence Fence, grants []Grant) (Claimed
 	return c, wrap(err, "claim executions")
 }
 
+// Claims of one shard wait for one another here, not inside the next statement: its snapshot then shows what the claim
+// before has taken. Where shards share a limit, so do those of all shards.
+const lockClaimsSQL = `
+SELECT FROM sluice.dispatchers d
+WHERE d.shard = $1 OR EXISTS (SELECT FROM sluice.settings WHERE max_concurrent_workflows IS NOT NULL)
+   OR EXISTS (SELECT FROM sluice.workspaces WHERE cohort IS NOT NULL)
+ORDER BY d.shard FOR NO KEY UPDATE`
+
 const claimSQL = `
 WITH fence AS (
 	UPDATE sluice.dispatchers SET cycle = $3, updated_at = now()
 	WHERE shard = $1 AND epoch = $2 AND cycle < $3 AND cardinality($4::uuid[]) > 0
 	-- Read after the snapshot, so later than every outcome whose slot is taken over here: intervals never overlap.
 	RETURNING epoch, cycle, clock_timestamp() AS at
-), granted AS MATERIALIZED ( -- or the slots of a workspace would be counted more than once
-	SELECT g.workspace_id, greatest(0, least(g.slots, g.seen_limit - (
-		SELECT count(*) FROM sluice.slots s WHERE s.workspace_id = g.workspace_id))) AS slots
+), asked AS MATERIALIZED ( -- or the slots of a workspace would be counted more than once
+	SELECT g.place, g.slots, q.*, used.n AS used, coalesce(s.own, 0) AS own, coalesce(s.borrowed, 0) AS borrowed,
+	       CASE WHEN q.starts_per_second IS NOT NULL THEN least(q.burst, coalesce(
+	           s.tokens + q.starts_per_second * greatest(0, extract(epoch FROM fence.at - s.tokens_at))::float8, q.burst)) END AS tokens
 	FROM fence
-	CROSS JOIN unnest($4::uuid[], $5::int[], $6::int[]) AS g (workspace_id, slots, seen_limit)
-	JOIN sluice.workspaces w ON w.id = g.workspace_id
-	JOIN sluice.tiers t ON t.plan = w.plan
-	WHERE t.max_concurrent_workflows = g.seen_limit
+	CROSS JOIN unnest($4::uuid[], $5::int[], $6::int[]) WITH ORDINALITY AS g (workspace_id, slots, seen_limit, place)
+	JOIN sluice.quotas q ON q.workspace_id = g.workspace_id
+	LEFT JOIN sluice.shares s ON s.workspace_id = g.workspace_id
+	CROSS JOIN LATERAL (SELECT count(*) AS n FROM sluice.slots s WHERE s.workspace_id = g.workspace_id) AS used
+	WHERE q.ceiling = g.seen_limit
+), cohorts AS MATERIALIZED (
+	SELECT m.cohort, sum(m.nominal) - sum(used.n) AS free, sum(m.weight) AS weight
+	FROM (SELECT DISTINCT cohort FROM asked WHERE cohort IS NOT NULL) AS c
+	JOIN sluice.quotas m ON m.cohort = c.cohort
+	CROSS JOIN LATERAL (SELECT count(*) AS n FROM sluice.slots s WHERE s.workspace_id = m.workspace_id) AS used
+	GROUP BY 1
+), alone AS ( -- what each may take by itself: 1e-6 as admission.grain
+	SELECT asked.*, greatest(0, least(slots, ceiling - used, nominal + borrowing_limit::bigint - used, floor(tokens + 1e-6)))::bigint AS could FROM asked
+), together AS ( -- what is left for it by those before it, of its cohort
+	SELECT a.*, greatest(0, least(a.could, c.free - coalesce(sum(a.could) OVER (
+		PARTITION BY a.cohort ORDER BY a.place ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING), 0)))::bigint AS fits
+	FROM alone a LEFT JOIN cohorts c ON c.cohort = a.cohort
+), granted AS MATERIALIZED ( -- and of all workspaces
+	SELECT t.*, greatest(0, least(t.fits, f.free - coalesce(sum(t.fits) OVER (
+		ORDER BY t.place ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING), 0)))::bigint AS most
+	FROM together t
+	LEFT JOIN (SELECT max_concurrent_workflows - (SELECT count(*) FROM sluice.slots) AS free
+	           FROM sluice.settings WHERE max_concurrent_workflows IS NOT NULL) AS f ON true
 ), picked AS (
 	SELECT item.id FROM granted g CROSS JOIN LATERAL (
-		-- Without a sort above it, the outer LIMIT ends the loop over the priorities as soon as it is satisfied.
-		SELECT head.id FROM generate_series(1, 5) AS p (priority) CROSS JOIN LATERAL (
-			SELECT q.id FROM sluice.execution_queue q
-			WHERE q.workspace_id = g.workspace_id AND q.priority = p.priority AND q.available_at <= now()
-			ORDER BY q.available_at, q.id LIMIT g.slots FOR UPDATE SKIP LOCKED) AS head
-		LIMIT g.slots) AS item
+		-- Without a sort above it, the outer LIMIT ends this as soon as it is satisfied: rows are locked one by one.
+		SELECT due.id FROM (
+			SELECT locked.id FROM (
+				SELECT p.priority, head.id
+				FROM generate_series(1, 5) AS p (priority) CROSS JOIN LATERAL (
+					SELECT q.id, q.available_at FROM sluice.execution_queue q
+					WHERE q.workspace_id = g.workspace_id AND q.priority = p.priority AND q.available_at <= now()
+					ORDER BY q.available_at, q.id LIMIT g.most) AS head
+				ORDER BY head.available_at + (p.priority - 1) * (SELECT ageing_step FROM sluice.settings), p.priority, head.id) AS first
+			CROSS JOIN LATERAL (
+				SELECT q.id FROM sluice.execution_queue q
+				WHERE q.id = first.id AND q.workspace_id = g.workspace_id AND q.priority = first.priority AND q.available_at <= now()
+				FOR UPDATE SKIP LOCKED) AS locked
+			UNION ALL -- Others hold some of them: go on behind them.
+			SELECT next.id FROM generate_series(1, 5) AS p (priority) CROSS JOIN LATERAL (
+				SELECT q.available_at, q.id FROM sluice.execution_queue q
+				WHERE q.workspace_id = g.workspace_id AND q.priority = p.priority AND q.available_at <= now()
+				ORDER BY q.available_at, q.id OFFSET g.most - 1 LIMIT 1) AS last
+			CROSS JOIN LATERAL (
+				SELECT q.id FROM sluice.execution_queue q
+				WHERE q.workspace_id = g.workspace_id AND q.priority = p.priority AND q.available_at <= now()
+				  AND (q.available_at, q.id) > (last.available_at, last.id)
+				ORDER BY q.available_at, q.id LIMIT g.most FOR UPDATE SKIP LOCKED) AS next
+		) AS due LIMIT g.most) AS item
+	WHERE g.most > 0
 ), taken AS (
 	DELETE FROM sluice.execution_queue q USING picked WHERE q.id = picked.id RETURNING q.*
 ), claimed AS (
@@ -104,6 +154,50 @@ WITH fence AS (
 		i.created_at, i.available_at, i.expires_at, i.unique_key, i.trigger_type, i.enqueued_by, i.input
 	FROM taken i CROSS JOIN fence WHERE i.expires_at <= fence.at
 	RETURNING id
+), counted AS ( -- from here on: Input.Charge of package admission, on what was taken
+	SELECT g.*, c.n, least(c.n, greatest(0, g.nominal - g.used)) AS own_n, c.n - least(c.n, greatest(0, g.nominal - g.used)) AS borrowed_n
+	FROM granted g JOIN (SELECT workspace_id, count(*) AS n FROM claimed GROUP BY 1) AS c ON c.workspace_id = g.workspace_id
+), line AS MATERIALIZED (
+	SELECT n.*, coalesce(l.own, 0) AS own, coalesce(l.borrowed, 0) AS borrowed,
+	       coalesce(l.own_clock, 0) AS own_clock, coalesce(l.borrowed_clock, 0) AS borrowed_clock
+	FROM unnest($7::text[], $8::int[], $9::int[]) AS n (cohort, own_weight, borrowed_weight)
+	LEFT JOIN sluice.lines l ON l.shard = $1 AND l.cohort = n.cohort
+), stood AS (
+	SELECT c.workspace_id, coalesce(c.cohort, '') AS cohort, c.weight, c.tokens, c.n, c.own_n, c.borrowed_n, l.cohort IS NOT NULL AS charged,
+	       coalesce(sluice.charged(c.own, l.own_clock, c.weight, c.own_n), c.own) AS own,
+	       coalesce(sluice.charged(c.borrowed, l.borrowed_clock, c.weight, c.borrowed_n), c.borrowed) AS borrowed
+	FROM counted c LEFT JOIN line l ON l.cohort = coalesce(c.cohort, '')
+), shared AS (
+	INSERT INTO sluice.shares (workspace_id, own, borrowed, tokens, tokens_at)
+	SELECT s.workspace_id, s.own, s.borrowed, greatest(0, s.tokens - s.n), CASE WHEN s.tokens IS NOT NULL THEN fence.at END
+	FROM stood s CROSS JOIN fence WHERE s.charged OR s.tokens IS NOT NULL
+	ON CONFLICT (workspace_id) DO UPDATE
+		SET own = excluded.own, borrowed = excluded.borrowed, tokens = excluded.tokens, tokens_at = excluded.tokens_at
+), members AS (
+	SELECT s.cohort, sum(s.own_n)::bigint AS own_n, sum(s.borrowed_n)::bigint AS borrowed_n,
+	       max(s.own - sluice.price(s.weight)) FILTER (WHERE s.own_n > 0) AS own_last,
+	       max(s.borrowed - sluice.price(s.weight)) FILTER (WHERE s.borrowed_n > 0) AS borrowed_last
+	FROM stood s WHERE s.charged GROUP BY 1
+), inside AS ( -- the clock of each line, moved by those who stand in it themselves
+	SELECT l.cohort, l.own_weight, l.borrowed_weight, m.own_n, m.borrowed_n, c.weight,
+	       greatest(l.own_clock, m.own_last, CASE WHEN l.cohort <> '' THEN l.own_clock + m.own_n * sluice.price(l.own_weight) END) AS own_clock,
+	       greatest(l.borrowed_clock, m.borrowed_last, CASE WHEN l.cohort <> '' THEN l.borrowed_clock + m.borrowed_n * sluice.price(l.borrowed_weight) END) AS borrowed_clock,
+	       CASE WHEN l.cohort = '' THEN 0 ELSE sluice.charged(l.own, root.own_clock, c.weight::bigint, m.own_n) END AS own,
+	       CASE WHEN l.cohort = '' THEN 0 ELSE sluice.charged(l.borrowed, root.borrowed_clock, c.weight::bigint, m.borrowed_n) END AS borrowed
+	FROM members m JOIN line l ON l.cohort = m.cohort JOIN line root ON root.cohort = '' LEFT JOIN cohorts c ON c.cohort = m.cohort
+), moved AS (
+	INSERT INTO sluice.lines (shard, cohort, own_clock, borrowed_clock, own, borrowed)
+	SELECT $1, cohort, own_clock, borrowed_clock, own, borrowed FROM inside WHERE cohort <> ''
+	UNION ALL -- and that of the root by everybody
+	SELECT $1, '',
+	       greatest(r.own_clock, max(i.own_clock) FILTER (WHERE i.cohort = ''), r.own_clock + sum(i.own_n)::bigint * sluice.price(r.own_weight),
+	           max(i.own - sluice.price(i.weight::bigint)) FILTER (WHERE i.cohort <> '' AND i.own_n > 0)),
+	       greatest(r.borrowed_clock, max(i.borrowed_clock) FILTER (WHERE i.cohort = ''), r.borrowed_clock + sum(i.borrowed_n)::bigint * sluice.price(r.borrowed_weight),
+	           max(i.borrowed - sluice.price(i.weight::bigint)) FILTER (WHERE i.cohort <> '' AND i.borrowed_n > 0)),
+	       0, 0
+	FROM inside i JOIN line r ON r.cohort = '' GROUP BY r.own_clock, r.borrowed_clock, r.own_weight, r.borrowed_weight
+	ON CONFLICT (shard, cohort) DO UPDATE SET own_clock = excluded.own_clock, borrowed_clock = excluded.borrowed_clock,
+		own = excluded.own, borrowed = excluded.borrowed
 )
 SELECT coalesce(d.epoch, 0), coalesce((SELECT cycle FROM fence), d.cycle, 0), EXISTS (SELECT FROM fence), (SELECT count(*) FROM claimed),
        (SELECT count(*) FROM sluice.slots WHERE NOT dispatched), (SELECT count(*) FROM expired)

@@ -54,7 +54,7 @@ func TestTheDispatcherReadsTheBacklogThroughTheClaimIndex(t *testing.T) {
 		t.Run(statistics+" statistics are gathered", func(t *testing.T) {
 			for name, sql := range map[string]string{"claim": queue.ClaimSQL, "capacity": queue.CapacitySQL} {
 				t.Run(name, func(t *testing.T) {
-					args := []any{0, b.fence.Epoch, 1, workspaces, slots, limits}
+					args := []any{0, b.fence.Epoch, 1, workspaces, slots, limits, []string{""}, []int{50}, []int{0}}
 					if name == "capacity" {
 						args = []any{100}
 					}
@@ -116,7 +116,7 @@ func TestTheClaimReadsNoMoreThanItTakes(t *testing.T) {
 	tx := b.begin(t)
 	var raw []byte
 	require.NoError(t, tx.QueryRow(t.Context(), `EXPLAIN (ANALYZE, FORMAT json) `+queue.ClaimSQL,
-		0, b.fence.Epoch, 1, []uuid.UUID{b.workspace}, []int{2}, []int{starterLimit}).Scan(&raw))
+		0, b.fence.Epoch, 1, []uuid.UUID{b.workspace}, []int{2}, []int{starterLimit}, []string{}, []int{}, []int{}).Scan(&raw))
 	var plans []struct{ Plan planNode }
 	require.NoError(t, json.Unmarshal(raw, &plans))
 	var read float64

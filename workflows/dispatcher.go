@@ -82,7 +82,7 @@ func (d *dispatcher) cycle(ctx, steps workflow.Context) (err error) {
 		return nil // told meanwhile: nothing is claimed once a pause has been answered
 	}
 	// 3. Take at most that many, in fair order.
-	claimed, err := claimExecutions(steps, ClaimRequest{Shard: d.Shard, Epoch: d.epoch, Cycle: d.Cycle, Grants: report.Grants})
+	claimed, err := claimExecutions(steps, ClaimRequest{Shard: d.Shard, Epoch: d.epoch, Cycle: d.Cycle, Grants: report.Grants, Lines: report.Lines})
 	if err != nil {
 		return err
 	}

@@ -18,7 +18,8 @@ type CapacityRequest struct {
 // CapacityReport says who may start how many, and why the others may not.
 type CapacityReport struct {
 	Grants  []Grant        `json:"grants,omitempty"`
-	After   uuid.UUID      `json:"after"`
+	Lines   []Line         `json:"lines,omitempty"`   // those that the grants are charged to
+	After   uuid.UUID      `json:"after"`             // no longer used
 	Waiting map[string]int `json:"waiting,omitempty"` // workspaces by reason
 	Mark    string         `json:"mark"`              // the moment it was read, for SpinForWork and AwaitWork
 	DueIn   Duration       `json:"dueIn,omitempty"`   // until the next scheduled item is ready; zero: there is none
@@ -31,12 +32,20 @@ type Grant struct {
 	Limit       int       `json:"limit"`
 }
 
+// Line says how much weight stood in a line when the grants were decided; an empty cohort is that of all outside of one.
+type Line struct {
+	Cohort   string `json:"cohort,omitempty"`
+	Own      int    `json:"own,omitempty"`
+	Borrowed int    `json:"borrowed,omitempty"`
+}
+
 // ClaimRequest names the cycle that claims; repeated, it claims nothing new.
 type ClaimRequest struct {
 	Shard  int     `json:"shard"`
 	Epoch  int64   `json:"epoch"`
 	Cycle  int64   `json:"cycle"`
 	Grants []Grant `json:"grants"`
+	Lines  []Line  `json:"lines,omitempty"`
 }
 
 // ClaimResult counts what is claimed now.

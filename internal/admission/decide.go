@@ -63,6 +63,9 @@ type Decision struct {
 	Waiting map[Reason]int
 	// RateDue is how long until a workspace that only its rate keeps from a next start may make it; zero when there is none.
 	RateDue time.Duration
+	// Contended tells whether somebody could have taken another start if nobody else were there. If not, everybody has
+	// what he asked for, nothing is owed to anybody, and the starts cost no virtual time.
+	Contended bool
 	// Weights are what all weigh together who could have taken a start, and CohortWeights the same within each cohort of
 	// the input: what Charge needs to move the clocks.
 	Weights       Weights
@@ -254,6 +257,7 @@ func (r *round) decision() Decision {
 				d.RateDue = wait
 			}
 		}
+		d.Contended = d.Contended || r.rooms[i].all > r.granted[i]
 		if r.granted[i] == 0 {
 			d.Why[i] = why
 			d.Waiting[why]++

@@ -1,0 +1,83 @@
+package queue
+
+import (
+	"time"
+
+	"sluice/internal/admission"
+)
+
+// Input is the capacity as the policy takes it, for a decision on at most a batch of starts.
+func (c Capacity) Input(batch int) admission.Input {
+	in := admission.Input{
+		Now: c.Now, Batch: batch, Global: admission.Pool{Limit: unlimited(c.Limit), Used: c.Used},
+		Clocks:     admission.Clocks{admission.VirtualTime(c.OwnClock), admission.VirtualTime(c.BorrowedClock)},
+		Cohorts:    make([]admission.Cohort, len(c.Cohorts)),
+		Workspaces: make([]admission.Workspace, len(c.Workspaces)),
+	}
+	place := make(map[string]int, len(c.Cohorts))
+	for i, k := range c.Cohorts {
+		place[k.Cohort] = i
+		in.Cohorts[i] = admission.Cohort{
+			Name: k.Cohort, Pool: admission.Pool{Limit: k.Nominal, Used: k.Used}, Weight: k.Weight,
+			Tags:   admission.Tags{admission.VirtualTime(k.Own), admission.VirtualTime(k.Borrowed)},
+			Clocks: admission.Clocks{admission.VirtualTime(k.OwnClock), admission.VirtualTime(k.BorrowedClock)},
+		}
+	}
+	for i, w := range c.Workspaces {
+		in.Workspaces[i] = w.policyView()
+		if w.Cohort != nil {
+			// Joined after the cohorts were read: until the next decision it may only what the claim allows it anyway.
+			if cohort, known := place[*w.Cohort]; known {
+				in.Workspaces[i].Cohort = cohort
+			}
+		}
+	}
+	return in
+}
+
+func (w WorkspaceCapacity) policyView() admission.Workspace {
+	view := admission.Workspace{
+		ID: w.WorkspaceID, Cohort: admission.NoCohort, Weight: w.Weight, Used: w.Used, Ready: w.Ready,
+		Quota: admission.Quota{Ceiling: w.Limit, Nominal: w.Nominal, BorrowingLimit: unlimited(w.BorrowingLimit)},
+		Tags:  admission.Tags{admission.VirtualTime(w.Own), admission.VirtualTime(w.Borrowed)},
+		Since: valueOr(w.Since, time.Time{}),
+	}
+	if w.StartsPerSecond != nil {
+		view.Rate = admission.Rate{PerSecond: *w.StartsPerSecond, Burst: valueOr(w.Burst, 1)}
+		if w.Tokens != nil && w.TokensAt != nil {
+			view.Bucket = admission.Bucket{Tokens: *w.Tokens, At: *w.TokensAt}
+		}
+	}
+	return view
+}
+
+func unlimited(limit *int) int { return valueOr(limit, admission.Unlimited) }
+
+func valueOr[T any](p *T, otherwise T) T {
+	if p == nil {
+		return otherwise
+	}
+	return *p
+}
+
+// Line says how much weight stood in a line when grants were decided: that of a cohort, or with an empty name that of
+// all outside of cohorts, with each cohort in it as one.
+type Line struct {
+	Cohort   string
+	Own      int // of those who could start within their nominal quotas
+	Borrowed int // of those who could borrow
+}
+
+// Lines are the lines of a decision on this capacity; none if it was not contended.
+func (c Capacity) Lines(d admission.Decision) []Line {
+	if !d.Contended {
+		return nil
+	}
+	lines := []Line{{"", d.Weights[admission.Own], d.Weights[admission.Borrowed]}}
+	for i, k := range c.Cohorts {
+		if w := d.CohortWeights[i]; w != (admission.Weights{}) {
+			lines = append(lines, Line{k.Cohort, w[admission.Own], w[admission.Borrowed]})
+		}
+	}
+	return lines
+}
