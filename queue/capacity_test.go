@@ -39,8 +39,9 @@ func TestCapacityTellsUsageAndBacklog(t *testing.T) {
 	require.NoError(t, err)
 	require.Len(t, got.Workspaces, 1)
 	require.True(t, due.Equal(*got.Workspaces[0].NextDue), "the soonest of all priorities")
-	got.Workspaces[0].NextDue = nil
-	require.Equal(t, queue.WorkspaceCapacity{WorkspaceID: b.workspace, Plan: "STARTER", Limit: 5, Weight: 2, Used: 2, Ready: 3}, got.Workspaces[0])
+	require.Equal(t, one[time.Time](t, b.pool, `SELECT min(available_at) FROM sluice.execution_queue`), *got.Workspaces[0].Since)
+	got.Workspaces[0].NextDue, got.Workspaces[0].Since = nil, nil
+	require.Equal(t, queue.WorkspaceCapacity{WorkspaceID: b.workspace, Plan: "STARTER", Limit: 5, Nominal: 5, Weight: 2, Used: 2, Ready: 3}, got.Workspaces[0])
 }
 
 func TestReadyIsCountedUpToTheBoundOverAllPriorities(t *testing.T) {

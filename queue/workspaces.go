@@ -5,11 +5,14 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
 	"strings"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
+
+	"sluice/internal/admission"
 )
 
 // Workspace is a customer's or team's share of the system.
@@ -17,6 +20,29 @@ type Workspace struct {
 	ID   uuid.UUID `json:"id"`
 	Name string    `json:"name"`
 	Plan string    `json:"plan"`
+}
+
+// WorkspaceLimits are what a workspace may use instead of what its plan says; what is nil is left to the plan.
+type WorkspaceLimits struct {
+	Workspace
+	MaxConcurrentWorkflows *int     `json:"maxConcurrentWorkflows,omitempty"`
+	Weight                 *int     `json:"weight,omitempty"`
+	NominalQuota           *int     `json:"nominalQuota,omitempty"`
+	BorrowingLimit         *int     `json:"borrowingLimit,omitempty"`
+	StartsPerSecond        *float64 `json:"startsPerSecond,omitempty"`
+	Burst                  *int     `json:"burst,omitempty"`
+	Cohort                 *string  `json:"cohort,omitempty"` // whose members lend one another what they leave idle
+}
+
+// WorkspaceChange changes the limits that are not nil; one that is taken away is left to the plan again.
+type WorkspaceChange struct {
+	MaxConcurrentWorkflows *Change[int]
+	Weight                 *Change[int]
+	NominalQuota           *Change[int]
+	BorrowingLimit         *Change[int]
+	StartsPerSecond        *Change[float64]
+	Burst                  *Change[int]
+	Cohort                 *Change[string]
 }
 
 // WorkspaceUsage is a workspace with what it waits for and what it uses.
@@ -67,19 +93,51 @@ func (q *Queue) SetPlan(ctx context.Context, id uuid.UUID, plan, actor string) (
 	return w, wrap(q.unknownPlan(ctx, err, w.Plan), "set plan")
 }
 
+// SetWorkspace changes what one workspace may use, from the next claim on; a cut drains and kills nothing.
+func (q *Queue) SetWorkspace(ctx context.Context, id uuid.UUID, change WorkspaceChange, actor string) (WorkspaceLimits, error) {
+	w := WorkspaceLimits{Workspace: Workspace{ID: id}}
+	limits := limitChange{
+		max: change.MaxConcurrentWorkflows, weight: change.Weight, nominal: change.NominalQuota, borrowing: change.BorrowingLimit,
+		rate: change.StartsPerSecond, burst: change.Burst, cohort: change.Cohort,
+	}
+	if err := limits.validate(); err != nil {
+		return w, err
+	}
+	err := pgx.BeginFunc(ctx, q.pool, func(tx pgx.Tx) error {
+		if err := actAs(ctx, tx, actor); err != nil {
+			return err
+		}
+		set, args := limits.assignments(id)
+		err := tx.QueryRow(ctx, `UPDATE sluice.workspaces SET `+set+` WHERE id = $1
+			RETURNING name, plan, max_concurrent_workflows, weight, nominal_quota, borrowing_limit, starts_per_second, burst, cohort`, args...).
+			Scan(&w.Name, &w.Plan, &w.MaxConcurrentWorkflows, &w.Weight, &w.NominalQuota, &w.BorrowingLimit, &w.StartsPerSecond, &w.Burst, &w.Cohort)
+		if errors.Is(err, pgx.ErrNoRows) {
+			return unknownWorkspace(id)
+		}
+		if err != nil {
+			return err
+		}
+		var most int
+		var rate *float64
+		err = tx.QueryRow(ctx, `SELECT ceiling, starts_per_second FROM sluice.quotas WHERE workspace_id = $1`, id).Scan(&most, &rate)
+		if err != nil {
+			return err
+		}
+		return consistent("workspace "+w.Name, most, w.NominalQuota, rate, w.Burst)
+	})
+	return w, wrap(err, "set workspace")
+}
+
 // Workspaces lists workspaces with their usage, by name; all of them when no ids are given.
 func (q *Queue) Workspaces(ctx context.Context, ids ...uuid.UUID) ([]WorkspaceUsage, error) {
 	list, err := collect[WorkspaceUsage](ctx, q.pool, `
 		SELECT w.id, w.name, w.plan, coalesce(p.n, 0)::int AS pending, coalesce(s.n, 0)::int AS running,
-		       t.max_concurrent_workflows AS "limit", coalesce(e.n, 0)::int AS done,
+		       t.ceiling AS "limit", coalesce(e.n, 0)::int AS done,
 		       coalesce(round(extract(epoch FROM p.wait) * 1000), 0)::bigint AS longest_ms,
-		       coalesce(s.unserved, 0)::int AS unserved,
-		       CASE WHEN s.unserved > 0 THEN 'unserved'
-		            WHEN p.ready > 0 AND coalesce(s.n, 0) >= t.max_concurrent_workflows THEN 'at-capacity'
-		            WHEN p.n > 0 AND p.ready = 0 THEN 'scheduled' END AS reason,
+		       coalesce(s.unserved, 0)::int AS unserved, CASE WHEN s.unserved > 0 THEN 'unserved' END AS reason,
 		       coalesce(r.n, 0)::int AS refused, coalesce(e.bad, 0)::int AS not_success
-		FROM sluice.workspaces w JOIN sluice.tiers t ON t.plan = w.plan
-		LEFT JOIN (SELECT workspace_id, count(*) AS n, count(*) FILTER (WHERE available_at <= now()) AS ready,
+		FROM sluice.workspaces w JOIN sluice.quotas t ON t.workspace_id = w.id
+		LEFT JOIN (SELECT workspace_id, count(*) AS n,
 		                  now() - min(available_at) FILTER (WHERE available_at <= now()) AS wait
 		           FROM sluice.execution_queue GROUP BY 1) p ON p.workspace_id = w.id
 		LEFT JOIN (SELECT workspace_id, count(*) AS n, count(unserved_since) AS unserved FROM sluice.slots GROUP BY 1) s ON s.workspace_id = w.id
@@ -88,7 +146,29 @@ func (q *Queue) Workspaces(ctx context.Context, ids ...uuid.UUID) ([]WorkspaceUs
 		LEFT JOIN (SELECT workspace_id, count(*) AS n FROM sluice.refused_items GROUP BY 1) r ON r.workspace_id = w.id
 		WHERE cardinality($1::uuid[]) = 0 OR w.id = ANY ($1)
 		ORDER BY w.name, w.id`, append([]uuid.UUID{}, ids...))
+	if err != nil {
+		return nil, wrap(err, "list workspaces")
+	}
+	why, err := q.reasons(ctx)
+	for i, w := range list {
+		if reason := string(why[w.ID]); reason != "" {
+			list[i].Reason = &reason
+		}
+	}
 	return list, wrap(err, "list workspaces")
+}
+
+// reasons tells why the items of workspaces wait: what the policy would decide now, if a batch had room for everybody.
+func (q *Queue) reasons(ctx context.Context) (map[uuid.UUID]admission.Reason, error) {
+	capacity, err := q.Capacity(ctx, 1)
+	if err != nil {
+		return nil, err
+	}
+	why := map[uuid.UUID]admission.Reason{}
+	for i, reason := range admission.Decide(capacity.Input(math.MaxInt32)).Why {
+		why[capacity.Workspaces[i].WorkspaceID] = reason
+	}
+	return why, nil
 }
 
 // ActiveWorkspaces are those whose workflows need a worker: they hold slots, or have items that are ready or about to be.

@@ -46,7 +46,8 @@ CREATE VIEW sluice.quotas AS
            coalesce(w.borrowing_limit, t.borrowing_limit) AS borrowing_limit,
            coalesce(w.weight, t.weight) AS weight,
            coalesce(w.starts_per_second, t.starts_per_second) AS starts_per_second,
-           coalesce(w.burst, t.burst, greatest(1, ceil(coalesce(w.starts_per_second, t.starts_per_second)))::int) AS burst
+           CASE WHEN coalesce(w.starts_per_second, t.starts_per_second) IS NOT NULL THEN
+               coalesce(w.burst, t.burst, greatest(1, ceil(coalesce(w.starts_per_second, t.starts_per_second)))::int) END AS burst
     FROM sluice.workspaces w JOIN sluice.tiers t ON t.plan = w.plan;
 COMMENT ON VIEW sluice.quotas IS 'What each workspace may use: what is set for it, else what its plan says.';
 
