@@ -3,9 +3,12 @@ package queue
 import (
 	"context"
 	"encoding/binary"
+	"math"
 	"time"
 
 	"github.com/google/uuid"
+
+	"sluice/internal/admission"
 )
 
 // Checked is what a check that Postgres can decide alone has found.
@@ -128,16 +131,18 @@ type LimitChange struct {
 	At          time.Time
 	WorkspaceID *uuid.UUID
 	Plan        string
-	Limit       int // of the plan, when its limit has changed
+	Limit       int  // of the plan, when its limit has changed
+	Override    *int // of the workspace instead of its plan's
 }
 
 // LimitChanges is the history of all limits, oldest first. Each change was in force from its time on; what was in force
 // before the history begins is not known.
 func (q *Queue) LimitChanges(ctx context.Context) ([]LimitChange, error) {
 	changes, err := collect[LimitChange](ctx, q.pool, `
-		SELECT at, workspace_id, details ->> 'plan' AS plan, coalesce((details ->> 'maxConcurrentWorkflows')::int, 0) AS "limit"
+		SELECT at, workspace_id, details ->> 'plan' AS plan, coalesce((details ->> 'maxConcurrentWorkflows')::int, 0) AS "limit",
+		       CASE WHEN workspace_id IS NOT NULL THEN (details ->> 'maxConcurrentWorkflows')::int END AS override
 		FROM sluice.activity_log
-		WHERE action IN ('tier-recorded', 'tier-changed', 'plan-recorded', 'workspace-created', 'plan-changed')
+		WHERE action IN ('tier-recorded', 'tier-changed', 'plan-recorded', 'workspace-created', 'plan-changed', 'limits-changed')
 		  AND id >= (SELECT min(id) FROM sluice.activity_log WHERE action = 'tier-recorded')
 		ORDER BY id`)
 	return changes, wrap(err, "read history of limits")
@@ -192,21 +197,32 @@ type Overdue struct {
 	AvailableAt time.Time
 }
 
-// Overdue returns the items that have been ready for so long although their workspace has a free slot: of each
-// workspace those that would go first, at most as many as its free slots.
+// Overdue returns the items that have been ready for so long although the policy would start some of their workspace
+// now: of each workspace as many as it would start at most.
 func (q *Queue) Overdue(ctx context.Context, age time.Duration) ([]Overdue, error) {
-	items, err := collect[Overdue](ctx, q.pool, withBacklog+`
+	capacity, err := q.Capacity(ctx, overdueMost)
+	if err != nil {
+		return nil, err
+	}
+	var ids []uuid.UUID
+	var slots []int
+	for _, g := range admission.Decide(capacity.Input(math.MaxInt32)).Grants {
+		ids, slots = append(ids, g.ID), append(slots, g.Slots)
+	}
+	items, err := collect[Overdue](ctx, q.pool, `
 		SELECT item.id, b.workspace_id, item.available_at
-		FROM backlog b JOIN sluice.workspaces w ON w.id = b.workspace_id JOIN sluice.tiers t ON t.plan = w.plan
-		CROSS JOIN LATERAL (SELECT greatest(0, t.max_concurrent_workflows - count(*)) AS slots FROM sluice.slots s WHERE s.workspace_id = b.workspace_id) AS free
+		FROM unnest($2::uuid[], $3::int[]) AS b (workspace_id, slots)
 		CROSS JOIN LATERAL (
 			SELECT head.* FROM generate_series(1, 5) AS p (priority) CROSS JOIN LATERAL (
 				SELECT q.id, q.available_at FROM sluice.execution_queue q
 				WHERE q.workspace_id = b.workspace_id AND q.priority = p.priority AND q.available_at <= now() - $1::interval
-				ORDER BY q.available_at, q.id LIMIT free.slots) AS head
-			LIMIT free.slots) AS item`, age)
+				ORDER BY q.available_at, q.id LIMIT b.slots) AS head
+			LIMIT b.slots) AS item`, age, ids, slots)
 	return items, wrap(err, "read overdue items")
 }
+
+// overdueMost is how many items of a workspace are looked at.
+const overdueMost = 1000
 
 // Ready counts the items that could start if their workspace had a free slot, up to most.
 func (q *Queue) Ready(ctx context.Context, most int) (n int64, err error) {

@@ -164,8 +164,8 @@ WITH fence AS (
 	LEFT JOIN sluice.lines l ON l.shard = $1 AND l.cohort = n.cohort
 ), stood AS (
 	SELECT c.workspace_id, coalesce(c.cohort, '') AS cohort, c.weight, c.tokens, c.n, c.own_n, c.borrowed_n, l.cohort IS NOT NULL AS charged,
-	       coalesce(sluice.charged(c.own, l.own_clock, c.weight, c.own_n), c.own) AS own,
-	       coalesce(sluice.charged(c.borrowed, l.borrowed_clock, c.weight, c.borrowed_n), c.borrowed) AS borrowed
+	       CASE WHEN l.cohort IS NULL THEN c.own ELSE sluice.charged(c.own, l.own_clock, c.weight, c.own_n) END AS own,
+	       CASE WHEN l.cohort IS NULL THEN c.borrowed ELSE sluice.charged(c.borrowed, l.borrowed_clock, c.weight, c.borrowed_n) END AS borrowed
 	FROM counted c LEFT JOIN line l ON l.cohort = coalesce(c.cohort, '')
 ), shared AS (
 	INSERT INTO sluice.shares (workspace_id, own, borrowed, tokens, tokens_at)

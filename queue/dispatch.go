@@ -56,7 +56,7 @@ func (q *Queue) Undispatched(ctx context.Context, limit int) ([]Claim, error) {
 }
 
 const undispatchedSQL = `
-	SELECT e.id AS execution_id, e.workspace_id, w.name AS workspace_name, w.plan, t.weight,
+	SELECT e.id AS execution_id, e.workspace_id, w.name AS workspace_name, w.plan, coalesce(w.weight, t.weight) AS weight,
 	       e.workflow_definition_id AS definition_id, d.name AS definition_name, e.workflow_version_id AS version_id,
 	       v.version_number, v.workflow, i.input, e.priority::int, e.attempt_count AS attempt
 	FROM sluice.slots s

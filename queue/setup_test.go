@@ -296,3 +296,12 @@ func items(item queue.Item, n int) []queue.Item {
 	}
 	return many
 }
+
+func rowsOf[T any](t *testing.T, db querier, sql string, args ...any) []T {
+	t.Helper()
+	rows, err := db.Query(t.Context(), sql, args...)
+	require.NoError(t, err)
+	values, err := pgx.CollectRows(rows, pgx.RowToStructByName[T])
+	require.NoError(t, err)
+	return values
+}

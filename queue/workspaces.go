@@ -151,7 +151,7 @@ func (q *Queue) Workspaces(ctx context.Context, ids ...uuid.UUID) ([]WorkspaceUs
 	}
 	why, err := q.reasons(ctx)
 	for i, w := range list {
-		if reason := string(why[w.ID]); reason != "" {
+		if reason := string(why[w.ID]); reason != "" && w.Reason == nil {
 			list[i].Reason = &reason
 		}
 	}

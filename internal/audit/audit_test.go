@@ -40,6 +40,7 @@ func ids(breaches []Breach) []uuid.UUID {
 
 func TestJudgeClaims(t *testing.T) {
 	t.Parallel()
+	own := func(n int) *int { return &n }
 	onPlan := []Change{{At: at(0), Plan: "A", Limit: 2}, {At: at(0), Plan: "B", Limit: 1}, {At: at(0), Workspace: id(1), Plan: "A"}}
 	tests := map[string]struct {
 		held    []Held
@@ -62,6 +63,10 @@ func TestJudgeClaims(t *testing.T) {
 		"a claim after a raise":      {held: []Held{slot(1, 1, -1), slot(2, 2, -1), slot(3, 6, -1)}, changes: []Change{{At: at(5), Plan: "A", Limit: 3}}, judged: 3},
 		"a claim before a raise":     {held: []Held{slot(1, 1, -1), slot(2, 2, -1), slot(3, 4, -1)}, changes: []Change{{At: at(5), Plan: "A", Limit: 3}}, judged: 3, above: []uuid.UUID{id(103)}},
 		"a smaller plan":             {held: []Held{slot(1, 1, -1), slot(2, 6, -1)}, changes: []Change{{At: at(5), Workspace: id(1), Plan: "B"}}, judged: 2, above: []uuid.UUID{id(102)}},
+		"a limit of its own":         {held: []Held{slot(1, 1, -1), slot(2, 6, -1), slot(3, 7, -1)}, changes: []Change{{At: at(5), Workspace: id(1), Plan: "A", Override: own(3)}}, judged: 3},
+		"a lower limit of its own":   {held: []Held{slot(1, 1, -1), slot(2, 6, -1)}, changes: []Change{{At: at(5), Workspace: id(1), Plan: "A", Override: own(1)}}, judged: 2, above: []uuid.UUID{id(102)}},
+		"its plan's limit no longer": {held: []Held{slot(1, 6, -1), slot(2, 7, -1)}, changes: []Change{{At: at(4), Workspace: id(1), Plan: "A", Override: own(2)}, {At: at(5), Plan: "A", Limit: 1}}, judged: 2},
+		"its plan's limit again":     {held: []Held{slot(1, 1, -1), slot(2, 6, -1), slot(3, 7, -1)}, changes: []Change{{At: at(4), Workspace: id(1), Plan: "A", Override: own(9)}, {At: at(5), Workspace: id(1), Plan: "A"}}, judged: 3, above: []uuid.UUID{id(103)}},
 		"another plan's limit":       {held: []Held{slot(1, 1, -1), slot(2, 6, -1)}, changes: []Change{{At: at(5), Plan: "B", Limit: 0}}, judged: 2},
 		"before the history":         {held: []Held{slot(1, -5, -1), slot(2, -4, -1), slot(3, -3, -1), slot(4, 1, -1)}, judged: 1, unknown: 3, above: []uuid.UUID{id(104)}},
 		"too long ago to be judged":  {held: []Held{slot(1, 1, -1), slot(2, 1, -1), slot(3, 2, -1), slot(4, 3, -1)}, since: 3, judged: 1, above: []uuid.UUID{id(104)}},
@@ -89,17 +94,21 @@ func TestJudgeClaims(t *testing.T) {
 // naiveLimits tries every second: which plan was the workspace on, and what did that allow?
 func naiveLimits(changes []Change, workspace uuid.UUID, from, to int) (highest int, known bool) {
 	for second := from; second <= to; second++ {
-		plan, limits := "", map[string]int{}
+		plan, limits, override := "", map[string]int{}, (*int)(nil)
 		for _, c := range changes { // in order
 			switch {
 			case c.At.After(at(second)):
 			case c.Workspace == workspace:
-				plan = c.Plan
+				plan, override = c.Plan, c.Override
 			case c.Workspace == uuid.Nil:
 				limits[c.Plan] = c.Limit
 			}
 		}
-		if limit, ok := limits[plan]; ok {
+		limit, ok := limits[plan]
+		if override != nil {
+			limit, ok = *override, true
+		}
+		if ok {
 			highest, known = max(highest, limit), true
 		}
 	}
@@ -117,6 +126,9 @@ func TestJudgeClaimsAgreesWithTheNaiveOne(t *testing.T) {
 			c := Change{At: at(second), Plan: rapid.SampledFrom(plans).Draw(t, "plan")}
 			if rapid.Bool().Draw(t, "of a workspace") {
 				c.Workspace = id(rapid.IntRange(1, 2).Draw(t, "workspace"))
+				if limit := rapid.IntRange(-3, 3).Draw(t, "its own limit"); limit >= 0 {
+					c.Override = &limit
+				}
 			} else {
 				c.Limit = rapid.IntRange(0, 3).Draw(t, "limit")
 			}

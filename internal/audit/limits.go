@@ -12,7 +12,8 @@ type Change struct {
 	At        time.Time
 	Workspace uuid.UUID // nil: the plan's limit has changed
 	Plan      string
-	Limit     int // of the plan, when its limit has changed
+	Limit     int  // of the plan, when its limit has changed
+	Override  *int // of the workspace, instead of its plan's; nil: none
 }
 
 // Limits is the history of every workspace's limit.
@@ -25,16 +26,20 @@ type era struct {
 	known bool // false: the workspace is on a plan whose limit is not on record
 }
 
-// NewLimits works out the history from the changes. A workspace's begins when both its plan and that plan's limit are
-// on record.
+// NewLimits works out the history from the changes. A workspace's begins when it has a limit of its own, or both its
+// plan and that plan's limit are on record.
 func NewLimits(changes []Change) Limits {
 	changes = slices.Clone(changes)
 	slices.SortStableFunc(changes, func(a, b Change) int { return a.At.Compare(b.At) })
-	history, allowed, on := Limits{}, map[string]int{}, map[uuid.UUID]string{}
+	history, allowed, on := Limits{}, map[string]int{}, map[uuid.UUID]string{} // on: those that their plan limits
 	for _, c := range changes {
 		if c.Workspace != uuid.Nil {
 			on[c.Workspace] = c.Plan
 			limit, known := allowed[c.Plan]
+			if c.Override != nil {
+				delete(on, c.Workspace)
+				limit, known = *c.Override, true
+			}
 			history[c.Workspace] = append(history[c.Workspace], era{c.At, limit, known})
 			continue
 		}

@@ -142,7 +142,7 @@ func (a *auditor) limits(ctx context.Context) (audit.Limits, error) {
 	log, err := a.queue.LimitChanges(ctx)
 	changes := make([]audit.Change, len(log))
 	for i, c := range log {
-		changes[i] = audit.Change{At: c.At, Plan: c.Plan, Limit: c.Limit}
+		changes[i] = audit.Change{At: c.At, Plan: c.Plan, Limit: c.Limit, Override: c.Override}
 		if c.WorkspaceID != nil {
 			changes[i].Workspace = *c.WorkspaceID
 		}
