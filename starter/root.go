@@ -56,7 +56,7 @@ func newRoot(a *app) *cobra.Command {
 		}
 	}
 	add(groupSystem, a.migrateCommand(), a.startCommand(), a.stopCommand(), a.statusCommand(), a.auditCommand(), a.pauseCommand(),
-		a.resumeCommand(), a.configureCommand(), a.workspaceCommand(), a.tierCommand())
+		a.resumeCommand(), a.configureCommand(), a.workspaceCommand(), a.tierCommand(), a.limitsCommand(), a.simulateCommand())
 	add(groupWork, a.definitionCommand(), a.enqueueCommand(), a.listCommand(), a.describeCommand(), a.cancelCommand(), a.retryCommand())
 	return root
 }

@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"sluice/internal/admission"
 	"sluice/internal/operate"
 	"sluice/queue"
 	"sluice/workflows"
@@ -39,6 +40,7 @@ func (a *app) statusCommand() *cobra.Command {
 		status, askErr := a.askStatus(ctx)
 		if askErr == nil {
 			result.Dispatcher, result.link = &status, a.workflowLink(workflows.DispatcherID, "")
+			explainPause(result.Workspaces, status)
 		} else {
 			result.DispatcherError = strings.TrimPrefix(askErr.Error(), "ask for the status: ")
 		}
@@ -58,4 +60,17 @@ func (a *app) askStatus(ctx context.Context) (workflows.Status, error) {
 		return workflows.Status{}, err
 	}
 	return operate.Status(ctx, c)
+}
+
+// explainPause says paused of the workspaces that nothing else keeps waiting.
+func explainPause(workspaces []queue.WorkspaceUsage, s workflows.Status) {
+	if s.Pause == nil {
+		return
+	}
+	paused := string(admission.Paused)
+	for i, w := range workspaces {
+		if w.Pending > 0 && w.Reason == nil {
+			workspaces[i].Reason = &paused
+		}
+	}
 }

@@ -11,8 +11,8 @@ import (
 )
 
 func (a *app) workspaceCommand() *cobra.Command {
-	return a.group("workspace", "Create and list workspaces, set their plans",
-		a.workspaceCreate(), a.workspaceList(), a.workspaceSetPlan())
+	return a.group("workspace", "Create and list workspaces, set their plans and limits",
+		a.workspaceCreate(), a.workspaceList(), a.workspaceSetPlan(), a.workspaceSet())
 }
 
 func (a *app) workspaceCreate() *cobra.Command {
@@ -75,4 +75,55 @@ func (a *app) workspaceSetPlan() *cobra.Command {
 			_, _ = fmt.Fprintf(w, "workspace %s is now on plan %s\n", changed.Name, changed.Plan)
 		})
 	})
+}
+
+func (a *app) workspaceSet() *cobra.Command {
+	var limit, weight wholeFlag
+	var quota quotaFlags
+	var cohort nameFlag
+	command := &cobra.Command{
+		Use: "set ID", Short: "Give a workspace limits of its own", Args: exactly("ID"),
+		Long: "Give a workspace limits of its own instead of its plan's, while everything runs, from the next claim on. A\n" +
+			"cut drains: it ends nothing that runs. With none, its plan's limit holds again.\n\n" +
+			"The members of a cohort hold at most the sum of their nominal quotas together, and lend one another what they\n" +
+			"leave idle of them. So give its members nominal quotas, or their plans.",
+		Example: "  starter workspace set ID --max-concurrent 40\n  starter workspace set ID --cohort eu --nominal-quota 10 --borrowing-limit 20",
+	}
+	f := command.Flags()
+	f.Var(&limit, "max-concurrent", "how many workflows it may run at once; none: its plan's")
+	f.Var(&weight, "weight", "its share, against others, when not all can be served at once; none: its plan's")
+	f.Var(&cohort, "cohort", "whose members lend one another what they leave idle; none: it leaves its cohort")
+	quota.add(command, "its plan's")
+	command.MarkFlagsOneRequired(append([]string{"max-concurrent", "weight", "cohort"}, quotaFlagNames...)...)
+	return a.does(command, func(ctx context.Context, args []string) error {
+		id, err := workspaceID("argument", args[0])
+		if err != nil {
+			return err
+		}
+		q, err := a.queue(ctx)
+		if err != nil {
+			return err
+		}
+		set, err := q.SetWorkspace(ctx, id, queue.WorkspaceChange{
+			MaxConcurrentWorkflows: limit.change, Weight: weight.change, Cohort: cohort.change,
+			NominalQuota: quota.nominal.change, BorrowingLimit: quota.borrowing.change, StartsPerSecond: quota.rate.change, Burst: quota.burst.change,
+		}, a.config.Actor)
+		if err != nil {
+			return err
+		}
+		return a.result(set, func(w io.Writer) { renderOwnLimits(w, set) })
+	})
+}
+
+func renderOwnLimits(w io.Writer, set queue.WorkspaceLimits) {
+	text := ""
+	for _, part := range [][2]string{
+		{"max concurrent", wholeText(set.MaxConcurrentWorkflows)}, {"weight", wholeText(set.Weight)}, {"cohort", deref(set.Cohort)},
+	} {
+		if part[1] != "" {
+			text += ", " + part[0] + " " + part[1]
+		}
+	}
+	text += limitsText(set.NominalQuota, set.BorrowingLimit, set.StartsPerSecond, set.Burst)
+	_, _ = fmt.Fprintf(w, "workspace %s on plan %s%s\n", set.Name, set.Plan, orElse(text, ", without limits of its own"))
 }
