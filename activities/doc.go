@@ -2,7 +2,7 @@
 //
 // It owns the translation between the three: payloads of package workflows to calls of package queue, errors of both
 // to Temporal's retryable and non-retryable (errors.go, the one place), definitions to start options. It must not hold
-// SQL, and decides nothing about capacity: CheckCapacity reads the facts and lets internal/admission deal.
+// SQL, and decides nothing about capacity: CheckCapacity reads the facts and lets internal/admission decide.
 //
 //	activity             kind     idempotent because
 //	OpenEpoch            local    the same run id gets the same epoch

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"slices"
 	"sync"
@@ -58,13 +59,14 @@ func TestNoClaimEverExceedsALimit(t *testing.T) {
 				w, d := s.newWorkspace(t, fmt.Sprint("w", n), plan)
 				s.workspaces, s.definitions, s.plans = append(s.workspaces, w), append(s.definitions, d), append(s.plans, plan)
 			}
+			s.eras[everybody] = []limitEra{{limit: math.MaxInt, from: start}}
 			s.eras["FREE"], s.eras["STARTER"] = []limitEra{{limit: 2, from: start}}, []limitEra{{limit: 5, from: start}}
 
 			ctx, stop := context.WithTimeout(t.Context(), 2*time.Second)
 			defer stop()
 			group, ctx := errgroup.WithContext(ctx)
 			for n, work := range []func(context.Context, *rand.Rand) error{
-				s.enqueueSome, s.enqueueSome, s.claimSome, s.claimSome, s.claimSome, s.endSome, s.endSome, s.endSome, s.requeueSome, s.cancelSome, s.retrySome, s.changeLimit,
+				s.enqueueSome, s.enqueueSome, s.claimSome, s.claimSome, s.claimSome, s.endSome, s.endSome, s.endSome, s.requeueSome, s.cancelSome, s.retrySome, s.changeLimit, s.changeGlobalLimit,
 			} {
 				rnd := rand.New(rand.NewPCG(seed, uint64(n)))
 				group.Go(func() error {
@@ -240,6 +242,26 @@ func (s *storm) changeLimit(ctx context.Context, rnd *rand.Rand) error {
 	return nil
 }
 
+// everybody stands for all workspaces together.
+const everybody = ""
+
+func (s *storm) changeGlobalLimit(ctx context.Context, rnd *rand.Rand) error {
+	limit := rnd.IntN(15)
+	ctx, stop := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
+	defer stop()
+	if _, err := s.app.Set(ctx, queue.SettingsChange{MaxConcurrentWorkflows: &queue.Change[int]{To: &limit}}, "ann"); err != nil {
+		return err
+	}
+	var from, to time.Time
+	err := s.pool.QueryRow(ctx, `SELECT updated_at, clock_timestamp() FROM sluice.settings`).Scan(&from, &to)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	eras := s.eras[everybody]
+	eras[len(eras)-1].to = to
+	s.eras[everybody] = append(eras, limitEra{limit: limit, from: from})
+	return err
+}
+
 // requireNeverAboveTheLimit replays the recorded intervals. Only the instants of claims matter: after a cut a workspace
 // may hold more than its limit until it has drained, but it must not take more.
 func (s *storm) requireNeverAboveTheLimit(t *testing.T) {
@@ -250,10 +272,14 @@ func (s *storm) requireNeverAboveTheLimit(t *testing.T) {
 	for _, i := range intervals {
 		if i.To == nil || i.To.After(i.From) { // the outcome of a requeued item records no time, and took no slot
 			byWorkspace[i.WorkspaceID] = append(byWorkspace[i.WorkspaceID], i)
+			byWorkspace[uuid.Nil] = append(byWorkspace[uuid.Nil], i)
 		}
 	}
 	for workspace, held := range byWorkspace {
-		plan := s.plans[slices.Index(s.workspaces, workspace)]
+		plan := everybody
+		if workspace != uuid.Nil {
+			plan = s.plans[slices.Index(s.workspaces, workspace)]
+		}
 		for _, claim := range held {
 			var used, allowed int
 			for _, other := range held {

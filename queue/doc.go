@@ -6,8 +6,8 @@
 //	answer, err := q.EnqueueTx(ctx, tx, queue.Item{WorkspaceID: ws, DefinitionID: def, Input: input})
 //
 // It owns all SQL that is not DDL, and the database's clock rules in it. It must not know Temporal, and it decides
-// nothing: which workspace may start how many is handed to Claim by the policy, and each transition is guarded in its
-// own statement, so a late writer loses.
+// nothing: which workspace may start how many is package admission's to say, on what Capacity reads. Each transition is
+// guarded in its own statement, so a late writer loses.
 //
 // One item, from here to there; each arrow is one statement:
 //

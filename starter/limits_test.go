@@ -27,11 +27,11 @@ func TestLimits(t *testing.T) {
 	for want, args := range map[string][]string{
 		"must be like 5/s, 30/m or 100/h, or none, not \"fast\"": {"tier", "set", "FREE", "--rate", "fast"},
 		"must be a whole number or none, not \"x\"":              {"limits", "set", "--max-concurrent", "x"},
-		"max concurrent workflows must be 0 to":                 {"limits", "set", "--max-concurrent", "-1"},
-		"may hold at most 2: raise max concurrent":              {"tier", "set", "FREE", "--nominal-quota", "3"},
-		"without a rate":                                        {"tier", "set", "PRO", "--burst", "3"},
-		"at least one of the flags":                             {"workspace", "set", id},
-		"small letters":                                         {"workspace", "set", id, "--cohort", "E U"},
+		"max concurrent workflows must be 0 to":                  {"limits", "set", "--max-concurrent", "-1"},
+		"may hold at most 2: raise max concurrent":               {"tier", "set", "FREE", "--nominal-quota", "3"},
+		"without a rate":            {"tier", "set", "PRO", "--burst", "3"},
+		"at least one of the flags": {"workspace", "set", id},
+		"small letters":             {"workspace", "set", id, "--cohort", "E U"},
 	} {
 		out := c.run(args...)
 		require.Equal(t, exitUsage, out.code, want)

@@ -33,7 +33,7 @@ func TestBadInput(t *testing.T) {
 		"set-plan: no id":             {args: "workspace|set-plan|acme|PRO", says: `argument "acme" is not a workspace id (a UUID) (list them with: starter workspace list)`, code: exitUsage},
 		"set-plan: unknown":           {args: "workspace|set-plan|" + unknown + "|PRO", says: "unknown workspace " + unknown, code: exitUsage},
 		"tier: nothing to set":        {args: "tier|set|PRO", says: "max-concurrent weight", code: exitUsage},
-		"tier: negative":              {args: "tier|set|PRO|--max-concurrent|-1", says: "must not be negative", code: exitUsage},
+		"tier: negative":              {args: "tier|set|PRO|--max-concurrent|-1", says: "must be 0 to", code: exitUsage},
 		"tier: weight":                {args: "tier|set|PRO|--weight|0", says: "weight must be 1 to 1000", code: exitUsage},
 		"tier: unknown":               {args: "tier|set|GOLD|--weight|2", says: "unknown plan GOLD", code: exitUsage},
 		"tier: bad name":              {args: "tier|set|a b|--max-concurrent|2", says: `plan "a b"`, code: exitUsage},

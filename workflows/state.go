@@ -16,7 +16,7 @@ type State struct {
 	Totals   Totals   `json:"totals"`
 	// Batch is what a cycle claims at present, while Temporal cannot take Tunables.BatchSize; zero: it can.
 	Batch int `json:"batch,omitempty"`
-	// After is the workspace that was served last: the next cycle's deal begins behind it.
+	// After is no longer used: who is next stands in Postgres. It is kept so that old states decode and old runs replay.
 	After       uuid.UUID      `json:"after"`
 	Waiting     map[string]int `json:"waiting,omitempty"`
 	LastError   string         `json:"lastError,omitempty"`
