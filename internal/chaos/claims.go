@@ -49,7 +49,7 @@ func (c *claims) take(ctx context.Context, part string) (release func(), err err
 		if release, ok := c.try(part); ok {
 			return release, nil
 		}
-		if err := sleep(ctx, claimLook); err != nil {
+		if err := cluster.Sleep(ctx, claimLook); err != nil {
 			return nil, err
 		}
 	}

@@ -9,6 +9,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"sluice/internal/chaos/cluster"
 	"sluice/internal/chaos/ledger"
 	"sluice/queue"
 )
@@ -90,7 +91,7 @@ func (c *chaos) untilAnswered(ctx context.Context, t ledger.Ticket, call attempt
 			return id, true
 		}
 		var refused *queue.RequestError
-		if errors.As(err, &refused) || sleep(ctx, clientPause) != nil {
+		if errors.As(err, &refused) || cluster.Sleep(ctx, clientPause) != nil {
 			return uuid.Nil, false
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"sluice/internal/chaos/cluster"
 	"sluice/internal/chaos/plan"
 )
 
@@ -46,7 +47,7 @@ func (c *chaos) injectors() map[plan.Kind]injector {
 func (c *chaos) injectAll(ctx, injecting context.Context) {
 	injectors := c.injectors()
 	for _, f := range c.faults {
-		if sleep(injecting, time.Until(c.began.Add(f.At))) != nil {
+		if cluster.Sleep(injecting, time.Until(c.began.Add(f.At))) != nil {
 			return
 		}
 		c.background.Go(func() { c.suffer(ctx, f, injectors[f.Kind]) })

@@ -12,6 +12,7 @@ import (
 	"go.temporal.io/api/serviceerror"
 	"go.temporal.io/api/workflowservice/v1"
 
+	"sluice/internal/chaos/cluster"
 	"sluice/internal/chaos/plan"
 	"sluice/internal/operate"
 	"sluice/workflows"
@@ -48,7 +49,7 @@ func (c *chaos) hurt(ctx context.Context, f plan.Fault, victimsSQL string, deed 
 				missing: func(ctx context.Context) (string, error) { return missing(ctx, id) }}, nil
 		}
 		last = err
-		if err := sleep(ctx, 200*time.Millisecond); err != nil {
+		if err := cluster.Sleep(ctx, 200*time.Millisecond); err != nil {
 			return aftermath{}, err
 		}
 	}

@@ -8,6 +8,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"sluice/internal/chaos/cluster"
 	"sluice/internal/chaos/plan"
 	"sluice/internal/operate"
 	"sluice/queue"
@@ -30,7 +31,7 @@ func (c *chaos) terminateDispatcher(ctx context.Context, f plan.Fault) (aftermat
 	}); err != nil {
 		return aftermath{}, err
 	}
-	_ = sleep(ctx, f.For)
+	_ = cluster.Sleep(ctx, f.For)
 	err = c.insist(ctx, func(ctx context.Context) error {
 		_, err := operate.Start(ctx, c.client, c.cluster.Namespace, workflows.State{})
 		return err
@@ -58,7 +59,7 @@ func (c *chaos) pause(ctx context.Context, f plan.Fault) (aftermath, error) {
 		return err
 	})
 	if err == nil {
-		_ = sleep(ctx, f.For)
+		_ = cluster.Sleep(ctx, f.For)
 	}
 	resumeErr := c.resume(ctx)
 	return aftermath{target: partDispatcher, since: time.Now()}, errors.Join(err, resumeErr)

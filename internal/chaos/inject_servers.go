@@ -32,7 +32,7 @@ func (c *chaos) restart(ctx context.Context, f plan.Fault, part string, server *
 	if err := takeAway(); err != nil {
 		return aftermath{}, err
 	}
-	_ = sleep(ctx, f.For)
+	_ = cluster.Sleep(ctx, f.For)
 	if err := server.Start(ctx); err != nil {
 		c.violated(promiseLives, part, "%v", err)
 		return aftermath{}, err

@@ -4,17 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strconv"
-	"strings"
 	"time"
-
-	commonpb "go.temporal.io/api/common/v1"
-	enumspb "go.temporal.io/api/enums/v1"
-	"go.temporal.io/api/workflowservice/v1"
 
 	"sluice/internal/chaos/cluster"
 	"sluice/internal/chaos/plan"
-	"sluice/workflows"
 )
 
 // onWorker chooses a worker that no other fault acts on, and hurts it. hurt releases it when it is whole again.
@@ -41,7 +34,7 @@ func (c *chaos) anyWorker(ctx context.Context, f plan.Fault) (*cluster.Worker, f
 				return w, release, nil
 			}
 		}
-		if err := sleep(ctx, claimLook); err != nil {
+		if err := cluster.Sleep(ctx, claimLook); err != nil {
 			return nil, nil, err
 		}
 	}
@@ -53,7 +46,7 @@ func (c *chaos) dispatchersWorker(ctx context.Context, _ plan.Fault) (*cluster.W
 	last := errors.New("nobody was asked")
 	for deadline := time.Now().Add(claimPatience); time.Now().Before(deadline); {
 		var pid int
-		if pid, last = c.dispatchersPID(ctx); last == nil {
+		if pid, last = cluster.DispatchersPID(ctx, c.client, c.cluster.Namespace); last == nil {
 			last = fmt.Errorf("pid %d is no free worker's", pid)
 			for _, w := range c.cluster.Workers {
 				if w.PID() != pid {
@@ -64,29 +57,11 @@ func (c *chaos) dispatchersWorker(ctx context.Context, _ plan.Fault) (*cluster.W
 				}
 			}
 		}
-		if err := sleep(ctx, claimLook); err != nil {
+		if err := cluster.Sleep(ctx, claimLook); err != nil {
 			return nil, nil, err
 		}
 	}
 	return nil, nil, fmt.Errorf("the dispatcher's worker: %w", last)
-}
-
-// dispatchersPID reads it from the identity of the newest workflow task, which the SDK makes of pid@host@.
-func (c *chaos) dispatchersPID(ctx context.Context) (int, error) {
-	ctx, cancel := context.WithTimeout(ctx, lookTimeout)
-	defer cancel()
-	page, err := c.client.WorkflowService().GetWorkflowExecutionHistoryReverse(ctx, &workflowservice.GetWorkflowExecutionHistoryReverseRequest{
-		Namespace: c.cluster.Namespace, Execution: &commonpb.WorkflowExecution{WorkflowId: workflows.DispatcherID}, MaximumPageSize: 100})
-	if err != nil {
-		return 0, fmt.Errorf("read the dispatcher's history: %w", err)
-	}
-	for _, event := range page.GetHistory().GetEvents() {
-		if event.GetEventType() == enumspb.EVENT_TYPE_WORKFLOW_TASK_STARTED {
-			pid, _, _ := strings.Cut(event.GetWorkflowTaskStartedEventAttributes().GetIdentity(), "@")
-			return strconv.Atoi(pid)
-		}
-	}
-	return 0, errors.New("the dispatcher has had no workflow task lately")
 }
 
 // killWorker measures from the kill: others take over.
@@ -97,7 +72,7 @@ func (c *chaos) killWorker(ctx context.Context, f plan.Fault, w *cluster.Worker,
 	c.background.Go(func() {
 		defer release()
 		defer heal()
-		_ = sleep(ctx, f.For)
+		_ = cluster.Sleep(ctx, f.For)
 		c.startWorker(ctx, w, heal)
 	})
 	return a, nil
@@ -113,7 +88,7 @@ func (c *chaos) stopWorker(ctx context.Context, f plan.Fault, w *cluster.Worker,
 		if err := w.Stop(); err != nil {
 			c.violated(promiseLives, partWorker(w), "%v", err)
 		}
-		_ = sleep(ctx, f.For)
+		_ = cluster.Sleep(ctx, f.For)
 		c.startWorker(ctx, w, heal)
 	})
 	return a, nil
@@ -144,7 +119,7 @@ func (c *chaos) freezeWorker(ctx context.Context, f plan.Fault, w *cluster.Worke
 	if err := w.Freeze(); err != nil {
 		return aftermath{}, err
 	}
-	_ = sleep(ctx, f.For)
+	_ = cluster.Sleep(ctx, f.For)
 	return aftermath{since: time.Now()}, w.Thaw()
 }
 
@@ -160,7 +135,7 @@ func disturb(c *chaos, way func(*cluster.Worker) *cluster.Proxy, how func(*clust
 		heal := c.weather.breaks(f.Number)
 		defer heal()
 		how(way(w))
-		_ = sleep(ctx, f.For)
+		_ = cluster.Sleep(ctx, f.For)
 		way(w).Heal()
 		return aftermath{since: time.Now()}, nil
 	}
@@ -168,7 +143,7 @@ func disturb(c *chaos, way func(*cluster.Worker) *cluster.Proxy, how func(*clust
 
 // keepAlive starts workers again that have ended without having been told to, which none should.
 func (c *chaos) keepAlive(ctx context.Context) {
-	for sleep(ctx, time.Second) == nil {
+	for cluster.Sleep(ctx, time.Second) == nil {
 		for _, w := range c.cluster.Workers {
 			if w.Died() == nil {
 				continue

@@ -7,6 +7,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"sluice/internal/chaos/cluster"
 	"sluice/internal/chaos/ledger"
 )
 
@@ -34,7 +35,7 @@ type load struct {
 // run enqueues until loading ends. Clients that are still waiting for an answer go on asking until ctx ends.
 func (l *load) run(ctx, loading context.Context, rate float64) {
 	var due float64
-	for sleep(loading, loadTick) == nil {
+	for cluster.Sleep(loading, loadTick) == nil {
 		if l.paused.Load() {
 			continue
 		}
@@ -46,7 +47,7 @@ func (l *load) run(ctx, loading context.Context, rate float64) {
 
 // watch keeps an eye on the backlog until ctx ends.
 func (l *load) watch(ctx context.Context) {
-	for sleep(ctx, time.Second) == nil {
+	for cluster.Sleep(ctx, time.Second) == nil {
 		var waiting int64
 		if err := l.pool.QueryRow(ctx, `SELECT count(*) FROM sluice.execution_queue`).Scan(&waiting); err != nil {
 			l.paused.Store(true) // clients that ask again pile up while the database is away

@@ -10,6 +10,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
+	"sluice/internal/chaos/cluster"
 	"sluice/internal/chaos/plan"
 )
 
@@ -59,7 +60,7 @@ func (c *chaos) recover(ctx context.Context, f plan.Fault, a aftermath) recovery
 			r.waiting = what
 			return r
 		}
-		_ = sleep(ctx, recoveryLook)
+		_ = cluster.Sleep(ctx, recoveryLook)
 		if c.weather.fair(f.Number) {
 			fair += time.Since(last)
 		}

@@ -168,7 +168,7 @@ func (c *chaos) rest(ctx context.Context) error {
 			c.say("not everything has ended within %s: %d wait, %d hold a slot", restPatience, waiting, open)
 			return nil
 		}
-		if err := sleep(ctx, 500*time.Millisecond); err != nil {
+		if err := cluster.Sleep(ctx, 500*time.Millisecond); err != nil {
 			return err
 		}
 	}

@@ -71,7 +71,7 @@ func (w *Worker) AwaitReady(ctx context.Context) error {
 		if err := w.Died(); err != nil {
 			return err
 		}
-		if err := sleep(ctx, 50*time.Millisecond); err != nil {
+		if err := Sleep(ctx, 50*time.Millisecond); err != nil {
 			return fmt.Errorf("worker %d is not ready (see %s): %w", w.Number, w.Log, err)
 		}
 	}

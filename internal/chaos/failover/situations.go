@@ -7,11 +7,8 @@ import (
 	"math/rand/v2"
 	"time"
 
-	enumspb "go.temporal.io/api/enums/v1"
-
 	"sluice/internal/chaos/cluster"
 	"sluice/queue"
-	"sluice/workflows"
 )
 
 // situation is what the dispatcher does when its process dies.
@@ -74,7 +71,7 @@ func (b *bench) attempt(ctx context.Context, s situation) (took time.Duration, c
 		err = b.pool.QueryRow(ctx, `SELECT min(dispatched_at) FROM sluice.workflow_executions WHERE dispatched_at > $1 AND ($2 OR created_at > $1)`,
 			killed, s.pending).Scan(&next)
 		if next == nil {
-			err = errors.Join(err, pause(ctx, look))
+			err = errors.Join(err, cluster.Sleep(ctx, look))
 		}
 	}
 	if err == nil {
@@ -100,17 +97,17 @@ func (b *bench) park(ctx context.Context) error {
 		n, err := b.count(ctx, `SELECT count(*) FROM sluice.parked`)
 		return n > 0, err
 	})
-	return errors.Join(err, pause(ctx, randomly(3*time.Second)))
+	return errors.Join(err, cluster.Sleep(ctx, randomly(3*time.Second)))
 }
 
 // trickle enqueues an item every 300 ms until the round ends.
 func (b *bench) trickle(ctx context.Context) error {
 	go func() {
-		for pause(ctx, 300*time.Millisecond) == nil {
+		for cluster.Sleep(ctx, 300*time.Millisecond) == nil {
 			_ = b.enqueue(ctx, 1)
 		}
 	}()
-	return pause(ctx, 3*time.Second+randomly(5*time.Second)) // any part of a workflow task's timeout
+	return cluster.Sleep(ctx, 3*time.Second+randomly(5*time.Second)) // any part of a workflow task's timeout
 }
 
 // burst enqueues two batches and returns when a part of one has been claimed and not yet started.
@@ -122,7 +119,7 @@ func (b *bench) burst(ctx context.Context) error {
 		n, err := b.count(ctx, undispatched)
 		return n > 0, err
 	})
-	return errors.Join(err, pause(ctx, randomly(200*time.Millisecond)))
+	return errors.Join(err, cluster.Sleep(ctx, randomly(200*time.Millisecond)))
 }
 
 func (b *bench) isDispatching(ctx context.Context) (bool, error) {
@@ -146,29 +143,12 @@ func (b *bench) enqueue(ctx context.Context, n int) error {
 // holder is the worker that the dispatcher waits for: that of its activity while it is parked, else that of its latest
 // workflow task.
 func (b *bench) holder(ctx context.Context) (*cluster.Worker, error) {
-	described, err := b.temporal.DescribeWorkflowExecution(ctx, workflows.DispatcherID, "")
+	pid, err := cluster.WaitersPID(ctx, b.temporal)
+	if err == nil && pid == 0 {
+		pid, err = cluster.DispatchersPID(ctx, b.temporal, b.Namespace)
+	}
 	if err != nil {
-		return nil, fmt.Errorf("describe the dispatcher: %w", err)
-	}
-	identity := ""
-	for _, a := range described.GetPendingActivities() {
-		identity = a.GetLastWorkerIdentity()
-	}
-	if identity == "" {
-		history := b.temporal.GetWorkflowHistory(ctx, workflows.DispatcherID, "", false, enumspb.HISTORY_EVENT_FILTER_TYPE_ALL_EVENT)
-		for history.HasNext() {
-			event, err := history.Next()
-			if err != nil {
-				return nil, fmt.Errorf("read the dispatcher's history: %w", err)
-			}
-			if started := event.GetWorkflowTaskStartedEventAttributes(); started != nil {
-				identity = started.GetIdentity()
-			}
-		}
-	}
-	var pid int
-	if _, err := fmt.Sscanf(identity, "%d@", &pid); err != nil {
-		return nil, fmt.Errorf("find the process in the identity %q: %w", identity, err)
+		return nil, err
 	}
 	for _, w := range b.Workers {
 		if w.PID() == pid {
@@ -190,7 +170,7 @@ func (b *bench) until(ctx context.Context, what string, done func() (bool, error
 			return nil
 		}
 		if err == nil {
-			err = pause(ctx, look)
+			err = cluster.Sleep(ctx, look)
 		}
 		if err != nil {
 			return fmt.Errorf("wait until %s: %w", what, err)
@@ -199,12 +179,3 @@ func (b *bench) until(ctx context.Context, what string, done func() (bool, error
 }
 
 func randomly(d time.Duration) time.Duration { return rand.N(d) }
-
-func pause(ctx context.Context, d time.Duration) error {
-	select {
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-time.After(d):
-		return nil
-	}
-}
