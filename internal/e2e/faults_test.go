@@ -17,10 +17,16 @@ import (
 
 const forAnHour = `{"duration":"1h"}`
 
-// recover runs one recovery pass, as the schedule does every minute.
+// recover runs one recovery pass.
 func (s *stack) recover() workflows.RecoveryReport {
 	s.t.Helper()
-	run, err := s.client.ExecuteWorkflow(s.ctx, client.StartWorkflowOptions{TaskQueue: workflows.TaskQueueDefault}, workflows.RecoveryType)
+	return s.recoverWith(workflows.RecoveryRequest{})
+}
+
+// recoverWith runs recovery to its end, as the schedule does every minute.
+func (s *stack) recoverWith(request workflows.RecoveryRequest) workflows.RecoveryReport {
+	s.t.Helper()
+	run, err := s.client.ExecuteWorkflow(s.ctx, client.StartWorkflowOptions{TaskQueue: workflows.TaskQueueDefault}, workflows.RecoveryType, request)
 	require.NoError(s.t, err)
 	var report workflows.RecoveryReport
 	require.NoError(s.t, run.Get(s.ctx, &report))

@@ -36,7 +36,7 @@ func (s *stack) reset(id uuid.UUID) (runID string) {
 		Namespace: s.namespace, WorkflowExecution: &commonpb.WorkflowExecution{WorkflowId: workflows.ExecutionID(id)},
 		Reason: "test", WorkflowTaskFinishEventId: 4, RequestId: uuid.NewString(),
 		ResetReapplyExcludeTypes: []enumspb.ResetReapplyExcludeType{enumspb.RESET_REAPPLY_EXCLUDE_TYPE_SIGNAL,
-			enumspb.RESET_REAPPLY_EXCLUDE_TYPE_UPDATE, enumspb.RESET_REAPPLY_EXCLUDE_TYPE_CANCEL_REQUEST},
+			enumspb.RESET_REAPPLY_EXCLUDE_TYPE_UPDATE},
 	})
 	require.NoError(s.t, err)
 	return answer.GetRunId()

@@ -32,7 +32,7 @@ import (
 var record = flag.Bool("record", false, "write the histories that package workflows replays")
 
 // shape names the set of histories; a change that alters the commands of a workflow adds a new one and keeps the old.
-const shape = "v1"
+const shape = "v2"
 
 // TestRecordHistories drives every path of each workflow once on a real server and checks that it did; with -record it
 // also keeps the histories for the replay test.
@@ -82,6 +82,7 @@ func TestRecordHistories(t *testing.T) {
 	_, err = operate.Configure(s.ctx, s.client, workflows.ConfigureRequest{Actor: "ann", Spin: &spin})
 	require.NoError(t, err)
 	s.recover()
+	s.recoverWith(workflows.RecoveryRequest{ReconcileFor: workflows.Duration(time.Second)})
 	require.NoError(t, operate.Stop(s.ctx, s.client, workflows.StopRequest{Actor: "ann"}, operate.StopOptions{}))
 
 	list, err := s.client.ListWorkflow(s.ctx, &workflowservice.ListWorkflowExecutionsRequest{Namespace: s.namespace,
