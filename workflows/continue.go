@@ -23,6 +23,7 @@ func (d *dispatcher) continueAsNew(ctx workflow.Context) error {
 	if d.stop != nil {
 		return d.finish(ctx)
 	}
+	ctx = workflow.WithWorkflowTaskTimeout(ctx, TaskTimeout) // a dispatcher that an earlier version started gets it too
 	return workflow.NewContinueAsNewError(ctx, DispatcherType, d.State)
 }
 

@@ -187,6 +187,7 @@ func nextState(t *testing.T, err error) (State, bool) {
 	if !errors.As(err, &continued) {
 		return State{}, false
 	}
+	require.Equal(t, TaskTimeout, continued.WorkflowTaskTimeout)
 	var s State
 	require.NoError(t, converter.GetDefaultDataConverter().FromPayloads(continued.Input, &s))
 	return s, true

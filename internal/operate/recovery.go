@@ -35,7 +35,7 @@ func recoveryAction() *client.ScheduleWorkflowAction {
 	return &client.ScheduleWorkflowAction{
 		ID: workflows.RecoveryID, Workflow: workflows.RecoveryType, TaskQueue: workflows.TaskQueueDefault,
 		Args:               []any{recoveryRequest()},
-		WorkflowRunTimeout: recoveryTimeout, WorkflowTaskTimeout: workflowTaskTimeout, StaticSummary: "Sluice recovery",
+		WorkflowRunTimeout: recoveryTimeout, WorkflowTaskTimeout: workflows.TaskTimeout, StaticSummary: "Sluice recovery",
 	}
 }
 

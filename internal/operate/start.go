@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"time"
 
 	enumspb "go.temporal.io/api/enums/v1"
 	"go.temporal.io/api/serviceerror"
@@ -19,10 +18,6 @@ type Started struct {
 	RunID          string `json:"runId"`
 	AlreadyRunning bool   `json:"alreadyRunning"` // it was there before; the given state was not used
 }
-
-// workflowTaskTimeout is what a crashed worker costs before another one takes the dispatcher over. The loop leaves its
-// workflow task about once a second, so a step that lasts longer is kept alive by heartbeats of the SDK (after 2.4 s).
-const workflowTaskTimeout = 3 * time.Second
 
 const dispatcherDetails = "Admits queued executions within each workspace's tier and starts them on the workspace's own task queue.\n\n" +
 	"There is one of it per namespace. Its query `status` tells what it does; `starter pause`, `resume`, `configure` and `stop` steer it. " +
@@ -45,7 +40,7 @@ func Start(ctx context.Context, c client.Client, namespace string, state workflo
 		WorkflowIDConflictPolicy:                 enumspb.WORKFLOW_ID_CONFLICT_POLICY_FAIL,
 		WorkflowExecutionErrorWhenAlreadyStarted: true,
 		WorkflowIDReusePolicy:                    enumspb.WORKFLOW_ID_REUSE_POLICY_ALLOW_DUPLICATE,
-		WorkflowTaskTimeout:                      workflowTaskTimeout,
+		WorkflowTaskTimeout:                      workflows.TaskTimeout,
 		StaticSummary:                            "Sluice dispatcher",
 		StaticDetails:                            dispatcherDetails,
 	}, workflows.DispatcherType, state)

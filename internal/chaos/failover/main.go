@@ -15,21 +15,20 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/signal"
 	"syscall"
-	"time"
 
 	"github.com/spf13/cobra"
 )
 
 // options is what a measurement can be told.
 type options struct {
-	rounds      int
-	workers     int
-	batch       int
-	taskTimeout time.Duration
+	rounds  int
+	workers int
+	batch   int
 }
 
 func main() {
@@ -40,8 +39,8 @@ func main() {
 		Use: "failover", Short: "Measure how fast another worker takes the dispatcher over", Args: cobra.NoArgs,
 		SilenceErrors: true, SilenceUsage: true,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if o.rounds < 1 || o.workers < 2 || o.batch < 1 || o.taskTimeout < 0 {
-				return fmt.Errorf("--rounds and --batch must be at least 1, --workers at least 2, --workflow-task-timeout not negative")
+			if o.rounds < 1 || o.workers < 2 || o.batch < 1 {
+				return errors.New("--rounds and --batch must be at least 1, --workers at least 2")
 			}
 			return run(cmd.Context(), o, cmd.OutOrStdout(), cmd.ErrOrStderr())
 		},
@@ -49,7 +48,6 @@ func main() {
 	cmd.Flags().IntVar(&o.rounds, "rounds", 20, "kills in each situation")
 	cmd.Flags().IntVar(&o.workers, "workers", 3, "worker processes")
 	cmd.Flags().IntVar(&o.batch, "batch", 128, "the dispatcher's batch size")
-	cmd.Flags().DurationVar(&o.taskTimeout, "workflow-task-timeout", 0, "the dispatcher's, instead of the one it has by default")
 	if err := cmd.ExecuteContext(ctx); err != nil {
 		fmt.Fprintln(os.Stderr, "error:", err)
 		os.Exit(1)

@@ -102,13 +102,6 @@ func (b *bench) prepare(ctx context.Context, o options) (err error) {
 		b.workspaces = append(b.workspaces, tenant{w.ID, d.ID})
 	}
 	state := workflows.State{Tunables: workflows.Tunables{BatchSize: o.batch}}
-	if _, err := operate.Start(ctx, b.temporal, b.Namespace, state); err != nil || o.taskTimeout == 0 {
-		return err
-	}
-	if err := b.temporal.TerminateWorkflow(ctx, workflows.DispatcherID, "", "another workflow task timeout"); err != nil {
-		return fmt.Errorf("terminate the dispatcher: %w", err)
-	}
-	_, err = b.temporal.ExecuteWorkflow(ctx, client.StartWorkflowOptions{ID: workflows.DispatcherID, TaskQueue: workflows.TaskQueueDefault,
-		WorkflowTaskTimeout: o.taskTimeout}, workflows.DispatcherType, state)
+	_, err = operate.Start(ctx, b.temporal, b.Namespace, state)
 	return err
 }
