@@ -34,12 +34,14 @@ func (a *Activities) ReconcileSlots(ctx context.Context, r workflows.ReconcileRe
 	var total workflows.RecoveryReport
 	pause := time.NewTicker(time.Duration(r.Every))
 	defer pause.Stop()
+	failing := false
 	for end := time.Now().Add(time.Duration(r.For)); ; {
 		report, err := a.reconcile(waiting)
 		total = total.Plus(report)
-		if err != nil && waiting.Err() == nil {
+		if err != nil && !failing && waiting.Err() == nil {
 			activity.GetLogger(ctx).Warn("cannot reconcile; will go on trying", "error", err)
 		}
+		failing = err != nil
 		if time.Now().After(end) {
 			return total, temporalError(err)
 		}

@@ -1,7 +1,11 @@
 package e2e
 
 import (
+	"bytes"
 	"context"
+	"io"
+	"log/slog"
+	"sync"
 	"testing"
 	"time"
 
@@ -11,6 +15,7 @@ import (
 	enumspb "go.temporal.io/api/enums/v1"
 	"go.temporal.io/api/workflowservice/v1"
 	"go.temporal.io/sdk/client"
+	sdklog "go.temporal.io/sdk/log"
 
 	"sluice/internal/operate"
 	"sluice/queue"
@@ -143,8 +148,14 @@ func TestAWorkflowWhoseItemIsOverIsCancelled(t *testing.T) {
 func TestAnExecutionThatNobodyServesIsSeen(t *testing.T) {
 	t.Parallel()
 	s := newStack(t)
+	var log bytes.Buffer
+	gauges := &gauges{values: map[string]float64{}}
+	seen, err := client.Dial(client.Options{HostPort: s.address, Namespace: s.namespace, MetricsHandler: gauges,
+		Logger: sdklog.NewStructuredLogger(slog.New(slog.NewTextHandler(&locked{to: &log}, nil)))})
+	require.NoError(t, err)
+	t.Cleanup(seen.Close)
 	// Room for one workspace's worker, and nobody has to give way.
-	s.host(func(c *host.Config) { c.PollBudget, c.TurnInterval = 14, time.Hour })
+	stop := s.host(func(c *host.Config) { c.Client, c.PollBudget, c.TurnInterval = seen, 14, time.Hour })
 	s.dispatch(workflows.State{})
 	s.reconcile()
 	busy, starving := s.workspace("PRO"), s.workspace("PRO")
@@ -156,10 +167,55 @@ func TestAnExecutionThatNobodyServesIsSeen(t *testing.T) {
 		return err == nil && usage[0].Reason != nil && *usage[0].Reason == workflows.ReasonUnserved
 	}, patience, 100*time.Millisecond)
 	require.NotNil(t, s.await(starved, "RUNNING").UnservedSince)
+	require.Eventually(t, func() bool { return gauges.value("sluice_executions_unserved") == 1 }, patience, 50*time.Millisecond)
 	require.Nil(t, s.await(long, "RUNNING").UnservedSince)
 
 	require.NoError(t, operate.CancelExecution(s.ctx, s.client, long))
 	s.await(starved, workflows.StatusCompleted) // the place is free
 	require.Nil(t, s.await(starved, workflows.StatusCompleted).UnservedSince)
+	require.Eventually(t, func() bool { return gauges.value("sluice_executions_unserved") == 0 }, patience, 50*time.Millisecond)
 	s.audit()
+	stop()
+	require.Contains(t, log.String(), "reason="+workflows.ReasonUnserved)
+	require.Contains(t, log.String(), "execution="+starved.String())
+}
+
+// gauges keeps the latest value of each gauge, whatever its tags.
+type gauges struct {
+	mu     sync.Mutex
+	values map[string]float64
+}
+
+func (g *gauges) WithTags(map[string]string) client.MetricsHandler { return g }
+func (g *gauges) Counter(string) client.MetricsCounter             { return client.MetricsNopHandler.Counter("") }
+func (g *gauges) Timer(string) client.MetricsTimer                 { return client.MetricsNopHandler.Timer("") }
+func (g *gauges) Gauge(name string) client.MetricsGauge            { return gauge{g, name} }
+
+func (g *gauges) value(name string) float64 {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.values[name]
+}
+
+type gauge struct {
+	of   *gauges
+	name string
+}
+
+func (g gauge) Update(value float64) {
+	g.of.mu.Lock()
+	defer g.of.mu.Unlock()
+	g.of.values[g.name] = value
+}
+
+// locked lets several goroutines write.
+type locked struct {
+	mu sync.Mutex
+	to io.Writer
+}
+
+func (l *locked) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.to.Write(p)
 }
