@@ -17,6 +17,8 @@ import (
 const (
 	// reconcileParallel is how many executions are compared with their workflows at once.
 	reconcileParallel = 16
+	// leastPause is between two passes, whatever is asked for.
+	leastPause = 100 * time.Millisecond
 	// passTimeout ends a pass that hangs on a server; the next one begins afresh.
 	passTimeout = 20 * time.Second
 )
@@ -32,7 +34,7 @@ func (a *Activities) ReconcileSlots(ctx context.Context, r workflows.ReconcileRe
 	waiting, stop := beating(ctx)
 	defer stop()
 	var total workflows.RecoveryReport
-	pause := time.NewTicker(time.Duration(r.Every))
+	pause := time.NewTicker(max(time.Duration(r.Every), leastPause))
 	defer pause.Stop()
 	failing := false
 	for end := time.Now().Add(time.Duration(r.For)); ; {

@@ -18,9 +18,14 @@
 //	             │                   └─ Refuse ─► FAILED
 //	             └──── Retry ──────────────────────┘
 //
+// What Temporal does on its own is followed, by reconciliation only: Reopen takes an execution whose workflow runs again
+// after a reset, or an item whose start went through after all, back to RUNNING; Supersede puts the outcome of a later
+// run in the place of an earlier one's.
+//
 // Fencing: a dispatcher run opens an epoch, and each claim names (epoch, cycle). A cycle is accepted once and only in
 // the newest epoch. The capacity that a claim was decided on is read after the previous claim was accepted, so the
-// usage it assumed includes every accepted claim: a cap holds although two workers may run the same step.
+// usage it assumed includes every accepted claim: a cap holds although two workers may run the same step. Each dispatch
+// takes a number of its own, and only the newest may undo claims.
 //
 // NOTIFY is a hint, the doorbell table is the truth, and the poll interval bounds what both can miss.
 package queue
