@@ -1,0 +1,134 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/google/uuid"
+	"golang.org/x/sync/errgroup"
+
+	"sluice/internal/admission"
+	"sluice/queue"
+	"sluice/workflows"
+)
+
+// callers is how many applications enqueue, or workers record outcomes, at once.
+const callers = 16
+
+// cycler does on Postgres what a cycle of the dispatcher does, with the same calls of package queue and the same policy,
+// and starts nothing.
+type cycler struct {
+	queue *queue.Queue
+	fence queue.Fence
+	mark  queue.Mark // when the last cycle looked
+}
+
+func newCycler(ctx context.Context, q *queue.Queue) (*cycler, error) {
+	epoch, err := q.OpenEpoch(ctx, 0, uuid.NewString())
+	if err != nil {
+		return nil, err
+	}
+	return &cycler{queue: q, fence: queue.Fence{Epoch: epoch}}, nil
+}
+
+// steps are the times that the steps of one cycle took.
+type steps struct{ capacity, claim, settle, outcome time.Duration }
+
+// admission is what it takes to know who may start what, and to take it.
+func (s steps) admission() time.Duration { return s.capacity + s.claim }
+
+// middle is the median of a part of cycles.
+func middle(cycles []steps, part func(steps) time.Duration) time.Duration {
+	var durations []time.Duration
+	for _, s := range cycles {
+		durations = append(durations, part(s))
+	}
+	return quantile(durations, 0.5)
+}
+
+// stepFigures are the medians of the steps; those that were not taken are left out.
+func stepFigures(prefix string, cycles []steps) (figures []figure) {
+	for _, step := range []struct {
+		name string
+		part func(steps) time.Duration
+	}{
+		{"capacity", func(s steps) time.Duration { return s.capacity }},
+		{"claim", func(s steps) time.Duration { return s.claim }},
+		{"settle", func(s steps) time.Duration { return s.settle }},
+		{"outcome", func(s steps) time.Duration { return s.outcome }},
+	} {
+		if took := middle(cycles, step.part); took > 0 {
+			figures = append(figures, figure{prefix + "." + step.name + ".ms", "ms", milliseconds(took)})
+		}
+	}
+	return figures
+}
+
+// settleEvery is as in package activities: how many starts are settled by one statement.
+const settleEvery = 32
+
+// run admits at most a batch and settles it, as a starter would that needs no time. It returns the executions, which
+// hold their slots now.
+func (c *cycler) run(ctx context.Context, batch int) (executions []uuid.UUID, took steps, err error) {
+	began := time.Now()
+	capacity, err := c.queue.Capacity(ctx, batch)
+	if err != nil {
+		return nil, took, err
+	}
+	c.mark = capacity.Mark
+	decision := admission.Decide(capacity.Input(batch))
+	grants := make([]queue.Grant, len(decision.Grants))
+	for i, g := range decision.Grants {
+		grants[i] = queue.Grant{WorkspaceID: g.ID, Slots: g.Slots, Limit: g.Limit}
+	}
+	took.capacity = time.Since(began)
+	if len(grants) == 0 {
+		return nil, took, nil
+	}
+
+	began = time.Now()
+	c.fence.Cycle++
+	if _, err := c.queue.Claim(ctx, c.fence, grants, capacity.Lines(decision)...); err != nil {
+		return nil, took, err
+	}
+	took.claim = time.Since(began)
+
+	began = time.Now()
+	_, claims, err := c.queue.BeginDispatch(ctx, c.fence, workflows.MaxBatchSize)
+	if err != nil {
+		return nil, took, err
+	}
+	for first := 0; first < len(claims); first += settleEvery {
+		var started []queue.Started
+		for _, claim := range claims[first:min(first+settleEvery, len(claims))] {
+			started = append(started, queue.Started{ExecutionID: claim.ExecutionID, RunID: "run"})
+			executions = append(executions, claim.ExecutionID)
+		}
+		if err := c.queue.Settle(ctx, started); err != nil {
+			return nil, took, err
+		}
+	}
+	took.settle = time.Since(began)
+	return executions, took, nil
+}
+
+// end records the outcome of each, as many at once as there are callers.
+func (c *cycler) end(ctx context.Context, executions []uuid.UUID) (time.Duration, error) {
+	began := time.Now()
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(callers)
+	for _, id := range executions {
+		group.Go(func() error { return endOne(ctx, c.queue, id) })
+	}
+	err := group.Wait()
+	return time.Since(began), err
+}
+
+func endOne(ctx context.Context, q *queue.Queue, id uuid.UUID) error {
+	recorded, err := q.RecordOutcome(ctx, queue.Outcome{ExecutionID: id, RunID: "run", Status: workflows.StatusCompleted})
+	if err == nil && !recorded {
+		err = fmt.Errorf("execution %s had ended before", id)
+	}
+	return err
+}

@@ -1,0 +1,93 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/google/uuid"
+	"golang.org/x/sync/errgroup"
+)
+
+const aboutEngine = `Admission on Postgres alone: the steps of the dispatcher in its order (capacity and policy,
+claim, settle), with a starter that does nothing, and 16 callers that record outcomes as fast as executions come.
+Workspaces with a limit of 10 and a backlog that does not run out. Executions per second from the first cycle to the
+last outcome.`
+
+func engine(ctx context.Context, b *bench) (figures []figure, err error) {
+	for _, batch := range []int{100, 500} {
+		rate, took, err := engineRate(ctx, b, batch)
+		if err != nil {
+			return nil, err
+		}
+		name := fmt.Sprintf("batch%d", batch)
+		figures = append(figures, figure{name, "per s", rate})
+		figures = append(figures, stepFigures(name, took)...)
+	}
+	return figures, nil
+}
+
+// engineRate returns the rate, and what the steps of each cycle that claimed something took.
+func engineRate(ctx context.Context, b *bench, batch int) (rate float64, took []steps, err error) {
+	d, err := b.newDatabase(ctx, pick(b.scale, 100, 1000, 1000), 10)
+	if err != nil {
+		return 0, nil, err
+	}
+	defer d.close()
+	if err := d.load(ctx, pick(b.scale, 5000, 50_000, 1_000_000), 0, len(d.workspaces)); err != nil {
+		return 0, nil, err
+	}
+	if err := d.settle(ctx); err != nil {
+		return 0, nil, err
+	}
+	c, err := newCycler(ctx, d.dispatcher)
+	if err != nil {
+		return 0, nil, err
+	}
+	group, working := errgroup.WithContext(ctx)
+	running := make(chan uuid.UUID, 10*len(d.workspaces)) // all slots: the dispatcher never waits for room here
+	ended := 0
+	began := time.Now()
+	until := began.Add(pick(b.scale, 300*time.Millisecond, 3*time.Second, 20*time.Second))
+	group.Go(func() error {
+		defer close(running)
+		for time.Now().Before(until) {
+			executions, s, err := c.run(working, batch)
+			if err != nil {
+				return err
+			}
+			if len(executions) == 0 { // all at their limit: until an outcome rings
+				if _, err := c.queue.Spin(working, c.mark, until, 5*time.Millisecond); err != nil {
+					return err
+				}
+			}
+			ended += len(executions)
+			if len(executions) > 0 {
+				took = append(took, s)
+			}
+			for _, id := range executions {
+				running <- id
+			}
+		}
+		return nil
+	})
+	for range callers {
+		group.Go(func() error {
+			for id := range running {
+				if err := endOne(working, d.dispatcher, id); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+	}
+	if err := group.Wait(); err != nil {
+		return 0, nil, err
+	}
+	long := time.Since(began)
+	left, err := d.count(ctx, `SELECT count(*) FROM sluice.execution_queue`)
+	if err == nil && left == 0 {
+		err = fmt.Errorf("the backlog of %d ran out", d.loaded)
+	}
+	return float64(ended) / long.Seconds(), took, err
+}

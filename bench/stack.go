@@ -1,0 +1,185 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"path/filepath"
+	"time"
+
+	"github.com/google/uuid"
+	"go.temporal.io/api/workflowservice/v1"
+	"go.temporal.io/sdk/client"
+	sdklog "go.temporal.io/sdk/log"
+
+	"sluice/internal/definition"
+	"sluice/internal/devstack"
+	"sluice/internal/operate"
+	"sluice/schema"
+	"sluice/worker/host"
+	"sluice/workflows"
+)
+
+// stack is a whole Sluice: both servers on disk, one worker in this process, and the dispatcher.
+type stack struct {
+	*database
+	client client.Client
+	graph  definition.Definition // what all workspaces run
+	first  string                // run id of the first dispatcher
+
+	servers *devstack.Stack
+	leave   context.CancelFunc // ends the worker
+	left    chan error
+}
+
+// newStack starts one with so many workspaces of one limit; close ends it. The recovery schedule is paused: what it looks
+// for does not happen here, and once a minute it would take its part of the machine from whoever is being measured.
+func (b *bench) newStack(ctx context.Context, workspaces, limit int, tunables workflows.Tunables) (_ *stack, err error) {
+	s := &stack{}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, s.close())
+		}
+	}()
+	attributes := map[string]string{}
+	for _, name := range workflows.SearchAttributes() {
+		attributes[name] = "Keyword"
+	}
+	s.servers, err = devstack.Start(ctx, devstack.Config{Dir: filepath.Join(b.dir, fmt.Sprintf("stack-%d", b.next())), Headless: true,
+		SearchAttributes: attributes, Progress: b.progress})
+	if err != nil {
+		return nil, err
+	}
+	if _, err := schema.Migrate(ctx, s.servers.DatabaseURL); err != nil {
+		return nil, err
+	}
+	if s.database, err = openDatabase(ctx, s.servers.DatabaseURL); err != nil {
+		return nil, err
+	}
+	if err := s.populate(ctx, workspaces, limit); err != nil {
+		return nil, err
+	}
+	if s.graph, err = definition.ParseVersion([]byte(nothing), "nothing"); err != nil {
+		return nil, err
+	}
+	silent := slog.New(slog.DiscardHandler)
+	s.client, err = client.DialContext(ctx, client.Options{HostPort: s.servers.TemporalAddress, Namespace: s.servers.Namespace,
+		Logger: sdklog.NewStructuredLogger(silent)})
+	if err != nil {
+		return nil, fmt.Errorf("dial Temporal: %w", err)
+	}
+	if err := b.describe(ctx, s); err != nil {
+		return nil, err
+	}
+	if err := s.work(ctx, silent); err != nil {
+		return nil, err
+	}
+	started, err := operate.Start(ctx, s.client, s.servers.Namespace, workflows.State{Tunables: tunables})
+	if err != nil {
+		return nil, err
+	}
+	s.first = started.RunID
+	recovery := s.client.ScheduleClient().GetHandle(ctx, workflows.RecoveryScheduleID)
+	if err := recovery.Pause(ctx, client.SchedulePauseOptions{Note: "benchmark"}); err != nil {
+		return nil, fmt.Errorf("pause recovery: %w", err)
+	}
+	return s, s.warm(ctx)
+}
+
+// describe notes what the servers are.
+func (b *bench) describe(ctx context.Context, s *stack) error {
+	if err := b.sawPostgres(ctx, s.servers.DatabaseURL); err != nil {
+		return err
+	}
+	info, err := s.client.WorkflowService().GetSystemInfo(ctx, &workflowservice.GetSystemInfoRequest{})
+	if err != nil {
+		return fmt.Errorf("ask Temporal for its version: %w", err)
+	}
+	b.sawTemporal(info.GetServerVersion())
+	return nil
+}
+
+// work runs the worker. Its workspace workers stay to the end, so that nobody waits for one to start.
+func (s *stack) work(ctx context.Context, log *slog.Logger) error {
+	h, err := host.New(host.Config{Client: s.client, Queue: s.dispatcher, Logger: log, IdleTimeout: 24 * time.Hour})
+	if err != nil {
+		return err
+	}
+	working, leave := context.WithCancel(context.WithoutCancel(ctx))
+	s.leave, s.left = leave, make(chan error, 1)
+	go func() { s.left <- h.Run(working) }()
+	return await(ctx, "the worker is ready", func() (bool, error) { return h.Ready() == nil, nil })
+}
+
+// warm runs one execution in each workspace: then all workers are there, and everything is in the caches.
+func (s *stack) warm(ctx context.Context) error {
+	if _, err := s.enqueue(ctx, len(s.workspaces)); err != nil {
+		return err
+	}
+	return s.awaitEnded(ctx)
+}
+
+// enqueue adds so many executions, in turn for all workspaces.
+func (s *stack) enqueue(ctx context.Context, n int) (ids []uuid.UUID, err error) {
+	for first := 0; first < n; first += bulkItems {
+		answers, err := s.app.EnqueueMany(ctx, s.items(first, min(bulkItems, n-first)))
+		if err != nil {
+			return nil, err
+		}
+		for _, a := range answers {
+			ids = append(ids, a.QueueID)
+		}
+	}
+	return ids, nil
+}
+
+// awaitEnded waits until nothing waits and nothing runs.
+func (s *stack) awaitEnded(ctx context.Context) error {
+	return await(ctx, "all executions have ended", func() (bool, error) {
+		open, err := s.count(ctx, `SELECT (SELECT count(*) FROM sluice.execution_queue) + (SELECT count(*) FROM sluice.slots)`)
+		return open == 0, err
+	})
+}
+
+// lastOutcome is when the last of these executions has ended. They must all have completed.
+func (s *stack) lastOutcome(ctx context.Context, ids []uuid.UUID) (last time.Time, err error) {
+	var completed int
+	err = s.pool.QueryRow(ctx, `
+		SELECT count(*), max(completed_at) FROM sluice.workflow_executions
+		WHERE id = ANY ($1) AND status = 'COMPLETED'`, ids).Scan(&completed, &last)
+	if err == nil && completed != len(ids) {
+		err = fmt.Errorf("%d of %d executions have completed", completed, len(ids))
+	}
+	return last, err
+}
+
+// awaitParked waits until the dispatcher has nothing to do and waits outside of its workflow task.
+func (s *stack) awaitParked(ctx context.Context) error {
+	return await(ctx, "the dispatcher is parked", func() (bool, error) {
+		parked, err := s.count(ctx, `SELECT count(*) FROM sluice.parked`)
+		return parked > 0, err
+	})
+}
+
+// close ends the worker, then the servers.
+func (s *stack) close() error {
+	var errs []error
+	if s.leave != nil {
+		s.leave()
+		errs = append(errs, <-s.left)
+	}
+	if s.client != nil {
+		s.client.Close()
+	}
+	if s.database != nil {
+		s.database.close()
+	}
+	if s.servers != nil {
+		errs = append(errs, s.servers.Close())
+	}
+	return errors.Join(errs...)
+}
+
+// joinClose closes a stack at the end of a scenario.
+func joinClose(err error, s *stack) error { return errors.Join(err, s.close()) }
