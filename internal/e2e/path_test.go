@@ -126,5 +126,6 @@ func TestScheduledItemsStartOnTimeAndExpiredOnesNever(t *testing.T) {
 	require.Equal(t, "expired", *s.await(expired, "EXPIRED").Error)
 	item := s.await(scheduled, workflows.StatusCompleted)
 	require.False(t, item.ClaimedAt.Before(due.Truncate(time.Microsecond)), "never before its time")
-	require.Less(t, item.ClaimedAt.Sub(due), 2*time.Second)
+	// A wait that did not know of it would end by itself, after ten minutes; a busy machine takes its seconds.
+	require.Less(t, item.ClaimedAt.Sub(due), time.Minute)
 }
