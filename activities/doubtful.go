@@ -27,7 +27,7 @@ const (
 	// turnBatch is how many slots have their turn in a pass, and missingBatch when visibility shows fewer open
 	// executions than there are slots: some of them have been deleted, or closed unseen.
 	turnBatch    = 200
-	missingBatch = 2000
+	missingBatch = 1000
 )
 
 // doubtful returns the executions whose workflow was closed or started lately and does not agree with Postgres, and the

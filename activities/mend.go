@@ -53,8 +53,8 @@ func (a *Activities) standing(ctx context.Context, id uuid.UUID) (standing, erro
 	// The workflow is closed, so this answers at once, with its result or the error it ended with.
 	var output json.RawMessage
 	if err := a.client.GetWorkflow(ctx, workflowID, s.runID).Get(ctx, &output); err != nil {
-		if ctx.Err() != nil {
-			return standing{}, ctx.Err()
+		if unanswered(ctx, err) {
+			return standing{}, fmt.Errorf("read the end of %s: %w", workflowID, err)
 		}
 		s.outcome.Error = &workflows.OutcomeError{Message: rootCause(err).Error()}
 	} else {
@@ -102,7 +102,7 @@ func (a *Activities) end(ctx context.Context, found standing) (bool, error) {
 }
 
 // reopenUnheld gives open workflows that hold no slot their slot back, and counts them. One whose item was refused is
-// cancelled: its item has ended, and there is no slot for it.
+// terminated: its item has ended, there is no slot for it, and without one perhaps no worker that could cancel it.
 func (a *Activities) reopenUnheld(ctx context.Context, open []queue.Run) (n int64, err error) {
 	unheld, err := a.queue.Unheld(ctx, open)
 	if err != nil || len(unheld) == 0 {
@@ -114,7 +114,7 @@ func (a *Activities) reopenUnheld(ctx context.Context, open []queue.Run) (n int6
 		}
 		reopened, err := a.queue.Reopen(ctx, run)
 		if err == nil && !reopened {
-			reopened, err = a.cancelRefused(ctx, run)
+			reopened, err = a.endRefused(ctx, run)
 		}
 		if err != nil {
 			return n, err
@@ -127,15 +127,16 @@ func (a *Activities) reopenUnheld(ctx context.Context, open []queue.Run) (n int6
 	return n, nil
 }
 
-func (a *Activities) cancelRefused(ctx context.Context, run queue.Run) (bool, error) {
+func (a *Activities) endRefused(ctx context.Context, run queue.Run) (bool, error) {
 	refused, err := a.queue.Refused(ctx, run.ExecutionID)
 	if err != nil || !refused {
 		return false, err
 	}
-	if err := a.client.CancelWorkflow(ctx, workflows.ExecutionID(run.ExecutionID), run.RunID); err != nil && !isNotFound(err) {
-		return false, fmt.Errorf("cancel a workflow whose item was refused: %w", err)
+	err = a.client.TerminateWorkflow(ctx, workflows.ExecutionID(run.ExecutionID), run.RunID, "its queue item has ended without an execution")
+	if err != nil && !isNotFound(err) {
+		return false, fmt.Errorf("terminate a workflow whose item was refused: %w", err)
 	}
-	return false, a.logRepair(ctx, run.ExecutionID, "refused-but-open", workflows.StatusCancelled)
+	return false, a.logRepair(ctx, run.ExecutionID, "refused-but-open", workflows.StatusTerminated)
 }
 
 // logRepair leaves a trace of a repair that its statement does not leave itself.
@@ -147,6 +148,12 @@ func (a *Activities) logRepair(ctx context.Context, id uuid.UUID, reason, status
 func (a *Activities) noteRepair(ctx context.Context, id uuid.UUID, reason, status string) {
 	activity.GetLogger(ctx).Warn("repaired an execution", "execution", id, "reason", reason, "status", status)
 	activity.GetMetricsHandler(ctx).WithTags(map[string]string{"reason": reason}).Counter("sluice_executions_repaired").Inc(1)
+}
+
+// unanswered tells a call that Temporal did not answer from a workflow that ended with an error.
+func unanswered(ctx context.Context, err error) bool {
+	var refused serviceerror.ServiceError
+	return ctx.Err() != nil || errors.As(err, &refused)
 }
 
 // rootCause is what ended the workflow, without the layers that name it again.

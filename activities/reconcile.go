@@ -19,8 +19,8 @@ const (
 	reconcileParallel = 16
 	// leastPause is between two passes, whatever is asked for.
 	leastPause = 100 * time.Millisecond
-	// passTimeout ends a pass that hangs on a server; the next one begins afresh.
-	passTimeout = 20 * time.Second
+	// passTimeout ends a pass that hangs on a server: another worker may have a better connection.
+	passTimeout = 5 * time.Second
 )
 
 // ReconcileSlots makes Postgres agree with Temporal about which executions are open: a slot is held if and only if the
@@ -36,16 +36,21 @@ func (a *Activities) ReconcileSlots(ctx context.Context, r workflows.ReconcileRe
 	var total workflows.RecoveryReport
 	pause := time.NewTicker(max(time.Duration(r.Every), leastPause))
 	defer pause.Stop()
-	failing := false
-	for end := time.Now().Add(time.Duration(r.For)); ; {
+	// A retry does what is left, not all of it again.
+	end := time.Now().Add(time.Duration(r.For))
+	if info := activity.GetInfo(ctx); info.Attempt > 1 {
+		end = info.ScheduledTime.Add(time.Duration(r.For))
+	}
+	for {
 		report, err := a.reconcile(waiting)
 		total = total.Plus(report)
-		if err != nil && !failing && waiting.Err() == nil {
-			activity.GetLogger(ctx).Warn("cannot reconcile; will go on trying", "error", err)
-		}
-		failing = err != nil
-		if time.Now().After(end) {
-			return total, temporalError(err)
+		switch {
+		case stopping(waiting):
+			return total, errWorkerStopping
+		case err != nil:
+			return total, temporalError(err) // tried again at once, perhaps by another worker
+		case time.Now().After(end):
+			return total, nil
 		}
 		select {
 		case <-pause.C:

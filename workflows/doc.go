@@ -13,7 +13,7 @@
 //	  │ suggested: continue as new                          5 spin, then park when nothing was admissible
 //
 // Execution runs one definition's graph on its workspace's task queue and records how it ended, whatever happens.
-// Recovery, started by a schedule every minute, mends what no workflow is left to mend.
+// Recovery never ends either, and mends what no workflow is left to mend; a schedule sees to it that it runs.
 //
 // Invariants:
 //   - steps 2 to 4 are local activities (2 is a regular one when the loop yields): they may run again when their

@@ -156,9 +156,10 @@ type HTTPResponse struct {
 	Truncated bool            `json:"truncated,omitempty"`
 }
 
-// RecoveryRequest says for how long Recovery goes on reconciling; zero: one pass.
+// RecoveryRequest says for how long Recovery reconciles, zero: one pass, and whether it then begins anew, for ever.
 type RecoveryRequest struct {
 	ReconcileFor Duration `json:"reconcileFor,omitempty"`
+	GoOn         bool     `json:"goOn,omitempty"`
 }
 
 // ReconcileRequest asks for passes, one every so often, for so long; zero: one pass.

@@ -6,7 +6,9 @@ import (
 
 	"github.com/stretchr/testify/require"
 	"go.temporal.io/sdk/activity"
+	"go.temporal.io/sdk/converter"
 	"go.temporal.io/sdk/temporal"
+	"go.temporal.io/sdk/workflow"
 )
 
 func TestRecoveryRunsEveryStepAlthoughOneFails(t *testing.T) {
@@ -30,4 +32,26 @@ func TestRecoveryRunsEveryStepAlthoughOneFails(t *testing.T) {
 	var report RecoveryReport
 	require.NoError(t, env.GetWorkflowResult(&report))
 	require.Equal(t, RecoveryReport{Expired: 2, Orphaned: 1, Released: 3, Settled: 4, Checked: 5, Repaired: 1, BellsAged: 9}, report)
+}
+
+func TestRecoveryThatGoesOnBeginsAnewWhateverHappens(t *testing.T) {
+	t.Parallel()
+	request := RecoveryRequest{ReconcileFor: Duration(RecoveryEvery), GoOn: true}
+	env := newEnv(t, &fakeQueue{})
+	down := temporal.NewNonRetryableApplicationError("postgres is away", "Unavailable", nil)
+	for _, name := range []string{ActivitySweepQueue, ActivityReleaseStaleClaims} {
+		env.RegisterActivityWithOptions(func(context.Context) (RecoveryReport, error) { return RecoveryReport{}, down }, activity.RegisterOptions{Name: name})
+	}
+	var asked ReconcileRequest
+	env.RegisterActivityWithOptions(func(_ context.Context, r ReconcileRequest) (RecoveryReport, error) {
+		asked = r
+		return RecoveryReport{}, down
+	}, activity.RegisterOptions{Name: ActivityReconcileSlots})
+	env.ExecuteWorkflow(RecoveryType, request)
+	var continued *workflow.ContinueAsNewError
+	require.ErrorAs(t, env.GetWorkflowError(), &continued)
+	var next RecoveryRequest
+	require.NoError(t, converter.GetDefaultDataConverter().FromPayloads(continued.Input, &next))
+	require.Equal(t, request, next)
+	require.Equal(t, ReconcileRequest{For: request.ReconcileFor, Every: ReconcileEvery}, asked)
 }

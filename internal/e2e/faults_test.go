@@ -65,8 +65,7 @@ func TestRecoveryFreesTheSlotsOfWorkflowsThatCannot(t *testing.T) {
 	}, patience, 50*time.Millisecond)
 
 	s.age()
-	report := s.recover()
-	require.EqualValues(t, 2, report.Repaired)
+	s.recover() // unless the schedule's was faster
 	require.JSONEq(t, `{"message": "terminated"}`, string(s.await(terminated, workflows.StatusTerminated).ExecutionError))
 	require.Contains(t, string(s.await(deleted, workflows.StatusTerminated).ExecutionError), "missing in Temporal")
 	require.Equal(t, "RUNNING", *s.await(open, "RUNNING").ExecutionStatus, "a slot that is rightly held is kept")

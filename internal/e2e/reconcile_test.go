@@ -118,7 +118,7 @@ func TestTheLastRunsOutcomeCounts(t *testing.T) {
 }
 
 // The server refused a start and ran it all the same, and the item was cancelled meanwhile.
-func TestAWorkflowWhoseItemIsOverIsCancelled(t *testing.T) {
+func TestAWorkflowWhoseItemIsOverIsTerminated(t *testing.T) {
 	t.Parallel()
 	s := newStack(t)
 	s.host(nil)
@@ -139,7 +139,7 @@ func TestAWorkflowWhoseItemIsOverIsCancelled(t *testing.T) {
 	s.await(pending, "RUNNING") // takes its item out of the queue, and holds a slot
 	require.Eventually(t, func() bool {
 		found, err := s.client.DescribeWorkflowExecution(s.ctx, workflows.ExecutionID(id), "")
-		return err == nil && found.GetWorkflowExecutionInfo().GetStatus() == enumspb.WORKFLOW_EXECUTION_STATUS_CANCELED
+		return err == nil && found.GetWorkflowExecutionInfo().GetStatus() == enumspb.WORKFLOW_EXECUTION_STATUS_TERMINATED
 	}, patience, 50*time.Millisecond)
 	s.await(id, "CANCELLED")
 	s.audit()

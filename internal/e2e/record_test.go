@@ -19,6 +19,7 @@ import (
 	historypb "go.temporal.io/api/history/v1"
 	workflowpb "go.temporal.io/api/workflow/v1"
 	"go.temporal.io/api/workflowservice/v1"
+	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/worker"
 	"go.temporal.io/sdk/workflow"
 	"google.golang.org/protobuf/encoding/protojson"
@@ -83,6 +84,14 @@ func TestRecordHistories(t *testing.T) {
 	require.NoError(t, err)
 	s.recover()
 	s.recoverWith(workflows.RecoveryRequest{ReconcileFor: workflows.Duration(time.Second)})
+	goesOn, err := s.client.ExecuteWorkflow(s.ctx, client.StartWorkflowOptions{TaskQueue: workflows.TaskQueueDefault}, workflows.RecoveryType,
+		workflows.RecoveryRequest{ReconcileFor: workflows.Duration(100 * time.Millisecond), GoOn: true})
+	require.NoError(t, err)
+	require.Eventually(t, func() bool {
+		newest, err := s.client.DescribeWorkflowExecution(s.ctx, goesOn.GetID(), "")
+		return err == nil && newest.GetWorkflowExecutionInfo().GetExecution().GetRunId() != goesOn.GetRunID()
+	}, patience, 20*time.Millisecond, "it never began anew")
+	require.NoError(t, s.client.TerminateWorkflow(s.ctx, goesOn.GetID(), "", "end of test"))
 	require.NoError(t, operate.Stop(s.ctx, s.client, workflows.StopRequest{Actor: "ann"}, operate.StopOptions{}))
 
 	list, err := s.client.ListWorkflow(s.ctx, &workflowservice.ListWorkflowExecutionsRequest{Namespace: s.namespace,

@@ -104,14 +104,14 @@ func TestRecoverySchedule(t *testing.T) {
 	current, err := handle.Describe(t.Context())
 	require.NoError(t, err)
 	require.Equal(t, []client.ScheduleIntervalSpec{{Every: time.Minute}}, current.Schedule.Spec.Intervals)
-	require.Equal(t, enumspb.SCHEDULE_OVERLAP_POLICY_BUFFER_ONE, current.Schedule.Policy.Overlap)
+	require.Equal(t, enumspb.SCHEDULE_OVERLAP_POLICY_SKIP, current.Schedule.Policy.Overlap)
 	require.Equal(t, time.Minute, current.Schedule.Policy.CatchupWindow)
 	require.True(t, current.Schedule.State.Paused, "bringing it up to date has ended an operator's pause")
 	action := current.Schedule.Action.(*client.ScheduleWorkflowAction)
 	require.Equal(t, workflows.RecoveryID, action.ID)
 	require.Equal(t, workflows.RecoveryType, action.Workflow)
 	require.Equal(t, workflows.TaskQueueDefault, action.TaskQueue)
-	require.Equal(t, 5*time.Minute, action.WorkflowRunTimeout)
+	require.Zero(t, action.WorkflowRunTimeout)
 
 	_, err = operate.Start(t.Context(), c, namespace, workflows.State{})
 	require.NoError(t, err)
@@ -174,9 +174,22 @@ func TestStop(t *testing.T) {
 	require.NoError(t, err)
 	require.False(t, second.AlreadyRunning)
 	require.NotEqual(t, first.RunID, second.RunID)
+	require.NoError(t, schedule.Trigger(t.Context(), client.ScheduleTriggerOptions{}))
+	var recovery client.ScheduleWorkflowExecution
+	require.Eventually(t, func() bool {
+		described, err := schedule.Describe(t.Context())
+		if err != nil || len(described.Info.RunningWorkflows) != 1 {
+			return false
+		}
+		recovery = described.Info.RunningWorkflows[0]
+		return true
+	}, time.Minute, 20*time.Millisecond)
 	require.NoError(t, operate.Stop(t.Context(), c, workflows.StopRequest{Actor: actor}, operate.StopOptions{DeleteRecovery: true}))
 	_, err = schedule.Describe(t.Context())
 	require.Error(t, err)
+	described, err = c.DescribeWorkflowExecution(t.Context(), recovery.WorkflowID, "")
+	require.NoError(t, err)
+	require.Equal(t, enumspb.WORKFLOW_EXECUTION_STATUS_TERMINATED, described.GetWorkflowExecutionInfo().GetStatus(), "it would go on for ever")
 
 	err = operate.Stop(t.Context(), c, workflows.StopRequest{Actor: actor}, operate.StopOptions{DeleteRecovery: true})
 	require.ErrorIs(t, err, operate.ErrNotRunning)

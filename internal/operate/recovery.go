@@ -15,27 +15,26 @@ import (
 	"sluice/workflows"
 )
 
-const recoveryTimeout = 5 * time.Minute
-
 func recoverySpec() client.ScheduleSpec {
 	return client.ScheduleSpec{Intervals: []client.ScheduleIntervalSpec{{Every: workflows.RecoveryEvery}}}
 }
 
 func recoveryPolicy() client.SchedulePolicies {
-	// One that takes longer than a minute, because its worker died, is followed by the next at once. One that was missed
-	// is not made up for: the next one sees everything.
-	return client.SchedulePolicies{Overlap: enumspb.SCHEDULE_OVERLAP_POLICY_BUFFER_ONE, CatchupWindow: time.Minute}
+	// It never ends, so there is nothing to do unless it was terminated. What was missed is not made up for: the next one
+	// sees everything.
+	return client.SchedulePolicies{Overlap: enumspb.SCHEDULE_OVERLAP_POLICY_SKIP, CatchupWindow: time.Minute}
 }
 
 func recoveryRequest() workflows.RecoveryRequest {
-	return workflows.RecoveryRequest{ReconcileFor: workflows.ReconcileFor}
+	return workflows.RecoveryRequest{ReconcileFor: workflows.Duration(workflows.RecoveryEvery), GoOn: true}
 }
 
 func recoveryAction() *client.ScheduleWorkflowAction {
 	return &client.ScheduleWorkflowAction{
 		ID: workflows.RecoveryID, Workflow: workflows.RecoveryType, TaskQueue: workflows.TaskQueueDefault,
-		Args:               []any{recoveryRequest()},
-		WorkflowRunTimeout: recoveryTimeout, WorkflowTaskTimeout: workflows.TaskTimeout, StaticSummary: "Sluice recovery",
+		Args: []any{recoveryRequest()},
+		// No timeout of the run: while no worker is there it waits, and goes on with the first.
+		WorkflowTaskTimeout: workflows.TaskTimeout, StaticSummary: "Sluice recovery",
 	}
 }
 
@@ -93,10 +92,24 @@ func asks(action *client.ScheduleWorkflowAction, want workflows.RecoveryRequest)
 	return ok && converter.GetDefaultDataConverter().FromPayload(payload, &request) == nil && request == want
 }
 
+// deleteRecovery deletes the schedule, and ends what it has started: that would go on for ever.
 func deleteRecovery(ctx context.Context, c client.Client) error {
-	err := c.ScheduleClient().GetHandle(ctx, workflows.RecoveryScheduleID).Delete(ctx)
-	if err != nil && !isNotFound(err) {
+	schedule := c.ScheduleClient().GetHandle(ctx, workflows.RecoveryScheduleID)
+	described, err := schedule.Describe(ctx)
+	if isNotFound(err) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("describe schedule %s: %w", workflows.RecoveryScheduleID, err)
+	}
+	if err := schedule.Delete(ctx); err != nil && !isNotFound(err) {
 		return fmt.Errorf("delete schedule %s: %w", workflows.RecoveryScheduleID, err)
+	}
+	for _, running := range described.Info.RunningWorkflows {
+		err := c.TerminateWorkflow(ctx, running.WorkflowID, "", "its schedule was deleted")
+		if err != nil && !isNotFound(err) {
+			return fmt.Errorf("terminate workflow %s: %w", running.WorkflowID, err)
+		}
 	}
 	return nil
 }
