@@ -44,6 +44,7 @@ func ensureRecovery(ctx context.Context, c client.Client) error {
 	_, err := c.ScheduleClient().Create(ctx, client.ScheduleOptions{
 		ID: workflows.RecoveryScheduleID, Spec: recoverySpec(), Action: recoveryAction(),
 		Overlap: policy.Overlap, CatchupWindow: policy.CatchupWindow,
+		TriggerImmediately: true, // or nothing would be mended until the next full minute
 	})
 	if err == nil {
 		return nil
