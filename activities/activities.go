@@ -3,6 +3,7 @@ package activities
 import (
 	"log/slog"
 	"net/http"
+	"sync"
 	"time"
 
 	"github.com/google/uuid"
@@ -39,13 +40,16 @@ type Activities struct {
 	ensureWorkspace func(uuid.UUID)
 	http            *http.Client
 	staleAfter      time.Duration
+
+	mu       sync.Mutex
+	memories map[int]*queue.Memory // of the shards whose dispatcher has worked here
 }
 
 // New returns the activities with their defaults filled in.
 func New(c Config) *Activities {
 	a := &Activities{
 		queue: c.Queue, client: c.Client, logger: c.Logger, ensureWorkspace: c.EnsureWorkspace,
-		http: c.HTTPClient, staleAfter: c.StaleAfter,
+		http: c.HTTPClient, staleAfter: c.StaleAfter, memories: map[int]*queue.Memory{},
 	}
 	if a.logger == nil {
 		a.logger = slog.Default()

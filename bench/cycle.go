@@ -19,9 +19,10 @@ const callers = 16
 // cycler does on Postgres what a cycle of the dispatcher does, with the same calls of package queue and the same policy,
 // and starts nothing.
 type cycler struct {
-	queue *queue.Queue
-	fence queue.Fence
-	mark  queue.Mark // when the last cycle looked
+	queue  *queue.Queue
+	memory *queue.Memory
+	fence  queue.Fence
+	mark   queue.Mark // when the last cycle looked
 }
 
 func newCycler(ctx context.Context, q *queue.Queue) (*cycler, error) {
@@ -29,7 +30,7 @@ func newCycler(ctx context.Context, q *queue.Queue) (*cycler, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &cycler{queue: q, fence: queue.Fence{Epoch: epoch}}, nil
+	return &cycler{queue: q, memory: q.Memory(0), fence: queue.Fence{Epoch: epoch}}, nil
 }
 
 // steps are the times that the steps of one cycle took.
@@ -72,7 +73,7 @@ const settleEvery = 32
 // hold their slots now.
 func (c *cycler) run(ctx context.Context, batch int) (executions []uuid.UUID, took steps, err error) {
 	began := time.Now()
-	capacity, err := c.queue.Capacity(ctx, batch)
+	capacity, err := c.memory.Capacity(ctx, batch)
 	if err != nil {
 		return nil, took, err
 	}
@@ -89,7 +90,7 @@ func (c *cycler) run(ctx context.Context, batch int) (executions []uuid.UUID, to
 
 	began = time.Now()
 	c.fence.Cycle++
-	if _, err := c.queue.Claim(ctx, c.fence, grants, capacity.Lines(decision)...); err != nil {
+	if _, err := c.memory.Claim(ctx, c.fence, grants, capacity.Lines(decision)...); err != nil {
 		return nil, took, err
 	}
 	took.claim = time.Since(began)

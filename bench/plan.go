@@ -76,9 +76,10 @@ func (d *database) explained(ctx context.Context, c *cycler, batch int) (plans [
 		return nil, fmt.Errorf("open a pool that explains: %w", err)
 	}
 	defer pool.Close()
-	usual := c.queue
+	usual := *c
 	c.queue = queue.New(pool)
-	defer func() { c.queue = usual }()
+	c.memory = c.queue.Memory(0) // knows nothing yet, so it reads everything
+	defer func() { c.queue, c.memory = usual.queue, usual.memory }()
 	executions, _, err := c.run(ctx, batch)
 	if err != nil {
 		return nil, err

@@ -2,6 +2,7 @@ package queue
 
 import (
 	"context"
+	"math"
 	"time"
 
 	"github.com/google/uuid"
@@ -58,27 +59,55 @@ type Capacity struct {
 
 // Capacity reads usage, limits and backlog of every workspace that has pending items, by workspace id. It hops
 // through the claim index from workspace to workspace, so it costs per workspace with a backlog and not per item; a
-// cohort costs per member. Each count of ready items stops at countUpTo.
+// cohort costs per member. Each count of ready items stops at countUpTo. A dispatcher asks its Memory instead.
 func (q *Queue) Capacity(ctx context.Context, countUpTo int) (Capacity, error) {
 	var c Capacity
+	var rows []workspaceRow
 	batch := &pgx.Batch{}
-	// The mark comes first: what commits between the statements is then heard again, never missed.
+	c.queue(batch, 0, nil)
+	queueRows(batch, &rows, capacitySQL, countUpTo, math.MaxInt32, nil, nil)
+	err := q.pool.SendBatch(ctx, batch).Close()
+	c.Workspaces = make([]WorkspaceCapacity, len(rows))
+	for i := range rows {
+		c.Workspaces[i] = rows[i].WorkspaceCapacity
+	}
+	return c, wrap(err, "read capacity")
+}
+
+// queue adds to the batch what reads everything but the workspaces, and how many claims there have been if asked for.
+// The mark comes first: what commits between the statements is then heard again, never missed.
+func (c *Capacity) queue(batch *pgx.Batch, shard int, claims *int64) {
+	if claims == nil {
+		claims = new(int64)
+	}
 	batch.Queue(`
 		SELECT pg_current_snapshot()::text, now(), s.max_concurrent_workflows, coalesce(l.own_clock, 0), coalesce(l.borrowed_clock, 0),
-		       CASE WHEN s.max_concurrent_workflows IS NULL THEN 0 ELSE (SELECT count(*) FROM sluice.slots) END
-		FROM (VALUES (1)) AS one LEFT JOIN sluice.settings s ON true LEFT JOIN sluice.lines l ON l.shard = 0 AND l.cohort = ''`).QueryRow(func(row pgx.Row) error {
-		return row.Scan(&c.Mark, &c.Now, &c.Limit, &c.OwnClock, &c.BorrowedClock, &c.Used)
+		       CASE WHEN s.max_concurrent_workflows IS NULL THEN 0 ELSE (SELECT count(*) FROM sluice.slots) END, coalesce(d.claims, 0)
+		FROM (VALUES (1)) AS one LEFT JOIN sluice.settings s ON true LEFT JOIN sluice.lines l ON l.shard = $1 AND l.cohort = ''
+		LEFT JOIN sluice.dispatchers d ON d.shard = $1`, shard).QueryRow(func(row pgx.Row) error {
+		return row.Scan(&c.Mark, &c.Now, &c.Limit, &c.OwnClock, &c.BorrowedClock, &c.Used, claims)
 	})
 	batch.Queue(cohortsSQL).Query(func(rows pgx.Rows) (err error) {
 		c.Cohorts, err = pgx.CollectRows(rows, pgx.RowToStructByName[CohortCapacity])
 		return err
 	})
-	batch.Queue(capacitySQL, countUpTo).Query(func(rows pgx.Rows) (err error) {
-		c.Workspaces, err = pgx.CollectRows(rows, pgx.RowToStructByName[WorkspaceCapacity])
+}
+
+// workspaceRow is a workspace as read, with the first items of its priorities 1 to 5; NULL where there is none.
+type workspaceRow struct {
+	WorkspaceCapacity
+	Counted int // where the count of ready items stopped
+	HeadsAt []*time.Time
+	HeadIDs []*uuid.UUID
+}
+
+// queueRows adds a statement to the batch that appends what it reads to rows.
+func queueRows(batch *pgx.Batch, to *[]workspaceRow, sql string, args ...any) {
+	batch.Queue(sql, args...).Query(func(rows pgx.Rows) error {
+		read, err := pgx.CollectRows(rows, pgx.RowToStructByName[workspaceRow])
+		*to = append(*to, read...)
 		return err
 	})
-	err := q.pool.SendBatch(ctx, batch).Close()
-	return c, wrap(err, "read capacity")
 }
 
 const cohortsSQL = `
@@ -90,34 +119,58 @@ CROSS JOIN LATERAL (SELECT count(*) AS n FROM sluice.slots s WHERE s.workspace_i
 LEFT JOIN sluice.lines l ON l.shard = 0 AND l.cohort = m.cohort
 WHERE m.cohort IS NOT NULL GROUP BY 1 ORDER BY 1`
 
-// One index range per priority: with one range over all of them, a scan would walk all scheduled items of priority 1
-// before it reached the first ready item of priority 3.
-const capacitySQL = withBacklog + `
+const (
+	capacitySQL = withBacklog + `, chosen AS (SELECT workspace_id, NULL::bigint AS place FROM backlog)` + workspacesSQL
+	// againSQL reads the workspaces of $5 only.
+	againSQL = `WITH chosen AS (SELECT * FROM unnest($5::uuid[]) WITH ORDINALITY AS again (workspace_id, place))` + workspacesSQL
+	// sweepSQL reads the $6 workspaces with a backlog that come after $5.
+	sweepSQL = `
+WITH RECURSIVE backlog AS (
+	(SELECT workspace_id, 1 AS n FROM sluice.execution_queue WHERE workspace_id > $5 ORDER BY workspace_id LIMIT 1)
+	UNION ALL
+	SELECT (SELECT q.workspace_id FROM sluice.execution_queue q WHERE q.workspace_id > b.workspace_id ORDER BY q.workspace_id LIMIT 1), n + 1
+	FROM backlog b WHERE b.workspace_id IS NOT NULL AND n < $6
+), chosen AS (SELECT workspace_id, NULL::bigint AS place FROM backlog)` + workspacesSQL
+)
+
+// workspacesSQL reads those that are chosen and have items left. Ready items are counted up to $1, and up to $2 times
+// the limit. Items are looked for from the cursors $3 and $4 on, five for each place; without a place, from the
+// beginning. One index range per priority: with one range over all of them, a scan would walk all scheduled items of
+// priority 1 before it reached the first ready item of priority 3.
+const workspacesSQL = `
 SELECT b.workspace_id, w.plan, w.cohort, w.ceiling AS "limit", w.nominal, w.borrowing_limit, w.weight, w.starts_per_second, w.burst,
        (SELECT count(*) FROM sluice.slots s WHERE s.workspace_id = b.workspace_id)::int AS used,
-       ready.n::int AS ready, due.since, due.at AS next_due,
+       ready.n::int AS ready, depth.n AS counted, due.since, due.at AS next_due, due.heads_at, due.head_ids,
        coalesce(share.own, 0) AS own, coalesce(share.borrowed, 0) AS borrowed, share.tokens, share.tokens_at
-FROM backlog b
+FROM chosen b
 JOIN sluice.quotas w ON w.workspace_id = b.workspace_id
 LEFT JOIN sluice.shares share ON share.workspace_id = b.workspace_id
+CROSS JOIN LATERAL (SELECT least($1::int, $2::bigint * greatest(1, w.ceiling))::int AS n) AS depth
 CROSS JOIN LATERAL (
-	SELECT count(*) AS n FROM (
-		SELECT FROM generate_series(1, 5) AS p (priority) CROSS JOIN LATERAL (
-			SELECT FROM sluice.execution_queue q
-			WHERE q.workspace_id = b.workspace_id AND q.priority = p.priority AND q.available_at <= now() LIMIT $1) AS item
-		LIMIT $1) AS counted
-) AS ready
-CROSS JOIN LATERAL (
-	SELECT min(head.available_at) FILTER (WHERE head.available_at <= now()) AS since, min(later.available_at) AS at
+	SELECT min(head.available_at) FILTER (WHERE head.available_at <= now()) AS since, min(later.available_at) AS at,
+	       array_agg(head.available_at ORDER BY p.priority) AS heads_at, array_agg(head.id ORDER BY p.priority) AS head_ids
 	FROM generate_series(1, 5) AS p (priority)
 	LEFT JOIN LATERAL (
-		SELECT q.available_at FROM sluice.execution_queue q WHERE q.workspace_id = b.workspace_id AND q.priority = p.priority
-		ORDER BY q.available_at LIMIT 1) AS head ON true
+		SELECT q.available_at, q.id FROM sluice.execution_queue q
+		WHERE q.workspace_id = b.workspace_id AND q.priority = p.priority
+		  AND (q.available_at, q.id) >= (coalesce(($3::timestamptz[])[5 * b.place - 5 + p.priority], '-infinity'),
+		                                 coalesce(($4::uuid[])[5 * b.place - 5 + p.priority], '00000000-0000-0000-0000-000000000000'))
+		ORDER BY q.available_at, q.id LIMIT 1) AS head ON true
 	LEFT JOIN LATERAL (
 		SELECT q.available_at FROM sluice.execution_queue q
 		WHERE head.available_at IS NOT NULL AND q.workspace_id = b.workspace_id AND q.priority = p.priority AND q.available_at > now()
 		ORDER BY q.available_at LIMIT 1) AS later ON true
 ) AS due
+CROSS JOIN LATERAL (
+	SELECT count(*) AS n FROM (
+		SELECT FROM generate_series(1, 5) AS p (priority) CROSS JOIN LATERAL (
+			SELECT FROM sluice.execution_queue q
+			WHERE q.workspace_id = b.workspace_id AND q.priority = p.priority AND q.available_at <= now()
+			  AND (q.available_at, q.id) >= (due.heads_at[p.priority], due.head_ids[p.priority])
+			LIMIT depth.n) AS item
+		LIMIT depth.n) AS counted
+) AS ready
+WHERE due.since IS NOT NULL OR due.at IS NOT NULL
 ORDER BY b.workspace_id`
 
 // withBacklog begins a statement that reads backlog (workspace_id): the workspaces with pending items, and one NULL. It

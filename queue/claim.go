@@ -2,6 +2,7 @@ package queue
 
 import (
 	"context"
+	"time"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
@@ -34,30 +35,48 @@ type Claimed struct {
 // A cycle is accepted once: repeated, and in an epoch that is not the newest, it claims nothing; Carried tells what
 // the first call left. ErrFenced says that another run owns the shard.
 func (q *Queue) Claim(ctx context.Context, fence Fence, grants []Grant, lines ...Line) (Claimed, error) {
+	c, _, err := q.claim(ctx, fence, grants, lines, make([]cursors, len(grants)), time.Time{})
+	return c, err
+}
+
+// taken are the items that a claim has taken, column by column, and how many claims there have been.
+type taken struct {
+	claims      int64
+	at          time.Time
+	workspaces  []uuid.UUID
+	priorities  []int
+	availableAt []time.Time
+	ids         []uuid.UUID
+}
+
+// claim looks for the items of each grant from its cursors on, and for earlier claims from the time on that is given.
+func (q *Queue) claim(ctx context.Context, fence Fence, grants []Grant, lines []Line, from []cursors, open time.Time) (c Claimed, t taken, err error) {
 	ids, slots, limits := make([]uuid.UUID, len(grants)), make([]int, len(grants)), make([]int, len(grants))
 	for i, g := range grants {
 		ids[i], slots[i], limits[i] = g.WorkspaceID, g.Slots, g.Limit
 	}
+	cursorsAt, cursorIDs := cursorArrays(from)
 	names, own, borrowed := make([]string, len(lines)), make([]int, len(lines)), make([]int, len(lines))
 	for i, l := range lines {
 		names[i], own[i], borrowed[i] = l.Cohort, l.Own, l.Borrowed
 	}
-	var c Claimed
 	var epoch int64
 	var accepted bool
+	var at *time.Time
 	batch := &pgx.Batch{} // one round trip and one transaction
 	if len(grants) > 0 {
 		batch.Queue(lockClaimsSQL, fence.Shard)
 	}
-	batch.Queue(claimSQL, fence.Shard, fence.Epoch, fence.Cycle, ids, slots, limits, names, own, borrowed).QueryRow(func(row pgx.Row) error {
-		return row.Scan(&epoch, &c.Newest, &accepted, &c.New, &c.Carried, &c.Expired)
+	batch.Queue(claimSQL, fence.Shard, fence.Epoch, fence.Cycle, ids, slots, limits, names, own, borrowed, cursorsAt, cursorIDs, open).QueryRow(func(row pgx.Row) error {
+		return row.Scan(&epoch, &c.Newest, &t.claims, &accepted, &at, &c.New, &c.Carried, &c.Expired, &t.workspaces, &t.priorities, &t.availableAt, &t.ids)
 	})
-	err := q.pool.SendBatch(ctx, batch).Close()
+	err = q.pool.SendBatch(ctx, batch).Close()
 	if err == nil && epoch != fence.Epoch {
 		err = ErrFenced
 	}
 	c.Repeated = len(grants) > 0 && !accepted
-	return c, wrap(err, "claim executions")
+	t.at = valueOr(at, time.Time{})
+	return c, t, wrap(err, "claim executions")
 }
 
 // Claims of one shard wait for one another here, not inside the next statement: its snapshot then shows what the claim
@@ -70,10 +89,10 @@ ORDER BY d.shard FOR NO KEY UPDATE`
 
 const claimSQL = `
 WITH fence AS (
-	UPDATE sluice.dispatchers SET cycle = $3, updated_at = now()
+	UPDATE sluice.dispatchers SET cycle = $3, claims = claims + 1, updated_at = now()
 	WHERE shard = $1 AND epoch = $2 AND cycle < $3 AND cardinality($4::uuid[]) > 0
 	-- Read after the snapshot, so later than every outcome whose slot is taken over here: intervals never overlap.
-	RETURNING epoch, cycle, clock_timestamp() AS at
+	RETURNING epoch, cycle, claims, clock_timestamp() AS at
 ), asked AS MATERIALIZED ( -- or the slots of a workspace would be counted more than once
 	SELECT g.place, g.slots, q.*, used.n AS used, coalesce(s.own, 0) AS own, coalesce(s.borrowed, 0) AS borrowed,
 	       CASE WHEN q.starts_per_second IS NOT NULL THEN least(q.burst, coalesce(
@@ -111,7 +130,9 @@ WITH fence AS (
 				FROM generate_series(1, 5) AS p (priority) CROSS JOIN LATERAL (
 					SELECT q.id, q.available_at FROM sluice.execution_queue q
 					WHERE q.workspace_id = g.workspace_id AND q.priority = p.priority AND q.available_at <= now()
+					  AND (q.available_at, q.id) >= (($10::timestamptz[])[5 * g.place - 5 + p.priority], ($11::uuid[])[5 * g.place - 5 + p.priority])
 					ORDER BY q.available_at, q.id LIMIT g.most) AS head
+				WHERE ($10::timestamptz[])[5 * g.place - 5 + p.priority] <= now()
 				ORDER BY head.available_at + (p.priority - 1) * (SELECT ageing_step FROM sluice.settings), p.priority, head.id) AS first
 			CROSS JOIN LATERAL (
 				SELECT q.id FROM sluice.execution_queue q
@@ -121,12 +142,14 @@ WITH fence AS (
 			SELECT next.id FROM generate_series(1, 5) AS p (priority) CROSS JOIN LATERAL (
 				SELECT q.available_at, q.id FROM sluice.execution_queue q
 				WHERE q.workspace_id = g.workspace_id AND q.priority = p.priority AND q.available_at <= now()
+				  AND (q.available_at, q.id) >= (($10::timestamptz[])[5 * g.place - 5 + p.priority], ($11::uuid[])[5 * g.place - 5 + p.priority])
 				ORDER BY q.available_at, q.id OFFSET g.most - 1 LIMIT 1) AS last
 			CROSS JOIN LATERAL (
 				SELECT q.id FROM sluice.execution_queue q
 				WHERE q.workspace_id = g.workspace_id AND q.priority = p.priority AND q.available_at <= now()
 				  AND (q.available_at, q.id) > (last.available_at, last.id)
 				ORDER BY q.available_at, q.id LIMIT g.most FOR UPDATE SKIP LOCKED) AS next
+			WHERE ($10::timestamptz[])[5 * g.place - 5 + p.priority] <= now()
 		) AS due LIMIT g.most) AS item
 	WHERE g.most > 0
 ), taken AS (
@@ -137,7 +160,8 @@ WITH fence AS (
 	SELECT i.id, i.workspace_id, i.workflow_definition_id, v.id, 'CLAIMED', i.priority,
 		i.attempt_count, i.created_at, i.available_at, fence.at, i.expires_at, i.unique_key, i.trigger_type, i.enqueued_by
 	FROM taken i CROSS JOIN fence
-	LEFT JOIN sluice.workflow_definitions d ON d.id = i.workflow_definition_id AND d.workspace_id = i.workspace_id
+	-- By its id: by workspace, a plan would read all definitions of the workspace for each item.
+	LEFT JOIN sluice.workflow_definitions d ON d.id = i.workflow_definition_id AND (d.workspace_id = i.workspace_id) IS TRUE
 	LEFT JOIN sluice.workflow_definition_versions v ON v.workflow_definition_id = d.id AND v.version_number = d.version_number
 	WHERE i.expires_at IS NULL OR i.expires_at > fence.at
 	RETURNING id, workspace_id, claimed_at
@@ -199,6 +223,8 @@ WITH fence AS (
 	ON CONFLICT (shard, cohort) DO UPDATE SET own_clock = excluded.own_clock, borrowed_clock = excluded.borrowed_clock,
 		own = excluded.own, borrowed = excluded.borrowed
 )
-SELECT coalesce(d.epoch, 0), coalesce((SELECT cycle FROM fence), d.cycle, 0), EXISTS (SELECT FROM fence), (SELECT count(*) FROM claimed),
-       (SELECT count(*) FROM sluice.slots WHERE NOT dispatched), (SELECT count(*) FROM expired)
-FROM (VALUES (1)) AS one LEFT JOIN sluice.dispatchers d ON d.shard = $1`
+SELECT coalesce(d.epoch, 0), coalesce((SELECT cycle FROM fence), d.cycle, 0), coalesce((SELECT claims FROM fence), d.claims, 0),
+       EXISTS (SELECT FROM fence), (SELECT at FROM fence), (SELECT count(*) FROM claimed),
+       (SELECT count(*) FROM sluice.slots WHERE NOT dispatched AND claimed_at >= $12), (SELECT count(*) FROM expired), t.*
+FROM (SELECT array_agg(workspace_id), array_agg(priority::int), array_agg(available_at), array_agg(id) FROM taken) AS t
+LEFT JOIN sluice.dispatchers d ON d.shard = $1`

@@ -27,5 +27,9 @@
 // usage it assumed includes every accepted claim: a cap holds although two workers may run the same step. Each dispatch
 // takes a number of its own, and only the newest may undo claims.
 //
+// A dispatcher remembers the backlog between its cycles (Memory) and reads again what bells tell has changed; everything
+// when another process has claimed meanwhile. Claims do not trust it: they hold against what Postgres knows. Cursors, places
+// in the claim index before which nothing waits, keep claims flat while an old snapshot keeps deleted rows in it.
+//
 // NOTIFY is a hint, the doorbell table is the truth, and the poll interval bounds what both can miss.
 package queue

@@ -1,7 +1,17 @@
 package queue
 
+import "time"
+
 // The plans of these are tested.
 const (
 	ClaimSQL    = claimSQL
 	CapacitySQL = capacitySQL
+	AgainSQL    = againSQL
+	SweepSQL    = sweepSQL
 )
+
+// SweepNow makes the next part of the sweep due.
+func (m *Memory) SweepNow() { m.sweptAt = time.Time{} }
+
+// Known tells whether the next Capacity reads only what has changed.
+func (m *Memory) Known() bool { return m.known }

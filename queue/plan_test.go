@@ -4,8 +4,10 @@ import (
 	"encoding/json"
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5/pgtype"
 	"github.com/stretchr/testify/require"
 
 	"sluice/queue"
@@ -52,12 +54,17 @@ func TestTheDispatcherReadsTheBacklogThroughTheClaimIndex(t *testing.T) {
 			b.exec(t, `ANALYZE sluice.execution_queue, sluice.workspaces, sluice.slots`)
 		}
 		t.Run(statistics+" statistics are gathered", func(t *testing.T) {
-			for name, sql := range map[string]string{"claim": queue.ClaimSQL, "capacity": queue.CapacitySQL} {
+			for name, statement := range map[string]struct {
+				sql  string
+				args []any
+			}{
+				"claim": {queue.ClaimSQL, []any{0, b.fence.Epoch, 1, workspaces, slots, limits, []string{""}, []int{50}, []int{0},
+					beginnings(len(workspaces)), make([]uuid.UUID, 5*len(workspaces)), time.Time{}}},
+				"capacity": {queue.CapacitySQL, []any{100, 100, nil, nil}},
+				"again":    {queue.AgainSQL, []any{100, 100, beginnings(len(workspaces)), make([]uuid.UUID, 5*len(workspaces)), workspaces}},
+				"sweep":    {queue.SweepSQL, []any{100, 100, nil, nil, uuid.Nil, 50}},
+			} {
 				t.Run(name, func(t *testing.T) {
-					args := []any{0, b.fence.Epoch, 1, workspaces, slots, limits, []string{""}, []int{50}, []int{0}}
-					if name == "capacity" {
-						args = []any{100}
-					}
 					// Rolled back: what is explained is also done.
 					conn, err := b.dispatcher.Pool().Acquire(t.Context())
 					require.NoError(t, err)
@@ -65,7 +72,7 @@ func TestTheDispatcherReadsTheBacklogThroughTheClaimIndex(t *testing.T) {
 					tx, err := conn.Begin(t.Context())
 					require.NoError(t, err)
 					var raw []byte
-					require.NoError(t, tx.QueryRow(t.Context(), `EXPLAIN (ANALYZE, FORMAT json) `+sql, args...).Scan(&raw))
+					require.NoError(t, tx.QueryRow(t.Context(), `EXPLAIN (ANALYZE, FORMAT json) `+statement.sql, statement.args...).Scan(&raw))
 					require.NoError(t, tx.Rollback(t.Context()))
 					var plans []struct{ Plan planNode }
 					require.NoError(t, json.Unmarshal(raw, &plans))
@@ -99,6 +106,15 @@ func TestTheDispatcherReadsTheBacklogThroughTheClaimIndex(t *testing.T) {
 	}
 }
 
+// beginnings are cursors that skip nothing, five for each workspace.
+func beginnings(workspaces int) []pgtype.Timestamptz {
+	at := make([]pgtype.Timestamptz, 5*workspaces)
+	for i := range at {
+		at[i] = pgtype.Timestamptz{InfinityModifier: pgtype.NegativeInfinity, Valid: true}
+	}
+	return at
+}
+
 func cutBelow(nodes []planNode) bool {
 	return slices.ContainsFunc(nodes, func(n planNode) bool { return n.NodeType == "Limit" || n.NodeType == "Aggregate" })
 }
@@ -116,7 +132,8 @@ func TestTheClaimReadsNoMoreThanItTakes(t *testing.T) {
 	tx := b.begin(t)
 	var raw []byte
 	require.NoError(t, tx.QueryRow(t.Context(), `EXPLAIN (ANALYZE, FORMAT json) `+queue.ClaimSQL,
-		0, b.fence.Epoch, 1, []uuid.UUID{b.workspace}, []int{2}, []int{starterLimit}, []string{}, []int{}, []int{}).Scan(&raw))
+		0, b.fence.Epoch, 1, []uuid.UUID{b.workspace}, []int{2}, []int{starterLimit}, []string{}, []int{}, []int{},
+		beginnings(1), make([]uuid.UUID, 5), time.Time{}).Scan(&raw))
 	var plans []struct{ Plan planNode }
 	require.NoError(t, json.Unmarshal(raw, &plans))
 	var read float64

@@ -1,0 +1,172 @@
+package queue
+
+import (
+	"bytes"
+	"context"
+	"sync"
+	"time"
+
+	"github.com/google/uuid"
+)
+
+// Memory is what the dispatcher of a shard remembers of the backlog between its cycles, so that a cycle costs by what
+// has changed and not by how many workspaces wait. Bells tell what has; claims of somebody else, or a long absence, make
+// it read everything again. It is a hint: a claim holds against the limits and slots that Postgres knows, whatever is
+// remembered. What is remembered wrongly costs a grant that takes nothing, or a start that comes later, until the claim
+// that came short or the sweep finds out. It is safe for concurrent use.
+type Memory struct {
+	queue *Queue
+	shard int
+
+	mu         sync.Mutex
+	known      bool
+	claims     int64 // accepted ones of the shard, of all epochs: what was read is from after the last of them
+	shared     Capacity
+	workspaces map[uuid.UUID]*remembered
+	swept      uuid.UUID // the workspace up to which the sweep has come
+	sweptAt    time.Time
+	open       time.Time // earlier claims are dispatched
+}
+
+// remembered is a workspace with a backlog, or one that has had one lately.
+type remembered struct {
+	WorkspaceCapacity
+	more    bool // there may be more ready items than were counted
+	cursors cursors
+	changed change
+}
+
+// change says what must be read again.
+type change int
+
+const (
+	nothing    change = iota
+	usage             // slots, and what was charged
+	everything        // its items and limits too
+)
+
+// Memory returns an empty memory of a shard.
+func (q *Queue) Memory(shard int) *Memory { return &Memory{queue: q, shard: shard} }
+
+// Capacity is what Queue.Capacity would read, for a decision on at most a batch of starts: counts of ready items are
+// exact as far as such a decision goes.
+func (m *Memory) Capacity(ctx context.Context, batch int) (c Capacity, err error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	defer func() { m.known = err == nil }()
+	err = m.refresh(ctx, batch)
+	if err != nil {
+		return Capacity{}, wrap(err, "read capacity")
+	}
+	c = m.shared
+	c.Workspaces = make([]WorkspaceCapacity, 0, len(m.workspaces))
+	for _, w := range m.workspaces {
+		if w.Ready > 0 || w.NextDue != nil {
+			c.Workspaces = append(c.Workspaces, w.WorkspaceCapacity)
+		}
+	}
+	return c, nil
+}
+
+// Claim is Queue.Claim, and remembers what was taken.
+func (m *Memory) Claim(ctx context.Context, fence Fence, grants []Grant, lines ...Line) (Claimed, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	from := make([]cursors, len(grants))
+	for i, g := range grants {
+		if w := m.workspaces[g.WorkspaceID]; w != nil && m.known {
+			from[i] = w.cursors
+		}
+	}
+	c, t, err := m.queue.claim(ctx, fence, grants, lines, from, m.open)
+	if err != nil || c.Repeated || t.claims != m.claims+1 {
+		if err != nil || t.claims != m.claims {
+			m.known = false
+		}
+		return c, err
+	}
+	m.claims = t.claims
+	m.take(grants, t)
+	return c, nil
+}
+
+// take notes what an accepted claim has taken of its grants.
+func (m *Memory) take(grants []Grant, t taken) {
+	for i, id := range t.workspaces {
+		if w := m.workspaces[id]; w != nil {
+			w.Ready--
+			w.cursors.pass(t.priorities[i], t.availableAt[i], t.ids[i])
+			w.Since = &t.availableAt[i] // who remains came later, or is of another priority: near enough to break a tie
+			w.changed = max(w.changed, usage)
+		}
+	}
+	got := make(map[uuid.UUID]int, len(grants))
+	for _, id := range t.workspaces {
+		got[id]++
+	}
+	for _, g := range grants {
+		if w := m.workspaces[g.WorkspaceID]; w != nil && got[g.WorkspaceID] < g.Slots {
+			// Items have gone or are held by somebody, a limit has changed, or slots are held that it did not know of.
+			w.changed, w.cursors = everything, cursors{}
+		}
+	}
+}
+
+// hear notes what a bell tells.
+func (m *Memory) hear(b bell, now time.Time) {
+	w := m.workspaces[b.WorkspaceID]
+	switch {
+	case b.Limits:
+		m.look(b.WorkspaceID)
+	case b.Due == nil && b.Scheduled == nil && w != nil:
+		w.changed = max(w.changed, usage)
+	case w == nil && (b.Due != nil || b.Scheduled != nil):
+		m.look(b.WorkspaceID)
+	}
+	if w == nil {
+		return
+	}
+	if b.Freed {
+		w.changed = max(w.changed, usage)
+	}
+	for _, at := range []*time.Time{b.Due, b.Scheduled} {
+		switch {
+		case at == nil:
+			continue
+		case at.After(now):
+			if w.NextDue == nil || at.Before(*w.NextDue) {
+				w.NextDue = at
+			}
+		default:
+			w.more = true
+			if w.Since == nil || at.Before(*w.Since) {
+				w.Since = at
+			}
+		}
+		w.cursors.lower(*at)
+	}
+}
+
+// look has everything about a workspace read again, known or not.
+func (m *Memory) look(id uuid.UUID) {
+	w := m.workspaces[id]
+	if w == nil {
+		w = &remembered{WorkspaceCapacity: WorkspaceCapacity{WorkspaceID: id}}
+		m.workspaces[id] = w
+	}
+	w.changed = everything
+}
+
+// stale tells whether too little is known about the items of a workspace.
+func (w *remembered) stale(now time.Time, batch int) bool {
+	return w.NextDue != nil && !w.NextDue.After(now) || w.more && w.Ready < max(1, min(batch, w.Limit)) || w.Ready < 0
+}
+
+// learn replaces what is remembered of a workspace.
+func (m *Memory) learn(r workspaceRow) {
+	m.workspaces[r.WorkspaceID] = &remembered{
+		WorkspaceCapacity: r.WorkspaceCapacity, more: r.Ready >= r.Counted, cursors: cursorsAt(r.HeadsAt, r.HeadIDs),
+	}
+}
+
+func after(a, b uuid.UUID) bool { return bytes.Compare(a[:], b[:]) > 0 }
