@@ -1,6 +1,7 @@
 package activities
 
 import (
+	"context"
 	"log/slog"
 	"net/http"
 	"sync"
@@ -41,15 +42,21 @@ type Activities struct {
 	http            *http.Client
 	staleAfter      time.Duration
 
-	mu       sync.Mutex
-	memories map[int]*queue.Memory // of the shards whose dispatcher has worked here
+	mu     sync.Mutex
+	shards map[int]*shard // whose dispatcher has worked here
+}
+
+// shard is what this process keeps for a dispatcher from one step to the next.
+type shard struct {
+	memory   *queue.Memory
+	launcher *launcher
 }
 
 // New returns the activities with their defaults filled in.
 func New(c Config) *Activities {
 	a := &Activities{
 		queue: c.Queue, client: c.Client, logger: c.Logger, ensureWorkspace: c.EnsureWorkspace,
-		http: c.HTTPClient, staleAfter: c.StaleAfter, memories: map[int]*queue.Memory{},
+		http: c.HTTPClient, staleAfter: c.StaleAfter, shards: map[int]*shard{},
 	}
 	if a.logger == nil {
 		a.logger = slog.Default()
@@ -64,6 +71,34 @@ func New(c Config) *Activities {
 		a.staleAfter = DefaultStaleAfter
 	}
 	return a
+}
+
+// Wait returns when the starts that have outlived their dispatch have ended, after a few seconds at most. Call it when
+// the default worker has stopped.
+func (a *Activities) Wait() {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	for _, s := range a.shards {
+		s.launcher.flying.Wait()
+	}
+}
+
+func (a *Activities) shard(n int) *shard {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	s := a.shards[n]
+	if s == nil {
+		s = &shard{memory: a.queue.Memory(n), launcher: newLauncher(a.start, a.settle)}
+		a.shards[n] = s
+	}
+	return s
+}
+
+func (a *Activities) settle(ctx context.Context, started []queue.Started) error {
+	if len(started) == 0 {
+		return nil
+	}
+	return a.queue.Settle(ctx, started)
 }
 
 // Registry is the part of a worker that takes activities.

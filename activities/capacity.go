@@ -17,22 +17,10 @@ func (a *Activities) OpenEpoch(ctx context.Context, shard int, runID string) (in
 	return epoch, temporalError(err)
 }
 
-// memory is what this process remembers of a shard's backlog.
-func (a *Activities) memory(shard int) *queue.Memory {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	m := a.memories[shard]
-	if m == nil {
-		m = a.queue.Memory(shard)
-		a.memories[shard] = m
-	}
-	return m
-}
-
 // CheckCapacity brings what is known of the usage and backlog of all workspaces up to date, and lets the policy deal the
 // batch to them.
 func (a *Activities) CheckCapacity(ctx context.Context, r workflows.CapacityRequest) (workflows.CapacityReport, error) {
-	capacity, err := a.memory(r.Shard).Capacity(ctx, r.BatchSize)
+	capacity, err := a.shard(r.Shard).memory.Capacity(ctx, r.BatchSize)
 	if err != nil {
 		return workflows.CapacityReport{}, temporalError(err)
 	}
@@ -72,7 +60,7 @@ func (a *Activities) ClaimExecutions(ctx context.Context, r workflows.ClaimReque
 	for i, l := range r.Lines {
 		lines[i] = queue.Line(l)
 	}
-	c, err := a.memory(r.Shard).Claim(ctx, queue.Fence{Shard: r.Shard, Epoch: r.Epoch, Cycle: r.Cycle}, grants, lines...)
+	c, err := a.shard(r.Shard).memory.Claim(ctx, queue.Fence{Shard: r.Shard, Epoch: r.Epoch, Cycle: r.Cycle}, grants, lines...)
 	if err != nil {
 		return workflows.ClaimResult{}, temporalError(err)
 	}

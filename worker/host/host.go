@@ -101,6 +101,7 @@ func (h *Host) Run(ctx context.Context) error {
 	}
 	drained := h.workspaces.drain(h.cfg.ShutdownTimeout / 2)
 	stopped := h.stopFixed(fixed, h.cfg.ShutdownTimeout-time.Since(began))
+	h.activities.Wait()
 	var fatal *fatalError
 	errors.As(context.Cause(ctx), &fatal)
 	return errors.Join(fatal.orNil(), drained, stopped)
