@@ -12,16 +12,12 @@ import (
 	"sluice/workflows"
 )
 
-const (
-	// spinEvery is how often a spin looks at the doorbell: 0.1 ms of Postgres each time.
-	spinEvery = 5 * time.Millisecond
-	// awaitAtMost ends an idle wait; capacity is then read afresh, whatever the doorbell said.
-	awaitAtMost = 10 * time.Minute
-)
+// awaitAtMost ends an idle wait; capacity is then read afresh, whatever the doorbell said.
+const awaitAtMost = 10 * time.Minute
 
 // SpinForWork looks at the doorbell every few milliseconds and tells whether it was rung in time.
 func (a *Activities) SpinForWork(ctx context.Context, r workflows.SpinRequest) (bool, error) {
-	rung, err := a.queue.Spin(ctx, queue.Mark(r.Mark), time.Now().Add(time.Duration(r.For)), spinEvery)
+	rung, err := a.queue.Spin(ctx, queue.Mark(r.Mark), time.Now().Add(time.Duration(r.For)))
 	return rung, temporalError(err)
 }
 

@@ -57,7 +57,7 @@ func engineRate(ctx context.Context, b *bench, batch int) (rate float64, took []
 				return err
 			}
 			if len(executions) == 0 { // all at their limit: until an outcome rings
-				if _, err := c.queue.Spin(working, c.mark, until, 5*time.Millisecond); err != nil {
+				if _, err := c.queue.Spin(working, c.mark, until); err != nil {
 					return err
 				}
 			}

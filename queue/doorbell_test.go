@@ -108,23 +108,23 @@ func TestSpinLooksUntilItsDeadline(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	mark := b.mark(t)
-	rung, err := b.dispatcher.Spin(t.Context(), mark, time.Now().Add(20*time.Millisecond), time.Millisecond)
+	rung, err := b.dispatcher.Spin(t.Context(), mark, time.Now().Add(20*time.Millisecond))
 	require.NoError(t, err)
 	require.False(t, rung)
 
 	ctx, stop := context.WithCancel(t.Context())
 	stop()
-	_, err = b.dispatcher.Spin(ctx, mark, inFuture(), time.Millisecond)
+	_, err = b.dispatcher.Spin(ctx, mark, inFuture())
 	require.ErrorIs(t, err, context.Canceled)
 
 	spun := make(chan bool, 1)
 	go func() {
-		rung, _ := b.dispatcher.Spin(t.Context(), mark, inFuture(), time.Millisecond)
+		rung, _ := b.dispatcher.Spin(t.Context(), mark, inFuture())
 		spun <- rung
 	}()
 	b.enqueue(t, b.item())
 	require.True(t, <-spun)
-	rung, err = b.dispatcher.Spin(t.Context(), mark, time.Now().Add(-time.Second), time.Hour)
+	rung, err = b.dispatcher.Spin(t.Context(), mark, time.Now().Add(-time.Second))
 	require.NoError(t, err)
 	require.True(t, rung, "it looks once even when it is late")
 }
