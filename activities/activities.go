@@ -42,6 +42,8 @@ type Activities struct {
 	http            *http.Client
 	staleAfter      time.Duration
 
+	flying sync.WaitGroup // starts under way
+
 	mu     sync.Mutex
 	shards map[int]*shard // whose dispatcher has worked here
 }
@@ -49,7 +51,8 @@ type Activities struct {
 // shard is what this process keeps for a dispatcher from one step to the next.
 type shard struct {
 	memory   *queue.Memory
-	launcher *launcher
+	epoch    int64
+	launcher *launcher // of the run with that epoch: what an earlier run has under way is not waited for
 }
 
 // New returns the activities with their defaults filled in.
@@ -75,20 +78,32 @@ func New(c Config) *Activities {
 
 // Wait returns when the starts that have outlived their dispatch have ended, after a few seconds at most. Call it when
 // the default worker has stopped.
-func (a *Activities) Wait() {
+func (a *Activities) Wait() { a.flying.Wait() }
+
+func (a *Activities) memory(shard int) *queue.Memory {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	for _, s := range a.shards {
-		s.launcher.flying.Wait()
-	}
+	return a.shard(shard).memory
 }
 
-func (a *Activities) shard(n int) *shard {
+func (a *Activities) launcher(shard int, epoch int64) *launcher {
 	a.mu.Lock()
 	defer a.mu.Unlock()
+	s := a.shard(shard)
+	if s.launcher == nil || s.epoch < epoch {
+		s.epoch, s.launcher = epoch, newLauncher(a.start, a.settle, &a.flying)
+	}
+	if s.epoch > epoch {
+		return newLauncher(a.start, a.settle, &a.flying) // a dispatch of an overtaken run
+	}
+	return s.launcher
+}
+
+// shard needs mu.
+func (a *Activities) shard(n int) *shard {
 	s := a.shards[n]
 	if s == nil {
-		s = &shard{memory: a.queue.Memory(n), launcher: newLauncher(a.start, a.settle)}
+		s = &shard{memory: a.queue.Memory(n)}
 		a.shards[n] = s
 	}
 	return s

@@ -20,7 +20,7 @@ func (a *Activities) OpenEpoch(ctx context.Context, shard int, runID string) (in
 // CheckCapacity brings what is known of the usage and backlog of all workspaces up to date, and lets the policy deal the
 // batch to them.
 func (a *Activities) CheckCapacity(ctx context.Context, r workflows.CapacityRequest) (workflows.CapacityReport, error) {
-	capacity, err := a.shard(r.Shard).memory.Capacity(ctx, r.BatchSize)
+	capacity, err := a.memory(r.Shard).Capacity(ctx, r.BatchSize)
 	if err != nil {
 		return workflows.CapacityReport{}, temporalError(err)
 	}
@@ -60,7 +60,7 @@ func (a *Activities) ClaimExecutions(ctx context.Context, r workflows.ClaimReque
 	for i, l := range r.Lines {
 		lines[i] = queue.Line(l)
 	}
-	c, err := a.shard(r.Shard).memory.Claim(ctx, queue.Fence{Shard: r.Shard, Epoch: r.Epoch, Cycle: r.Cycle}, grants, lines...)
+	c, err := a.memory(r.Shard).Claim(ctx, queue.Fence{Shard: r.Shard, Epoch: r.Epoch, Cycle: r.Cycle}, grants, lines...)
 	if err != nil {
 		return workflows.ClaimResult{}, temporalError(err)
 	}

@@ -19,7 +19,7 @@ import (
 // for stays claimed: the next call asks again, and finds the workflow if it was started after all. A large batch is not
 // waited for to its end: its last starts are under way while the next batch is claimed, see launcher.
 func (a *Activities) DispatchExecutions(ctx context.Context, r workflows.DispatchRequest) (workflows.DispatchResult, error) {
-	l := a.shard(r.Shard).launcher
+	l := a.launcher(r.Shard, r.Epoch)
 	if err := l.acquire(ctx); err != nil {
 		return workflows.DispatchResult{}, err
 	}

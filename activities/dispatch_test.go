@@ -41,7 +41,7 @@ func TestABatchStopsAtTheFirstStartWithoutAnAnswer(t *testing.T) {
 		}
 		temporal.On("ExecuteWorkflow", mock.Anything, is(bad), mock.Anything, mock.Anything).Run(count).Return(nil, busy)
 		temporal.On("ExecuteWorkflow", mock.Anything, mock.Anything, mock.Anything, mock.Anything).Run(count).Return(run, nil)
-		l := New(Config{Client: temporal}).shard(0).launcher
+		l := New(Config{Client: temporal}).launcher(0, 1)
 		l.begin(queue.Fence{Epoch: 1, Dispatch: 1})
 		require.NoError(t, l.launch(t.Context(), list, nil, parallelism))
 		l.flying.Wait()

@@ -11,7 +11,7 @@ import (
 	"sluice/queue"
 )
 
-// launcher starts the executions of a shard, so many at once. One dispatch after the other uses it. When a dispatch has
+// launcher starts the executions of a dispatcher's run, so many at once. One dispatch after the other uses it. When a dispatch has
 // more to start than may be under way, it returns as soon as fewer than half of that still are: the cycle goes on to
 // claim the next batch, and Temporal is never idle in between. Starts that end after their dispatch has are settled by
 // themselves, and the next dispatch reports them.
@@ -20,7 +20,7 @@ type launcher struct {
 	settle func(context.Context, []queue.Started) error
 	turn   chan struct{} // held by a dispatch
 	landed chan struct{} // tells the dispatch that a start has ended
-	flying sync.WaitGroup
+	flying *sync.WaitGroup
 
 	mu       sync.Mutex
 	underway map[uuid.UUID]bool
@@ -39,8 +39,9 @@ type batch struct {
 	lastError string
 }
 
-func newLauncher(start func(context.Context, queue.Claim) (string, *queue.FailedStart, error), settle func(context.Context, []queue.Started) error) *launcher {
-	return &launcher{start: start, settle: settle, turn: make(chan struct{}, 1), landed: make(chan struct{}, 1), underway: map[uuid.UUID]bool{}}
+func newLauncher(start func(context.Context, queue.Claim) (string, *queue.FailedStart, error), settle func(context.Context, []queue.Started) error,
+	flying *sync.WaitGroup) *launcher {
+	return &launcher{start: start, settle: settle, flying: flying, turn: make(chan struct{}, 1), landed: make(chan struct{}, 1), underway: map[uuid.UUID]bool{}}
 }
 
 func (l *launcher) acquire(ctx context.Context) error {
@@ -59,7 +60,7 @@ func (l *launcher) release() { <-l.turn }
 func (l *launcher) begin(fence queue.Fence) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if fence.Epoch != l.fence.Epoch || fence.Dispatch != l.fence.Dispatch+1 {
+	if fence.Dispatch != l.fence.Dispatch+1 {
 		l.batch.failed = nil
 	}
 	l.fence, l.open = fence, true

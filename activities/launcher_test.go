@@ -71,7 +71,7 @@ func dispatchNumber(n int64) queue.Fence { return queue.Fence{Epoch: 7, Dispatch
 func TestALargeBatchReturnsWhileItsLastStartsAreUnderWay(t *testing.T) {
 	t.Parallel()
 	r := newRunway()
-	l := newLauncher(r.start, r.settle)
+	l := newLauncher(r.start, r.settle, &sync.WaitGroup{})
 	list := claims(20)
 	dispatch := func(n int64, list []queue.Claim, starting map[uuid.UUID]bool) chan batch {
 		returned := make(chan batch, 1)
@@ -108,7 +108,7 @@ func TestALateFailureCountsForTheNextDispatchOnly(t *testing.T) {
 	t.Parallel()
 	for next, want := range map[int64]int{2: 1, 3: 0} { // dispatch 2 was another process's: it may have started what failed here
 		r := newRunway()
-		l := newLauncher(r.start, r.settle)
+		l := newLauncher(r.start, r.settle, &sync.WaitGroup{})
 		l.begin(dispatchNumber(1))
 		l.fly(t.Context(), claim())
 		require.Empty(t, l.end().failed)
@@ -122,7 +122,7 @@ func TestALateFailureCountsForTheNextDispatchOnly(t *testing.T) {
 func TestALateStartWithoutAnAnswerStopsTheNextDispatch(t *testing.T) {
 	t.Parallel()
 	r := newRunway()
-	l := newLauncher(r.start, r.settle)
+	l := newLauncher(r.start, r.settle, &sync.WaitGroup{})
 	l.begin(dispatchNumber(1))
 	l.fly(t.Context(), claim())
 	l.end()

@@ -122,10 +122,10 @@ WITH fence AS (
 	LEFT JOIN (SELECT max_concurrent_workflows - (SELECT count(*) FROM sluice.slots) AS free
 	           FROM sluice.settings WHERE max_concurrent_workflows IS NOT NULL) AS f ON true
 ), picked AS (
-	SELECT item.id FROM granted g CROSS JOIN LATERAL (
+	SELECT item.place FROM granted g CROSS JOIN LATERAL (
 		-- Without a sort above it, the outer LIMIT ends this as soon as it is satisfied: rows are locked one by one.
-		SELECT due.id FROM (
-			SELECT locked.id FROM (
+		SELECT due.place FROM (
+			SELECT locked.place FROM (
 				SELECT p.priority, head.id
 				FROM generate_series(1, 5) AS p (priority) CROSS JOIN LATERAL (
 					SELECT q.id, q.available_at FROM sluice.execution_queue q
@@ -135,17 +135,17 @@ WITH fence AS (
 				WHERE ($10::timestamptz[])[5 * g.place - 5 + p.priority] <= now()
 				ORDER BY head.available_at + (p.priority - 1) * (SELECT ageing_step FROM sluice.settings), p.priority, head.id) AS first
 			CROSS JOIN LATERAL (
-				SELECT q.id FROM sluice.execution_queue q
+				SELECT q.ctid AS place FROM sluice.execution_queue q
 				WHERE q.id = first.id AND q.workspace_id = g.workspace_id AND q.priority = first.priority AND q.available_at <= now()
 				FOR UPDATE SKIP LOCKED) AS locked
 			UNION ALL -- Others hold some of them: go on behind them.
-			SELECT next.id FROM generate_series(1, 5) AS p (priority) CROSS JOIN LATERAL (
+			SELECT next.place FROM generate_series(1, 5) AS p (priority) CROSS JOIN LATERAL (
 				SELECT q.available_at, q.id FROM sluice.execution_queue q
 				WHERE q.workspace_id = g.workspace_id AND q.priority = p.priority AND q.available_at <= now()
 				  AND (q.available_at, q.id) >= (($10::timestamptz[])[5 * g.place - 5 + p.priority], ($11::uuid[])[5 * g.place - 5 + p.priority])
 				ORDER BY q.available_at, q.id OFFSET g.most - 1 LIMIT 1) AS last
 			CROSS JOIN LATERAL (
-				SELECT q.id FROM sluice.execution_queue q
+				SELECT q.ctid AS place FROM sluice.execution_queue q
 				WHERE q.workspace_id = g.workspace_id AND q.priority = p.priority AND q.available_at <= now()
 				  AND (q.available_at, q.id) > (last.available_at, last.id)
 				ORDER BY q.available_at, q.id LIMIT g.most FOR UPDATE SKIP LOCKED) AS next
@@ -153,7 +153,8 @@ WITH fence AS (
 		) AS due LIMIT g.most) AS item
 	WHERE g.most > 0
 ), taken AS (
-	DELETE FROM sluice.execution_queue q USING picked WHERE q.id = picked.id RETURNING q.*
+	-- They are locked, so they stay where they are.
+	DELETE FROM sluice.execution_queue q WHERE q.ctid = ANY (ARRAY(SELECT place FROM picked)) RETURNING q.*
 ), claimed AS (
 	INSERT INTO sluice.workflow_executions (id, workspace_id, workflow_definition_id, workflow_version_id, status, priority,
 		attempt_count, created_at, available_at, claimed_at, expires_at, unique_key, trigger_type, enqueued_by)
