@@ -58,7 +58,7 @@ type size struct{ workspaces, each, limit int }
 
 var sizes = map[scale]size{
 	small: {workspaces: 100, each: 20, limit: 10},
-	full:  {workspaces: 1000, each: 40, limit: 10},
+	full:  {workspaces: 1000, each: 30, limit: 10},
 }
 
 func (s scale) size() size { return sizes[s] }

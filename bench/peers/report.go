@@ -46,7 +46,7 @@ func (r report) markdown(out io.Writer) error {
 	for i, s := range systems {
 		rates, ratios, most := r.figures(i)
 		p("| %s | %s | %s | %s | %s | %s | %s |", s.name, version(s.module), s.setting, thousands(int(math.Round(median(rates)))),
-			spread(rates), strconv.FormatFloat(median(ratios), 'g', 2, 64), kept(s, most, size.limit))
+			spread(rates), strconv.FormatFloat(median(ratios), 'g', 2, 64), kept(s, most))
 	}
 	_, err := io.WriteString(out, text.String())
 	return err
@@ -62,13 +62,10 @@ func (r report) figures(i int) (rates, ratios []float64, most int) {
 	return rates, ratios, most
 }
 
-// kept tells whether a cap was.
-func kept(s system, most, limit int) string {
-	switch {
-	case !s.capped:
+// kept is the most that a workspace had running at one time.
+func kept(s system, most int) string {
+	if !s.capped {
 		return fmt.Sprintf("%d, no cap", most)
-	case most > limit:
-		return fmt.Sprintf("**%d**", most)
 	}
 	return strconv.Itoa(most)
 }

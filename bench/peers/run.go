@@ -160,8 +160,5 @@ func (b *bench) run(ctx context.Context, s system, size size) (_ result, err err
 	if sum.items != w.items() {
 		return result{}, fmt.Errorf("%d of %d items have an outcome", sum.items, w.items())
 	}
-	if s.capped && sum.atOnce > w.limit {
-		b.progress("  more at once than the cap of %d allows", w.limit)
-	}
 	return result{rate: float64(w.items()) / last.Sub(sum.began).Seconds(), atOnce: sum.atOnce}, w.check()
 }
