@@ -8,6 +8,7 @@ const (
 	CapacitySQL = capacitySQL
 	AgainSQL    = againSQL
 	SweepSQL    = sweepSQL
+	WaitsSQL    = waitsSQL
 )
 
 // SweepNow makes the next part of the sweep due.

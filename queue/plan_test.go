@@ -44,6 +44,7 @@ func TestTheDispatcherReadsTheBacklogThroughTheClaimIndex(t *testing.T) {
 		FROM sluice.workspaces w, generate_series(1, 400) AS n`)
 	require.Equal(t, 20_000, one[int](t, b.pool, `SELECT count(*) FROM sluice.execution_queue`))
 	workspaces := list[uuid.UUID](t, b.pool, `SELECT id FROM sluice.workspaces`)
+	last := list[uuid.UUID](t, b.pool, `SELECT DISTINCT ON (workspace_id) id FROM sluice.execution_queue ORDER BY workspace_id, id DESC`)
 	slots, limits := make([]int, len(workspaces)), make([]int, len(workspaces))
 	for i := range workspaces {
 		slots[i], limits[i] = 2, starterLimit
@@ -63,6 +64,7 @@ func TestTheDispatcherReadsTheBacklogThroughTheClaimIndex(t *testing.T) {
 				"capacity": {queue.CapacitySQL, []any{100, 100, nil, nil}},
 				"again":    {queue.AgainSQL, []any{100, 100, beginnings(len(workspaces)), make([]uuid.UUID, 5*len(workspaces)), workspaces}},
 				"sweep":    {queue.SweepSQL, []any{100, 100, nil, nil, uuid.Nil, 50}},
+				"waits":    {queue.WaitsSQL, []any{last, workspaces, slots, 100}},
 			} {
 				t.Run(name, func(t *testing.T) {
 					// Rolled back: what is explained is also done.

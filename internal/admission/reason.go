@@ -1,6 +1,6 @@
 package admission
 
-// Reason says why ready items of a workspace wait. The same word stands in log, metric, CLI and Web UI.
+// Reason says why items of a workspace wait. The same word stands in log, metric, CLI and Web UI.
 type Reason string
 
 // The reasons. Where several hold, a workspace is given the first of them in this order: what it could change itself
@@ -13,6 +13,8 @@ const (
 	CohortLimit Reason = "cohort-limit" // the members of its cohort use all that the cohort has
 	GlobalLimit Reason = "global-limit" // all workspaces together hold what the fleet can run
 	BatchFull   Reason = "batch-full"   // others came first; its turn comes in one of the next cycles
+	// BehindPriority is for a single item, whose workspace may start something: others of its items go first, by Due.
+	BehindPriority Reason = "behind-priority"
 	// Paused is for whoever knows that nobody decides: the policy itself is not asked then.
 	Paused Reason = "paused"
 )
