@@ -28,7 +28,7 @@ type ItemView struct {
 	ExecutionID          *uuid.UUID      `json:"executionId,omitempty"`
 	EngineRunID          *string         `json:"engineRunId,omitempty"`
 	UnservedSince        *time.Time      `json:"unservedSince,omitempty"`  // since when no worker takes its workflow task
-	Reason               *string         `json:"reason,omitempty"`         // why the item was refused, in one word
+	Reason               *string         `json:"reason,omitempty"`         // why the item was refused, in one word; see Waits for one that is pending
 	Error                *string         `json:"error,omitempty"`          // why the item was refused or its last start failed
 	ExecutionError       json.RawMessage `json:"executionError,omitempty"` // why the execution failed
 	Input                json.RawMessage `json:"input,omitempty"`

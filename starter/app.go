@@ -106,13 +106,17 @@ func openPool(ctx context.Context, databaseURL string) (*pgxpool.Pool, error) {
 
 // client connects to Temporal once.
 func (a *app) client(ctx context.Context) (client.Client, error) {
+	return a.dial(ctx, a.wait())
+}
+
+func (a *app) dial(ctx context.Context, wait connect.Wait) (client.Client, error) {
 	if a.temporal != nil {
 		return a.temporal, nil
 	}
 	options := a.config.Temporal
 	options.Logger = log.NewStructuredLogger(slog.New(slog.DiscardHandler)) // errors are returned; there is nothing else to say
 	options.Identity = a.config.Actor
-	c, err := connect.Temporal(ctx, options, a.wait())
+	c, err := connect.Temporal(ctx, options, wait)
 	if err != nil {
 		return nil, err
 	}

@@ -13,9 +13,11 @@ import (
 	"sluice/workflows"
 )
 
-// described is one item with its story.
+// described is one item with its story. Of one that waits, reason says why.
 type described struct {
 	queue.ItemView
+	Place    int              `json:"place,omitempty"` // in the line of its workspace, from 1 on
+	More     bool             `json:"more,omitempty"`  // it stands somewhere behind Place
 	Activity []queue.Activity `json:"activity"`
 	WebURL   string           `json:"webUrl,omitempty"`
 }
@@ -40,7 +42,12 @@ func (a *app) describeCommand() *cobra.Command {
 		if err != nil {
 			return err
 		}
-		result := described{ItemView: item, Activity: append([]queue.Activity{}, story...)}
+		items := []queue.ItemView{item}
+		waits, err := a.explainWaits(ctx, q, queue.MostPlaces, items)
+		if err != nil {
+			return err
+		}
+		result := described{ItemView: items[0], Place: waits[id].Place, More: waits[id].More, Activity: append([]queue.Activity{}, story...)}
 		if item.ExecutionID != nil {
 			result.WebURL = a.workflowLink(workflows.ExecutionID(*item.ExecutionID), deref(item.EngineRunID))
 		}
@@ -60,6 +67,7 @@ func renderItem(w io.Writer, d described, now time.Time) {
 	fields(w,
 		"item", d.ID.String(),
 		"status", d.Status,
+		"waits", waitText(d),
 		"execution", deref(d.ExecutionStatus),
 		"error", shorten(itemError(d.ItemView), 500),
 		"attempts", attempts,

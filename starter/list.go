@@ -26,7 +26,8 @@ func (a *app) listCommand() *cobra.Command {
 	var limit int
 	command := &cobra.Command{
 		Use: "list", Short: "List queue items, newest first", Args: exactly(),
-		Long: "List queue items and their executions, newest first. A status is one of\n" + strings.Join(statuses, " ") + ".",
+		Long: "List queue items and their executions, newest first. A status is one of\n" + strings.Join(statuses, " ") + ".\n\n" +
+			"Of pending items it tells why they wait; starter describe ID shows the place in line as well.",
 	}
 	command.Flags().StringVar(&workspace, "workspace", "", "only those of the workspace with this `id`")
 	command.Flags().StringVar(&status, "status", "", "only those in this status, of the item or of its execution")
@@ -49,6 +50,9 @@ func (a *app) listCommand() *cobra.Command {
 		}
 		items, err := q.Items(ctx, filter)
 		if err != nil {
+			return err
+		}
+		if _, err := a.explainWaits(ctx, q, 0, items); err != nil {
 			return err
 		}
 		return a.result(append([]queue.ItemView{}, items...), func(w io.Writer) { renderItems(w, items, a.now()) })
@@ -82,7 +86,11 @@ func itemTiming(item queue.ItemView, now time.Time) string {
 	case item.Status == "PENDING" && item.AvailableAt.After(now):
 		return "due " + relative(&item.AvailableAt, now)
 	case item.Status == "PENDING":
-		return "waits " + span(max(now.Sub(item.AvailableAt), 0))
+		text := "waits " + span(max(now.Sub(item.AvailableAt), 0))
+		if item.Reason != nil {
+			text += ", " + *item.Reason
+		}
+		return text
 	}
 	return ""
 }

@@ -59,7 +59,7 @@ func TestRenderStatus(t *testing.T) {
 func someItems() []queue.ItemView {
 	base := queue.ItemView{WorkspaceID: fixedID(1), WorkflowDefinitionID: fixedID(2), Priority: 3, CreatedAt: *before(time.Hour), AvailableAt: *before(time.Hour)}
 	waiting, scheduled, running, done, failed, refused := base, base, base, base, base, base
-	waiting.ID, waiting.Status, waiting.Priority = fixedID(10), "PENDING", 1
+	waiting.ID, waiting.Status, waiting.Priority, waiting.Reason = fixedID(10), "PENDING", 1, ptr("at-capacity")
 	scheduled.ID, scheduled.Status, scheduled.AvailableAt = fixedID(11), "PENDING", *before(-3 * time.Hour)
 	running.ID, running.Status, running.ExecutionStatus, running.DispatchedAt = fixedID(12), "DISPATCHED", ptr("RUNNING"), before(10*time.Second)
 	done.ID, done.Status, done.ExecutionStatus, done.DispatchedAt, done.CompletedAt = fixedID(13), "DISPATCHED", ptr("COMPLETED"), before(time.Minute), before(58750*time.Millisecond)
