@@ -131,8 +131,10 @@ type LimitChange struct {
 	At          time.Time
 	WorkspaceID *uuid.UUID
 	Plan        string
-	Limit       int  // of the plan, when its limit has changed
-	Override    *int // of the workspace instead of its plan's
+	Limit       int     // of the plan, when its limit has changed
+	Override    *int    // of the workspace instead of its plan's
+	Nominal     *int    // nominal quota of the plan, or of the workspace instead; nil: all that it may hold
+	Cohort      *string // of the workspace
 }
 
 // LimitChanges is the history of all limits, oldest first. Each change was in force from its time on; what was in force
@@ -140,12 +142,27 @@ type LimitChange struct {
 func (q *Queue) LimitChanges(ctx context.Context) ([]LimitChange, error) {
 	changes, err := collect[LimitChange](ctx, q.pool, `
 		SELECT at, workspace_id, details ->> 'plan' AS plan, coalesce((details ->> 'maxConcurrentWorkflows')::int, 0) AS "limit",
-		       CASE WHEN workspace_id IS NOT NULL THEN (details ->> 'maxConcurrentWorkflows')::int END AS override
+		       CASE WHEN workspace_id IS NOT NULL THEN (details ->> 'maxConcurrentWorkflows')::int END AS override,
+		       (details ->> 'nominalQuota')::int AS nominal, details ->> 'cohort' AS cohort
 		FROM sluice.activity_log
 		WHERE action IN ('tier-recorded', 'tier-changed', 'plan-recorded', 'workspace-created', 'plan-changed', 'limits-changed')
 		  AND id >= (SELECT min(id) FROM sluice.activity_log WHERE action = 'tier-recorded')
 		ORDER BY id`)
 	return changes, wrap(err, "read history of limits")
+}
+
+// GlobalLimitChange is a change of what all workspaces together may hold; Limit nil: it is not bounded.
+type GlobalLimitChange struct {
+	At    time.Time
+	Limit *int
+}
+
+// GlobalLimitChanges is the history of the global limit, oldest first. Before the first change nothing was bounded.
+func (q *Queue) GlobalLimitChanges(ctx context.Context) ([]GlobalLimitChange, error) {
+	changes, err := collect[GlobalLimitChange](ctx, q.pool, `
+		SELECT at, (details ->> 'maxConcurrentWorkflows')::int AS "limit" FROM sluice.activity_log
+		WHERE action = 'settings-changed' ORDER BY id`)
+	return changes, wrap(err, "read history of the global limit")
 }
 
 // HeldSlot is the time for which an execution held a slot; To is nil while it does. See SlotInterval.

@@ -173,6 +173,35 @@ func TestTheHistoryOfLimits(t *testing.T) {
 	require.Equal(t, b.workspace, *moved.WorkspaceID)
 	require.Equal(t, "FREE", moved.Plan)
 	require.False(t, moved.At.Before(raised.At))
+
+	b.exec(t, `UPDATE sluice.tiers SET nominal_quota = 3 WHERE plan = 'FREE'`)
+	b.exec(t, `UPDATE sluice.workspaces SET cohort = 'eu', nominal_quota = 2`)
+	changes, err = b.app.LimitChanges(t.Context())
+	require.NoError(t, err)
+	lent, joined := changes[7], changes[8]
+	require.Equal(t, ptr(3), lent.Nominal)
+	require.Nil(t, lent.Cohort)
+	require.Equal(t, ptr(2), joined.Nominal)
+	require.Equal(t, ptr("eu"), joined.Cohort)
+	require.Nil(t, moved.Nominal)
+}
+
+func TestTheHistoryOfTheGlobalLimit(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	for _, change := range []queue.SettingsChange{
+		{MaxConcurrentWorkflows: &queue.Change[int]{To: ptr(7)}}, {AgeingStep: ptr(time.Second)}, {MaxConcurrentWorkflows: &queue.Change[int]{}},
+	} {
+		_, err := b.app.Set(t.Context(), change, "ann")
+		require.NoError(t, err)
+	}
+	changes, err := b.app.GlobalLimitChanges(t.Context())
+	require.NoError(t, err)
+	require.Len(t, changes, 3)
+	for i, limit := range []*int{ptr(7), ptr(7), nil} {
+		require.Equal(t, limit, changes[i].Limit)
+	}
+	require.True(t, changes[0].At.Before(changes[2].At))
 }
 
 func TestStandings(t *testing.T) {

@@ -25,7 +25,7 @@ func (a *app) auditCommand() *cobra.Command {
 		Use: "audit", Short: "Count violations of what Sluice promises", Args: exactly(),
 		Long: "Check what Sluice promises, from Postgres and Temporal, and change nothing:\n" +
 			"  1  an item is in one place, and its workflow runs only while its execution is open\n" +
-			"  2  no claim has taken a workspace above the limit that was in force\n" +
+			"  2  no claim has taken a workspace, a cohort or all of them above the limit that was in force\n" +
 			"  3  a slot is held if and only if its execution is open, in Postgres and in Temporal\n" +
 			"  4  no ready item waits beside a free slot while the dispatcher runs and is not paused\n" +
 			"  6  no execution runs another workspace's definition\n" +

@@ -14,6 +14,9 @@ type Change struct {
 	Plan      string
 	Limit     int  // of the plan, when its limit has changed
 	Override  *int // of the workspace, instead of its plan's; nil: none
+	// Nominal is the nominal quota, of the plan or of the workspace instead of its plan's; nil: all that it may hold.
+	Nominal *int
+	Cohort  string // of the workspace; empty: none
 }
 
 // Limits is the history of every workspace's limit.

@@ -95,13 +95,13 @@ func (a *auditor) checkRules(ctx context.Context) error {
 	return nil
 }
 
-// judgeClaims replays the recorded intervals against the recorded limits.
+// judgeClaims replays the recorded intervals against the recorded limits: of each workspace, and of several together.
 func (a *auditor) judgeClaims(ctx context.Context) error {
 	held, err := a.held(ctx, a.since)
 	if err != nil {
 		return err
 	}
-	limits, err := a.limits(ctx) // read later: it knows every limit that a claim can have been decided on
+	limits, shared, err := a.limits(ctx) // read later: it knows every limit that a claim can have been decided on
 	if err != nil {
 		return err
 	}
@@ -109,6 +109,7 @@ func (a *auditor) judgeClaims(ctx context.Context) error {
 	f := a.report.Of(audit.Cap)
 	f.Checked = int64(judged.Judged)
 	f.Add(judged.Above...)
+	f.Add(audit.JudgeShared(held, shared, a.since, limitSlack)...)
 	if judged.Unknown > 0 {
 		f.Notes = append(f.Notes, fmt.Sprintf("%d claims are older than the record of limits", judged.Unknown))
 	}
@@ -138,16 +139,27 @@ func (a *auditor) held(ctx context.Context, since time.Time) ([]audit.Held, erro
 	return audit.WithReopenings(held, reopenings), err
 }
 
-func (a *auditor) limits(ctx context.Context) (audit.Limits, error) {
+func (a *auditor) limits(ctx context.Context) (audit.Limits, audit.Shared, error) {
 	log, err := a.queue.LimitChanges(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
 	changes := make([]audit.Change, len(log))
 	for i, c := range log {
-		changes[i] = audit.Change{At: c.At, Plan: c.Plan, Limit: c.Limit, Override: c.Override}
+		changes[i] = audit.Change{At: c.At, Plan: c.Plan, Limit: c.Limit, Override: c.Override, Nominal: c.Nominal}
 		if c.WorkspaceID != nil {
 			changes[i].Workspace = *c.WorkspaceID
 		}
+		if c.Cohort != nil {
+			changes[i].Cohort = *c.Cohort
+		}
 	}
-	return audit.NewLimits(changes), err
+	global, err := a.queue.GlobalLimitChanges(ctx)
+	globalChanges := make([]audit.GlobalChange, len(global))
+	for i, c := range global {
+		globalChanges[i] = audit.GlobalChange(c)
+	}
+	return audit.NewLimits(changes), audit.NewShared(changes, globalChanges), err
 }
 
 // compare looks at Postgres and Temporal together, and once more at what looks wrong.

@@ -40,7 +40,8 @@ func (a *auditor) lookForOverdue(ctx context.Context) (overdue, error) {
 	return seen, err
 }
 
-// lookForOverdueAgain counts those that still wait, if their workspace had a free slot all the time in between.
+// lookForOverdueAgain counts those that still wait, if their workspace had a free slot all the time in between, and so had
+// those with which it shares a limit.
 func (a *auditor) lookForOverdueAgain(ctx context.Context, first overdue) error {
 	if len(first.items) == 0 {
 		return nil
@@ -53,7 +54,7 @@ func (a *auditor) lookForOverdueAgain(ctx context.Context, first overdue) error 
 	if err != nil {
 		return err
 	}
-	limits, err := a.limits(ctx)
+	limits, shared, err := a.limits(ctx)
 	if err != nil {
 		return err
 	}
@@ -64,7 +65,8 @@ func (a *auditor) lookForOverdueAgain(ctx context.Context, first overdue) error 
 	for _, item := range second.items {
 		waited := slices.ContainsFunc(first.items, func(o queue.Overdue) bool { return o.ID == item.ID && o.AvailableAt.Equal(item.AvailableAt) })
 		limit, _, known := limits.Between(item.WorkspaceID, first.at, second.at)
-		if waited && (!known || audit.Peak(of[item.WorkspaceID], first.at, second.at) < limit) {
+		free := !known || audit.Peak(of[item.WorkspaceID], first.at, second.at) < limit
+		if waited && free && !shared.Full(held, item.WorkspaceID, first.at, second.at) {
 			a.report.Of(audit.Progress).Add(audit.Breach{ID: item.ID, What: fmt.Sprintf("it is ready since %s, and workspace %s has a free slot",
 				item.AvailableAt.UTC().Format(time.RFC3339), item.WorkspaceID)})
 		}

@@ -178,6 +178,19 @@ func TestAuditFindsWhatIsPlanted(t *testing.T) {
 			s.start(workflows.ExecutionID(s.waiting), s.waiting)
 			return s.waiting
 		}, map[int]string{audit.Cap: "as one of 3 slots of workspace "}},
+		"a slot too many of all": {func(s *system) uuid.UUID {
+			_, err := s.queue.Set(s.t.Context(), queue.SettingsChange{MaxConcurrentWorkflows: &queue.Change[int]{To: ptr(1)}}, "test")
+			require.NoError(s.t, err)
+			s.exec(`UPDATE sluice.activity_log SET at = at - interval '1 minute'`) // or it would be a cut, which drains
+			return s.running[1]
+		}, map[int]string{audit.Cap: "as one of 2 slots of all workspaces together, whose limit was 1"}},
+		"a slot too many of a cohort": {func(s *system) uuid.UUID {
+			_, err := s.queue.SetWorkspace(s.t.Context(), s.workspace.ID, queue.WorkspaceChange{
+				Cohort: &queue.Change[string]{To: ptr("eu")}, NominalQuota: &queue.Change[int]{To: ptr(1)}}, "test")
+			require.NoError(s.t, err)
+			s.exec(`UPDATE sluice.activity_log SET at = at - interval '1 minute'`)
+			return s.running[1]
+		}, map[int]string{audit.Cap: "as one of 2 slots of cohort eu, whose limit was 1"}},
 		"no slot in Postgres": {func(s *system) uuid.UUID {
 			s.exec(`UPDATE sluice.slots SET dispatched = false WHERE execution_id = $1`, s.running[0])
 			return s.running[0]
@@ -256,6 +269,21 @@ func TestAuditDoesNotCountWhatIsOnItsWay(t *testing.T) {
 	_, err := s.queue.RecordOutcome(t.Context(), queue.Outcome{ExecutionID: s.running[0], RunID: "x", Status: "TERMINATED"})
 	require.NoError(t, err)
 	require.Zero(t, (<-done).Violations())
+}
+
+// A slot of all that is free whenever somebody looks may still have been taken in between.
+func TestAuditOwesNothingWhileASharedLimitIsReached(t *testing.T) {
+	t.Parallel()
+	s := newSystem(t)
+	_, err := s.queue.Set(t.Context(), queue.SettingsChange{MaxConcurrentWorkflows: &queue.Change[int]{To: ptr(3)}}, "test")
+	require.NoError(t, err)
+	s.enqueue(s.idle)
+	time.Sleep(graceInTests)
+	require.EqualValues(t, 1, s.audit().Of(audit.Progress).Violations, "one is free")
+	s.exec(`INSERT INTO sluice.workflow_executions (id, workspace_id, workflow_definition_id, status, priority, attempt_count, created_at,
+			available_at, claimed_at, dispatched_at, completed_at, trigger_type, enqueued_by, engine_run_id)
+		SELECT gen_random_uuid(), $1, gen_random_uuid(), 'COMPLETED', 3, 0, now(), now(), now(), now(), now() + interval '1 hour', 'X', 'x', 'run'`, s.idle.ID)
+	require.Zero(t, s.audit().Violations())
 }
 
 func TestAuditOwesNothingWhileNobodyDispatches(t *testing.T) {
