@@ -21,10 +21,11 @@ func JudgeShared(held []Held, history Shared, since time.Time, slack time.Durati
 	p := newPools(held, history)
 	for len(p.starts) > 0 {
 		at := p.starts[0].From
-		claims := slices.DeleteFunc(slices.Clone(p.advance(at)), func(h Held) bool { return h.Reopened })
-		if at.Before(since) {
+		claims := p.advance(at)
+		if at.Before(since) || !slices.ContainsFunc(claims, p.suspect) {
 			continue
 		}
+		claims = slices.DeleteFunc(slices.Clone(claims), func(h Held) bool { return h.Reopened })
 		for _, of := range []func(uuid.UUID) (string, bool){p.all, p.cohort} {
 			over := p.over(claims, of)
 			if len(over) == 0 {
@@ -40,6 +41,12 @@ func JudgeShared(held []Held, history Shared, since time.Time, slack time.Durati
 	return above
 }
 
+// suspect tells whether a pool of the claim's workspace holds more than it may.
+func (p *pools) suspect(claim Held) bool {
+	name, in := p.cohort(claim.Workspace)
+	return p.of[everybody].over() || in && p.of[name].over()
+}
+
 // over are those of the claims of one instant that are above the limit of their pool.
 func (p *pools) over(claims []Held, of func(uuid.UUID) (string, bool)) []Held {
 	by := map[string][]Held{}
@@ -50,8 +57,8 @@ func (p *pools) over(claims []Held, of func(uuid.UUID) (string, bool)) []Held {
 	}
 	var over []Held
 	for name, claims := range by {
-		if pool := p.of[name]; pool.open == 0 {
-			over = append(over, claims[len(claims)-min(len(claims), max(0, pool.used-pool.limit)):]...)
+		if pool := p.of[name]; pool.over() {
+			over = append(over, claims[len(claims)-min(len(claims), pool.used-pool.limit):]...)
 		}
 	}
 	return over

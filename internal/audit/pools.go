@@ -12,6 +12,7 @@ import (
 type pool struct{ limit, used, open int }
 
 func (p *pool) full() bool { return p.open == 0 && p.used >= p.limit }
+func (p *pool) over() bool { return p.open == 0 && p.used > p.limit }
 
 // pools are all of them at one moment, which only moves on.
 type pools struct {
@@ -33,7 +34,8 @@ type end struct {
 func newPools(held []Held, history Shared) *pools {
 	p := &pools{
 		history: history, used: map[uuid.UUID]int{}, shares: map[uuid.UUID]share{uuid.Nil: unbounded},
-		of: map[string]*pool{everybody: {open: 1}},
+		of:     map[string]*pool{everybody: {open: 1}},
+		starts: make([]Held, 0, len(held)), ends: make([]end, 0, len(held)),
 	}
 	for _, h := range held {
 		if h.To.IsZero() || h.To.After(h.From) { // anything else never held a slot
