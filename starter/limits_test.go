@@ -4,6 +4,7 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 )
@@ -85,6 +86,7 @@ func TestSimulateGeneratedWork(t *testing.T) {
 		"is no list of classes": `{}`,
 		"unknown field":         `[{"colour": "red"}]`,
 		`class "a" needs a`:     `[{"name": "a", "limits": "3"}]`,
+		"priorities are 1":      `[{"name": "a", "count": 1, "executions": 1, "limits": "3", "priorities": [1, 6]}]`,
 		"more than 1000000":     `[{"name": "a", "count": 1001, "executions": 1000, "limits": "3"}]`,
 	} {
 		write(text)
@@ -92,4 +94,28 @@ func TestSimulateGeneratedWork(t *testing.T) {
 		require.Equal(t, exitUsage, out.code)
 		require.Contains(t, out.stderr, want)
 	}
+}
+
+// A workspace with one slot has urgent work for an hour, and some that is not urgent from the beginning.
+func TestSimulateAnotherAgeingStep(t *testing.T) {
+	t.Parallel()
+	c := newCLI(t)
+	c.stdin = `[{"name": "busy", "count": 1, "executions": 400, "over": "1h", "runs": "10s", "limits": "1", "priorities": [1, 1, 1, 5]}]`
+	requireGolden(t, "simulate_ageing", c.ok("simulate", "--generate", "-", "--ageing-step", "0s"))
+	of := func(args ...string) map[float64]time.Duration {
+		p99 := map[float64]time.Duration{}
+		for _, p := range c.object(append([]string{"simulate", "--generate", "-"}, args...)...)["priorities"].([]any) {
+			wait, err := time.ParseDuration(p.(map[string]any)["then"].(map[string]any)["waitP99"].(string))
+			require.NoError(t, err)
+			p99[p.(map[string]any)["priority"].(float64)] = wait
+		}
+		return p99
+	}
+	asItIs, without, long := of(), of("--ageing-step", "0s"), of("--ageing-step", "24h")
+	require.Less(t, asItIs[1], without[1], "the urgent go first")
+	require.Less(t, without[5], asItIs[5])
+	require.Less(t, asItIs[5], long[5], "and the others wait a bounded time")
+	out := c.run("simulate", "--generate", "-", "--ageing-step", "-1s")
+	require.Equal(t, exitUsage, out.code)
+	require.Contains(t, out.stderr, "must not be negative")
 }

@@ -20,6 +20,9 @@ import (
 // mostTraced bounds what a simulation reads; a million take some seconds.
 const mostTraced = 1_000_000
 
+// generatedAgeing is the ageing step of generated work: the one that a new database has.
+const generatedAgeing = 5 * time.Minute
+
 // maxClasses is the most that a file of classes may have.
 const maxClasses = 1 << 20
 
@@ -30,12 +33,14 @@ type simulateFlags struct {
 	tiers      []string
 	workspaces []string
 	limit      wholeFlag
+	ageing     *time.Duration
 	batchSize  int
 	most       int
 }
 
 func (a *app) simulateCommand() *cobra.Command {
 	var s simulateFlags
+	var ageing time.Duration
 	command := &cobra.Command{
 		Use: "simulate", Short: "Play what has run against other limits, and compare the waits", Args: exactly(),
 		Annotations: map[string]string{unbounded: "yes"},
@@ -47,7 +52,8 @@ func (a *app) simulateCommand() *cobra.Command {
 			"With none a limit is taken away.\n\n" +
 			"--generate simulates made-up work instead, and needs no database: a JSON file with a list of classes, each\n" +
 			`{"name": "flood", "count": 1, "executions": 20000, "from": "0s", "over": "0s", "runs": "100ms", "limits": "50"},` + "\n" +
-			"whose executions become available at random within over (0s: all at once) and run for runs on average.",
+			"whose executions become available at random within over (0s: all at once) and run for runs on average. With\n" +
+			`"priorities": [1, 3, 3] each has one of these at random, here 3 twice as often as 1; otherwise 3.`,
 		Example: "  starter simulate --tier FREE=2\n  starter simulate --since 168h --max-concurrent 100 --tier PRO=40,nominal-quota:10",
 	}
 	f := command.Flags()
@@ -57,11 +63,18 @@ func (a *app) simulateCommand() *cobra.Command {
 	f.StringArrayVar(&s.tiers, "tier", nil, "other limits of a plan, as `PLAN=limits`; may be repeated")
 	f.StringArrayVar(&s.workspaces, "workspace", nil, "other limits of a workspace, as `ID=limits`; may be repeated")
 	f.Var(&s.limit, "max-concurrent", "another limit of all workspaces together")
+	f.DurationVar(&ageing, "ageing-step", 0, "another head start of a priority against the next one")
 	f.IntVar(&s.batchSize, "batch-size", workflows.DefaultBatchSize, "the most that one cycle claims")
 	f.IntVar(&s.most, "most", 20, "how many workspaces to show, the longest waits first; all with --json")
 	return a.does(command, func(ctx context.Context, _ []string) error {
 		if s.batchSize < 1 || s.most < 1 || s.since <= 0 {
 			return usage("--batch-size, --most and --since must be more than 0")
+		}
+		if ageing < 0 {
+			return usage("--ageing-step must not be negative, got %s", ageing)
+		}
+		if f.Changed("ageing-step") {
+			s.ageing = &ageing
 		}
 		var now, then simulate.Config
 		var err error
@@ -76,6 +89,9 @@ func (a *app) simulateCommand() *cobra.Command {
 		}
 		if err != nil {
 			return err
+		}
+		if s.ageing != nil {
+			then.AgeingStep = *s.ageing
 		}
 		return a.compare(s, now, then)
 	})
@@ -104,6 +120,13 @@ func (a *app) compare(s simulateFlags, now, then simulate.Config) error {
 			Name: o.Name, Executions: o.Executions, Now: newWaited(o), Then: newWaited(other.Workspaces[i]),
 		})
 	}
+	for i, o := range asIs.Priorities {
+		if o.Executions > 0 {
+			result.Priorities = append(result.Priorities, comparedPriority{
+				Priority: i + 1, Executions: o.Executions, Now: newWaits(o.Waits), Then: newWaits(other.Priorities[i].Waits),
+			})
+		}
+	}
 	slices.SortStableFunc(result.Workspaces, func(a, b comparedWorkspace) int {
 		return cmp.Compare(max(b.Now.p99, b.Then.p99), max(a.Now.p99, a.Then.p99))
 	})
@@ -115,6 +138,7 @@ type comparison struct {
 	Executions int                 `json:"executions"`
 	Now        simulated           `json:"now"`
 	Then       simulated           `json:"then"`
+	Priorities []comparedPriority  `json:"priorities"`
 	Workspaces []comparedWorkspace `json:"workspaces"`
 }
 
@@ -136,10 +160,21 @@ type comparedWorkspace struct {
 	Then       waited `json:"then"`
 }
 
+type comparedPriority struct {
+	Priority   int   `json:"priority"`
+	Executions int   `json:"executions"`
+	Now        waits `json:"now"`
+	Then       waits `json:"then"`
+}
+
 type waited struct {
-	P50         string  `json:"waitP50"`
-	P99         string  `json:"waitP99"`
+	waits
 	Utilisation float64 `json:"utilisation"` // of its own limit
+}
+
+type waits struct {
+	P50 string `json:"waitP50"`
+	P99 string `json:"waitP99"`
 
 	p99 time.Duration
 }
@@ -153,8 +188,10 @@ func newSimulated(r simulate.Report) simulated {
 }
 
 func newWaited(o simulate.Outcome) waited {
-	return waited{P50: span(o.Waits.P50), P99: span(o.Waits.P99), Utilisation: o.Utilisation, p99: o.Waits.P99}
+	return waited{newWaits(o.Waits), o.Utilisation}
 }
+
+func newWaits(w simulate.Waits) waits { return waits{P50: span(w.P50), P99: span(w.P99), p99: w.P99} }
 
 func renderComparison(w io.Writer, c comparison, most int) {
 	if c.Executions == 0 {
@@ -165,6 +202,14 @@ func renderComparison(w io.Writer, c comparison, most int) {
 		{"with the other limits", c.Then.Lasts, c.Then.P50, c.Then.P99, percent(c.Then.Utilisation), figure(c.Then.Jain), figure(c.Then.MaxLag)}}
 	table(w, []string{plural(c.Executions, "EXECUTION", "EXECUTIONS"), "LASTS", "WAIT P50", "P99", "USED", "JAIN", "MAX LAG"}, rows)
 	_, _ = fmt.Fprintln(w)
+	if len(c.Priorities) > 1 {
+		rows = nil
+		for _, p := range c.Priorities {
+			rows = append(rows, []string{fmt.Sprint(p.Priority), fmt.Sprint(p.Executions), p.Now.P50, p.Then.P50, p.Now.P99, p.Then.P99})
+		}
+		table(w, []string{"PRIORITY", "EXECUTIONS", "WAIT P50", "THEN", "WAIT P99", "THEN"}, rows)
+		_, _ = fmt.Fprintln(w)
+	}
 	rows = nil
 	for _, o := range c.Workspaces[:min(most, len(c.Workspaces))] {
 		rows = append(rows, []string{o.Name, fmt.Sprint(o.Executions), o.Now.P50, o.Then.P50, o.Now.P99, o.Then.P99, percent(o.Now.Utilisation), percent(o.Then.Utilisation)})
@@ -198,6 +243,7 @@ type class struct {
 	Over       workflows.Duration `json:"over"`
 	Runs       workflows.Duration `json:"runs"`
 	Limits     string             `json:"limits"`
+	Priorities []int              `json:"priorities"`
 }
 
 func (a *app) generated(s simulateFlags) (simulate.Config, error) {
@@ -224,16 +270,19 @@ func (a *app) generated(s simulateFlags) (simulate.Config, error) {
 		if c.Count < 1 || c.Executions < 0 || c.Count > mostTraced || c.Executions > mostTraced || c.From < 0 || c.Over < 0 || c.Runs < 0 || limits.Max == nil {
 			return simulate.Config{}, usage("class %q needs a count of 1 to %d, at most as many executions, limits, and no negative time", c.Name, mostTraced)
 		}
+		if slices.ContainsFunc(c.Priorities, func(p int) bool { return p < 1 || p > 5 }) {
+			return simulate.Config{}, usage("class %q: priorities are 1 (first) to 5 (last), not %v", c.Name, c.Priorities)
+		}
 		if total += c.Count * c.Executions; total > mostTraced {
 			return simulate.Config{}, usage("the classes have more than %d executions", mostTraced)
 		}
 		generated = append(generated, simulate.Class{
 			Workspace: limits.workspace(c.Name), Count: c.Count, Executions: c.Executions,
-			From: time.Duration(c.From), Over: time.Duration(c.Over), Runs: time.Duration(c.Runs),
+			From: time.Duration(c.From), Over: time.Duration(c.Over), Runs: time.Duration(c.Runs), Priorities: c.Priorities,
 		})
 	}
 	var config simulate.Config
 	config.Workspaces, config.Executions = simulate.Generate(s.seed, generated...)
-	config.AgeingStep = 5 * time.Minute
+	config.AgeingStep = generatedAgeing
 	return config, nil
 }

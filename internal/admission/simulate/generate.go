@@ -15,7 +15,7 @@ type Class struct {
 	Over       time.Duration // in which they become available, evenly at random; zero: all at once
 	Runs       time.Duration // how long each runs: exponentially distributed with this mean, or exactly if Fixed
 	Fixed      bool
-	Priorities bool // 1 to 5 at random instead of 3
+	Priorities []int // one of these at random, each as often as it stands here; 3 if none
 }
 
 // Generate makes the workspaces and executions of these classes; the same seed gives the same.
@@ -34,8 +34,8 @@ func Generate(seed uint64, classes ...Class) (workspaces []Workspace, executions
 				if !c.Fixed {
 					e.Runs = time.Duration(rnd.ExpFloat64() * float64(c.Runs))
 				}
-				if c.Priorities {
-					e.Priority = 1 + rnd.IntN(5)
+				if len(c.Priorities) > 0 {
+					e.Priority = c.Priorities[rnd.IntN(len(c.Priorities))]
 				}
 				executions = append(executions, e)
 			}

@@ -11,8 +11,9 @@ import (
 // Report is what would have happened.
 type Report struct {
 	Workspaces []Outcome
-	Waits      Waits         // of all executions
-	Lasted     time.Duration // until the last execution ended
+	Priorities [5]PriorityOutcome // 1 to 5
+	Waits      Waits              // of all executions
+	Lasted     time.Duration      // until the last execution ended
 	// Utilisation is how much of the global limit was in use on average until the last start; zero without one.
 	Utilisation float64
 	// Fairness is nil when there are guaranteed shares or cohorts; see the package.
@@ -29,6 +30,12 @@ type Outcome struct {
 	Utilisation float64 // how much of its ceiling it used on average, until the last start of all
 	MaxLag      float64 // in executions; see the package
 	Share       float64 // of what the fluid schedule gives it; zero when that is less than fewest
+}
+
+// PriorityOutcome is what would have become of the executions of one priority.
+type PriorityOutcome struct {
+	Executions int
+	Waits      Waits
 }
 
 // Waits are the times from being available to being started.
@@ -51,8 +58,9 @@ const fewest = 20
 
 // tally collects during a simulation what the report tells.
 type tally struct {
-	waits   [][]time.Duration // by workspace
-	held    []time.Duration   // slot time until the last start, by workspace
+	waits   [][]time.Duration  // by workspace
+	urgency [5][]time.Duration // the same by priority
+	held    []time.Duration    // slot time until the last start, by workspace
 	lastEnd time.Duration
 	spans   []span
 	judging bool
@@ -91,6 +99,7 @@ func newTally(c Config) tally {
 
 func (t *tally) note(e *Execution, now time.Duration) {
 	t.waits[e.Workspace] = append(t.waits[e.Workspace], now-e.At)
+	t.urgency[e.Priority-1] = append(t.urgency[e.Priority-1], now-e.At)
 	t.spans = append(t.spans, span{int32(e.Workspace), now, now + e.Runs})
 	t.lastEnd = max(t.lastEnd, now+e.Runs)
 }
@@ -235,6 +244,9 @@ func (r *run) report() Report {
 		fairness.MaxLag = max(fairness.MaxLag, o.MaxLag)
 		all = append(all, r.waits[i]...)
 		report.Workspaces[i] = o
+	}
+	for i, all := range r.urgency {
+		report.Priorities[i] = PriorityOutcome{Executions: len(all), Waits: waits(all)}
 	}
 	report.Waits = waits(all)
 	if r.judging {

@@ -113,7 +113,7 @@ func TestASimulationKeepsTheLimits(t *testing.T) {
 				w.Rate = admission.Rate{PerSecond: 5, Burst: rapid.IntRange(1, 3).Draw(t, "burst")}
 			}
 			classes = append(classes, Class{Workspace: w, Count: rapid.IntRange(1, 3).Draw(t, "count"), Executions: rapid.IntRange(0, 20).Draw(t, "executions"),
-				Over: time.Duration(rapid.IntRange(0, 5).Draw(t, "over")) * time.Second, Runs: time.Second, Priorities: true})
+				Over: time.Duration(rapid.IntRange(0, 5).Draw(t, "over")) * time.Second, Runs: time.Second, Priorities: []int{1, 2, 3, 4, 5}})
 		}
 		c.Workspaces, c.Executions = Generate(uint64(rapid.IntRange(0, 99).Draw(t, "seed")), classes...)
 		if err := c.validate(); err != nil {
