@@ -79,10 +79,7 @@ func (c *cycler) run(ctx context.Context, batch int) (executions []uuid.UUID, to
 	}
 	c.mark = capacity.Mark
 	decision := admission.Decide(capacity.Input(batch))
-	grants := make([]queue.Grant, len(decision.Grants))
-	for i, g := range decision.Grants {
-		grants[i] = queue.Grant{WorkspaceID: g.ID, Slots: g.Slots, Limit: g.Limit}
-	}
+	grants := queue.Grants(decision)
 	took.capacity = time.Since(began)
 	if len(grants) == 0 {
 		return nil, took, nil

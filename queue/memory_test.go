@@ -118,7 +118,7 @@ func (r *remembering) admit(t *testing.T, batch int) (queue.Claimed, []queue.Gra
 	capacity, err := r.memory.Capacity(t.Context(), batch)
 	require.NoError(t, err)
 	d := admission.Decide(capacity.Input(batch))
-	claimed, err := r.memory.Claim(t.Context(), r.fence, grantsOf(d), capacity.Lines(d)...)
+	claimed, err := r.memory.Claim(t.Context(), r.fence, queue.Grants(d), capacity.Lines(d)...)
 	require.NoError(t, err)
 	for _, g := range d.Grants {
 		if r.cancelled[g.ID] {
@@ -130,7 +130,7 @@ func (r *remembering) admit(t *testing.T, batch int) (queue.Claimed, []queue.Gra
 		granted += g.Slots
 	}
 	require.Equal(t, granted, claimed.New, "what was granted could be taken")
-	return claimed, grantsOf(d)
+	return claimed, queue.Grants(d)
 }
 
 // check compares what is remembered with what is there.

@@ -60,6 +60,15 @@ func valueOr[T any](p *T, otherwise T) T {
 	return *p
 }
 
+// Grants are those of a decision.
+func Grants(d admission.Decision) []Grant {
+	grants := make([]Grant, len(d.Grants))
+	for i, g := range d.Grants {
+		grants[i] = Grant{WorkspaceID: g.ID, Slots: g.Slots, Limit: g.Limit}
+	}
+	return grants
+}
+
 // Line says how much weight stood in a line when grants were decided: that of a cohort, or with an empty name that of
 // all outside of cohorts, with each cohort in it as one.
 type Line struct {

@@ -29,17 +29,9 @@ func (b *bundle) decide(t *testing.T, batch int) (admission.Input, admission.Dec
 	require.NoError(t, err)
 	in := capacity.Input(batch)
 	d := admission.Decide(in)
-	_, err = b.dispatcher.Claim(t.Context(), b.fence, grantsOf(d), capacity.Lines(d)...)
+	_, err = b.dispatcher.Claim(t.Context(), b.fence, queue.Grants(d), capacity.Lines(d)...)
 	require.NoError(t, err)
 	return in, d
-}
-
-func grantsOf(d admission.Decision) []queue.Grant {
-	var grants []queue.Grant
-	for _, g := range d.Grants {
-		grants = append(grants, queue.Grant{WorkspaceID: g.ID, Slots: g.Slots, Limit: g.Limit})
-	}
-	return grants
 }
 
 // The claim statement charges in SQL what Charge does in Go: slots, virtual times, clocks and tokens, whatever the limits.

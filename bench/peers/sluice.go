@@ -20,10 +20,8 @@ const (
 	callers = 16
 	// settleEvery is as in package activities: how many starts are settled by one statement.
 	settleEvery = 32
-	// spinEvery is how often a dispatcher with nothing to admit asks whether an outcome has made room.
-	spinEvery = 5 * time.Millisecond
-	bulkItems = 1000
-	plan      = "PEERS"
+	bulkItems   = 1000
+	plan        = "PEERS"
 )
 
 // nothing is a definition that does nothing.
@@ -102,14 +100,14 @@ func (s *sluiceEngine) drain(ctx context.Context) error {
 	started := make(chan uuid.UUID, s.work.items()) // the dispatcher never waits for room here
 	group.Go(func() error {
 		defer close(started)
-		fence := queue.Fence{Epoch: epoch}
+		memory, fence := s.queue.Memory(0), queue.Fence{Epoch: epoch}
 		for claimed := 0; claimed < s.work.items(); {
-			n, mark, err := s.cycle(ctx, &fence, started)
+			n, mark, err := s.cycle(ctx, memory, &fence, started)
 			if err != nil {
 				return err
 			}
 			if claimed += n; n == 0 { // all at their limit: until an outcome rings
-				if _, err := s.queue.Spin(ctx, mark, time.Now().Add(patience), spinEvery); err != nil {
+				if _, err := s.queue.Spin(ctx, mark, time.Now().Add(patience)); err != nil {
 					return err
 				}
 			}
@@ -135,8 +133,8 @@ func (s *sluiceEngine) drain(ctx context.Context) error {
 }
 
 // cycle admits at most a batch and settles it. It returns how many, and the mark of what it has looked at.
-func (s *sluiceEngine) cycle(ctx context.Context, fence *queue.Fence, started chan<- uuid.UUID) (n int, mark queue.Mark, err error) {
-	capacity, err := s.queue.Capacity(ctx, s.batch)
+func (s *sluiceEngine) cycle(ctx context.Context, memory *queue.Memory, fence *queue.Fence, started chan<- uuid.UUID) (n int, mark queue.Mark, err error) {
+	capacity, err := memory.Capacity(ctx, s.batch)
 	if err != nil {
 		return 0, mark, err
 	}
@@ -144,12 +142,8 @@ func (s *sluiceEngine) cycle(ctx context.Context, fence *queue.Fence, started ch
 	if len(decision.Grants) == 0 {
 		return 0, capacity.Mark, nil
 	}
-	grants := make([]queue.Grant, len(decision.Grants))
-	for i, g := range decision.Grants {
-		grants[i] = queue.Grant{WorkspaceID: g.ID, Slots: g.Slots, Limit: g.Limit}
-	}
 	fence.Cycle++
-	if _, err := s.queue.Claim(ctx, *fence, grants, capacity.Lines(decision)...); err != nil {
+	if _, err := memory.Claim(ctx, *fence, queue.Grants(decision), capacity.Lines(decision)...); err != nil {
 		return 0, mark, err
 	}
 	_, claims, err := s.queue.BeginDispatch(ctx, *fence, workflows.MaxBatchSize)
