@@ -36,6 +36,7 @@ const DefaultStaleAfter = time.Minute
 // Activities holds the dependencies of all activities. It is safe for concurrent use.
 type Activities struct {
 	queue           *queue.Queue
+	recorder        *queue.Recorder // of what executions report; what is mended goes to the queue itself
 	client          client.Client
 	logger          *slog.Logger
 	ensureWorkspace func(uuid.UUID)
@@ -58,7 +59,7 @@ type shard struct {
 // New returns the activities with their defaults filled in.
 func New(c Config) *Activities {
 	a := &Activities{
-		queue: c.Queue, client: c.Client, logger: c.Logger, ensureWorkspace: c.EnsureWorkspace,
+		queue: c.Queue, recorder: queue.NewRecorder(c.Queue), client: c.Client, logger: c.Logger, ensureWorkspace: c.EnsureWorkspace,
 		http: c.HTTPClient, staleAfter: c.StaleAfter, shards: map[int]*shard{},
 	}
 	if a.logger == nil {

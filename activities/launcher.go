@@ -25,6 +25,7 @@ type launcher struct {
 	mu       sync.Mutex
 	underway map[uuid.UUID]bool
 	open     bool // a dispatch is there to settle
+	settling bool // somebody is; meanwhile the others gather
 	fence    queue.Fence
 	batch    batch
 }
@@ -142,12 +143,9 @@ func (l *launcher) fly(ctx context.Context, c queue.Claim) {
 	l.mu.Unlock()
 	l.flying.Go(func() {
 		runID, failed, err := l.start(ctx, c)
-		if chunk := l.land(c, runID, failed, err); len(chunk) > 0 {
-			if err := l.settle(ctx, chunk); err != nil {
-				l.mu.Lock()
-				l.batch.settleErr = errors.Join(l.batch.settleErr, err)
-				l.mu.Unlock()
-			}
+		l.land(c, runID, failed, err)
+		for chunk := l.toSettle(); len(chunk) > 0; chunk = l.toSettle() {
+			l.settled(l.settle(ctx, chunk))
 		}
 		l.mu.Lock()
 		delete(l.underway, c.ExecutionID)
@@ -159,12 +157,12 @@ func (l *launcher) fly(ctx context.Context, c queue.Claim) {
 	})
 }
 
-// settleEvery is how many starts are settled by one statement. What is settled is not done again when the worker dies
-// in the middle of a batch.
+// settleEvery is how many starts of a dispatch are settled by one statement at least, but for the last ones. What is
+// settled is not done again when the worker dies in the middle of a batch.
 const settleEvery = 32
 
-// land notes what became of one start, and returns starts that should be settled now.
-func (l *launcher) land(c queue.Claim, runID string, failed *queue.FailedStart, err error) (chunk []queue.Started) {
+// land notes what became of one start.
+func (l *launcher) land(c queue.Claim, runID string, failed *queue.FailedStart, err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	b := &l.batch
@@ -178,9 +176,25 @@ func (l *launcher) land(c queue.Claim, runID string, failed *queue.FailedStart, 
 	default:
 		b.started++
 		b.unsettled = append(b.unsettled, queue.Started{ExecutionID: c.ExecutionID, RunID: runID})
-		if !l.open || len(b.unsettled) >= settleEvery {
-			chunk, b.unsettled = b.unsettled, nil
-		}
 	}
+}
+
+// toSettle returns all unsettled starts, if nobody is settling and they are enough, or no dispatch is there to settle
+// them; then settled has to follow.
+func (l *launcher) toSettle() (chunk []queue.Started) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.settling || l.open && len(l.batch.unsettled) < settleEvery {
+		return nil
+	}
+	chunk, l.batch.unsettled = l.batch.unsettled, nil
+	l.settling = len(chunk) > 0
 	return chunk
+}
+
+func (l *launcher) settled(err error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.settling = false
+	l.batch.settleErr = errors.Join(l.batch.settleErr, err)
 }

@@ -11,9 +11,14 @@ import (
 	"sluice/workflows"
 )
 
-// RecordOutcome ends an execution in Postgres, which frees its slot and rings the dispatcher.
+// RecordOutcome ends an execution in Postgres, which frees its slot and rings the dispatcher. Those that end at the same
+// time share a statement.
 func (a *Activities) RecordOutcome(ctx context.Context, o workflows.Outcome) error {
-	recorded, err := a.record(ctx, o)
+	outcome, err := queueOutcome(o)
+	if err != nil {
+		return temporalError(err)
+	}
+	recorded, err := a.recorder.Record(ctx, outcome)
 	if recorded {
 		activity.GetMetricsHandler(ctx).WithTags(map[string]string{"status": o.Status}).Counter("sluice_executions_ended").Inc(1)
 	}

@@ -14,7 +14,7 @@ import (
 const aboutClaim = `What it costs on Postgres alone to admit 100 executions: reading the capacity, deciding, claiming.
 Three databases with the same workspaces take turns, cycle by cycle: one with a shallow backlog, one with a deep one,
 and one with the same deep backlog of which 99 % lies in ten workspaces at their cap. What a cycle takes is put back,
-so that the depth stays. Settling and outcomes (16 callers) are told beside it. Then the deep one goes on for a while
+so that the depth stays. Settling and outcomes (128 at once) are told beside it. Then the deep one goes on for a while
 under a transaction whose snapshot is as old as that, which keeps every dead row: its first sixth is compared with its
 last. The plans are those of one cycle in the deep backlog, as auto_explain shows them.`
 

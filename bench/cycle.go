@@ -13,16 +13,20 @@ import (
 	"sluice/workflows"
 )
 
-// callers is how many applications enqueue, or workers record outcomes, at once.
+// callers is how many applications enqueue at once.
 const callers = 16
+
+// ending is how many executions end at once. Each waits for its own outcome, as a workflow does; a worker runs far more.
+const ending = 128
 
 // cycler does on Postgres what a cycle of the dispatcher does, with the same calls of package queue and the same policy,
 // and starts nothing.
 type cycler struct {
-	queue  *queue.Queue
-	memory *queue.Memory
-	fence  queue.Fence
-	mark   queue.Mark // when the last cycle looked
+	queue    *queue.Queue
+	memory   *queue.Memory
+	recorder *queue.Recorder
+	fence    queue.Fence
+	mark     queue.Mark // when the last cycle looked
 }
 
 func newCycler(ctx context.Context, q *queue.Queue) (*cycler, error) {
@@ -30,7 +34,7 @@ func newCycler(ctx context.Context, q *queue.Queue) (*cycler, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &cycler{queue: q, memory: q.Memory(0), fence: queue.Fence{Epoch: epoch}}, nil
+	return &cycler{queue: q, memory: q.Memory(0), recorder: queue.NewRecorder(q), fence: queue.Fence{Epoch: epoch}}, nil
 }
 
 // steps are the times that the steps of one cycle took.
@@ -66,7 +70,8 @@ func stepFigures(prefix string, cycles []steps) (figures []figure) {
 	return figures
 }
 
-// settleEvery is as in package activities: how many starts are settled by one statement.
+// settleEvery is as in package activities: so many starts are settled as soon as they are there, and meanwhile all others
+// are made, which the next statement settles.
 const settleEvery = 32
 
 // run admits at most a batch and settles it, as a starter would that needs no time. It returns the executions, which
@@ -97,13 +102,17 @@ func (c *cycler) run(ctx context.Context, batch int) (executions []uuid.UUID, to
 	if err != nil {
 		return nil, took, err
 	}
-	for first := 0; first < len(claims); first += settleEvery {
-		var started []queue.Started
-		for _, claim := range claims[first:min(first+settleEvery, len(claims))] {
-			started = append(started, queue.Started{ExecutionID: claim.ExecutionID, RunID: "run"})
-			executions = append(executions, claim.ExecutionID)
+	var started []queue.Started
+	for _, claim := range claims {
+		started = append(started, queue.Started{ExecutionID: claim.ExecutionID, RunID: "run"})
+		executions = append(executions, claim.ExecutionID)
+	}
+	first := min(settleEvery, len(started))
+	for _, some := range [][]queue.Started{started[:first], started[first:]} {
+		if len(some) == 0 {
+			continue
 		}
-		if err := c.queue.Settle(ctx, started); err != nil {
+		if err := c.queue.Settle(ctx, some); err != nil {
 			return nil, took, err
 		}
 	}
@@ -111,20 +120,20 @@ func (c *cycler) run(ctx context.Context, batch int) (executions []uuid.UUID, to
 	return executions, took, nil
 }
 
-// end records the outcome of each, as many at once as there are callers.
+// end records the outcome of each, as many at once as can end at once.
 func (c *cycler) end(ctx context.Context, executions []uuid.UUID) (time.Duration, error) {
 	began := time.Now()
 	group, ctx := errgroup.WithContext(ctx)
-	group.SetLimit(callers)
+	group.SetLimit(ending)
 	for _, id := range executions {
-		group.Go(func() error { return endOne(ctx, c.queue, id) })
+		group.Go(func() error { return c.endOne(ctx, id) })
 	}
 	err := group.Wait()
 	return time.Since(began), err
 }
 
-func endOne(ctx context.Context, q *queue.Queue, id uuid.UUID) error {
-	recorded, err := q.RecordOutcome(ctx, queue.Outcome{ExecutionID: id, RunID: "run", Status: workflows.StatusCompleted})
+func (c *cycler) endOne(ctx context.Context, id uuid.UUID) error {
+	recorded, err := c.recorder.Record(ctx, queue.Outcome{ExecutionID: id, RunID: "run", Status: workflows.StatusCompleted})
 	if err == nil && !recorded {
 		err = fmt.Errorf("execution %s had ended before", id)
 	}

@@ -10,7 +10,8 @@ import (
 )
 
 const aboutEngine = `Admission on Postgres alone: the steps of the dispatcher in its order (capacity and policy,
-claim, settle), with a starter that does nothing, and 16 callers that record outcomes as fast as executions come.
+claim, settle), with a starter that does nothing, and executions that end as soon as they have started, 128 at once: each
+waits until its own outcome is recorded, as a workflow does, and those of one worker share statements.
 Workspaces with a limit of 10 and a backlog that does not run out. Executions per second from the first cycle to the
 last outcome.`
 
@@ -71,10 +72,10 @@ func engineRate(ctx context.Context, b *bench, batch int) (rate float64, took []
 		}
 		return nil
 	})
-	for range callers {
+	for range ending {
 		group.Go(func() error {
 			for id := range running {
-				if err := endOne(working, d.dispatcher, id); err != nil {
+				if err := c.endOne(working, id); err != nil {
 					return err
 				}
 			}

@@ -1,9 +1,11 @@
 package queue
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
+	"slices"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
@@ -41,32 +43,52 @@ func (q *Queue) BeginDispatch(ctx context.Context, fence Fence, limit int) (Fenc
 		return err
 	})
 	batch.Queue(undispatchedSQL, limit).Query(func(rows pgx.Rows) (err error) {
-		claims, err = pgx.CollectRows(rows, pgx.RowToStructByName[Claim])
+		claims, err = scanClaims(rows)
 		return err
 	})
 	err := q.pool.SendBatch(ctx, batch).Close()
+	if err == nil {
+		err = q.versions.fill(ctx, q.pool, claims)
+	}
 	return fence, claims, wrap(err, "begin dispatch")
 }
 
 // Undispatched returns what is claimed and not dispatched, oldest claim first, whichever run claimed it: a dispatcher
 // takes up what its predecessor left at once.
 func (q *Queue) Undispatched(ctx context.Context, limit int) ([]Claim, error) {
-	claims, err := collect[Claim](ctx, q.pool, undispatchedSQL, limit)
+	rows, err := q.pool.Query(ctx, undispatchedSQL, limit)
+	if err != nil {
+		return nil, wrap(err, "read undispatched claims")
+	}
+	claims, err := scanClaims(rows)
+	if err == nil {
+		err = q.versions.fill(ctx, q.pool, claims)
+	}
 	return claims, wrap(err, "read undispatched claims")
 }
 
+// Each lookup is of one row, and written so that it can be nothing else: with statistics that have not caught up, a
+// plain join may read every execution there ever was.
 const undispatchedSQL = `
-	SELECT e.id AS execution_id, e.workspace_id, w.name AS workspace_name, w.plan, coalesce(w.weight, t.weight) AS weight,
-	       e.workflow_definition_id AS definition_id, d.name AS definition_name, e.workflow_version_id AS version_id,
-	       v.version_number, v.workflow, i.input, e.priority::int, e.attempt_count AS attempt
+	SELECT e.id, e.workspace_id, w.name, w.plan, w.weight, e.workflow_definition_id, d.name, e.workflow_version_id,
+	       v.version_number, i.input, e.priority, e.attempt_count
 	FROM sluice.slots s
-	JOIN sluice.workflow_executions e ON e.id = s.execution_id AND e.status = 'CLAIMED'
-	JOIN sluice.execution_inputs i ON i.execution_id = e.id
-	LEFT JOIN sluice.workspaces w ON w.id = e.workspace_id
-	LEFT JOIN sluice.tiers t ON t.plan = w.plan
-	LEFT JOIN sluice.workflow_definitions d ON d.id = e.workflow_definition_id
-	LEFT JOIN sluice.workflow_definition_versions v ON v.id = e.workflow_version_id
+	CROSS JOIN LATERAL (SELECT * FROM sluice.workflow_executions WHERE id = s.execution_id AND status = 'CLAIMED' LIMIT 1) AS e
+	CROSS JOIN LATERAL (SELECT input FROM sluice.execution_inputs WHERE execution_id = s.execution_id LIMIT 1) AS i
+	LEFT JOIN LATERAL (SELECT w.name, w.plan, coalesce(w.weight, t.weight) AS weight
+		FROM sluice.workspaces w LEFT JOIN sluice.tiers t ON t.plan = w.plan WHERE w.id = e.workspace_id LIMIT 1) AS w ON true
+	LEFT JOIN LATERAL (SELECT name FROM sluice.workflow_definitions WHERE id = e.workflow_definition_id LIMIT 1) AS d ON true
+	LEFT JOIN LATERAL (SELECT version_number FROM sluice.workflow_definition_versions WHERE id = e.workflow_version_id LIMIT 1) AS v ON true
 	WHERE NOT s.dispatched ORDER BY s.claimed_at LIMIT $1`
+
+// scanClaims reads the rows of undispatchedSQL: all but the workflows.
+func scanClaims(rows pgx.Rows) ([]Claim, error) {
+	return pgx.CollectRows(rows, func(row pgx.CollectableRow) (c Claim, err error) {
+		err = row.Scan(&c.ExecutionID, &c.WorkspaceID, &c.WorkspaceName, &c.Plan, &c.Weight, &c.DefinitionID, &c.DefinitionName, &c.VersionID,
+			&c.VersionNumber, (*[]byte)(&c.Input), &c.Priority, &c.Attempt)
+		return c, err
+	})
+}
 
 // Started says that the workflow of an execution exists.
 type Started struct {
@@ -78,21 +100,36 @@ type Started struct {
 // an outcome that came first stays.
 func (q *Queue) Settle(ctx context.Context, started []Started) error {
 	ids, runs := make([]uuid.UUID, len(started)), make([]string, len(started))
-	for i, s := range started {
+	for i, s := range inOrder(started, func(s Started) uuid.UUID { return s.ExecutionID }) {
 		ids[i], runs[i] = s.ExecutionID, s.RunID
 	}
-	_, err := q.pool.Exec(ctx, `
-		WITH started AS (
-			SELECT * FROM unnest($1::uuid[], $2::text[]) AS s (id, run_id)
-		), recorded AS (
-			UPDATE sluice.workflow_executions e
-			SET status = CASE e.status WHEN 'CLAIMED' THEN 'RUNNING' ELSE e.status END,
-			    dispatched_at = coalesce(e.dispatched_at, now()), engine_run_id = coalesce(e.engine_run_id, s.run_id)
-			FROM started s WHERE e.id = s.id AND (e.status = 'CLAIMED' OR e.engine_run_id IS NULL)
-			RETURNING e.id
-		)
-		-- The execution is locked before its slot, as an outcome does it: the other way round the two would deadlock.
-		UPDATE sluice.slots SET dispatched = true, checked_at = now() FROM recorded r
-		WHERE execution_id = r.id AND NOT dispatched`, ids, runs)
-	return wrap(err, "settle dispatched executions")
+	batch := &pgx.Batch{}
+	batch.Queue(byIDSQL)
+	batch.Queue(settleSQL, ids, runs)
+	return wrap(q.pool.SendBatch(ctx, batch).Close(), "settle dispatched executions")
+}
+
+// byIDSQL has the rest of a batch read the rows that it names by id, and no others. A plan made while there were few
+// executions reads them all otherwise, and is kept while they become many.
+const byIDSQL = `SELECT set_config('enable_nestloop', 'off', true), set_config('cpu_tuple_cost', '1000', true), set_config('cpu_index_tuple_cost', '1000', true)`
+
+const settleSQL = `
+WITH recorded AS (
+	UPDATE sluice.workflow_executions e
+	SET status = CASE e.status WHEN 'CLAIMED' THEN 'RUNNING' ELSE e.status END,
+	    dispatched_at = coalesce(e.dispatched_at, now()), engine_run_id = coalesce(e.engine_run_id, s.run_id)
+	FROM unnest($1::uuid[], $2::text[]) AS s (id, run_id)
+	WHERE e.id = ANY ($1) AND e.id = s.id AND (e.status = 'CLAIMED' OR e.engine_run_id IS NULL)
+	RETURNING e.id
+)
+-- The execution is locked before its slot, as an outcome does it: the other way round the two would deadlock.
+UPDATE sluice.slots SET dispatched = true, checked_at = now() FROM recorded r
+WHERE execution_id = ANY ($1) AND execution_id = r.id AND NOT dispatched`
+
+// inOrder returns what is about executions in the order in which everybody who locks many of them does so.
+func inOrder[T any](values []T, id func(T) uuid.UUID) []T {
+	return slices.SortedFunc(slices.Values(values), func(a, b T) int {
+		x, y := id(a), id(b)
+		return bytes.Compare(x[:], y[:])
+	})
 }

@@ -18,6 +18,11 @@
 //	             │                   └─ Refuse ─► FAILED
 //	             └──── Retry ──────────────────────┘
 //
+// A Recorder is RecordOutcome for many at a time: the outcomes that come while a statement is under way share the next.
+//
+// Locks: an execution before its slot, and of many executions, or slots, the one with the lowest id first. Whoever keeps
+// to that cannot deadlock with another.
+//
 // What Temporal does on its own is followed, by reconciliation only: Reopen takes an execution whose workflow runs again
 // after a reset, or an item whose start went through after all, back to RUNNING; Supersede puts the outcome of a later
 // run in the place of an earlier one's.

@@ -54,6 +54,9 @@ func (e *RequestError) Unwrap() error { return e.Kind }
 // are no UTF-8, a number out of range. JSON that Go finds valid may contain all of these.
 func isDataException(pg *pgconn.PgError) bool { return strings.HasPrefix(pg.Code, "22") }
 
+// isLocked tells a statement that gave up waiting for a lock, or was chosen to break a deadlock.
+func isLocked(pg *pgconn.PgError) bool { return pg.Code == "55P03" || pg.Code == "40P01" }
+
 func invalid(format string, args ...any) error {
 	return &RequestError{Kind: ErrInvalid, Message: fmt.Sprintf(format, args...)}
 }

@@ -16,3 +16,10 @@ func (m *Memory) SweepNow() { m.sweptAt = time.Time{} }
 
 // Known tells whether the next Capacity reads only what has changed.
 func (m *Memory) Known() bool { return m.known }
+
+// Gathered is how many wait for the next flush.
+func (r *Recorder) Gathered() int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return len(r.waiting)
+}

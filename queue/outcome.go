@@ -6,6 +6,7 @@ import (
 	"errors"
 
 	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 )
 
@@ -52,6 +53,52 @@ func (q *Queue) execOutcome(ctx context.Context, statement string, o Outcome) (b
 	}
 	return tag.RowsAffected() > 0, err
 }
+
+// endExecutions ends those executions that are claimed or running, in one statement, and tells which it has ended. What
+// it has not ended is RecordOutcome's to explain. No execution may be named twice, and they come in the order of their
+// ids, in which they are locked: two of these, or one and a settle, could deadlock otherwise. Data that cannot be stored
+// fails all of them, and so does a lock that somebody holds for longer than patience.
+func (q *Queue) endExecutions(ctx context.Context, outcomes []Outcome) (ended []bool, err error) {
+	n := len(outcomes)
+	ids, statuses, runs := make([]uuid.UUID, n), make([]string, n), make([]string, n)
+	outputs, errs := make([]*string, n), make([]*string, n)
+	for i, o := range outcomes {
+		ids[i], statuses[i], runs[i], outputs[i], errs[i] = o.ExecutionID, o.Status, o.RunID, nullJSON(o.Output), nullJSON(o.Error)
+	}
+	ended = make([]bool, n)
+	batch := &pgx.Batch{} // one round trip and one transaction
+	batch.Queue(byIDSQL)
+	batch.Queue(`SELECT set_config('lock_timeout', $1, true)`, patience)
+	batch.Queue(endExecutionsSQL, ids, statuses, runs, outputs, errs).Query(func(rows pgx.Rows) error {
+		var place int
+		_, err := pgx.ForEachRow(rows, []any{&place}, func() error {
+			ended[place-1] = true
+			return nil
+		})
+		return err
+	})
+	return ended, q.pool.SendBatch(ctx, batch).Close()
+}
+
+// patience is how long many outcomes wait for a row that somebody else has locked: far longer than a settle takes.
+const patience = "500ms"
+
+// One bell for each workspace will do, and one of them to notify.
+const endExecutionsSQL = `
+WITH ended AS (
+	UPDATE sluice.workflow_executions e
+	SET status = o.status, completed_at = greatest(now(), claimed_at, dispatched_at), dispatched_at = coalesce(dispatched_at, claimed_at),
+	    engine_run_id = coalesce(nullif(o.run_id, ''), engine_run_id), output = o.output, error = o.error
+	FROM unnest($1::uuid[], $2::text[], $3::text[], $4::jsonb[], $5::jsonb[]) WITH ORDINALITY AS o (id, status, run_id, output, error, place)
+	WHERE e.id = ANY ($1) AND e.id = o.id AND e.status IN ('CLAIMED', 'RUNNING')
+	RETURNING e.id, e.workspace_id, o.place
+), freed AS (
+	DELETE FROM sluice.slots s USING ended e WHERE s.execution_id = ANY ($1) AND s.execution_id = e.id
+), rung AS (
+	INSERT INTO sluice.doorbell (workspace_id, quiet)
+	SELECT workspace_id, row_number() OVER () > 1 FROM (SELECT DISTINCT workspace_id FROM ended) AS freed
+)
+SELECT place FROM ended`
 
 // An id that is known and has not ended is waiting or claimed.
 const whereaboutsSQL = `

@@ -7,11 +7,14 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
+	pgxuuid "github.com/vgarvardt/pgx-google-uuid/v5"
 )
 
-// Queue is the execution queue in one database. It is safe for concurrent use and holds no state of its own.
+// Queue is the execution queue in one database. It is safe for concurrent use and holds no state of its own, but for
+// copies of what never changes.
 type Queue struct {
-	pool *pgxpool.Pool
+	pool     *pgxpool.Pool
+	versions versions
 }
 
 // New returns the queue in the pool's database, whose schema must be migrated. The pool stays the caller's to close.
@@ -36,6 +39,11 @@ func DispatcherPool(ctx context.Context, databaseURL string, maxConns int32) (*p
 	}
 	if config.ConnConfig.RuntimeParams["application_name"] == "" {
 		config.ConnConfig.RuntimeParams["application_name"] = "sluice"
+	}
+	// Ids travel as the 16 bytes that they are: without this pgx makes text of each, at the price of an error it swallows.
+	config.AfterConnect = func(_ context.Context, conn *pgx.Conn) error {
+		pgxuuid.Register(conn.TypeMap())
+		return nil
 	}
 	pool, err := pgxpool.NewWithConfig(ctx, config)
 	if err != nil {

@@ -141,6 +141,7 @@ func (q *Queue) OldSlots(ctx context.Context, age time.Duration) (n int64, err e
 // Checked notes that these slots are rightly held at this moment, and which of the executions nobody serves, for how
 // long. It returns those for which that is news.
 func (q *Queue) Checked(ctx context.Context, held []uuid.UUID, unserved map[uuid.UUID]time.Duration) (news []uuid.UUID, err error) {
+	held = inOrder(held, func(id uuid.UUID) uuid.UUID { return id }) // an outcome that frees many slots locks them so
 	waits := make([]*time.Duration, len(held))
 	for i, id := range held {
 		if wait, ok := unserved[id]; ok {
@@ -151,7 +152,8 @@ func (q *Queue) Checked(ctx context.Context, held []uuid.UUID, unserved map[uuid
 		WITH seen AS (
 			SELECT * FROM unnest($1::uuid[], $2::interval[]) AS seen (id, waits)
 		), before AS (
-			SELECT s.execution_id AS id, s.unserved_since, seen.waits FROM sluice.slots s JOIN seen ON seen.id = s.execution_id FOR UPDATE OF s
+			SELECT s.execution_id AS id, s.unserved_since, seen.waits FROM sluice.slots s JOIN seen ON seen.id = s.execution_id
+			ORDER BY s.execution_id FOR UPDATE OF s
 		), noted AS (
 			UPDATE sluice.slots s SET checked_at = now(),
 				unserved_since = CASE WHEN before.waits IS NOT NULL THEN coalesce(before.unserved_since, now() - before.waits) END

@@ -34,7 +34,7 @@ type Requeued struct {
 // successor, and a dispatch to the one that was begun after it.
 func (q *Queue) Requeue(ctx context.Context, fence Fence, failed []FailedStart, policy RetryPolicy) (Requeued, error) {
 	ids, reasons, errs, permanent := make([]uuid.UUID, len(failed)), make([]string, len(failed)), make([]string, len(failed)), make([]bool, len(failed))
-	for i, f := range failed {
+	for i, f := range inOrder(failed, func(f FailedStart) uuid.UUID { return f.ExecutionID }) {
 		ids[i], reasons[i], errs[i], permanent[i] = f.ExecutionID, f.Reason, f.Error, f.Permanent
 	}
 	var r Requeued

@@ -16,9 +16,10 @@ import (
 )
 
 const (
-	// callers is how many record outcomes at once.
-	callers = 16
-	// settleEvery is as in package activities: how many starts are settled by one statement.
+	// callers is how many record outcomes at once. Each stands for an execution that ends.
+	callers = 128
+	// settleEvery is as in package activities: so many starts are settled as soon as they are there, and meanwhile all
+	// others come.
 	settleEvery = 32
 	bulkItems   = 1000
 	plan        = "PEERS"
@@ -114,11 +115,12 @@ func (s *sluiceEngine) drain(ctx context.Context) error {
 		}
 		return nil
 	})
+	recorder := queue.NewRecorder(s.queue)
 	for range callers {
 		group.Go(func() error {
 			for id := range started {
 				s.work.run(s.items[id])
-				recorded, err := s.queue.RecordOutcome(ctx, queue.Outcome{ExecutionID: id, RunID: "run", Status: workflows.StatusCompleted})
+				recorded, err := recorder.Record(ctx, queue.Outcome{ExecutionID: id, RunID: "run", Status: workflows.StatusCompleted})
 				if err != nil {
 					return err
 				}
@@ -150,15 +152,19 @@ func (s *sluiceEngine) cycle(ctx context.Context, memory *queue.Memory, fence *q
 	if err != nil {
 		return 0, mark, err
 	}
-	for first := 0; first < len(claims); first += settleEvery {
-		var settled []queue.Started
-		for _, claim := range claims[first:min(first+settleEvery, len(claims))] {
-			settled = append(settled, queue.Started{ExecutionID: claim.ExecutionID, RunID: "run"})
+	settled := make([]queue.Started, len(claims))
+	for i, claim := range claims {
+		settled[i] = queue.Started{ExecutionID: claim.ExecutionID, RunID: "run"}
+	}
+	first := min(settleEvery, len(settled))
+	for _, some := range [][]queue.Started{settled[:first], settled[first:]} {
+		if len(some) == 0 {
+			continue
 		}
-		if err := s.queue.Settle(ctx, settled); err != nil {
+		if err := s.queue.Settle(ctx, some); err != nil {
 			return 0, mark, err
 		}
-		for _, one := range settled {
+		for _, one := range some {
 			started <- one.ExecutionID
 		}
 	}
