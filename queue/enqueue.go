@@ -27,10 +27,44 @@ func enqueue(ctx context.Context, db executor, item Item) (Answer, error) {
 	if err != nil {
 		return answer, fmt.Errorf("enqueue: %w", err)
 	}
-	err = db.QueryRow(ctx, `SELECT sluice.enqueue_item($1, $2, $3::jsonb, $4, $5, $6, $7, $8, $9)`,
-		item.WorkspaceID, item.DefinitionID, item.Input, item.Priority, nullTime(item.AvailableAt),
-		nullString(item.UniqueKey), nullTime(item.ExpiresAt), nullString(item.EnqueuedBy), item.TriggerType).Scan(&answer)
+	if item.plain() {
+		id := uuid.Must(uuid.NewV7())
+		tag, err := db.Exec(ctx, insertPlain, id, item.WorkspaceID, item.DefinitionID, item.Priority, item.Input, item.EnqueuedBy, item.TriggerType)
+		if err != nil {
+			return answer, wrap(err, "enqueue")
+		}
+		if tag.RowsAffected() == 1 {
+			return queued(id), nil
+		}
+		// The function tells why nothing was inserted.
+	}
+	err = db.QueryRow(ctx, enqueueItem, item.arguments()...).Scan(&answer)
 	return answer, wrap(err, "enqueue")
+}
+
+// insertPlain inserts nothing when the definition is unknown or another workspace's. It looks that up in a subquery that
+// runs once: as a source of the rows it costs 11 µs more. Of the server's processor time the whole takes about 90 µs
+// with its triggers, a bare INSERT 37, the function 105.
+const insertPlain = `
+INSERT INTO sluice.execution_queue (id, workspace_id, workflow_definition_id, priority, input, enqueued_by, trigger_type)
+SELECT $1, $2, $3, $4, $5::jsonb, coalesce(nullif($6, ''), nullif(current_setting('application_name'), ''), session_user), $7
+WHERE EXISTS (SELECT FROM sluice.workflow_definitions d WHERE d.id = $3 AND d.workspace_id = $2)`
+
+// enqueueItem takes items of any kind.
+const enqueueItem = `SELECT sluice.enqueue_item($1, $2, $3::jsonb, $4, $5, $6, $7, $8, $9)`
+
+func (i Item) arguments() []any {
+	return []any{i.WorkspaceID, i.DefinitionID, i.Input, i.Priority, nullTime(i.AvailableAt),
+		nullString(i.UniqueKey), nullTime(i.ExpiresAt), nullString(i.EnqueuedBy), i.TriggerType}
+}
+
+// plain tells whether nothing but the definition is left for the database to check.
+func (i Item) plain() bool {
+	return i.UniqueKey == "" && i.ExpiresAt.IsZero() && i.AvailableAt.IsZero()
+}
+
+func queued(id uuid.UUID) Answer {
+	return Answer{QueueID: id, Status: "QUEUED", Message: messageQueued}
 }
 
 // EnqueueMany enqueues all items or none, in one transaction, and answers for each in the order given. Items without
@@ -58,16 +92,13 @@ func (q *Queue) EnqueueManyTx(ctx context.Context, tx pgx.Tx, items []Item) ([]A
 		if err != nil {
 			return nil, fmt.Errorf("enqueue item %d of %d: %w", n+1, len(items), err)
 		}
-		if item.UniqueKey == "" && item.ExpiresAt.IsZero() && item.AvailableAt.IsZero() {
-			answers[n] = Answer{QueueID: uuid.Must(uuid.NewV7()), Status: "QUEUED", Message: messageQueued}
+		if item.plain() {
+			answers[n] = queued(uuid.Must(uuid.NewV7()))
 			columns.add(answers[n].QueueID, item)
 			continue
 		}
 		// Keys and times are checked by the function that single enqueues use; all calls travel together.
-		batch.Queue(`SELECT sluice.enqueue_item($1, $2, $3::jsonb, $4, $5, $6, $7, $8, $9)`,
-			item.WorkspaceID, item.DefinitionID, item.Input, item.Priority, nullTime(item.AvailableAt),
-			nullString(item.UniqueKey), nullTime(item.ExpiresAt), nullString(item.EnqueuedBy), item.TriggerType,
-		).QueryRow(func(row pgx.Row) error {
+		batch.Queue(enqueueItem, item.arguments()...).QueryRow(func(row pgx.Row) error {
 			return wrap(row.Scan(&answers[n]), fmt.Sprintf("enqueue item %d of %d", n+1, len(items)))
 		})
 	}

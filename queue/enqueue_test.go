@@ -1,6 +1,7 @@
 package queue_test
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"strings"
@@ -48,6 +49,56 @@ func TestEnqueueFillsInDefaults(t *testing.T) {
 	require.Nil(t, got.ExpiresAt)
 	require.Equal(t, "FUNCTION", one[string](t, b.pool, `SELECT trigger_type FROM sluice.execution_queue`))
 	require.Equal(t, "shop", one[string](t, b.pool, `SELECT enqueued_by FROM sluice.execution_queue`), "the connection's application_name")
+}
+
+// A plain item takes a shorter way than one with a key, and many take one of their own. All write the same row.
+func TestEachWayInWritesTheSameRow(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	for name, change := range map[string]func(*queue.Item){
+		"defaults": func(*queue.Item) {},
+		"everything": func(i *queue.Item) {
+			i.Input, i.Priority, i.EnqueuedBy, i.TriggerType = json.RawMessage(`{"order": 7}`), 5, "ann", "WEBHOOK"
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			plain, keyed := b.item(), b.item()
+			change(&plain)
+			change(&keyed)
+			keyed.UniqueKey = name
+			ids := []uuid.UUID{b.enqueue(t, plain), b.enqueue(t, keyed)}
+			many, err := b.app.EnqueueMany(t.Context(), []queue.Item{plain})
+			require.NoError(t, err)
+			answer := one[queue.Answer](t, b.pool, `SELECT sluice.enqueue($1, $2, $3, $4, enqueued_by => $5, trigger_type => $6)`,
+				plain.WorkspaceID, plain.DefinitionID, cmp.Or(string(plain.Input), "{}"), cmp.Or(plain.Priority, queue.DefaultPriority), plain.EnqueuedBy, cmp.Or(plain.TriggerType, "FUNCTION"))
+			ids = append(ids, many[0].QueueID, answer.QueueID)
+			require.Equal(t, many[0], queue.Answer{QueueID: ids[2], Status: answer.Status, Message: answer.Message})
+			require.Len(t, list[string](t, b.pool, `
+				SELECT DISTINCT (to_jsonb(q) - '{id,unique_key,created_at,available_at}'::text[] || jsonb_build_object('due', available_at = created_at))::text
+				FROM sluice.execution_queue q WHERE id = ANY ($1)`, ids), 1)
+			for _, id := range ids {
+				require.EqualValues(t, 7, id.Version())
+			}
+		})
+	}
+}
+
+// The definition is looked up by the statement that inserts; what makes it insert nothing is then told.
+func TestARefusalInATransactionLeavesItToTheCaller(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	tx := b.begin(t)
+	first, err := b.app.EnqueueTx(t.Context(), tx, b.item())
+	require.NoError(t, err)
+	savepoint, err := tx.Begin(t.Context())
+	require.NoError(t, err)
+	foreign := b.item()
+	foreign.DefinitionID = uuid.New()
+	_, err = b.app.EnqueueTx(t.Context(), savepoint, foreign)
+	require.ErrorIs(t, err, queue.ErrUnknownDefinition)
+	require.NoError(t, savepoint.Rollback(t.Context()))
+	require.NoError(t, tx.Commit(t.Context()))
+	require.Equal(t, []uuid.UUID{first.QueueID}, list[uuid.UUID](t, b.pool, `SELECT id FROM sluice.execution_queue`))
 }
 
 func TestEnqueueRefusesWithAReason(t *testing.T) {
