@@ -64,20 +64,26 @@ func (q *Queue) Waits(ctx context.Context, places int, items ...ItemView) (map[u
 }
 
 // startsNow is how many items of each of these workspaces the policy would start now, and why it would start none of the
-// others. Only where workspaces share a limit does it matter how much the others have: only then is that counted.
+// others. Only where workspaces share a limit does it matter how much the others have: only then is that counted, and no
+// further than anybody could be started.
 func (q *Queue) startsNow(ctx context.Context, asked map[uuid.UUID]bool) (workspaces []uuid.UUID, slots []int, why map[uuid.UUID]admission.Reason, err error) {
 	capacity, err := q.Capacity(ctx, 1)
-	if err == nil && (capacity.Limit != nil || len(capacity.Cohorts) > 0) {
-		capacity, err = q.Capacity(ctx, MostPlaces)
-	}
 	if err != nil {
 		return nil, nil, nil, err
 	}
 	in := capacity.Input(math.MaxInt32)
-	if capacity.Limit == nil && len(capacity.Cohorts) == 0 {
-		for i := range in.Workspaces {
-			in.Workspaces[i].Ready *= MostPlaces
+	most, could := 0, false
+	for i := range in.Workspaces {
+		w := &in.Workspaces[i]
+		w.Ready *= MostPlaces
+		room := w.Room(in.Now)
+		most, could = max(most, room), could || asked[w.ID] && room > 0
+	}
+	if could && (capacity.Limit != nil || len(capacity.Cohorts) > 0) {
+		if capacity, err = q.Capacity(ctx, min(most, max(1, in.Global.Limit-in.Global.Used))); err != nil {
+			return nil, nil, nil, err
 		}
+		in = capacity.Input(math.MaxInt32)
 	}
 	decision := admission.Decide(in)
 	for _, g := range decision.Grants {
