@@ -50,13 +50,14 @@ type Capacity struct {
 	// Limit is how many slots all workspaces together may hold; nil: not bounded. Used is counted only if there is one.
 	Limit         *int
 	Used          int
+	Shards        int // how many there are; Cohorts and Workspaces are those of one of them
 	OwnClock      int64
 	BorrowedClock int64
 	Cohorts       []CohortCapacity
 	Workspaces    []WorkspaceCapacity
 }
 
-// Capacity reads usage, limits and backlog of every workspace that has pending items, by workspace id. It hops
+// Capacity reads usage, limits and backlog of every workspace of the shard that has pending items, by workspace id. It hops
 // through the claim index from workspace to workspace, so it costs per workspace with a backlog and not per item; a
 // cohort costs per member. Each count of ready items stops at countUpTo.
 func (q *Queue) Capacity(ctx context.Context, countUpTo int) (Capacity, error) {
@@ -65,15 +66,15 @@ func (q *Queue) Capacity(ctx context.Context, countUpTo int) (Capacity, error) {
 	// The mark comes first: what commits between the statements is then heard again, never missed.
 	batch.Queue(`
 		SELECT pg_current_snapshot()::text, now(), s.max_concurrent_workflows, coalesce(l.own_clock, 0), coalesce(l.borrowed_clock, 0),
-		       CASE WHEN s.max_concurrent_workflows IS NULL THEN 0 ELSE (SELECT count(*) FROM sluice.slots) END
-		FROM (VALUES (1)) AS one LEFT JOIN sluice.settings s ON true LEFT JOIN sluice.lines l ON l.shard = 0 AND l.cohort = ''`).QueryRow(func(row pgx.Row) error {
-		return row.Scan(&c.Mark, &c.Now, &c.Limit, &c.OwnClock, &c.BorrowedClock, &c.Used)
+		       CASE WHEN s.max_concurrent_workflows IS NULL THEN 0 ELSE (SELECT count(*) FROM sluice.slots) END, coalesce(s.shards, 1)
+		FROM (VALUES (1)) AS one LEFT JOIN sluice.settings s ON true LEFT JOIN sluice.lines l ON l.shard = $1 AND l.cohort = ''`, q.shard).QueryRow(func(row pgx.Row) error {
+		return row.Scan(&c.Mark, &c.Now, &c.Limit, &c.OwnClock, &c.BorrowedClock, &c.Used, &c.Shards)
 	})
-	batch.Queue(cohortsSQL).Query(func(rows pgx.Rows) (err error) {
+	batch.Queue(cohortsSQL, q.shard).Query(func(rows pgx.Rows) (err error) {
 		c.Cohorts, err = pgx.CollectRows(rows, pgx.RowToStructByName[CohortCapacity])
 		return err
 	})
-	batch.Queue(capacitySQL, countUpTo).Query(func(rows pgx.Rows) (err error) {
+	batch.Queue(capacitySQL, countUpTo, q.shard).Query(func(rows pgx.Rows) (err error) {
 		c.Workspaces, err = pgx.CollectRows(rows, pgx.RowToStructByName[WorkspaceCapacity])
 		return err
 	})
@@ -85,9 +86,9 @@ const cohortsSQL = `
 SELECT m.cohort, sum(m.nominal)::int AS nominal, sum(used.n)::int AS used, sum(m.weight)::int AS weight,
        coalesce(min(l.own), 0) AS own, coalesce(min(l.borrowed), 0) AS borrowed,
        coalesce(min(l.own_clock), 0) AS own_clock, coalesce(min(l.borrowed_clock), 0) AS borrowed_clock
-FROM sluice.quotas m
+FROM sluice.settings n JOIN sluice.quotas m ON sluice.shard_of(m.workspace_id, m.cohort, n.shards) = $1
 CROSS JOIN LATERAL (SELECT count(*) AS n FROM sluice.slots s WHERE s.workspace_id = m.workspace_id) AS used
-LEFT JOIN sluice.lines l ON l.shard = 0 AND l.cohort = m.cohort
+LEFT JOIN sluice.lines l ON l.shard = $1 AND l.cohort = m.cohort
 WHERE m.cohort IS NOT NULL GROUP BY 1 ORDER BY 1`
 
 // One index range per priority: with one range over all of them, a scan would walk all scheduled items of priority 1
@@ -99,6 +100,7 @@ SELECT b.workspace_id, w.plan, w.cohort, w.ceiling AS "limit", w.nominal, w.borr
        coalesce(share.own, 0) AS own, coalesce(share.borrowed, 0) AS borrowed, share.tokens, share.tokens_at
 FROM backlog b
 JOIN sluice.quotas w ON w.workspace_id = b.workspace_id
+JOIN sluice.settings n ON sluice.shard_of(w.workspace_id, w.cohort, n.shards) = $2
 LEFT JOIN sluice.shares share ON share.workspace_id = b.workspace_id
 CROSS JOIN LATERAL (
 	SELECT count(*) AS n FROM (

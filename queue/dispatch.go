@@ -40,7 +40,7 @@ func (q *Queue) BeginDispatch(ctx context.Context, fence Fence, limit int) (Fenc
 		}
 		return err
 	})
-	batch.Queue(undispatchedSQL, limit).Query(func(rows pgx.Rows) (err error) {
+	batch.Queue(undispatchedSQL, limit, fence.Shard).Query(func(rows pgx.Rows) (err error) {
 		claims, err = pgx.CollectRows(rows, pgx.RowToStructByName[Claim])
 		return err
 	})
@@ -48,10 +48,10 @@ func (q *Queue) BeginDispatch(ctx context.Context, fence Fence, limit int) (Fenc
 	return fence, claims, wrap(err, "begin dispatch")
 }
 
-// Undispatched returns what is claimed and not dispatched, oldest claim first, whichever run claimed it: a dispatcher
-// takes up what its predecessor left at once.
+// Undispatched returns what is claimed and not dispatched of the shard's workspaces, oldest claim first, whichever run of
+// whichever shard claimed it: a dispatcher takes up at once what its predecessor left.
 func (q *Queue) Undispatched(ctx context.Context, limit int) ([]Claim, error) {
-	claims, err := collect[Claim](ctx, q.pool, undispatchedSQL, limit)
+	claims, err := collect[Claim](ctx, q.pool, undispatchedSQL, limit, q.shard)
 	return claims, wrap(err, "read undispatched claims")
 }
 
@@ -59,7 +59,7 @@ const undispatchedSQL = `
 	SELECT e.id AS execution_id, e.workspace_id, w.name AS workspace_name, w.plan, coalesce(w.weight, t.weight) AS weight,
 	       e.workflow_definition_id AS definition_id, d.name AS definition_name, e.workflow_version_id AS version_id,
 	       v.version_number, v.workflow, i.input, e.priority::int, e.attempt_count AS attempt
-	FROM sluice.slots s
+	FROM sluice.slots s JOIN sluice.settings n ON ` + ownerOfSlot + ` = $2
 	JOIN sluice.workflow_executions e ON e.id = s.execution_id AND e.status = 'CLAIMED'
 	JOIN sluice.execution_inputs i ON i.execution_id = e.id
 	LEFT JOIN sluice.workspaces w ON w.id = e.workspace_id

@@ -14,29 +14,34 @@ type Mark string
 // channel is what the trigger notify_parked sends to.
 const channel = "sluice_doorbell"
 
-// Rung tells whether the doorbell was rung by a transaction that the mark did not see: new work, a freed slot, or a
+// Rung tells whether the shard's doorbell was rung by a transaction that the mark did not see: new work, a freed slot, or a
 // changed limit. Transactions that were open at the mark and committed later are found by their ids, so a late commit
 // is never missed. An empty mark has seen nothing.
 func (q *Queue) Rung(ctx context.Context, since Mark) (bool, error) {
-	return rung(ctx, q.pool, since)
+	return rung(ctx, q.pool, q.shard, since)
 }
 
-func rung(ctx context.Context, db executor, since Mark) (bool, error) {
+func rung(ctx context.Context, db executor, shard int, since Mark) (bool, error) {
 	if since == "" {
 		return true, nil
 	}
 	var yes bool
 	err := db.QueryRow(ctx, `
-		SELECT EXISTS (SELECT FROM sluice.doorbell WHERE xid >= pg_snapshot_xmax($1::text::pg_snapshot))
-		    OR EXISTS (SELECT FROM sluice.doorbell WHERE xid = ANY (ARRAY(SELECT pg_snapshot_xip($1::text::pg_snapshot))))`,
-		string(since)).Scan(&yes)
+		SELECT EXISTS (SELECT FROM `+heard+` WHERE b.xid >= pg_snapshot_xmax($1::text::pg_snapshot))
+		    OR EXISTS (SELECT FROM `+heard+` WHERE b.xid = ANY (ARRAY(SELECT pg_snapshot_xip($1::text::pg_snapshot))))`,
+		string(since), shard).Scan(&yes)
 	return yes, wrap(err, "read doorbell")
 }
 
 // Await waits until the doorbell has been rung since the mark, until is reached (zero: never) or ctx ends, and tells
 // whether it was rung. It parks: it listens, says so in the table parked, and looks for itself every poll. It holds
-// one connection of the pool meanwhile.
+// one connection of the pool meanwhile, unless others that wait hold all but a few: then it looks 20 times a second.
 func (q *Queue) Await(ctx context.Context, shard int, since Mark, until time.Time, poll time.Duration) (bool, error) {
+	release, ok := q.takeWait()
+	if !ok {
+		return q.Shard(shard).Spin(ctx, since, until, crowdedEvery)
+	}
+	defer release()
 	conn, err := q.pool.Acquire(ctx)
 	if err != nil {
 		return false, wrap(err, "park")
@@ -66,7 +71,7 @@ func (q *Queue) Await(ctx context.Context, shard int, since Mark, until time.Tim
 		return false, wrap(err, "park")
 	}
 	for {
-		if yes, err := rung(ctx, conn, since); yes || err != nil {
+		if yes, err := rung(ctx, conn, shard, since); yes || err != nil {
 			return yes, err
 		}
 		wait := poll
@@ -88,13 +93,16 @@ func (q *Queue) Await(ctx context.Context, shard int, since Mark, until time.Tim
 	}
 }
 
-// Spin is Await without parking: it looks every few milliseconds, at most until the deadline. For as long as traffic
+// crowdedEvery is how often somebody looks who has no connection to be notified on.
+const crowdedEvery = 50 * time.Millisecond
+
+// Spin is Await without parking: it looks every few milliseconds, at most until the deadline (zero: for ever). For as long as traffic
 // flows this is cheaper than being notified, because NOTIFY serialises the commits of those who ring.
 func (q *Queue) Spin(ctx context.Context, since Mark, deadline time.Time, every time.Duration) (bool, error) {
 	ticker := time.NewTicker(every)
 	defer ticker.Stop()
 	for {
-		if yes, err := q.Rung(ctx, since); yes || err != nil || !time.Now().Before(deadline) {
+		if yes, err := q.Rung(ctx, since); yes || err != nil || !deadline.IsZero() && !time.Now().Before(deadline) {
 			return yes, err
 		}
 		select {

@@ -56,7 +56,7 @@ func TestTheDispatcherReadsTheBacklogThroughTheClaimIndex(t *testing.T) {
 				t.Run(name, func(t *testing.T) {
 					args := []any{0, b.fence.Epoch, 1, workspaces, slots, limits, []string{""}, []int{50}, []int{0}}
 					if name == "capacity" {
-						args = []any{100}
+						args = []any{100, 0}
 					}
 					// Rolled back: what is explained is also done.
 					conn, err := b.dispatcher.Pool().Acquire(t.Context())

@@ -3,19 +3,22 @@ package queue
 import (
 	"context"
 	"fmt"
+	"sync/atomic"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
 )
 
-// Queue is the execution queue in one database. It is safe for concurrent use and holds no state of its own.
+// Queue is the execution queue in one database. It is safe for concurrent use and remembers nothing of it.
 type Queue struct {
-	pool *pgxpool.Pool
+	pool  *pgxpool.Pool
+	shard int           // see Shard
+	waits *atomic.Int64 // connections that Await holds
 }
 
 // New returns the queue in the pool's database, whose schema must be migrated. The pool stays the caller's to close.
-func New(pool *pgxpool.Pool) *Queue { return &Queue{pool: pool} }
+func New(pool *pgxpool.Pool) *Queue { return &Queue{pool: pool, waits: new(atomic.Int64)} }
 
 // Pool is the pool the queue was made with.
 func (q *Queue) Pool() *pgxpool.Pool { return q.pool }
