@@ -70,6 +70,7 @@ type Registry interface {
 // RegisterDefault registers the activities of the dispatcher and of recovery.
 func (a *Activities) RegisterDefault(r Registry) {
 	register(r, workflows.ActivityOpenEpoch, a.OpenEpoch)
+	register(r, workflows.ActivityRetire, a.Retire)
 	register(r, workflows.ActivityCheckCapacity, a.CheckCapacity)
 	register(r, workflows.ActivityClaimExecutions, a.ClaimExecutions)
 	register(r, workflows.ActivityDispatchExecutions, a.DispatchExecutions)

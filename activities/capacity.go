@@ -2,6 +2,7 @@ package activities
 
 import (
 	"context"
+	"strconv"
 	"time"
 
 	"go.temporal.io/sdk/activity"
@@ -17,9 +18,27 @@ func (a *Activities) OpenEpoch(ctx context.Context, shard int, runID string) (in
 	return epoch, temporalError(err)
 }
 
-// CheckCapacity reads the usage of all workspaces with a backlog and lets the policy deal the batch to them.
+// Retire notes that the calling run ends because its shard is none of those that are stored, and tells whether that is so.
+func (a *Activities) Retire(ctx context.Context, shard int, runID string) (bool, error) {
+	retired, err := a.queue.Retire(ctx, shard, runID)
+	if retired {
+		showWaiting(ctx, shard, nil) // or its last figures would stay
+	}
+	return retired, temporalError(err)
+}
+
+// showWaiting publishes how many workspaces of a shard wait, by reason.
+func showWaiting(ctx context.Context, shard int, waiting map[admission.Reason]int) {
+	metrics := activity.GetMetricsHandler(ctx)
+	for _, reason := range admission.Reasons() {
+		metrics.WithTags(map[string]string{"shard": strconv.Itoa(shard), "reason": string(reason)}).
+			Gauge("sluice_workspaces_waiting").Update(float64(waiting[reason]))
+	}
+}
+
+// CheckCapacity reads the usage of the shard's workspaces with a backlog and lets the policy deal the batch to them.
 func (a *Activities) CheckCapacity(ctx context.Context, r workflows.CapacityRequest) (workflows.CapacityReport, error) {
-	capacity, err := a.queue.Capacity(ctx, r.BatchSize)
+	capacity, err := a.queue.Shard(r.Shard).Capacity(ctx, r.BatchSize)
 	if err != nil {
 		return workflows.CapacityReport{}, temporalError(err)
 	}
@@ -28,6 +47,7 @@ func (a *Activities) CheckCapacity(ctx context.Context, r workflows.CapacityRequ
 		Grants: make([]workflows.Grant, len(decision.Grants)),
 		Mark:   string(capacity.Mark),
 		DueIn:  workflows.Duration(dueIn(capacity, decision.RateDue)),
+		Shards: capacity.Shards,
 	}
 	for _, l := range capacity.Lines(decision) {
 		report.Lines = append(report.Lines, workflows.Line(l))
@@ -35,10 +55,8 @@ func (a *Activities) CheckCapacity(ctx context.Context, r workflows.CapacityRequ
 	for i, g := range decision.Grants {
 		report.Grants[i] = workflows.Grant{WorkspaceID: g.ID, Slots: g.Slots, Limit: g.Limit}
 	}
-	metrics := activity.GetMetricsHandler(ctx)
-	for _, reason := range admission.Reasons() {
-		n := decision.Waiting[reason]
-		metrics.WithTags(map[string]string{"reason": string(reason)}).Gauge("sluice_workspaces_waiting").Update(float64(n))
+	showWaiting(ctx, r.Shard, decision.Waiting)
+	for reason, n := range decision.Waiting {
 		if n > 0 {
 			if report.Waiting == nil {
 				report.Waiting = map[string]int{}

@@ -43,15 +43,16 @@ func (q *Queue) SetShards(ctx context.Context, n int, actor string) error {
 
 // Retire notes that a dispatcher's run ends because its shard is none of the stored ones any more, and tells whether
 // that is so. Once noted it stays so for this run, also if the shard comes back meanwhile: whoever starts dispatchers
-// then finds it in RetiredRun, and lets the shard have another run.
-func (q *Queue) Retire(ctx context.Context, shard int, runID string) (bool, error) {
-	var retired bool
-	err := q.pool.QueryRow(ctx, `
-		UPDATE sluice.dispatchers SET retired_run = run_id
-		WHERE shard = $1 AND run_id = $2 AND (retired_run = run_id OR shard >= (SELECT shards FROM sluice.settings)) RETURNING true`,
-		shard, runID).Scan(&retired)
+// then finds it in RetiredRun, and lets the shard have another run. ErrFenced says that another run owns the shard.
+func (q *Queue) Retire(ctx context.Context, shard int, runID string) (retired bool, err error) {
+	err = q.pool.QueryRow(ctx, `
+		WITH noted AS (
+			UPDATE sluice.dispatchers SET retired_run = run_id
+			WHERE shard = $1 AND run_id = $2 AND (retired_run = run_id OR shard >= (SELECT shards FROM sluice.settings)) RETURNING shard
+		)
+		SELECT EXISTS (SELECT FROM noted) FROM sluice.dispatchers WHERE shard = $1 AND run_id = $2`, shard, runID).Scan(&retired)
 	if errors.Is(err, pgx.ErrNoRows) {
-		err = nil
+		err = ErrFenced
 	}
 	return retired, wrap(err, "retire a dispatcher")
 }
