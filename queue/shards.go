@@ -28,8 +28,8 @@ func (q *Queue) Shards(ctx context.Context) (n int, err error) {
 // what it holds, and each one after it keeps to the new owners. Nothing is moved: what was claimed and not dispatched
 // is whose workspace it is now.
 func (q *Queue) SetShards(ctx context.Context, n int, actor string) error {
-	if n < 1 || n > MaxShards {
-		return invalid("shards must be 1 to %d, got %d", MaxShards, n)
+	if err := CheckShards(n); err != nil {
+		return err
 	}
 	err := pgx.BeginFunc(ctx, q.pool, func(tx pgx.Tx) error {
 		if err := actAs(ctx, tx, actor); err != nil {
@@ -39,6 +39,14 @@ func (q *Queue) SetShards(ctx context.Context, n int, actor string) error {
 		return err
 	})
 	return wrap(err, "change the number of shards")
+}
+
+// CheckShards returns ErrInvalid for a number of shards that there can not be.
+func CheckShards(n int) error {
+	if n < 1 || n > MaxShards {
+		return invalid("shards must be 1 to %d, got %d", MaxShards, n)
+	}
+	return nil
 }
 
 // Retire notes that a dispatcher's run ends because its shard is none of the stored ones any more, and tells whether

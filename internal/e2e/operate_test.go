@@ -20,12 +20,12 @@ func TestPausedNothingStartsAndStoppedTheDispatcherIsGone(t *testing.T) {
 
 	paused, err := operate.Pause(s.ctx, s.client, workflows.PauseRequest{Actor: "ann", Reason: "deploy"})
 	require.NoError(t, err)
-	require.Equal(t, workflows.PhasePaused, paused.Phase)
+	require.Equal(t, workflows.PhasePaused, paused[0].Phase)
 	id := s.enqueue(queue.Item{WorkspaceID: ws.ID, DefinitionID: def.ID})
 	size := 5
 	configured, err := operate.Configure(s.ctx, s.client, workflows.ConfigureRequest{Actor: "ann", BatchSize: &size})
 	require.NoError(t, err)
-	require.Equal(t, 5, configured.Tunables.BatchSize)
+	require.Equal(t, 5, configured[0].Tunables.BatchSize)
 	item, err := s.queue.Item(s.ctx, id)
 	require.NoError(t, err)
 	require.Equal(t, "PENDING", item.Status)

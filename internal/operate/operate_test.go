@@ -132,22 +132,23 @@ func TestMessages(t *testing.T) {
 	require.Equal(t, workflows.PhaseParked, status.Phase)
 	require.EqualValues(t, 7, status.Cycle)
 
-	status, err = operate.Pause(t.Context(), c, workflows.PauseRequest{Actor: actor, Reason: "lunch"})
+	all, err := operate.Pause(t.Context(), c, workflows.PauseRequest{Actor: actor, Reason: "lunch"})
 	require.NoError(t, err)
-	require.Equal(t, "lunch", status.Pause.Reason)
+	require.Len(t, all, 1)
+	require.Equal(t, "lunch", all[0].Pause.Reason)
 
 	_, err = operate.Pause(t.Context(), c, workflows.PauseRequest{Actor: actor})
 	require.ErrorIs(t, err, operate.ErrRefused)
 	require.EqualError(t, err, "pause: already paused by "+actor)
 
-	status, err = operate.Resume(t.Context(), c, workflows.ResumeRequest{Actor: actor})
+	all, err = operate.Resume(t.Context(), c, workflows.ResumeRequest{Actor: actor})
 	require.NoError(t, err)
-	require.Nil(t, status.Pause)
+	require.Nil(t, all[0].Pause)
 
 	size := 9
-	status, err = operate.Configure(t.Context(), c, workflows.ConfigureRequest{Actor: actor, BatchSize: &size})
+	all, err = operate.Configure(t.Context(), c, workflows.ConfigureRequest{Actor: actor, BatchSize: &size})
 	require.NoError(t, err)
-	require.Equal(t, 9, status.Tunables.BatchSize)
+	require.Equal(t, 9, all[0].Tunables.BatchSize)
 }
 
 func TestStop(t *testing.T) {
