@@ -86,7 +86,7 @@ const cohortsSQL = `
 SELECT m.cohort, sum(m.nominal)::int AS nominal, sum(used.n)::int AS used, sum(m.weight)::int AS weight,
        coalesce(min(l.own), 0) AS own, coalesce(min(l.borrowed), 0) AS borrowed,
        coalesce(min(l.own_clock), 0) AS own_clock, coalesce(min(l.borrowed_clock), 0) AS borrowed_clock
-FROM sluice.settings n JOIN sluice.quotas m ON sluice.shard_of(m.workspace_id, m.cohort, n.shards) = $1
+FROM sluice.settings n JOIN sluice.quotas m ON n.one AND sluice.shard_of(m.workspace_id, m.cohort, n.shards) = $1
 CROSS JOIN LATERAL (SELECT count(*) AS n FROM sluice.slots s WHERE s.workspace_id = m.workspace_id) AS used
 LEFT JOIN sluice.lines l ON l.shard = $1 AND l.cohort = m.cohort
 WHERE m.cohort IS NOT NULL GROUP BY 1 ORDER BY 1`
@@ -100,7 +100,7 @@ SELECT b.workspace_id, w.plan, w.cohort, w.ceiling AS "limit", w.nominal, w.borr
        coalesce(share.own, 0) AS own, coalesce(share.borrowed, 0) AS borrowed, share.tokens, share.tokens_at
 FROM backlog b
 JOIN sluice.quotas w ON w.workspace_id = b.workspace_id
-JOIN sluice.settings n ON sluice.shard_of(w.workspace_id, w.cohort, n.shards) = $2
+JOIN sluice.settings n ON n.one AND sluice.shard_of(w.workspace_id, w.cohort, n.shards) = $2
 LEFT JOIN sluice.shares share ON share.workspace_id = b.workspace_id
 CROSS JOIN LATERAL (
 	SELECT count(*) AS n FROM (

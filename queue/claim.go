@@ -81,7 +81,7 @@ WITH fence AS (
 	FROM fence
 	CROSS JOIN unnest($4::uuid[], $5::int[], $6::int[]) WITH ORDINALITY AS g (workspace_id, slots, seen_limit, place)
 	JOIN sluice.quotas q ON q.workspace_id = g.workspace_id
-	JOIN sluice.settings n ON ` + ownerOfQuota + ` = $1
+	JOIN sluice.settings n ON n.one AND ` + ownerOfQuota + ` = $1
 	LEFT JOIN sluice.shares s ON s.workspace_id = g.workspace_id
 	CROSS JOIN LATERAL (SELECT count(*) AS n FROM sluice.slots s WHERE s.workspace_id = g.workspace_id) AS used
 	WHERE q.ceiling = g.seen_limit
@@ -201,6 +201,6 @@ WITH fence AS (
 		own = excluded.own, borrowed = excluded.borrowed
 )
 SELECT coalesce(d.epoch, 0), coalesce((SELECT cycle FROM fence), d.cycle, 0), EXISTS (SELECT FROM fence), (SELECT count(*) FROM claimed),
-       (SELECT count(*) FROM sluice.slots s JOIN sluice.settings n ON ` + ownerOfSlot + ` = $1 WHERE NOT s.dispatched),
+       (SELECT count(*) FROM sluice.slots s JOIN sluice.settings n ON n.one AND ` + ownerOfSlot + ` = $1 WHERE NOT s.dispatched),
        (SELECT count(*) FROM expired)
 FROM (VALUES (1)) AS one LEFT JOIN sluice.dispatchers d ON d.shard = $1`

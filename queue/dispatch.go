@@ -59,7 +59,7 @@ const undispatchedSQL = `
 	SELECT e.id AS execution_id, e.workspace_id, w.name AS workspace_name, w.plan, coalesce(w.weight, t.weight) AS weight,
 	       e.workflow_definition_id AS definition_id, d.name AS definition_name, e.workflow_version_id AS version_id,
 	       v.version_number, v.workflow, i.input, e.priority::int, e.attempt_count AS attempt
-	FROM sluice.slots s JOIN sluice.settings n ON ` + ownerOfSlot + ` = $2
+	FROM sluice.slots s JOIN sluice.settings n ON n.one AND ` + ownerOfSlot + ` = $2
 	JOIN sluice.workflow_executions e ON e.id = s.execution_id AND e.status = 'CLAIMED'
 	JOIN sluice.execution_inputs i ON i.execution_id = e.id
 	LEFT JOIN sluice.workspaces w ON w.id = e.workspace_id

@@ -25,13 +25,18 @@ func rung(ctx context.Context, db executor, shard int, since Mark) (bool, error)
 	if since == "" {
 		return true, nil
 	}
-	var yes bool
-	err := db.QueryRow(ctx, `
-		SELECT EXISTS (SELECT FROM `+heard+` WHERE b.xid >= pg_snapshot_xmax($1::text::pg_snapshot))
-		    OR EXISTS (SELECT FROM `+heard+` WHERE b.xid = ANY (ARRAY(SELECT pg_snapshot_xip($1::text::pg_snapshot))))`,
-		string(since), shard).Scan(&yes)
+	var yes, mayBeOthers bool
+	err := db.QueryRow(ctx, rungSQL, string(since)).Scan(&yes, &mayBeOthers)
+	if err == nil && yes && mayBeOthers {
+		err = db.QueryRow(ctx, rungForShardSQL, string(since), shard).Scan(&yes)
+	}
 	return yes, wrap(err, "read doorbell")
 }
+
+const rungSQL = `
+SELECT EXISTS (SELECT FROM sluice.doorbell WHERE xid >= pg_snapshot_xmax($1::text::pg_snapshot))
+    OR EXISTS (SELECT FROM sluice.doorbell WHERE xid = ANY (ARRAY(SELECT pg_snapshot_xip($1::text::pg_snapshot)))),
+       coalesce((SELECT n.shards > 1 AND n.max_concurrent_workflows IS NULL FROM sluice.settings n WHERE n.one), false)`
 
 // Await waits until the doorbell has been rung since the mark, until is reached (zero: never) or ctx ends, and tells
 // whether it was rung. It parks: it listens, says so in the table parked, and looks for itself every poll. It holds
