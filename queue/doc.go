@@ -27,5 +27,11 @@
 // usage it assumed includes every accepted claim: a cap holds although two workers may run the same step. Each dispatch
 // takes a number of its own, and only the newest may undo claims.
 //
+// Shards: several dispatchers may share the workspaces. Each workspace belongs to one, by a hash and the number of shards
+// that is stored; a cohort belongs to one as a whole. Who owns what changes between claims only: whoever changes it locks
+// sluice.dispatchers, and a claim holds that table before it takes its snapshot. So two dispatchers never claim for one
+// workspace without the later seeing what the earlier took, and the caps hold as they do with one. A change also overtakes
+// all dispatches, so that none undoes a claim that is another shard's by now.
+//
 // NOTIFY is a hint, the doorbell table is the truth, and the poll interval bounds what both can miss.
 package queue
