@@ -169,6 +169,19 @@ func TestOwnersChangeBetweenClaims(t *testing.T) {
 	}
 }
 
+func TestAnOpenTransactionThatChangesAnOwnerKeepsNoClaimWaiting(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	b.enqueue(t, b.item())
+	tx := b.begin(t)
+	_, err := tx.Exec(t.Context(), `UPDATE sluice.workspaces SET cohort = 'c'`)
+	require.NoError(t, err)
+	_, err = tx.Exec(t.Context(), `UPDATE sluice.settings SET shards = 2, max_concurrent_workflows = 10`)
+	require.NoError(t, err)
+	require.Len(t, b.claim(t, 1), 1)
+	require.NoError(t, tx.Commit(t.Context()))
+}
+
 func TestAChangeThatWaitsTooLongChangesNothing(t *testing.T) {
 	t.Parallel()
 	b := setup(t)

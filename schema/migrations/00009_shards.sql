@@ -22,6 +22,7 @@ CREATE FUNCTION sluice.shard_of(workspace uuid, cohort text, shards integer) RET
 -- before the snapshot that it decides on. So the first claim of a new owner sees what the last one of the old owner took.
 -- It costs claims nothing: they write to this table anyway. A lock of the settings row would cost each of them a write,
 -- and the change would have to wait for a moment at which no dispatcher holds it, while this one has its place in a queue.
+-- Deferred to the commit: that is when owners change, however long the transaction was open, and claims wait for no more.
 --
 -- A dispatch that is under way has read its claims under the old owner. Overtaken, it may still start them, which is
 -- idempotent, but no longer undo them: by now that may be another dispatcher's to decide.
@@ -30,17 +31,18 @@ CREATE FUNCTION sluice.settle_claims() RETURNS trigger LANGUAGE plpgsql SET lock
 BEGIN
     LOCK TABLE sluice.dispatchers IN EXCLUSIVE MODE;
     UPDATE sluice.dispatchers SET dispatch = dispatch + 1;
-    RETURN NEW;
+    RETURN NULL;
 EXCEPTION WHEN lock_not_available THEN
     RAISE EXCEPTION 'claims have been under way for 5 s, so nothing was changed'
         USING ERRCODE = 'SL009', HINT = 'try again, or look in pg_stat_activity for what holds them up';
 END $$;
 -- +goose StatementEnd
-CREATE TRIGGER settle_claims BEFORE UPDATE ON sluice.settings FOR EACH ROW
+CREATE CONSTRAINT TRIGGER settle_claims AFTER UPDATE ON sluice.settings
+    DEFERRABLE INITIALLY DEFERRED FOR EACH ROW
     WHEN (OLD.shards <> NEW.shards OR (OLD.max_concurrent_workflows IS NULL) <> (NEW.max_concurrent_workflows IS NULL))
     EXECUTE FUNCTION sluice.settle_claims();
-CREATE TRIGGER settle_claims BEFORE UPDATE OF cohort ON sluice.workspaces FOR EACH ROW
-    WHEN (OLD.cohort IS DISTINCT FROM NEW.cohort) EXECUTE FUNCTION sluice.settle_claims();
+CREATE CONSTRAINT TRIGGER settle_claims AFTER UPDATE ON sluice.workspaces
+    DEFERRABLE INITIALLY DEFERRED FOR EACH ROW WHEN (OLD.cohort IS DISTINCT FROM NEW.cohort) EXECUTE FUNCTION sluice.settle_claims();
 
 -- ---------------------------------------------------------------- whom a bell wakes
 
