@@ -112,6 +112,7 @@ func TestAParkedDispatcherEndsWhenItsShardIsGone(t *testing.T) {
 	require.Equal(t, []int{1, 2}, all.Surplus)
 	s.awaitShards(1)
 	s.awaitCount(1, `SELECT count(*) FROM sluice.parked`)
+	s.keep("dispatcher_retired", workflows.ShardID(2), "") // with -record, as TestRecordHistories does
 	all = s.shards(2)
 	require.False(t, all.Dispatchers[1].AlreadyRunning)
 	s.awaitShards(2)
