@@ -35,10 +35,26 @@ func (q *Queue) SetShards(ctx context.Context, n int, actor string) error {
 		if err := actAs(ctx, tx, actor); err != nil {
 			return err
 		}
-		_, err := tx.Exec(ctx, `UPDATE sluice.settings SET shards = $1, updated_at = now() WHERE shards <> $1`, n)
+		if _, err := tx.Exec(ctx, `UPDATE sluice.settings SET shards = $1, updated_at = now() WHERE shards <> $1`, n); err != nil {
+			return err
+		}
+		// Known from now on, although a dispatcher that begins paused opens its first epoch when it is resumed.
+		_, err := tx.Exec(ctx, `INSERT INTO sluice.dispatchers (shard) SELECT generate_series(0, $1::int - 1) ON CONFLICT DO NOTHING`, n)
 		return err
 	})
 	return wrap(err, "change the number of shards")
+}
+
+// ShardsInUse are the shards there are, and those beyond them whose dispatcher is not known to have retired.
+func (q *Queue) ShardsInUse(ctx context.Context) ([]int, error) {
+	rows, err := q.pool.Query(ctx, `
+		SELECT shard FROM sluice.settings s CROSS JOIN generate_series(0, s.shards - 1) AS shard
+		UNION SELECT shard FROM sluice.dispatchers WHERE retired_run IS DISTINCT FROM run_id ORDER BY shard`)
+	if err != nil {
+		return nil, wrap(err, "read the shards in use")
+	}
+	shards, err := pgx.CollectRows(rows, pgx.RowTo[int])
+	return shards, wrap(err, "read the shards in use")
 }
 
 // CheckShards returns ErrInvalid for a number of shards that there can not be.

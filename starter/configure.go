@@ -28,7 +28,7 @@ func (a *app) configureCommand() *cobra.Command {
 		}
 		request := tunables.request(command)
 		request.Actor = a.config.Actor
-		all, err := operate.Configure(ctx, c, request)
+		all, err := operate.Configure(ctx, c, a.queueIfKnown(ctx), request)
 		if err != nil {
 			return err
 		}

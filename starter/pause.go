@@ -22,7 +22,7 @@ func (a *app) pauseCommand() *cobra.Command {
 		if err != nil {
 			return err
 		}
-		all, err := operate.Pause(ctx, c, workflows.PauseRequest{Actor: a.config.Actor, Reason: reason})
+		all, err := operate.Pause(ctx, c, a.queueIfKnown(ctx), workflows.PauseRequest{Actor: a.config.Actor, Reason: reason})
 		if err != nil {
 			return err
 		}
@@ -38,7 +38,7 @@ func (a *app) resumeCommand() *cobra.Command {
 		if err != nil {
 			return err
 		}
-		all, err := operate.Resume(ctx, c, workflows.ResumeRequest{Actor: a.config.Actor})
+		all, err := operate.Resume(ctx, c, a.queueIfKnown(ctx), workflows.ResumeRequest{Actor: a.config.Actor})
 		if err != nil {
 			return err
 		}

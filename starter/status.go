@@ -50,7 +50,7 @@ func (a *app) statusCommand() *cobra.Command {
 		if err != nil {
 			return err
 		}
-		all, askErr := a.askAll(ctx, shards)
+		all, askErr := a.askAll(ctx, q, shards)
 		result := statusResult{shardStatus: all[0], Others: all[1:], Workspaces: append([]queue.WorkspaceUsage{}, workspaces...)}
 		explainPause(result.Workspaces, all)
 		if err := a.result(result, func(w io.Writer) { renderStatus(w, result, a.now()) }); err != nil {
@@ -65,7 +65,7 @@ func (a *app) statusCommand() *cobra.Command {
 
 // askAll asks the dispatchers of so many shards, and those that are open beyond them. It always returns those of the
 // shards there are; the error is that of the first that there should be and that does not answer.
-func (a *app) askAll(ctx context.Context, shards int) ([]shardStatus, error) {
+func (a *app) askAll(ctx context.Context, q *queue.Queue, shards int) ([]shardStatus, error) {
 	all := make([]shardStatus, shards)
 	for shard := range all {
 		all[shard].Shard = shard
@@ -77,7 +77,7 @@ func (a *app) askAll(ctx context.Context, shards int) ([]shardStatus, error) {
 		}
 		return all, err
 	}
-	open, err := operate.OpenShards(ctx, c)
+	open, err := operate.OpenShards(ctx, c, q)
 	for _, shard := range open {
 		if shard >= shards {
 			all = append(all, shardStatus{Shard: shard, Surplus: true})

@@ -27,7 +27,7 @@ func (a *app) stopCommand() *cobra.Command {
 			return err
 		}
 		request := workflows.StopRequest{Actor: a.config.Actor, Reason: reason}
-		if err := operate.Stop(ctx, c, request, operate.StopOptions{DeleteRecovery: all}); err != nil {
+		if err := operate.Stop(ctx, c, a.queueIfKnown(ctx), request, operate.StopOptions{DeleteRecovery: all}); err != nil {
 			return err
 		}
 		result := struct {

@@ -67,7 +67,7 @@ func (c *chaos) pause(ctx context.Context, f plan.Fault) (aftermath, error) {
 	limited, cancel := context.WithTimeout(ctx, 2*victimPatience)
 	defer cancel()
 	err = c.insist(limited, func(ctx context.Context) error {
-		_, err := operate.Pause(ctx, c.client, workflows.PauseRequest{Actor: actor, Reason: "chaos"})
+		_, err := operate.Pause(ctx, c.client, c.queue, workflows.PauseRequest{Actor: actor, Reason: "chaos"})
 		if errors.Is(err, operate.ErrRefused) { // an earlier attempt was applied, and its answer lost
 			return nil
 		}
@@ -85,7 +85,7 @@ func (c *chaos) resume(ctx context.Context) error {
 	limited, cancel := context.WithTimeout(ctx, 2*victimPatience)
 	defer cancel()
 	err := c.insist(limited, func(ctx context.Context) error {
-		_, err := operate.Resume(ctx, c.client, workflows.ResumeRequest{Actor: actor})
+		_, err := operate.Resume(ctx, c.client, c.queue, workflows.ResumeRequest{Actor: actor})
 		if errors.Is(err, operate.ErrRefused) { // it is not paused
 			return nil
 		}

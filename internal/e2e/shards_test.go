@@ -28,7 +28,7 @@ func (s *stack) shards(n int) (all operate.StartedAll) {
 func (s *stack) awaitShards(n int) {
 	s.t.Helper()
 	require.Eventually(s.t, func() bool {
-		open, err := operate.OpenShards(s.ctx, s.client)
+		open, err := operate.OpenShards(s.ctx, s.client, nil)
 		return err == nil && len(open) == n && open[n-1] == n-1
 	}, patience, 50*time.Millisecond, "it never came to the dispatchers of %d shards", n)
 }
@@ -79,7 +79,7 @@ func TestClaimsOfAShardThatGoesAreTakenUp(t *testing.T) {
 	for range 6 {
 		definitions = append(definitions, s.definition(s.workspace("FREE").ID, node{kind: "noop"}))
 	}
-	_, err := operate.Pause(s.ctx, s.client, workflows.PauseRequest{Actor: "ann"})
+	_, err := operate.Pause(s.ctx, s.client, s.queue, workflows.PauseRequest{Actor: "ann"})
 	require.NoError(t, err)
 	ids := s.enqueueEach(definitions, 2)
 	// Claimed by what stands for the dispatcher of each shard, just before it was overtaken.
@@ -95,7 +95,7 @@ func TestClaimsOfAShardThatGoesAreTakenUp(t *testing.T) {
 	}
 	require.Equal(t, 6, s.count(`SELECT count(*) FROM sluice.slots WHERE NOT dispatched`))
 	s.shards(1)
-	_, err = operate.Resume(s.ctx, s.client, workflows.ResumeRequest{Actor: "ann"})
+	_, err = operate.Resume(s.ctx, s.client, s.queue, workflows.ResumeRequest{Actor: "ann"})
 	require.NoError(t, err)
 	s.completedOnce(ids)
 	s.awaitShards(1) // the one that was paused ends when it is resumed

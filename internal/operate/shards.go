@@ -45,7 +45,7 @@ func StartAll(ctx context.Context, c client.Client, namespace string, q *queue.Q
 			return all, err
 		}
 	}
-	known, open, err := lookForShards(ctx, c)
+	known, open, err := lookForShards(ctx, c, q)
 	switch {
 	case err != nil:
 		return all, err
@@ -140,13 +140,29 @@ func awaitEnd(ctx context.Context, c client.Client, of Started) error {
 // probes is how many dispatchers are looked for at once.
 const probes = 16
 
+// candidates are the shards that may have a dispatcher: those that Postgres knows, or without a queue all that there
+// could be. A list of Temporal's could be out of date.
+func candidates(ctx context.Context, q *queue.Queue) ([]int, error) {
+	if q != nil {
+		return q.ShardsInUse(ctx)
+	}
+	all := make([]int, queue.MaxShards)
+	for shard := range all {
+		all[shard] = shard
+	}
+	return all, nil
+}
+
 // lookForShards returns the shards of which Temporal knows a dispatcher, and those whose dispatcher is open, in order.
-// It asks for each that there may be: a list could be out of date.
-func lookForShards(ctx context.Context, c client.Client) (known, open []int, err error) {
+func lookForShards(ctx context.Context, c client.Client, q *queue.Queue) (known, open []int, err error) {
+	shards, err := candidates(ctx, q)
+	if err != nil {
+		return nil, nil, err
+	}
 	var group errgroup.Group
 	group.SetLimit(probes)
 	var mu sync.Mutex
-	for shard := range queue.MaxShards {
+	for _, shard := range shards {
 		group.Go(func() error {
 			isKnown, isOpen, err := look(ctx, c, workflows.ShardID(shard))
 			mu.Lock()
@@ -166,15 +182,18 @@ func lookForShards(ctx context.Context, c client.Client) (known, open []int, err
 	return known, open, err
 }
 
-// OpenShards are the shards with an open dispatcher, in order, also of shards that there are no more.
-func OpenShards(ctx context.Context, c client.Client) ([]int, error) {
-	_, open, err := lookForShards(ctx, c)
+// OpenShards are the shards with an open dispatcher, in order, also of shards that there are no more. The queue may be nil.
+func OpenShards(ctx context.Context, c client.Client, q *queue.Queue) ([]int, error) {
+	_, open, err := lookForShards(ctx, c, q)
 	return open, err
 }
 
-// openShards is OpenShards, or ErrNotRunning when there are none.
-func openShards(ctx context.Context, c client.Client) ([]int, error) {
-	open, err := OpenShards(ctx, c)
+// addressees are the shards a message goes to. With a queue nobody is looked for beforehand: the message finds out.
+func addressees(ctx context.Context, c client.Client, q *queue.Queue) ([]int, error) {
+	if q != nil {
+		return q.ShardsInUse(ctx)
+	}
+	open, err := OpenShards(ctx, c, nil)
 	if err == nil && len(open) == 0 {
 		err = ErrNotRunning
 	}

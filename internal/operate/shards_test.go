@@ -31,7 +31,7 @@ func database(t *testing.T) *queue.Queue {
 
 func openShards(t *testing.T, c client.Client) []int {
 	t.Helper()
-	open, err := operate.OpenShards(t.Context(), c)
+	open, err := operate.OpenShards(t.Context(), c, nil)
 	require.NoError(t, err)
 	return open
 }
@@ -45,26 +45,26 @@ func TestAMessageGoesToAllShards(t *testing.T) {
 		require.NoError(t, err)
 	}
 	require.Equal(t, []int{0, 2, 63}, openShards(t, c))
-	all, err := operate.Pause(t.Context(), c, workflows.PauseRequest{Actor: actor})
+	all, err := operate.Pause(t.Context(), c, nil, workflows.PauseRequest{Actor: actor})
 	require.NoError(t, err)
 	require.Len(t, all, 3)
 	for i, shard := range []int{0, 2, 63} {
 		require.Equal(t, shard, all[i].Shard)
 		require.NotNil(t, all[i].Pause)
 	}
-	_, err = operate.Pause(t.Context(), c, workflows.PauseRequest{Actor: actor})
+	_, err = operate.Pause(t.Context(), c, nil, workflows.PauseRequest{Actor: actor})
 	require.ErrorIs(t, err, operate.ErrRefused)
 
 	// One that has come to it later is paused with the others.
 	_, err = operate.Start(t.Context(), c, namespace, workflows.State{Shard: 1})
 	require.NoError(t, err)
-	all, err = operate.Pause(t.Context(), c, workflows.PauseRequest{Actor: actor})
+	all, err = operate.Pause(t.Context(), c, nil, workflows.PauseRequest{Actor: actor})
 	require.NoError(t, err)
 	require.Len(t, all, 4)
 	for _, status := range all {
 		require.NotNil(t, status.Pause)
 	}
-	require.NoError(t, operate.Stop(t.Context(), c, workflows.StopRequest{Actor: actor}, operate.StopOptions{}))
+	require.NoError(t, operate.Stop(t.Context(), c, nil, workflows.StopRequest{Actor: actor}, operate.StopOptions{}))
 	require.Empty(t, openShards(t, c))
 }
 

@@ -7,6 +7,7 @@ import (
 
 	"go.temporal.io/sdk/client"
 
+	"sluice/queue"
 	"sluice/workflows"
 )
 
@@ -18,10 +19,10 @@ type StopOptions struct {
 }
 
 // Stop lets all dispatchers finish the cycle in hand and returns once their workflows are closed. What runs goes on, what
-// waits stays in the queue. Errors: ErrNotRunning (the recovery schedule is then deleted all the same, if asked),
+// waits stays in the queue. Without a queue it has to look for them first. Errors: ErrNotRunning (the recovery schedule is then deleted all the same, if asked),
 // ErrNoWorker, ErrRefused when all are stopping already.
-func Stop(ctx context.Context, c client.Client, request workflows.StopRequest, options StopOptions) error {
-	err := stopAll(ctx, c, request)
+func Stop(ctx context.Context, c client.Client, q *queue.Queue, request workflows.StopRequest, options StopOptions) error {
+	err := stopAll(ctx, c, q, request)
 	if options.DeleteRecovery && (err == nil || errors.Is(err, ErrNotRunning)) {
 		if deleteErr := deleteRecovery(ctx, c); deleteErr != nil {
 			return errors.Join(err, deleteErr)
@@ -30,8 +31,8 @@ func Stop(ctx context.Context, c client.Client, request workflows.StopRequest, o
 	return err
 }
 
-func stopAll(ctx context.Context, c client.Client, request workflows.StopRequest) error {
-	shards, err := openShards(ctx, c)
+func stopAll(ctx context.Context, c client.Client, q *queue.Queue, request workflows.StopRequest) error {
+	shards, err := addressees(ctx, c, q)
 	if err != nil {
 		return fmt.Errorf("%s: %w", workflows.UpdateStop, err)
 	}
