@@ -355,6 +355,28 @@ func TestADispatcherRetiresOnlyWhileItsShardIsGone(t *testing.T) {
 	require.False(t, retire("its successor"))
 }
 
+// A shard that is gone is in use until its dispatcher is known to have ended, also if that never opened an epoch.
+func TestAShardIsInUseUntilItsDispatcherHasRetired(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	inUse := func() []int {
+		shards, err := b.dispatcher.ShardsInUse(t.Context())
+		require.NoError(t, err)
+		return shards
+	}
+	require.Equal(t, []int{0}, inUse())
+	b.setShards(t, 3)
+	require.Equal(t, []int{0, 1, 2}, inUse())
+	b.fenceOf(t, 1)
+	b.setShards(t, 1)
+	require.Equal(t, []int{0, 1, 2}, inUse())
+	_, err := b.dispatcher.Retire(t.Context(), 1, "run-of-1")
+	require.NoError(t, err)
+	require.Equal(t, []int{0, 2}, inUse())
+	b.setShards(t, 2)
+	require.Equal(t, []int{0, 1, 2}, inUse())
+}
+
 func TestTheNumberOfShardsIsBoundedAndOnRecord(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
