@@ -84,7 +84,11 @@ func (a *Activities) Wait() { a.flying.Wait() }
 func (a *Activities) memory(shard int) *queue.Memory {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	return a.shard(shard).memory
+	s := a.shard(shard)
+	if s.memory == nil {
+		s.memory = a.queue.Shard(shard).Memory()
+	}
+	return s.memory
 }
 
 func (a *Activities) launcher(shard int, epoch int64) *launcher {
@@ -104,7 +108,7 @@ func (a *Activities) launcher(shard int, epoch int64) *launcher {
 func (a *Activities) shard(n int) *shard {
 	s := a.shards[n]
 	if s == nil {
-		s = &shard{memory: a.queue.Memory(n)}
+		s = &shard{}
 		a.shards[n] = s
 	}
 	return s
@@ -125,6 +129,7 @@ type Registry interface {
 // RegisterDefault registers the activities of the dispatcher and of recovery.
 func (a *Activities) RegisterDefault(r Registry) {
 	register(r, workflows.ActivityOpenEpoch, a.OpenEpoch)
+	register(r, workflows.ActivityRetire, a.Retire)
 	register(r, workflows.ActivityCheckCapacity, a.CheckCapacity)
 	register(r, workflows.ActivityClaimExecutions, a.ClaimExecutions)
 	register(r, workflows.ActivityDispatchExecutions, a.DispatchExecutions)

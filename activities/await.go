@@ -17,7 +17,7 @@ const awaitAtMost = 10 * time.Minute
 
 // SpinForWork looks at the doorbell every few milliseconds and tells whether it was rung in time.
 func (a *Activities) SpinForWork(ctx context.Context, r workflows.SpinRequest) (bool, error) {
-	rung, err := a.queue.Spin(ctx, queue.Mark(r.Mark), time.Now().Add(time.Duration(r.For)))
+	rung, err := a.queue.Shard(r.Shard).Spin(ctx, queue.Mark(r.Mark), time.Now().Add(time.Duration(r.For)))
 	return rung, temporalError(err)
 }
 

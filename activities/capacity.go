@@ -2,6 +2,7 @@ package activities
 
 import (
 	"context"
+	"strconv"
 	"time"
 
 	"go.temporal.io/sdk/activity"
@@ -17,7 +18,25 @@ func (a *Activities) OpenEpoch(ctx context.Context, shard int, runID string) (in
 	return epoch, temporalError(err)
 }
 
-// CheckCapacity brings what is known of the usage and backlog of all workspaces up to date, and lets the policy deal the
+// Retire notes that the calling run ends because its shard is none of those that are stored, and tells whether that is so.
+func (a *Activities) Retire(ctx context.Context, shard int, runID string) (bool, error) {
+	retired, err := a.queue.Retire(ctx, shard, runID)
+	if retired {
+		showWaiting(ctx, shard, nil) // or its last figures would stay
+	}
+	return retired, temporalError(err)
+}
+
+// showWaiting publishes how many workspaces of a shard wait, by reason.
+func showWaiting(ctx context.Context, shard int, waiting map[admission.Reason]int) {
+	metrics := activity.GetMetricsHandler(ctx)
+	for _, reason := range admission.Reasons() {
+		metrics.WithTags(map[string]string{"shard": strconv.Itoa(shard), "reason": string(reason)}).
+			Gauge("sluice_workspaces_waiting").Update(float64(waiting[reason]))
+	}
+}
+
+// CheckCapacity brings what is known of the usage and backlog of the shard's workspaces up to date, and lets the policy deal the
 // batch to them.
 func (a *Activities) CheckCapacity(ctx context.Context, r workflows.CapacityRequest) (workflows.CapacityReport, error) {
 	capacity, err := a.memory(r.Shard).Capacity(ctx, r.BatchSize)
@@ -29,6 +48,7 @@ func (a *Activities) CheckCapacity(ctx context.Context, r workflows.CapacityRequ
 		Grants: make([]workflows.Grant, len(decision.Grants)),
 		Mark:   string(capacity.Mark),
 		DueIn:  workflows.Duration(dueIn(capacity, decision.RateDue)),
+		Shards: capacity.Shards,
 	}
 	for _, l := range capacity.Lines(decision) {
 		report.Lines = append(report.Lines, workflows.Line(l))
@@ -36,10 +56,8 @@ func (a *Activities) CheckCapacity(ctx context.Context, r workflows.CapacityRequ
 	for i, g := range decision.Grants {
 		report.Grants[i] = workflows.Grant{WorkspaceID: g.ID, Slots: g.Slots, Limit: g.Limit}
 	}
-	metrics := activity.GetMetricsHandler(ctx)
-	for _, reason := range admission.Reasons() {
-		n := decision.Waiting[reason]
-		metrics.WithTags(map[string]string{"reason": string(reason)}).Gauge("sluice_workspaces_waiting").Update(float64(n))
+	showWaiting(ctx, r.Shard, decision.Waiting)
+	for reason, n := range decision.Waiting {
 		if n > 0 {
 			if report.Waiting == nil {
 				report.Waiting = map[string]int{}

@@ -6,6 +6,7 @@
 //
 //	activity             kind     idempotent because
 //	OpenEpoch            local    the same run id gets the same epoch
+//	Retire               local    once noted for a run it stays so
 //	CheckCapacity        either   reads only; regular when the dispatcher yields its workflow task
 //	ClaimExecutions      local    a cycle is accepted once
 //	DispatchExecutions   local    workflow ids derive from queue items; "already started by us" is success

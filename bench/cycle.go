@@ -34,7 +34,7 @@ func newCycler(ctx context.Context, q *queue.Queue) (*cycler, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &cycler{queue: q, memory: q.Memory(0), recorder: queue.NewRecorder(q), fence: queue.Fence{Epoch: epoch}}, nil
+	return &cycler{queue: q, memory: q.Memory(), recorder: queue.NewRecorder(q), fence: queue.Fence{Epoch: epoch}}, nil
 }
 
 // steps are the times that the steps of one cycle took.

@@ -127,7 +127,7 @@ func (s *stack) ask(ctx context.Context) (slower time.Duration, err error) {
 	batch := workflows.DefaultBatchSize
 	for _, message := range []func() error{
 		func() error {
-			_, err := operate.Configure(ctx, s.client, workflows.ConfigureRequest{Actor: "bench", BatchSize: &batch})
+			_, err := operate.Configure(ctx, s.client, s.dispatcher, workflows.ConfigureRequest{Actor: "bench", BatchSize: &batch})
 			return err
 		},
 		func() error { _, err := operate.Status(ctx, s.client); return err },

@@ -78,7 +78,7 @@ func (d *database) explained(ctx context.Context, c *cycler, batch int) (plans [
 	defer pool.Close()
 	usual := *c
 	c.queue = queue.New(pool)
-	c.memory = c.queue.Memory(0) // knows nothing yet, so it reads everything
+	c.memory = c.queue.Memory() // knows nothing yet, so it reads everything
 	defer func() { c.queue, c.memory = usual.queue, usual.memory }()
 	executions, _, err := c.run(ctx, batch)
 	if err != nil {

@@ -41,7 +41,7 @@ func throughput(ctx context.Context, b *bench) (_ []figure, err error) {
 			oursStarting, ours = oursStarting+started, ours+ended
 			continue
 		}
-		if _, err := operate.Pause(ctx, s.client, workflows.PauseRequest{Actor: "bench"}); err != nil {
+		if _, err := operate.Pause(ctx, s.client, s.dispatcher, workflows.PauseRequest{Actor: "bench"}); err != nil {
 			return nil, err
 		}
 		started, ended, err := s.throughPlainStarts(ctx, n)
@@ -49,7 +49,7 @@ func throughput(ctx context.Context, b *bench) (_ []figure, err error) {
 			return nil, err
 		}
 		plainStarting, plain = plainStarting+started, plain+ended
-		if _, err := operate.Resume(ctx, s.client, workflows.ResumeRequest{Actor: "bench"}); err != nil {
+		if _, err := operate.Resume(ctx, s.client, s.dispatcher, workflows.ResumeRequest{Actor: "bench"}); err != nil {
 			return nil, err
 		}
 	}

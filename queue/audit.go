@@ -217,14 +217,17 @@ type Overdue struct {
 // Overdue returns the items that have been ready for so long although the policy would start some of their workspace
 // now: of each workspace as many as it would start at most.
 func (q *Queue) Overdue(ctx context.Context, age time.Duration) ([]Overdue, error) {
-	capacity, err := q.Capacity(ctx, overdueMost)
-	if err != nil {
-		return nil, err
-	}
 	var ids []uuid.UUID
 	var slots []int
-	for _, g := range admission.Decide(capacity.Input(math.MaxInt32)).Grants {
-		ids, slots = append(ids, g.ID), append(slots, g.Slots)
+	err := q.eachShard(ctx, func(q *Queue) error {
+		capacity, err := q.Capacity(ctx, overdueMost)
+		for _, g := range admission.Decide(capacity.Input(math.MaxInt32)).Grants {
+			ids, slots = append(ids, g.ID), append(slots, g.Slots)
+		}
+		return err
+	})
+	if err != nil {
+		return nil, err
 	}
 	items, err := collect[Overdue](ctx, q.pool, `
 		SELECT item.id, b.workspace_id, item.available_at

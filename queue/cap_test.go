@@ -254,10 +254,14 @@ func (s *storm) changeLimit(ctx context.Context, rnd *rand.Rand) error {
 const everybody = ""
 
 func (s *storm) changeGlobalLimit(ctx context.Context, rnd *rand.Rand) error {
-	limit := rnd.IntN(15)
+	return s.setGlobalLimit(ctx, new(rnd.IntN(15)))
+}
+
+// setGlobalLimit takes it away when it is nil.
+func (s *storm) setGlobalLimit(ctx context.Context, limit *int) error {
 	ctx, stop := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
 	defer stop()
-	if _, err := s.app.Set(ctx, queue.SettingsChange{MaxConcurrentWorkflows: &queue.Change[int]{To: &limit}}, "ann"); err != nil {
+	if _, err := s.app.Set(ctx, queue.SettingsChange{MaxConcurrentWorkflows: &queue.Change[int]{To: limit}}, "ann"); err != nil {
 		return err
 	}
 	var from, to time.Time
@@ -266,7 +270,11 @@ func (s *storm) changeGlobalLimit(ctx context.Context, rnd *rand.Rand) error {
 	defer s.mu.Unlock()
 	eras := s.eras[everybody]
 	eras[len(eras)-1].to = to
-	s.eras[everybody] = append(eras, limitEra{limit: limit, from: from})
+	era := limitEra{limit: math.MaxInt, from: from}
+	if limit != nil {
+		era.limit = *limit
+	}
+	s.eras[everybody] = append(eras, era)
 	return err
 }
 

@@ -51,21 +51,22 @@ type Capacity struct {
 	// Limit is how many slots all workspaces together may hold; nil: not bounded. Used is counted only if there is one.
 	Limit         *int
 	Used          int
+	Shards        int // how many there are; Cohorts and Workspaces are those of one of them
 	OwnClock      int64
 	BorrowedClock int64
 	Cohorts       []CohortCapacity
 	Workspaces    []WorkspaceCapacity
 }
 
-// Capacity reads usage, limits and backlog of every workspace that has pending items, by workspace id. It hops
+// Capacity reads usage, limits and backlog of every workspace of the shard that has pending items, by workspace id. It hops
 // through the claim index from workspace to workspace, so it costs per workspace with a backlog and not per item; a
 // cohort costs per member. Each count of ready items stops at countUpTo. A dispatcher asks its Memory instead.
 func (q *Queue) Capacity(ctx context.Context, countUpTo int) (Capacity, error) {
 	var c Capacity
 	var rows []workspaceRow
 	batch := &pgx.Batch{}
-	c.queue(batch, 0, nil)
-	queueRows(batch, &rows, capacitySQL, countUpTo, math.MaxInt32, nil, nil)
+	c.queue(batch, q.shard, nil)
+	queueRows(batch, &rows, capacitySQL, countUpTo, math.MaxInt32, nil, nil, q.shard)
 	err := q.pool.SendBatch(ctx, batch).Close()
 	c.Workspaces = make([]WorkspaceCapacity, len(rows))
 	for i := range rows {
@@ -82,12 +83,12 @@ func (c *Capacity) queue(batch *pgx.Batch, shard int, claims *int64) {
 	}
 	batch.Queue(`
 		SELECT pg_current_snapshot()::text, now(), s.max_concurrent_workflows, coalesce(l.own_clock, 0), coalesce(l.borrowed_clock, 0),
-		       CASE WHEN s.max_concurrent_workflows IS NULL THEN 0 ELSE (SELECT count(*) FROM sluice.slots) END, coalesce(d.claims, 0)
+		       CASE WHEN s.max_concurrent_workflows IS NULL THEN 0 ELSE (SELECT count(*) FROM sluice.slots) END, coalesce(s.shards, 1), coalesce(d.claims, 0)
 		FROM (VALUES (1)) AS one LEFT JOIN sluice.settings s ON true LEFT JOIN sluice.lines l ON l.shard = $1 AND l.cohort = ''
 		LEFT JOIN sluice.dispatchers d ON d.shard = $1`, shard).QueryRow(func(row pgx.Row) error {
-		return row.Scan(&c.Mark, &c.Now, &c.Limit, &c.OwnClock, &c.BorrowedClock, &c.Used, claims)
+		return row.Scan(&c.Mark, &c.Now, &c.Limit, &c.OwnClock, &c.BorrowedClock, &c.Used, &c.Shards, claims)
 	})
-	batch.Queue(cohortsSQL).Query(func(rows pgx.Rows) (err error) {
+	batch.Queue(cohortsSQL, shard).Query(func(rows pgx.Rows) (err error) {
 		c.Cohorts, err = pgx.CollectRows(rows, pgx.RowToStructByName[CohortCapacity])
 		return err
 	})
@@ -114,28 +115,20 @@ const cohortsSQL = `
 SELECT m.cohort, sum(m.nominal)::int AS nominal, sum(used.n)::int AS used, sum(m.weight)::int AS weight,
        coalesce(min(l.own), 0) AS own, coalesce(min(l.borrowed), 0) AS borrowed,
        coalesce(min(l.own_clock), 0) AS own_clock, coalesce(min(l.borrowed_clock), 0) AS borrowed_clock
-FROM sluice.quotas m
+FROM sluice.settings n JOIN sluice.quotas m ON n.one AND sluice.shard_of(m.workspace_id, m.cohort, n.shards) = $1
 CROSS JOIN LATERAL (SELECT count(*) AS n FROM sluice.slots s WHERE s.workspace_id = m.workspace_id) AS used
-LEFT JOIN sluice.lines l ON l.shard = 0 AND l.cohort = m.cohort
+LEFT JOIN sluice.lines l ON l.shard = $1 AND l.cohort = m.cohort
 WHERE m.cohort IS NOT NULL GROUP BY 1 ORDER BY 1`
 
 const (
 	capacitySQL = withBacklog + `, chosen AS (SELECT workspace_id, NULL::bigint AS place FROM backlog)` + workspacesSQL
-	// againSQL reads the workspaces of $5 only.
-	againSQL = `WITH chosen AS (SELECT * FROM unnest($5::uuid[]) WITH ORDINALITY AS again (workspace_id, place))` + workspacesSQL
-	// sweepSQL reads the $6 workspaces with a backlog that come after $5.
-	sweepSQL = `
-WITH RECURSIVE backlog AS (
-	(SELECT workspace_id, 1 AS n FROM sluice.execution_queue WHERE workspace_id > $5 ORDER BY workspace_id LIMIT 1)
-	UNION ALL
-	SELECT (SELECT q.workspace_id FROM sluice.execution_queue q WHERE q.workspace_id > b.workspace_id ORDER BY q.workspace_id LIMIT 1), n + 1
-	FROM backlog b WHERE b.workspace_id IS NOT NULL AND n < $6
-), chosen AS (SELECT workspace_id, NULL::bigint AS place FROM backlog)` + workspacesSQL
+	// againSQL reads the workspaces of $6 only.
+	againSQL = `WITH chosen AS (SELECT * FROM unnest($6::uuid[]) WITH ORDINALITY AS again (workspace_id, place))` + workspacesSQL
 )
 
-// workspacesSQL reads those that are chosen and have items left. Ready items are counted up to $1, and up to $2 times
-// the limit. Items are looked for from the cursors $3 and $4 on, five for each place; without a place, from the
-// beginning. One index range per priority: with one range over all of them, a scan would walk all scheduled items of
+// workspacesSQL reads those that are chosen, belong to the shard $5 and have items left. Ready items are counted up to
+// $1, and up to $2 times the limit. Items are looked for from the cursors $3 and $4 on, five for each place; without a
+// place, from the beginning. One index range per priority: with one range over all of them, a scan would walk all scheduled items of
 // priority 1 before it reached the first ready item of priority 3.
 const workspacesSQL = `
 SELECT b.workspace_id, w.plan, w.cohort, w.ceiling AS "limit", w.nominal, w.borrowing_limit, w.weight, w.starts_per_second, w.burst,
@@ -144,6 +137,7 @@ SELECT b.workspace_id, w.plan, w.cohort, w.ceiling AS "limit", w.nominal, w.borr
        coalesce(share.own, 0) AS own, coalesce(share.borrowed, 0) AS borrowed, share.tokens, share.tokens_at
 FROM chosen b
 JOIN sluice.quotas w ON w.workspace_id = b.workspace_id
+JOIN sluice.settings n ON n.one AND sluice.shard_of(w.workspace_id, w.cohort, n.shards) = $5
 LEFT JOIN sluice.shares share ON share.workspace_id = b.workspace_id
 CROSS JOIN LATERAL (SELECT least($1::int, $2::bigint * greatest(1, w.ceiling))::int AS n) AS depth
 CROSS JOIN LATERAL (
@@ -182,3 +176,13 @@ WITH RECURSIVE backlog AS (
 	SELECT (SELECT q.workspace_id FROM sluice.execution_queue q WHERE q.workspace_id > b.workspace_id ORDER BY q.workspace_id LIMIT 1)
 	FROM backlog b WHERE b.workspace_id IS NOT NULL
 )`
+
+// nextSQL hops in the same way through the $2 workspaces that come after $1, whosever they are.
+const nextSQL = `
+WITH RECURSIVE backlog AS (
+	(SELECT workspace_id, 1 AS n FROM sluice.execution_queue WHERE workspace_id > $1 ORDER BY workspace_id LIMIT 1)
+	UNION ALL
+	SELECT (SELECT q.workspace_id FROM sluice.execution_queue q WHERE q.workspace_id > b.workspace_id ORDER BY q.workspace_id LIMIT 1), n + 1
+	FROM backlog b WHERE b.workspace_id IS NOT NULL AND n < $2
+)
+SELECT workspace_id FROM backlog WHERE workspace_id IS NOT NULL ORDER BY 1`

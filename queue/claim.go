@@ -18,7 +18,7 @@ type Grant struct {
 // Claimed is the result of a claim.
 type Claimed struct {
 	New     int // claimed by this call
-	Carried int // claimed earlier and not yet dispatched
+	Carried int // claimed earlier, by whichever shard, and not yet dispatched
 	Expired int // met on the way and ended EXPIRED
 	// Repeated says that the cycle had been accepted before: the grants were decided on an older capacity, and the
 	// caller should go on after Newest, the last cycle accepted.
@@ -30,7 +30,7 @@ type Claimed struct {
 // Items that another transaction holds are skipped. A workspace whose limit is no longer the one it was granted under
 // gets nothing this time: after a cut has committed, no claim can exceed it. Nor can grants that were decided on an
 // outdated usage: nobody gets more than is free at this moment, of its own limits, its cohort, all workspaces together
-// and its rate. With the lines of the decision, what is taken is charged to the virtual times in the same statement.
+// and its rate. A workspace that belongs to another shard by now gets nothing. With the lines of the decision, what is taken is charged to the virtual times in the same statement.
 //
 // A cycle is accepted once: repeated, and in an epoch that is not the newest, it claims nothing; Carried tells what
 // the first call left. ErrFenced says that another run owns the shard.
@@ -80,11 +80,11 @@ func (q *Queue) claim(ctx context.Context, fence Fence, grants []Grant, lines []
 }
 
 // Claims of one shard wait for one another here, not inside the next statement: its snapshot then shows what the claim
-// before has taken. Where shards share a limit, so do those of all shards.
+// before has taken. Where shards share a limit, so do those of all shards. And all wait for whoever changes the owners,
+// see sluice.settle_claims; a cohort has one owner.
 const lockClaimsSQL = `
 SELECT FROM sluice.dispatchers d
 WHERE d.shard = $1 OR EXISTS (SELECT FROM sluice.settings WHERE max_concurrent_workflows IS NOT NULL)
-   OR EXISTS (SELECT FROM sluice.workspaces WHERE cohort IS NOT NULL)
 ORDER BY d.shard FOR NO KEY UPDATE`
 
 const claimSQL = `
@@ -100,6 +100,7 @@ WITH fence AS (
 	FROM fence
 	CROSS JOIN unnest($4::uuid[], $5::int[], $6::int[]) WITH ORDINALITY AS g (workspace_id, slots, seen_limit, place)
 	JOIN sluice.quotas q ON q.workspace_id = g.workspace_id
+	JOIN sluice.settings n ON n.one AND ` + ownerOfQuota + ` = $1
 	LEFT JOIN sluice.shares s ON s.workspace_id = g.workspace_id
 	CROSS JOIN LATERAL (SELECT count(*) AS n FROM sluice.slots s WHERE s.workspace_id = g.workspace_id) AS used
 	WHERE q.ceiling = g.seen_limit
@@ -226,6 +227,7 @@ WITH fence AS (
 )
 SELECT coalesce(d.epoch, 0), coalesce((SELECT cycle FROM fence), d.cycle, 0), coalesce((SELECT claims FROM fence), d.claims, 0),
        EXISTS (SELECT FROM fence), (SELECT at FROM fence), (SELECT count(*) FROM claimed),
-       (SELECT count(*) FROM sluice.slots WHERE NOT dispatched AND claimed_at >= $12), (SELECT count(*) FROM expired), t.*
+       (SELECT count(*) FROM sluice.slots s JOIN sluice.settings n ON n.one AND ` + ownerOfSlot + ` = $1 WHERE NOT s.dispatched AND s.claimed_at >= $12),
+       (SELECT count(*) FROM expired), t.*
 FROM (SELECT array_agg(workspace_id), array_agg(priority::int), array_agg(available_at), array_agg(id) FROM taken) AS t
 LEFT JOIN sluice.dispatchers d ON d.shard = $1`

@@ -42,7 +42,7 @@ func (q *Queue) BeginDispatch(ctx context.Context, fence Fence, limit int) (Fenc
 		}
 		return err
 	})
-	batch.Queue(undispatchedSQL, limit).Query(func(rows pgx.Rows) (err error) {
+	batch.Queue(undispatchedSQL, limit, fence.Shard).Query(func(rows pgx.Rows) (err error) {
 		claims, err = scanClaims(rows)
 		return err
 	})
@@ -53,10 +53,10 @@ func (q *Queue) BeginDispatch(ctx context.Context, fence Fence, limit int) (Fenc
 	return fence, claims, wrap(err, "begin dispatch")
 }
 
-// Undispatched returns what is claimed and not dispatched, oldest claim first, whichever run claimed it: a dispatcher
-// takes up what its predecessor left at once.
+// Undispatched returns what is claimed and not dispatched of the shard's workspaces, oldest claim first, whichever run of
+// whichever shard claimed it: a dispatcher takes up at once what its predecessor left.
 func (q *Queue) Undispatched(ctx context.Context, limit int) ([]Claim, error) {
-	rows, err := q.pool.Query(ctx, undispatchedSQL, limit)
+	rows, err := q.pool.Query(ctx, undispatchedSQL, limit, q.shard)
 	if err != nil {
 		return nil, wrap(err, "read undispatched claims")
 	}
@@ -72,7 +72,7 @@ func (q *Queue) Undispatched(ctx context.Context, limit int) ([]Claim, error) {
 const undispatchedSQL = `
 	SELECT e.id, e.workspace_id, w.name, w.plan, w.weight, e.workflow_definition_id, d.name, e.workflow_version_id,
 	       v.version_number, i.input, e.priority, e.attempt_count
-	FROM sluice.slots s
+	FROM sluice.slots s JOIN sluice.settings n ON n.one AND ` + ownerOfSlot + ` = $2
 	CROSS JOIN LATERAL (SELECT * FROM sluice.workflow_executions WHERE id = s.execution_id AND status = 'CLAIMED' LIMIT 1) AS e
 	CROSS JOIN LATERAL (SELECT input FROM sluice.execution_inputs WHERE execution_id = s.execution_id LIMIT 1) AS i
 	LEFT JOIN LATERAL (SELECT w.name, w.plan, coalesce(w.weight, t.weight) AS weight

@@ -36,5 +36,11 @@
 // when another process has claimed meanwhile. Claims do not trust it: they hold against what Postgres knows. Cursors, places
 // in the claim index before which nothing waits, keep claims flat while an old snapshot keeps deleted rows in it.
 //
+// Shards: several dispatchers may share the workspaces. Each workspace belongs to one, by a hash and the number of shards
+// that is stored; a cohort belongs to one as a whole. Who owns what changes between claims only: whoever changes it locks
+// sluice.dispatchers, and a claim holds that table before it takes its snapshot. So two dispatchers never claim for one
+// workspace without the later seeing what the earlier took, and the caps hold as they do with one. A change also overtakes
+// all dispatches, so that none undoes a claim that is another shard's by now.
+//
 // NOTIFY is a hint, the doorbell table is the truth, and the poll interval bounds what both can miss.
 package queue

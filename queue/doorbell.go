@@ -14,29 +14,39 @@ type Mark string
 // channel is what the trigger notify_parked sends to.
 const channel = "sluice_doorbell"
 
-// Rung tells whether the doorbell was rung by a transaction that the mark did not see: new work, a freed slot, or a
+// Rung tells whether the shard's doorbell was rung by a transaction that the mark did not see: new work, a freed slot, or a
 // changed limit. Transactions that were open at the mark and committed later are found by their ids, so a late commit
 // is never missed. An empty mark has seen nothing.
 func (q *Queue) Rung(ctx context.Context, since Mark) (bool, error) {
-	return rung(ctx, q.pool, since)
+	return rung(ctx, q.pool, q.shard, since)
 }
 
-func rung(ctx context.Context, db executor, since Mark) (bool, error) {
+func rung(ctx context.Context, db executor, shard int, since Mark) (bool, error) {
 	if since == "" {
 		return true, nil
 	}
-	var yes bool
-	err := db.QueryRow(ctx, `
-		SELECT EXISTS (SELECT FROM sluice.doorbell WHERE xid >= pg_snapshot_xmax($1::text::pg_snapshot))
-		    OR EXISTS (SELECT FROM sluice.doorbell WHERE xid = ANY (ARRAY(SELECT pg_snapshot_xip($1::text::pg_snapshot))))`,
-		string(since)).Scan(&yes)
+	var yes, mayBeOthers bool
+	err := db.QueryRow(ctx, rungSQL, string(since)).Scan(&yes, &mayBeOthers)
+	if err == nil && yes && mayBeOthers {
+		err = db.QueryRow(ctx, rungForShardSQL, string(since), shard).Scan(&yes)
+	}
 	return yes, wrap(err, "read doorbell")
 }
 
+const rungSQL = `
+SELECT EXISTS (SELECT FROM sluice.doorbell WHERE xid >= pg_snapshot_xmax($1::text::pg_snapshot))
+    OR EXISTS (SELECT FROM sluice.doorbell WHERE xid = ANY (ARRAY(SELECT pg_snapshot_xip($1::text::pg_snapshot)))),
+       coalesce((SELECT n.shards > 1 AND n.max_concurrent_workflows IS NULL FROM sluice.settings n WHERE n.one), false)`
+
 // Await waits until the doorbell has been rung since the mark, until is reached (zero: never) or ctx ends, and tells
 // whether it was rung. It parks: it listens, says so in the table parked, and looks for itself every poll. It holds
-// one connection of the pool meanwhile.
+// one connection of the pool meanwhile, unless others that wait hold all but a few: then it looks 20 times a second.
 func (q *Queue) Await(ctx context.Context, shard int, since Mark, until time.Time, poll time.Duration) (bool, error) {
+	release, ok := q.takeWait()
+	if !ok {
+		return q.Shard(shard).spin(ctx, since, until, crowdedEvery)
+	}
+	defer release()
 	conn, err := q.pool.Acquire(ctx)
 	if err != nil {
 		return false, wrap(err, "park")
@@ -66,7 +76,7 @@ func (q *Queue) Await(ctx context.Context, shard int, since Mark, until time.Tim
 		return false, wrap(err, "park")
 	}
 	for {
-		if yes, err := rung(ctx, conn, since); yes || err != nil {
+		if yes, err := rung(ctx, conn, shard, since); yes || err != nil {
 			return yes, err
 		}
 		wait := poll
@@ -88,10 +98,18 @@ func (q *Queue) Await(ctx context.Context, shard int, since Mark, until time.Tim
 	}
 }
 
+// crowdedEvery is how often somebody looks who has no connection to be notified on.
+const crowdedEvery = 50 * time.Millisecond
+
 // Spin is Await without parking: it looks at first every millisecond, then ever more seldom, down to every spinSlowest, at
 // most until the deadline. For as long as traffic flows this is cheaper than being notified, because NOTIFY serialises
 // the commits of those who ring.
 func (q *Queue) Spin(ctx context.Context, since Mark, deadline time.Time) (bool, error) {
+	return q.spin(ctx, since, deadline, spinSlowest)
+}
+
+// spin looks ever more seldom, down to every slowest, until the deadline (zero: for ever).
+func (q *Queue) spin(ctx context.Context, since Mark, deadline time.Time, slowest time.Duration) (bool, error) {
 	began := time.Now()
 	timer := time.NewTimer(0)
 	defer timer.Stop()
@@ -101,10 +119,10 @@ func (q *Queue) Spin(ctx context.Context, since Mark, deadline time.Time) (bool,
 			return false, ctx.Err()
 		case <-timer.C:
 		}
-		if yes, err := q.Rung(ctx, since); yes || err != nil || !time.Now().Before(deadline) {
+		if yes, err := q.Rung(ctx, since); yes || err != nil || !deadline.IsZero() && !time.Now().Before(deadline) {
 			return yes, err
 		}
-		timer.Reset(min(max(time.Since(began)/50, spinQuickest), spinSlowest))
+		timer.Reset(min(max(time.Since(began)/50, spinQuickest), slowest))
 	}
 }
 

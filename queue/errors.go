@@ -17,6 +17,7 @@ var (
 	ErrUnknownItem       = errors.New("unknown queue item")
 	ErrNotRetryable      = errors.New("item cannot be retried")
 	ErrInvalid           = errors.New("invalid request")
+	ErrBusy              = errors.New("claims are under way")
 )
 
 // ErrFenced says that a newer dispatcher run owns the queue: the caller must not go on.
@@ -31,6 +32,7 @@ var requestErrors = map[string]error{
 	"SL005": ErrInvalid,
 	"SL006": ErrInvalid,
 	"SL007": ErrInvalid,
+	"SL009": ErrBusy,
 }
 
 // RequestError is a refused request: Kind is one of the sentinels above, Hint says how to mend it and may be empty.

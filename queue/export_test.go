@@ -7,7 +7,7 @@ const (
 	ClaimSQL    = claimSQL
 	CapacitySQL = capacitySQL
 	AgainSQL    = againSQL
-	SweepSQL    = sweepSQL
+	NextSQL     = nextSQL
 	WaitsSQL    = waitsSQL
 )
 

@@ -15,8 +15,7 @@ import (
 // remembered. What is remembered wrongly costs a grant that takes nothing, or a start that comes later, until the claim
 // that came short or the sweep finds out. It is safe for concurrent use.
 type Memory struct {
-	queue *Queue
-	shard int
+	queue *Queue // of the shard
 
 	mu         sync.Mutex
 	known      bool
@@ -45,8 +44,8 @@ const (
 	everything        // its items and limits too
 )
 
-// Memory returns an empty memory of a shard.
-func (q *Queue) Memory(shard int) *Memory { return &Memory{queue: q, shard: shard} }
+// Memory returns an empty memory of the shard.
+func (q *Queue) Memory() *Memory { return &Memory{queue: q} }
 
 // Capacity is what Queue.Capacity would read, for a decision on at most a batch of starts: counts of ready items are
 // exact as far as such a decision goes.

@@ -28,19 +28,22 @@ func (m *Memory) refresh(ctx context.Context, batch int) error {
 		return m.rebuild(ctx, batch)
 	}
 	before := m.shared
-	heard, claims, err := m.listen(ctx)
+	heard, err := m.listen(ctx)
 	if err != nil {
 		return err
 	}
 	now := m.shared.Now
-	if claims != m.claims || now.Sub(before.Now) > forgetAfter {
+	if heard.claims != m.claims || now.Sub(before.Now) > forgetAfter {
 		return m.rebuild(ctx, batch)
 	}
-	for _, b := range heard {
+	for _, b := range heard.bells {
 		if b.WorkspaceID == uuid.Nil {
 			return m.rebuild(ctx, batch) // a plan or a setting has changed
 		}
 		m.hear(b, now)
+	}
+	if heard.sweeps {
+		m.sweep(heard.next)
 	}
 	var used, all []uuid.UUID
 	for id, w := range m.workspaces {
@@ -63,35 +66,53 @@ type bell struct {
 	Limits      bool
 }
 
+// news is what a refresh hears first.
+type news struct {
+	bells  []bell
+	claims int64
+	next   []uuid.UUID // if a part of the sweep is due: the workspaces that come next
+	sweeps bool
+}
+
 // listen reads what has been rung since the last time, by transactions that the last time did not see, and everything
 // but the workspaces.
-func (m *Memory) listen(ctx context.Context) (heard []bell, claims int64, err error) {
-	since := m.shared.Mark
+func (m *Memory) listen(ctx context.Context) (n news, err error) {
+	before := m.shared
 	batch := &pgx.Batch{}
 	m.shared = Capacity{}
-	m.shared.queue(batch, m.shard, &claims)
-	batch.Queue(`
-		WITH heard AS (
-			SELECT * FROM sluice.doorbell WHERE xid >= pg_snapshot_xmax($1::text::pg_snapshot)
-			UNION ALL
-			SELECT * FROM sluice.doorbell WHERE xid = ANY (ARRAY(SELECT pg_snapshot_xip($1::text::pg_snapshot)))
-		)
-		SELECT workspace_id, min(available_at) FILTER (WHERE available_at <= now()) AS due, min(available_at) FILTER (WHERE available_at > now()) AS scheduled,
-		       bool_or(available_at IS NULL AND NOT limits) AS freed, bool_or(limits) AS limits
-		FROM heard GROUP BY 1`, string(since)).Query(func(rows pgx.Rows) (err error) {
-		heard, err = pgx.CollectRows(rows, pgx.RowToStructByName[bell])
+	m.shared.queue(batch, m.queue.shard, &n.claims)
+	batch.Queue(heardSQL, string(before.Mark), m.queue.shard).Query(func(rows pgx.Rows) (err error) {
+		n.bells, err = pgx.CollectRows(rows, pgx.RowToStructByName[bell])
 		return err
 	})
-	return heard, claims, m.queue.pool.SendBatch(ctx, batch).Close()
+	if n.sweeps = before.Now.Sub(m.sweptAt) >= m.sweepAfter(); n.sweeps {
+		batch.Queue(nextSQL, m.swept, sweepAtOnce).Query(func(rows pgx.Rows) (err error) {
+			n.next, err = pgx.CollectRows(rows, pgx.RowTo[uuid.UUID])
+			return err
+		})
+	}
+	return n, m.queue.pool.SendBatch(ctx, batch).Close()
 }
+
+const heardSQL = `
+WITH heard AS (
+	SELECT * FROM sluice.doorbell WHERE xid >= pg_snapshot_xmax($1::text::pg_snapshot)
+	UNION ALL
+	SELECT * FROM sluice.doorbell WHERE xid = ANY (ARRAY(SELECT pg_snapshot_xip($1::text::pg_snapshot)))
+), together AS (
+	SELECT workspace_id, min(available_at) FILTER (WHERE available_at <= now()) AS due, min(available_at) FILTER (WHERE available_at > now()) AS scheduled,
+	       bool_or(available_at IS NULL AND NOT limits) AS freed, bool_or(limits) AS limits
+	FROM heard GROUP BY 1
+)
+SELECT b.* FROM together b JOIN sluice.settings n ON n.one AND (b.limits OR ` + ownerOfBell + ` = $2)`
 
 // rebuild reads everything.
 func (m *Memory) rebuild(ctx context.Context, batch int) error {
 	var rows []workspaceRow
 	m.shared = Capacity{}
 	read := &pgx.Batch{}
-	m.shared.queue(read, m.shard, &m.claims)
-	queueRows(read, &rows, capacitySQL, countBatches*batch, countLimits, nil, nil)
+	m.shared.queue(read, m.queue.shard, &m.claims)
+	queueRows(read, &rows, capacitySQL, countBatches*batch, countLimits, nil, nil, m.queue.shard)
 	if err := m.queue.pool.SendBatch(ctx, read).Close(); err != nil {
 		return err
 	}
@@ -103,9 +124,9 @@ func (m *Memory) rebuild(ctx context.Context, batch int) error {
 	return nil
 }
 
-// reread reads the usage of some workspaces again, everything about others, and a few more in turn.
+// reread reads the usage of some workspaces again, and everything about others.
 func (m *Memory) reread(ctx context.Context, batch int, used, all []uuid.UUID) error {
-	var again, swept []workspaceRow
+	var again []workspaceRow
 	read := &pgx.Batch{}
 	if len(used) > 0 {
 		read.Queue(usageSQL, used).Query(m.noteUsage)
@@ -116,11 +137,7 @@ func (m *Memory) reread(ctx context.Context, batch int, used, all []uuid.UUID) e
 			from[i] = m.workspaces[id].cursors
 		}
 		at, ids := cursorArrays(from)
-		queueRows(read, &again, againSQL, countBatches*batch, countLimits, at, ids, all)
-	}
-	sweeps := m.shared.Now.Sub(m.sweptAt) >= m.sweepAfter()
-	if sweeps {
-		queueRows(read, &swept, sweepSQL, countBatches*batch, countLimits, nil, nil, m.swept, sweepAtOnce)
+		queueRows(read, &again, againSQL, countBatches*batch, countLimits, at, ids, m.queue.shard, all)
 	}
 	if read.Len() == 0 {
 		return nil
@@ -134,9 +151,6 @@ func (m *Memory) reread(ctx context.Context, batch int, used, all []uuid.UUID) e
 	for _, r := range again {
 		m.learn(r)
 	}
-	if sweeps {
-		m.sweep(swept)
-	}
 	return nil
 }
 
@@ -148,26 +162,24 @@ func (m *Memory) sweepAfter() time.Duration {
 	return sweepEvery
 }
 
-// sweep replaces what is remembered of the workspaces that come next by what was read of them.
-func (m *Memory) sweep(swept []workspaceRow) {
-	m.sweptAt = m.shared.Now
+// sweep has the workspaces that come next read again from the beginning, and those it knows that should be among them.
+func (m *Memory) sweep(next []uuid.UUID) {
+	ended := len(next) < sweepAtOnce
 	last := m.swept
-	if len(swept) > 0 {
-		last = swept[len(swept)-1].WorkspaceID
+	if !ended {
+		last = next[len(next)-1]
 	}
 	for id, w := range m.workspaces {
-		switch {
-		case after(id, m.swept) && !after(id, last):
-			delete(m.workspaces, id)
-		case after(id, last) && len(swept) < sweepAtOnce:
-			w.changed = everything // nobody comes after the last
+		if after(id, m.swept) && (ended || !after(id, last)) {
+			w.changed = everything
 		}
 	}
-	for _, r := range swept {
-		m.learn(r)
+	for _, id := range next {
+		m.look(id)
+		m.workspaces[id].cursors = cursors{}
 	}
-	m.swept = last
-	if len(swept) < sweepAtOnce {
+	m.swept, m.sweptAt = last, m.shared.Now
+	if ended {
 		m.swept = uuid.Nil
 	}
 }

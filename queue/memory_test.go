@@ -33,7 +33,7 @@ func TestWhatIsRememberedIsWhatWouldBeRead(t *testing.T) {
 	for seed := range uint64(8) {
 		b.exec(t, `TRUNCATE sluice.execution_queue, sluice.slots, sluice.shares, sluice.lines, sluice.workflow_executions, sluice.execution_inputs, sluice.refused_items;
 			DELETE FROM sluice.workspaces; UPDATE sluice.settings SET max_concurrent_workflows = NULL`)
-		r := &remembering{bundle: b, rnd: rand.New(rand.NewPCG(seed, 6)), memory: b.dispatcher.Memory(0), cancelled: map[uuid.UUID]bool{}}
+		r := &remembering{bundle: b, rnd: rand.New(rand.NewPCG(seed, 6)), memory: b.dispatcher.Memory(), cancelled: map[uuid.UUID]bool{}}
 		for n := range 7 {
 			r.workspaces = append(r.workspaces, one[uuid.UUID](t, b.pool, `INSERT INTO sluice.workspaces (name, plan, cohort) VALUES ($1, $2, $3) RETURNING id`,
 				fmt.Sprint("w", n), []string{"FREE", "STARTER", "PRO"}[n%3], []*string{nil, nil, ptr("a")}[n%3]))
@@ -170,7 +170,7 @@ func (r *remembering) check(t *testing.T, why string) {
 func TestAScheduledItemIsRememberedUntilItIsDue(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
-	memory := b.dispatcher.Memory(0)
+	memory := b.dispatcher.Memory()
 	_, err := memory.Capacity(t.Context(), 10)
 	require.NoError(t, err)
 	item := b.item()
@@ -192,7 +192,7 @@ func TestTheSweepFindsWhatAClaimPassedOver(t *testing.T) {
 	holder := b.begin(t)
 	_, err := holder.Exec(t.Context(), `SELECT FROM sluice.execution_queue WHERE id = $1 FOR UPDATE`, ids[0])
 	require.NoError(t, err)
-	memory := b.dispatcher.Memory(0)
+	memory := b.dispatcher.Memory()
 	b.openEpoch(t, "run")
 	claim := func(n int) int {
 		_, err := memory.Capacity(t.Context(), 10)
@@ -217,7 +217,7 @@ func TestTheSweepFindsWhatNoBellTold(t *testing.T) {
 	b := setup(t)
 	id := b.enqueue(t, b.item())
 	other, definition := b.newWorkspace(t, "other", "STARTER")
-	memory := b.dispatcher.Memory(0)
+	memory := b.dispatcher.Memory()
 	ready := func() (known []uuid.UUID) {
 		c, err := memory.Capacity(t.Context(), 10)
 		require.NoError(t, err)
@@ -239,7 +239,7 @@ func TestAClaimThatComesShortHasItsWorkspaceReadAgain(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	b.openEpoch(t, "run")
-	memory := b.dispatcher.Memory(0)
+	memory := b.dispatcher.Memory()
 	id := b.enqueue(t, b.item())
 	known, err := memory.Capacity(t.Context(), 10)
 	require.NoError(t, err)

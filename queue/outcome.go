@@ -83,7 +83,7 @@ func (q *Queue) endExecutions(ctx context.Context, outcomes []Outcome) (ended []
 // patience is how long many outcomes wait for a row that somebody else has locked: far longer than a settle takes.
 const patience = "500ms"
 
-// One bell for each workspace will do, and one of them to notify.
+// One bell for each workspace will do, and one of them to notify; the dispatchers of several shards may each need theirs.
 const endExecutionsSQL = `
 WITH ended AS (
 	UPDATE sluice.workflow_executions e
@@ -96,7 +96,7 @@ WITH ended AS (
 	DELETE FROM sluice.slots s USING ended e WHERE s.execution_id = ANY ($1) AND s.execution_id = e.id
 ), rung AS (
 	INSERT INTO sluice.doorbell (workspace_id, quiet)
-	SELECT workspace_id, row_number() OVER () > 1 FROM (SELECT DISTINCT workspace_id FROM ended) AS freed
+	SELECT workspace_id, row_number() OVER () > 1 AND n.shards = 1 FROM (SELECT DISTINCT workspace_id FROM ended) AS freed JOIN sluice.settings n ON n.one
 )
 SELECT place FROM ended`
 

@@ -42,7 +42,7 @@ func (b *bundle) parked(t *testing.T) int {
 func (b *bundle) listening(t *testing.T) bool {
 	t.Helper()
 	return one[bool](t, b.pool, `SELECT EXISTS (SELECT FROM pg_stat_activity
-		WHERE datname = current_database() AND state = 'idle' AND query LIKE '%FROM sluice.doorbell WHERE xid >=%')`)
+		WHERE datname = current_database() AND state = 'idle' AND query LIKE '%FROM sluice.doorbell WHERE xid >=%' AND query NOT LIKE '%pg_stat_activity%')`)
 }
 
 func TestAwaitReturnsOnNotify(t *testing.T) {

@@ -61,9 +61,9 @@ func TestTheDispatcherReadsTheBacklogThroughTheClaimIndex(t *testing.T) {
 			}{
 				"claim": {queue.ClaimSQL, []any{0, b.fence.Epoch, 1, workspaces, slots, limits, []string{""}, []int{50}, []int{0},
 					beginnings(len(workspaces)), make([]uuid.UUID, 5*len(workspaces)), time.Time{}}},
-				"capacity": {queue.CapacitySQL, []any{100, 100, nil, nil}},
-				"again":    {queue.AgainSQL, []any{100, 100, beginnings(len(workspaces)), make([]uuid.UUID, 5*len(workspaces)), workspaces}},
-				"sweep":    {queue.SweepSQL, []any{100, 100, nil, nil, uuid.Nil, 50}},
+				"capacity": {queue.CapacitySQL, []any{100, 100, nil, nil, 0}},
+				"again":    {queue.AgainSQL, []any{100, 100, beginnings(len(workspaces)), make([]uuid.UUID, 5*len(workspaces)), 0, workspaces}},
+				"next":     {queue.NextSQL, []any{uuid.Nil, 50}},
 				"waits":    {queue.WaitsSQL, []any{last, workspaces, slots, 100}},
 			} {
 				t.Run(name, func(t *testing.T) {

@@ -3,6 +3,7 @@ package queue
 import (
 	"context"
 	"fmt"
+	"sync/atomic"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
@@ -14,11 +15,15 @@ import (
 // copies of what never changes.
 type Queue struct {
 	pool     *pgxpool.Pool
-	versions versions
+	shard    int           // see Shard
+	waits    *atomic.Int64 // connections that Await holds
+	versions *versions
 }
 
 // New returns the queue in the pool's database, whose schema must be migrated. The pool stays the caller's to close.
-func New(pool *pgxpool.Pool) *Queue { return &Queue{pool: pool} }
+func New(pool *pgxpool.Pool) *Queue {
+	return &Queue{pool: pool, waits: new(atomic.Int64), versions: new(versions)}
+}
 
 // Pool is the pool the queue was made with.
 func (q *Queue) Pool() *pgxpool.Pool { return q.pool }

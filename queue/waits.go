@@ -67,9 +67,31 @@ func (q *Queue) Waits(ctx context.Context, places int, items ...ItemView) (map[u
 // others. Only where workspaces share a limit does it matter how much the others have: only then is that counted, and no
 // further than anybody could be started.
 func (q *Queue) startsNow(ctx context.Context, asked map[uuid.UUID]bool) (workspaces []uuid.UUID, slots []int, why map[uuid.UUID]admission.Reason, err error) {
+	why = map[uuid.UUID]admission.Reason{}
+	err = q.eachShard(ctx, func(q *Queue) error {
+		in, err := q.inputFor(ctx, asked)
+		if err != nil {
+			return err
+		}
+		decision := admission.Decide(in)
+		for _, g := range decision.Grants {
+			if asked[g.ID] {
+				workspaces, slots = append(workspaces, g.ID), append(slots, g.Slots)
+			}
+		}
+		for i, reason := range decision.Why {
+			why[in.Workspaces[i].ID] = reason
+		}
+		return nil
+	})
+	return workspaces, slots, why, err
+}
+
+// inputFor is what a shard would decide on.
+func (q *Queue) inputFor(ctx context.Context, asked map[uuid.UUID]bool) (admission.Input, error) {
 	capacity, err := q.Capacity(ctx, 1)
 	if err != nil {
-		return nil, nil, nil, err
+		return admission.Input{}, err
 	}
 	in := capacity.Input(math.MaxInt32)
 	most, could := 0, false
@@ -81,21 +103,11 @@ func (q *Queue) startsNow(ctx context.Context, asked map[uuid.UUID]bool) (worksp
 	}
 	if could && (capacity.Limit != nil || len(capacity.Cohorts) > 0) {
 		if capacity, err = q.Capacity(ctx, min(most, max(1, in.Global.Limit-in.Global.Used))); err != nil {
-			return nil, nil, nil, err
+			return admission.Input{}, err
 		}
 		in = capacity.Input(math.MaxInt32)
 	}
-	decision := admission.Decide(in)
-	for _, g := range decision.Grants {
-		if asked[g.ID] {
-			workspaces, slots = append(workspaces, g.ID), append(slots, g.Slots)
-		}
-	}
-	why = map[uuid.UUID]admission.Reason{}
-	for i, reason := range decision.Why {
-		why[in.Workspaces[i].ID] = reason
-	}
-	return workspaces, slots, why, nil
+	return in, nil
 }
 
 // standingInLine is an item that is pending when it is looked at.

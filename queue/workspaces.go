@@ -59,6 +59,7 @@ type WorkspaceUsage struct {
 	Unserved   int       `json:"unserved,omitempty"` // executions whose workflow task no worker takes
 	Refused    int       `json:"refused,omitempty"`  // FAILED, CANCELLED or EXPIRED items
 	NotSuccess int       `json:"failed,omitempty"`   // executions that did not complete
+	Shard      int       `json:"shard,omitempty"`    // whose dispatcher decides for it
 }
 
 // CreateWorkspace creates a workspace on a plan. ErrUnknownPlan says that there is no such tier.
@@ -135,8 +136,9 @@ func (q *Queue) Workspaces(ctx context.Context, ids ...uuid.UUID) ([]WorkspaceUs
 		       t.ceiling AS "limit", coalesce(e.n, 0)::int AS done,
 		       coalesce(round(extract(epoch FROM p.wait) * 1000), 0)::bigint AS longest_ms,
 		       coalesce(s.unserved, 0)::int AS unserved, CASE WHEN s.unserved > 0 THEN 'unserved' END AS reason,
-		       coalesce(r.n, 0)::int AS refused, coalesce(e.bad, 0)::int AS not_success
-		FROM sluice.workspaces w JOIN sluice.quotas t ON t.workspace_id = w.id
+		       coalesce(r.n, 0)::int AS refused, coalesce(e.bad, 0)::int AS not_success,
+		       sluice.shard_of(w.id, w.cohort, n.shards) AS shard
+		FROM sluice.settings n CROSS JOIN sluice.workspaces w JOIN sluice.quotas t ON t.workspace_id = w.id
 		LEFT JOIN (SELECT workspace_id, count(*) AS n,
 		                  now() - min(available_at) FILTER (WHERE available_at <= now()) AS wait
 		           FROM sluice.execution_queue GROUP BY 1) p ON p.workspace_id = w.id
@@ -160,15 +162,15 @@ func (q *Queue) Workspaces(ctx context.Context, ids ...uuid.UUID) ([]WorkspaceUs
 
 // reasons tells why the items of workspaces wait: what the policy would decide now, if a batch had room for everybody.
 func (q *Queue) reasons(ctx context.Context) (map[uuid.UUID]admission.Reason, error) {
-	capacity, err := q.Capacity(ctx, 1)
-	if err != nil {
-		return nil, err
-	}
 	why := map[uuid.UUID]admission.Reason{}
-	for i, reason := range admission.Decide(capacity.Input(math.MaxInt32)).Why {
-		why[capacity.Workspaces[i].WorkspaceID] = reason
-	}
-	return why, nil
+	err := q.eachShard(ctx, func(q *Queue) error {
+		capacity, err := q.Capacity(ctx, 1)
+		for i, reason := range admission.Decide(capacity.Input(math.MaxInt32)).Why {
+			why[capacity.Workspaces[i].WorkspaceID] = reason
+		}
+		return err
+	})
+	return why, err
 }
 
 // ActiveWorkspaces are those whose workflows need a worker: they hold slots, or have items that are ready or about to be.

@@ -22,5 +22,6 @@
 // whoever makes it, from the rows tier-recorded and plan-recorded on.
 //
 // Custom SQLSTATEs of sluice.enqueue: SL001 unknown workspace, SL002 unknown definition, SL003 foreign definition,
-// SL004 input, SL005 priority, SL006 times, SL007 unique key, SL008 immutable version.
+// SL004 input, SL005 priority, SL006 times, SL007 unique key, SL008 immutable version. SL009: claims that are under way
+// kept a change of shards, cohorts or the global limit waiting.
 package schema

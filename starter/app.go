@@ -76,6 +76,19 @@ func (a *app) queue(ctx context.Context) (*queue.Queue, error) {
 	return queue.New(pool), nil
 }
 
+// queueIfKnown is for commands that can do without: nil says that there is no database at hand.
+func (a *app) queueIfKnown(ctx context.Context) *queue.Queue {
+	if a.config.DatabaseURL == "" {
+		return nil
+	}
+	q, err := a.queue(ctx)
+	if err != nil {
+		a.note("note: going on without the database, and looking for all dispatchers there may be: " + err.Error())
+		return nil
+	}
+	return q
+}
+
 // database opens the database once, migrated or not.
 func (a *app) database(ctx context.Context) (*pgxpool.Pool, error) {
 	if a.pool != nil {

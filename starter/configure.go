@@ -28,11 +28,11 @@ func (a *app) configureCommand() *cobra.Command {
 		}
 		request := tunables.request(command)
 		request.Actor = a.config.Actor
-		status, err := operate.Configure(ctx, c, request)
+		all, err := operate.Configure(ctx, c, a.queueIfKnown(ctx), request)
 		if err != nil {
 			return err
 		}
-		return a.result(status, func(w io.Writer) { _, _ = fmt.Fprintln(w, "dispatcher configured: "+tunablesText(status.Tunables)) })
+		return a.result(told(all), func(w io.Writer) { _, _ = fmt.Fprintln(w, "dispatcher configured: "+tunablesText(all[0].Tunables)) })
 	})
 }
 

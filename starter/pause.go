@@ -22,11 +22,11 @@ func (a *app) pauseCommand() *cobra.Command {
 		if err != nil {
 			return err
 		}
-		status, err := operate.Pause(ctx, c, workflows.PauseRequest{Actor: a.config.Actor, Reason: reason})
+		all, err := operate.Pause(ctx, c, a.queueIfKnown(ctx), workflows.PauseRequest{Actor: a.config.Actor, Reason: reason})
 		if err != nil {
 			return err
 		}
-		return a.result(status, func(w io.Writer) { _, _ = fmt.Fprintln(w, "dispatcher paused") })
+		return a.result(told(all), func(w io.Writer) { _, _ = fmt.Fprintln(w, "dispatcher paused") })
 	})
 }
 
@@ -38,10 +38,18 @@ func (a *app) resumeCommand() *cobra.Command {
 		if err != nil {
 			return err
 		}
-		status, err := operate.Resume(ctx, c, workflows.ResumeRequest{Actor: a.config.Actor})
+		all, err := operate.Resume(ctx, c, a.queueIfKnown(ctx), workflows.ResumeRequest{Actor: a.config.Actor})
 		if err != nil {
 			return err
 		}
-		return a.result(status, func(w io.Writer) { _, _ = fmt.Fprintln(w, "dispatcher resumed") })
+		return a.result(told(all), func(w io.Writer) { _, _ = fmt.Fprintln(w, "dispatcher resumed") })
 	})
 }
+
+// toldResult is what a message to the dispatcher prints: its status, and with several shards those of the others.
+type toldResult struct {
+	workflows.Status
+	Others []workflows.Status `json:"others,omitempty"`
+}
+
+func told(all []workflows.Status) toldResult { return toldResult{all[0], all[1:]} }

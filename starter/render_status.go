@@ -13,20 +13,33 @@ import (
 )
 
 func renderStatus(w io.Writer, r statusResult, now time.Time) {
-	if d := r.Dispatcher; d != nil {
-		fields(w,
-			"dispatcher", dispatcherText(*d, now),
-			"totals", totalsText(d.Totals),
-			"tunables", tunablesText(d.Tunables),
-			"slowed down", slowedText(*d),
-			"waiting", waitingText(d.Waiting),
-			"last error", lastErrorText(*d, now),
-			"web ui", r.link)
-	} else {
-		fields(w, "dispatcher", r.DispatcherError)
+	renderShard(w, r.shardStatus, "dispatcher", now)
+	for _, other := range r.Others {
+		_, _ = fmt.Fprintln(w)
+		name := fmt.Sprintf("shard %d", other.Shard)
+		if other.Surplus {
+			name += ", ending"
+		}
+		renderShard(w, other, name, now)
 	}
 	_, _ = fmt.Fprintln(w)
 	renderWorkspaces(w, r.Workspaces)
+}
+
+func renderShard(w io.Writer, s shardStatus, name string, now time.Time) {
+	d := s.Dispatcher
+	if d == nil {
+		fields(w, name, s.DispatcherError)
+		return
+	}
+	fields(w,
+		name, dispatcherText(*d, now),
+		"totals", totalsText(d.Totals),
+		"tunables", tunablesText(d.Tunables),
+		"slowed down", slowedText(*d),
+		"waiting", waitingText(d.Waiting),
+		"last error", lastErrorText(*d, now),
+		"web ui", s.link)
 }
 
 func dispatcherText(s workflows.Status, now time.Time) string {
@@ -80,8 +93,9 @@ func renderWorkspaces(w io.Writer, workspaces []queue.WorkspaceUsage) {
 		_, _ = fmt.Fprintln(w, "no workspaces; create one with: starter workspace create NAME --plan PLAN")
 		return
 	}
-	rows := make([][]string, len(workspaces))
+	rows, sharded := make([][]string, len(workspaces)), false
 	for i, u := range workspaces {
+		sharded = sharded || u.Shard > 0
 		wait := ""
 		if u.LongestMS > 0 {
 			wait = span(time.Duration(u.LongestMS) * time.Millisecond)
@@ -89,5 +103,12 @@ func renderWorkspaces(w io.Writer, workspaces []queue.WorkspaceUsage) {
 		rows[i] = []string{u.ID.String(), u.Name, u.Plan, fmt.Sprint(u.Pending), fmt.Sprintf("%d/%d", u.Running, u.Limit),
 			fmt.Sprint(u.Done), fmt.Sprint(u.NotSuccess), fmt.Sprint(u.Refused), wait, deref(u.Reason)}
 	}
-	table(w, []string{"WORKSPACE", "NAME", "PLAN", "PENDING", "RUNNING", "DONE", "FAILED", "REFUSED", "LONGEST WAIT", "WHY"}, rows)
+	head := []string{"WORKSPACE", "NAME", "PLAN", "PENDING", "RUNNING", "DONE", "FAILED", "REFUSED", "LONGEST WAIT", "WHY"}
+	if sharded {
+		head = append(head, "SHARD")
+		for i, u := range workspaces {
+			rows[i] = append(rows[i], fmt.Sprint(u.Shard))
+		}
+	}
+	table(w, head, rows)
 }

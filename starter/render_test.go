@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -34,18 +35,26 @@ func TestRenderStatus(t *testing.T) {
 		{ID: fixedID(2), Name: "empty", Plan: "FREE", Limit: 2},
 		{ID: fixedID(3), Name: "odd\tname\n", Plan: "FREE", Pending: 1, Limit: 2, Reason: ptr("scheduled"), Refused: 4},
 	}
+	sharded := slices.Clone(workspaces)
+	sharded[1].Shard = 1
+	dispatching := shardStatus{link: "http://localhost:8233/namespaces/default/workflows/sluice-dispatcher", Dispatcher: &workflows.Status{
+		Phase: workflows.PhaseDispatching, Epoch: 3, Cycle: 812, Tunables: workflows.Tunables{}.WithDefaults(), LastWork: before(2 * time.Second),
+		Totals:  workflows.Totals{Claimed: 6301, Started: 6290, Requeued: 6, Failed: 1, Expired: 4},
+		Waiting: map[string]int{"scheduled": 1, "at-capacity": 12},
+	}}
+	const notRunning = "the dispatcher is not running; start it with: starter start"
 	for name, r := range map[string]statusResult{
-		"status_dispatching": {Workspaces: workspaces, link: "http://localhost:8233/namespaces/default/workflows/sluice-dispatcher", Dispatcher: &workflows.Status{
-			Phase: workflows.PhaseDispatching, Epoch: 3, Cycle: 812, Tunables: workflows.Tunables{}.WithDefaults(), LastWork: before(2 * time.Second),
-			Totals:  workflows.Totals{Claimed: 6301, Started: 6290, Requeued: 6, Failed: 1, Expired: 4},
-			Waiting: map[string]int{"scheduled": 1, "at-capacity": 12},
-		}},
-		"status_paused": {Workspaces: workspaces, Dispatcher: &workflows.Status{
+		"status_dispatching": {Workspaces: workspaces, shardStatus: dispatching},
+		"status_paused": {Workspaces: workspaces, shardStatus: shardStatus{Dispatcher: &workflows.Status{
 			Phase: workflows.PhasePaused, Epoch: 1, Cycle: 9, Tunables: workflows.Tunables{}.WithDefaults(),
 			Pause:     &workflows.Pause{Actor: "starter:ann", Reason: "maintenance", Since: *before(5 * time.Minute)},
 			LastError: "claim executions: connection\nrefused", LastErrorAt: before(90 * time.Minute),
+		}}},
+		"status_not_running": {shardStatus: shardStatus{DispatcherError: notRunning}},
+		"status_shards": {Workspaces: sharded, shardStatus: dispatching, Others: []shardStatus{
+			{Shard: 1, DispatcherError: notRunning},
+			{Shard: 2, Surplus: true, Dispatcher: &workflows.Status{Phase: workflows.PhaseStopping, Shard: 2, Epoch: 1, Cycle: 9, Tunables: workflows.Tunables{}.WithDefaults()}},
 		}},
-		"status_not_running": {DispatcherError: "the dispatcher is not running; start it with: starter start"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -2,8 +2,11 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
+	"net/url"
+	"slices"
 
 	"github.com/spf13/cobra"
 
@@ -14,51 +17,89 @@ import (
 
 func (a *app) startCommand() *cobra.Command {
 	var tunables tunableFlags
+	var shards int
 	command := &cobra.Command{
 		Use: "start", Short: "Start the dispatcher and the recovery schedule", Args: exactly(),
 		Long: "Start the dispatcher, a workflow of which there is one, and the schedule that repairs what crashes leave\n" +
 			"behind. It registers the search attributes of executions if need be. When the dispatcher runs already,\n" +
-			"nothing changes and the exit code is 0. No worker has to run yet.",
+			"nothing changes and the exit code is 0. No worker has to run yet.\n\n" +
+			"--shards divides the workspaces among so many dispatchers. The number is stored in Postgres and holds until\n" +
+			"it is changed, at any time: dispatchers that are missing are started, with the pause and the tunables of those\n" +
+			"that run, and those that are too many end by themselves.",
+		Example: "  starter start\n  starter start --shards 4",
 	}
 	tunables.add(command)
+	command.Flags().IntVar(&shards, "shards", 0, "how many dispatchers share the workspaces (default: as many as are stored, at first 1)")
 	return a.does(command, func(ctx context.Context, _ []string) error {
-		state := workflows.State{Tunables: tunables.initial(command)}
-		if err := state.Tunables.WithDefaults().Validate(); err != nil {
+		options := operate.StartOptions{Tunables: tunables.request(command), Actor: a.config.Actor}
+		if err := tunables.initial(command).WithDefaults().Validate(); err != nil {
 			return usage("%v", err)
+		}
+		if command.Flags().Changed("shards") {
+			if shards < 1 || shards > queue.MaxShards {
+				return usage("--shards must be 1 to %d, not %d", queue.MaxShards, shards)
+			}
+			options.Shards = shards
 		}
 		c, err := a.client(ctx)
 		if err != nil {
 			return err
 		}
-		started, err := operate.Start(ctx, c, a.config.Temporal.Namespace, state)
+		q, queueErr := a.queue(ctx)
+		if queueErr != nil && options.Shards > 0 {
+			return queueErr // it is stored there
+		}
+		all, err := operate.StartAll(ctx, c, a.config.Temporal.Namespace, q, options)
+		if errors.Is(err, operate.ErrShardsUnknown) {
+			return fmt.Errorf("%w: %w", err, queueErr)
+		}
 		if err != nil {
 			return err
 		}
-		switch {
-		case !started.AlreadyRunning:
-			a.logStart(ctx)
-		case state.Tunables != workflows.Tunables{}:
+		ran := func(s operate.Started) bool { return s.AlreadyRunning }
+		if found := slices.ContainsFunc(all.Dispatchers, ran); found && options.Tunables != (workflows.ConfigureRequest{}) {
 			a.note("its tunables have not been changed; do that with: starter configure")
 		}
-		return a.result(started, func(w io.Writer) {
-			verb := "started"
-			if started.AlreadyRunning {
-				verb = "already running"
-			}
-			_, _ = fmt.Fprintf(w, "dispatcher %s (workflow %s, run %s)\n", verb, started.WorkflowID, started.RunID)
-			if link := a.workflowLink(started.WorkflowID, started.RunID); link != "" {
-				_, _ = fmt.Fprintln(w, link)
-			}
-		})
+		if slices.ContainsFunc(all.Dispatchers, func(s operate.Started) bool { return !ran(s) }) {
+			a.logStart(ctx, q, queueErr)
+		}
+		return a.result(newStartResult(all), func(w io.Writer) { a.renderStart(w, all) })
 	})
 }
 
-// logStart writes the start into the activity log, if the database is at hand: Temporal is all that a start needs.
-func (a *app) logStart(ctx context.Context) {
+// startResult is the dispatcher, and with several shards those of the others.
+type startResult struct {
+	operate.Started
+	Others []operate.Started `json:"others,omitempty"`
+	Ending []int             `json:"ending,omitempty"` // shards that there are no more
+}
+
+func newStartResult(all operate.StartedAll) startResult {
+	return startResult{all.Dispatchers[0], all.Dispatchers[1:], all.Surplus}
+}
+
+func (a *app) renderStart(w io.Writer, all operate.StartedAll) {
+	for _, started := range all.Dispatchers {
+		verb := "started"
+		if started.AlreadyRunning {
+			verb = "already running"
+		}
+		_, _ = fmt.Fprintf(w, "dispatcher %s (workflow %s, run %s)\n", verb, started.WorkflowID, started.RunID)
+		if link := a.workflowLink(started.WorkflowID, started.RunID); link != "" {
+			_, _ = fmt.Fprintln(w, link)
+		}
+	}
+	for _, shard := range all.Surplus {
+		_, _ = fmt.Fprintf(w, "dispatcher ends by itself (workflow %s)\n", workflows.ShardID(shard))
+	}
+}
+
+// logStart writes the start into the activity log, if the database is at hand: Temporal is all that a start needs where
+// there is one shard.
+func (a *app) logStart(ctx context.Context, q *queue.Queue, err error) {
 	if a.config.DatabaseURL == "" {
 		return
 	}
-	q, err := a.queue(ctx)
 	if err == nil {
 		err = q.Log(ctx, queue.Activity{Actor: a.config.Actor, Action: "dispatcher-start"})
 	}
@@ -72,7 +113,7 @@ func (a *app) workflowLink(workflowID, runID string) string {
 	if a.config.UIURL == "" {
 		return ""
 	}
-	link := a.config.UIURL + "/namespaces/" + a.config.Temporal.Namespace + "/workflows/" + workflowID
+	link := a.config.UIURL + "/namespaces/" + a.config.Temporal.Namespace + "/workflows/" + url.PathEscape(workflowID)
 	if runID != "" {
 		link += "/" + runID
 	}

@@ -3,7 +3,9 @@ package main
 import (
 	"context"
 	"io"
+	"slices"
 	"strings"
+	"sync"
 
 	"github.com/spf13/cobra"
 
@@ -13,11 +15,19 @@ import (
 	"sluice/workflows"
 )
 
-// statusResult is what status prints. Dispatcher is nil when it could not be asked; DispatcherError then says why.
+// statusResult is what status prints: the dispatcher, with several shards also those of the others, and the workspaces.
 type statusResult struct {
-	Dispatcher      *workflows.Status      `json:"dispatcher"`
-	DispatcherError string                 `json:"dispatcherError,omitempty"`
-	Workspaces      []queue.WorkspaceUsage `json:"workspaces"`
+	shardStatus
+	Others     []shardStatus          `json:"others,omitempty"`
+	Workspaces []queue.WorkspaceUsage `json:"workspaces"`
+}
+
+// shardStatus is one dispatcher. Dispatcher is nil when it could not be asked; DispatcherError then says why.
+type shardStatus struct {
+	Shard           int               `json:"shard,omitempty"`
+	Dispatcher      *workflows.Status `json:"dispatcher"`
+	DispatcherError string            `json:"dispatcherError,omitempty"`
+	Surplus         bool              `json:"surplus,omitempty"` // its shard is none any more
 
 	link string
 }
@@ -25,8 +35,8 @@ type statusResult struct {
 func (a *app) statusCommand() *cobra.Command {
 	return a.does(&cobra.Command{
 		Use: "status", Short: "Show what the dispatcher does and what each workspace waits for", Args: exactly(),
-		Long: "Show the dispatcher and all workspaces. When the dispatcher is not running or no worker answers for it, the\n" +
-			"workspaces are shown all the same and the exit code is 3; it is 4 when Temporal can't be reached.",
+		Long: "Show the dispatcher, with several shards each of them, and all workspaces. When one is not running or no worker\n" +
+			"answers for it, the rest is shown all the same and the exit code is 3; it is 4 when Temporal can't be reached.",
 	}, func(ctx context.Context, _ []string) error {
 		q, err := a.queue(ctx)
 		if err != nil {
@@ -36,14 +46,13 @@ func (a *app) statusCommand() *cobra.Command {
 		if err != nil {
 			return err
 		}
-		result := statusResult{Workspaces: append([]queue.WorkspaceUsage{}, workspaces...)}
-		status, askErr := a.askStatus(ctx)
-		if askErr == nil {
-			result.Dispatcher, result.link = &status, a.workflowLink(workflows.DispatcherID, "")
-			explainPause(result.Workspaces, status)
-		} else {
-			result.DispatcherError = strings.TrimPrefix(askErr.Error(), "ask for the status: ")
+		shards, err := q.Shards(ctx)
+		if err != nil {
+			return err
 		}
+		all, askErr := a.askAll(ctx, q, shards)
+		result := statusResult{shardStatus: all[0], Others: all[1:], Workspaces: append([]queue.WorkspaceUsage{}, workspaces...)}
+		explainPause(result.Workspaces, all)
 		if err := a.result(result, func(w io.Writer) { renderStatus(w, result, a.now()) }); err != nil {
 			return err
 		}
@@ -54,22 +63,53 @@ func (a *app) statusCommand() *cobra.Command {
 	})
 }
 
-func (a *app) askStatus(ctx context.Context) (workflows.Status, error) {
+// askAll asks the dispatchers of so many shards, and those that are open beyond them. It always returns those of the
+// shards there are; the error is that of the first that there should be and that does not answer.
+func (a *app) askAll(ctx context.Context, q *queue.Queue, shards int) ([]shardStatus, error) {
+	all := make([]shardStatus, shards)
+	for shard := range all {
+		all[shard].Shard = shard
+	}
 	c, err := a.client(ctx)
 	if err != nil {
-		return workflows.Status{}, err
+		for i := range all {
+			all[i].DispatcherError = err.Error()
+		}
+		return all, err
 	}
-	return operate.Status(ctx, c)
+	open, err := operate.OpenShards(ctx, c, q)
+	for _, shard := range open {
+		if shard >= shards {
+			all = append(all, shardStatus{Shard: shard, Surplus: true})
+		}
+	}
+	errs := make([]error, len(all))
+	var group sync.WaitGroup
+	for i := range all {
+		group.Go(func() {
+			status, err := operate.StatusOf(ctx, c, all[i].Shard)
+			if err != nil {
+				all[i].DispatcherError, errs[i] = strings.TrimPrefix(err.Error(), "ask for the status: "), err
+				return
+			}
+			all[i].Dispatcher, all[i].link = &status, a.workflowLink(workflows.ShardID(all[i].Shard), "")
+		})
+	}
+	group.Wait()
+	for i := range shards {
+		if err == nil {
+			err = errs[i]
+		}
+	}
+	return slices.DeleteFunc(all, func(s shardStatus) bool { return s.Surplus && s.Dispatcher == nil }), err
 }
 
 // explainPause says paused of the workspaces that nothing else keeps waiting.
-func explainPause(workspaces []queue.WorkspaceUsage, s workflows.Status) {
-	if s.Pause == nil {
-		return
-	}
+func explainPause(workspaces []queue.WorkspaceUsage, all []shardStatus) {
 	paused := string(admission.Paused)
 	for i, w := range workspaces {
-		if w.Pending > 0 && w.Reason == nil {
+		s := all[min(w.Shard, len(all)-1)].Dispatcher // the number of shards may have changed meanwhile
+		if s != nil && s.Pause != nil && w.Pending > 0 && w.Reason == nil {
 			workspaces[i].Reason = &paused
 		}
 	}

@@ -16,8 +16,8 @@ func (a *app) stopCommand() *cobra.Command {
 	var all bool
 	command := &cobra.Command{
 		Use: "stop", Short: "Stop the dispatcher", Args: exactly(),
-		Long: "Stop the dispatcher once its cycle in hand is done. What runs goes on, what waits stays in the queue, and\n" +
-			"the recovery schedule stays, because what runs still needs its outcome recorded.",
+		Long: "Stop the dispatcher, with several shards all of them, once its cycle in hand is done. What runs goes on, what\n" +
+			"waits stays in the queue, and the recovery schedule stays, because what runs still needs its outcome recorded.",
 	}
 	command.Flags().StringVar(&reason, "reason", "", "why, for the activity log")
 	command.Flags().BoolVar(&all, "all", false, "delete the recovery schedule too")
@@ -27,7 +27,7 @@ func (a *app) stopCommand() *cobra.Command {
 			return err
 		}
 		request := workflows.StopRequest{Actor: a.config.Actor, Reason: reason}
-		if err := operate.Stop(ctx, c, request, operate.StopOptions{DeleteRecovery: all}); err != nil {
+		if err := operate.Stop(ctx, c, a.queueIfKnown(ctx), request, operate.StopOptions{DeleteRecovery: all}); err != nil {
 			return err
 		}
 		result := struct {

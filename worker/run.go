@@ -114,21 +114,21 @@ func lead(ctx context.Context, c config, s *servers, workers *host.Host, h *heal
 		return err
 	}
 	if c.dev || c.demo {
-		started, err := operate.Start(ctx, s.temporal, s.namespace, workflows.State{})
+		all, err := operate.StartAll(ctx, s.temporal, s.namespace, queue.New(s.pool), operate.StartOptions{Actor: "worker"})
 		if err != nil {
 			return fmt.Errorf("start the dispatcher: %w", err)
 		}
-		// It may have been started, and stopped answering, long before us: an answer is what counts.
-		if _, err := operate.Status(ctx, s.temporal); err != nil {
-			return fmt.Errorf("ask the dispatcher: %w", err)
+		for _, started := range all.Dispatchers {
+			// It may have been started, and stopped answering, long before us: an answer is what counts.
+			if _, err := operate.StatusOf(ctx, s.temporal, started.Shard); err != nil {
+				return fmt.Errorf("ask %s: %w", started.WorkflowID, err)
+			}
+			log.Info("dispatcher runs", "workflow", started.WorkflowID, "run", started.RunID, "foundRunning", started.AlreadyRunning)
 		}
-		log.Info("dispatcher runs", "workflow", started.WorkflowID, "run", started.RunID, "foundRunning", started.AlreadyRunning)
 	}
 	screen.printf("ready\n")
 	if !c.dev && !c.demo {
-		if _, err := operate.Status(ctx, s.temporal); errors.Is(err, operate.ErrNotRunning) {
-			log.Warn(err.Error())
-		}
+		warnOfMissing(ctx, s, log)
 	}
 	if !c.demo {
 		return nil
@@ -137,6 +137,19 @@ func lead(ctx context.Context, c config, s *servers, workers *host.Host, h *heal
 		return fmt.Errorf("demo: %w", err)
 	}
 	return nil
+}
+
+// warnOfMissing says of each shard whose dispatcher does not run, because that may be meant.
+func warnOfMissing(ctx context.Context, s *servers, log *slog.Logger) {
+	shards, err := queue.New(s.pool).Shards(ctx)
+	if err != nil {
+		return // /readyz tells
+	}
+	for shard := range shards {
+		if _, err := operate.StatusOf(ctx, s.temporal, shard); errors.Is(err, operate.ErrNotRunning) {
+			log.Warn(err.Error(), "workflow", workflows.ShardID(shard))
+		}
+	}
 }
 
 // waitFor returns nil as soon as ready does, or the context's error.

@@ -34,6 +34,14 @@ func (d *dispatcher) finish(ctx workflow.Context) error {
 	return workflow.Await(ctx, func() bool { return workflow.AllHandlersFinished(ctx) })
 }
 
+// retire ends a dispatcher whose shard is none any more: there are fewer now. What it has claimed is its workspaces' new
+// owners' to dispatch. Postgres has the last word, because the shard may have come back; whoever starts dispatchers then
+// looks there too.
+func (d *dispatcher) retire(ctx, steps workflow.Context) (err error) {
+	d.retired, err = retire(steps, d.Shard, workflow.GetInfo(ctx).WorkflowExecution.RunID)
+	return err
+}
+
 // isFenced tells whether a step was refused because another run owns the queue.
 func isFenced(err error) bool {
 	var refused *temporal.ApplicationError

@@ -17,6 +17,9 @@ func (d *dispatcher) details() string {
 	var b strings.Builder
 	row := func(name string, value any) { fmt.Fprintf(&b, "| %s | %v |\n", name, value) }
 	fmt.Fprintf(&b, "### Dispatcher: %s\n\n| | |\n|---|---|\n", d.status().Phase)
+	if d.Shard > 0 || d.shards > 1 {
+		row("shard", fmt.Sprintf("%d, the first is 0; there are %d", d.Shard, d.shards))
+	}
 	if d.Pause != nil {
 		row("paused", strings.TrimSuffix(fmt.Sprintf("by %s since %s: %s", d.Pause.Actor, d.Pause.Since.UTC().Format(time.DateTime), d.Pause.Reason), ": "))
 	}

@@ -29,6 +29,8 @@ type dispatcher struct {
 	task     time.Time // when the loop last left its workflow task
 	fenced   int       // cycles in a row that found another run in charge
 	first    int64     // cycle at the start of this run
+	shards   int       // how many there were when it last looked
+	retired  bool      // its shard is none of them any more
 	left     int       // claims that got no answer when they were started
 }
 
@@ -44,7 +46,7 @@ func Dispatcher(ctx workflow.Context, state State) error {
 	for {
 		// 1. Messages have changed the state meanwhile; decide what this pass is for.
 		switch {
-		case d.stop != nil:
+		case d.stop != nil, d.retired:
 			return d.finish(ctx)
 		case d.fenced >= maxFenced:
 			return temporal.NewNonRetryableApplicationError("another dispatcher works on this database: stop one of them, or give each its own", ErrorFenced, nil)
@@ -77,7 +79,10 @@ func (d *dispatcher) cycle(ctx, steps workflow.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	d.Waiting = report.Waiting
+	d.Waiting, d.shards = report.Waiting, report.Shards
+	if d.shards > 0 && d.Shard >= d.shards {
+		return d.retire(ctx, steps)
+	}
 	if d.Pause != nil || d.stop != nil {
 		return nil // told meanwhile: nothing is claimed once a pause has been answered
 	}
@@ -112,7 +117,7 @@ func (d *dispatcher) cycle(ctx, steps workflow.Context) (err error) {
 		report.DueIn = d.Tunables.PollInterval
 	}
 	// 5. Nothing is admissible: spin inside this workflow task, then park outside it.
-	rung, err := spinForWork(steps, SpinRequest{Mark: report.Mark, For: d.spin(report.DueIn)})
+	rung, err := spinForWork(steps, SpinRequest{Shard: d.Shard, Mark: report.Mark, For: d.spin(report.DueIn)})
 	if err != nil || rung || d.due(report.DueIn) {
 		return err
 	}

@@ -12,6 +12,9 @@
 //	  │ paused: wait for a message                                          │
 //	  │ suggested: continue as new                          5 spin, then park when nothing was admissible
 //
+// With several shards there is a dispatcher for each, which works for the workspaces that belong to it. One whose shard is
+// none any more ends at its next look.
+//
 // Execution runs one definition's graph on its workspace's task queue and records how it ended, whatever happens.
 // Recovery never ends either, and mends what no workflow is left to mend; a schedule sees to it that it runs.
 //

@@ -26,6 +26,8 @@ type fakeQueue struct {
 	started    int
 	accepted   int64 // newest cycle
 	epoch      int64
+	shards     int // as stored; zero: an earlier version's activities do not tell
+	retired    map[string]bool
 	runs       []string
 	actions    []Action
 	parks      []AwaitRequest
@@ -33,6 +35,7 @@ type fakeQueue struct {
 	fail       map[string]int // how often an activity fails from now on
 	onAwait    func()         // called when the dispatcher parks
 	onCheck    func()         // called once, while capacity is read
+	onRetire   func()         // called once, before it is decided
 	onDispatch func(claimed int)
 	leave      int  // how many starts get no answer, once
 	lostClaim  bool // the next claim succeeds, but its answer is lost
@@ -67,7 +70,7 @@ func (f *fakeQueue) register(env *testsuite.TestWorkflowEnvironment) {
 			f.onCheck()
 			f.onCheck = nil
 		}
-		report := CapacityReport{Mark: "mark"}
+		report := CapacityReport{Mark: "mark", Shards: f.shards}
 		if n := min(f.pending, f.slots, r.BatchSize); n > 0 {
 			report.Grants = []Grant{{WorkspaceID: workspaceOne, Slots: n, Limit: 10}}
 			report.After = workspaceOne
@@ -75,6 +78,19 @@ func (f *fakeQueue) register(env *testsuite.TestWorkflowEnvironment) {
 			report.Waiting = map[string]int{"at-capacity": 1}
 		}
 		return report, f.failing(ActivityCheckCapacity)
+	})
+	add(ActivityRetire, func(_ context.Context, shard int, runID string) (bool, error) {
+		f.Lock()
+		defer f.Unlock()
+		if f.onRetire != nil {
+			f.onRetire()
+			f.onRetire = nil
+		}
+		retired := shard >= f.shards
+		if retired {
+			f.retired = map[string]bool{runID: true}
+		}
+		return retired, f.failing(ActivityRetire)
 	})
 	add(ActivityClaimExecutions, func(_ context.Context, r ClaimRequest) (ClaimResult, error) {
 		f.Lock()

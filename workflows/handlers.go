@@ -33,7 +33,7 @@ func handle[R any](ctx workflow.Context, d *dispatcher, name, description string
 		return d.status(), err
 	}
 	validator := func(_ workflow.Context, request R) error {
-		if d.stop != nil {
+		if d.stop != nil || d.retired {
 			return errors.New("the dispatcher is stopping")
 		}
 		return refuse(request)
@@ -95,13 +95,13 @@ func (d *dispatcher) stopWhenDone(_ workflow.Context, r StopRequest) Action {
 func (d *dispatcher) status() Status {
 	phase := d.phase
 	switch {
-	case d.stop != nil:
+	case d.stop != nil, d.retired:
 		phase = PhaseStopping
 	case d.Pause != nil:
 		phase = PhasePaused
 	}
 	return Status{
-		Phase: phase, Shard: d.Shard, Epoch: d.epoch, Cycle: d.Cycle, Pause: d.Pause, Tunables: d.Tunables, Batch: d.Batch, Totals: d.Totals,
+		Phase: phase, Shard: d.Shard, Shards: d.shards, Epoch: d.epoch, Cycle: d.Cycle, Pause: d.Pause, Tunables: d.Tunables, Batch: d.Batch, Totals: d.Totals,
 		Waiting: d.Waiting, LastError: d.LastError, LastErrorAt: d.LastErrorAt, LastWork: d.LastWork,
 	}
 }

@@ -67,6 +67,7 @@ const (
 type Status struct {
 	Phase    Phase    `json:"phase"`
 	Shard    int      `json:"shard"`
+	Shards   int      `json:"shards,omitempty"` // how many there were when it last looked; zero: it has not looked yet
 	Epoch    int64    `json:"epoch"`
 	Cycle    int64    `json:"cycle"`
 	Pause    *Pause   `json:"pause,omitempty"`

@@ -1,6 +1,7 @@
 package workflows
 
 import (
+	"strconv"
 	"strings"
 
 	"github.com/google/uuid"
@@ -14,12 +15,20 @@ const (
 	RecoveryType   = "Recovery"
 )
 
-// Workflow and schedule ids. There is one dispatcher because there can be one open workflow of an id.
+// Workflow and schedule ids. There is one dispatcher of a shard because there can be one open workflow of an id.
 const (
-	DispatcherID       = "sluice-dispatcher"
+	DispatcherID       = "sluice-dispatcher" // of shard 0, and of all workspaces unless there are more shards
 	RecoveryID         = "sluice-recovery"
 	RecoveryScheduleID = "sluice-recovery"
 )
+
+// ShardID is the workflow id of the dispatcher of a shard.
+func ShardID(shard int) string {
+	if shard == 0 {
+		return DispatcherID
+	}
+	return DispatcherID + "/" + strconv.Itoa(shard)
+}
 
 // ExecutionID is the workflow id of an execution. It derives from durable data only, so a repeated start finds the
 // first one.
@@ -63,6 +72,7 @@ func ExecutionAttributes(workspace uuid.UUID, plan, definition string, queueItem
 // Activity types, by which workers register them.
 const (
 	ActivityOpenEpoch          = "OpenEpoch"
+	ActivityRetire             = "Retire"
 	ActivityCheckCapacity      = "CheckCapacity"
 	ActivityClaimExecutions    = "ClaimExecutions"
 	ActivityDispatchExecutions = "DispatchExecutions"

@@ -23,6 +23,7 @@ type CapacityReport struct {
 	Waiting map[string]int `json:"waiting,omitempty"` // workspaces by reason
 	Mark    string         `json:"mark"`              // the moment it was read, for SpinForWork and AwaitWork
 	DueIn   Duration       `json:"dueIn,omitempty"`   // until the next scheduled item is ready; zero: there is none
+	Shards  int            `json:"shards,omitempty"`  // how many there are; zero: an earlier version has not asked
 }
 
 // Grant allows a workspace up to Slots more starts, decided under Limit.
@@ -78,10 +79,11 @@ type DispatchResult struct {
 	LastError string `json:"lastError,omitempty"`
 }
 
-// SpinRequest waits at most For for the doorbell.
+// SpinRequest waits at most For for the shard's doorbell.
 type SpinRequest struct {
-	Mark string   `json:"mark"`
-	For  Duration `json:"for"`
+	Shard int      `json:"shard,omitempty"`
+	Mark  string   `json:"mark"`
+	For   Duration `json:"for"`
 }
 
 // AwaitRequest parks until the doorbell rings or DueIn has passed; zero means no due time.

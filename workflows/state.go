@@ -9,7 +9,7 @@ import (
 // State is the dispatcher's input and all that survives continue-as-new. It stays small (about 1 KB): the backlog and
 // the running set are Postgres' to know.
 type State struct {
-	Shard    int      `json:"shard"`
+	Shard    int      `json:"shard"` // the workspaces that are this dispatcher's; 0 to one less than there are shards
 	Cycle    int64    `json:"cycle"` // grows for ever, across runs
 	Pause    *Pause   `json:"pause,omitempty"`
 	Tunables Tunables `json:"tunables"`

@@ -32,6 +32,11 @@ func openEpoch(ctx workflow.Context, shard int, runID string) (epoch int64, err 
 	return epoch, err
 }
 
+func retire(ctx workflow.Context, shard int, runID string) (retired bool, err error) {
+	err = localStep(ctx, queueStepTimeout, ActivityRetire, &retired, shard, runID)
+	return retired, err
+}
+
 // checkCapacity is a local activity, or a regular one when the loop yields: then the workflow task ends, and messages
 // are handled before the answer is. The server hands a regular activity back to the worker that asked for it (eager
 // execution), so this costs some 15 ms once a second; its short timeout is for a worker that dies meanwhile.

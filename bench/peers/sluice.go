@@ -101,7 +101,7 @@ func (s *sluiceEngine) drain(ctx context.Context) error {
 	started := make(chan uuid.UUID, s.work.items()) // the dispatcher never waits for room here
 	group.Go(func() error {
 		defer close(started)
-		memory, fence := s.queue.Memory(0), queue.Fence{Epoch: epoch}
+		memory, fence := s.queue.Memory(), queue.Fence{Epoch: epoch}
 		for claimed := 0; claimed < s.work.items(); {
 			n, mark, err := s.cycle(ctx, memory, &fence, started)
 			if err != nil {

@@ -34,6 +34,7 @@ func (c *chaos) injectors() map[plan.Kind]injector {
 		plan.ExecutionReset:         c.resetOpen,
 		plan.ExecutionResetClosed:   c.resetClosed,
 		plan.DispatcherTerminate:    c.terminateDispatcher,
+		plan.ShardsChange:           c.changeShards,
 		plan.TierCut:                c.cutTier,
 		plan.TierRaise:              c.raiseTier,
 		plan.Pause:                  c.pause,

@@ -39,6 +39,21 @@ func (c *chaos) terminateDispatcher(ctx context.Context, f plan.Fault) (aftermat
 	return aftermath{target: partDispatcher, since: time.Now()}, err
 }
 
+// changeShards divides the workspaces among another number of dispatchers, or the same.
+func (c *chaos) changeShards(ctx context.Context, f plan.Fault) (aftermath, error) {
+	release, err := c.claims.take(ctx, partDispatcher)
+	if err != nil {
+		return aftermath{}, err
+	}
+	defer release()
+	n := 1 + int(f.Choice%3)
+	err = c.insist(ctx, func(ctx context.Context) error {
+		_, err := operate.StartAll(ctx, c.client, c.cluster.Namespace, c.queue, operate.StartOptions{Shards: n, Actor: actor})
+		return err
+	})
+	return aftermath{target: fmt.Sprintf("%d shards", n), since: time.Now()}, err
+}
+
 // pause pauses, waits and resumes. A message may be answered late when servers or workers are away; what counts is that
 // it is.
 func (c *chaos) pause(ctx context.Context, f plan.Fault) (aftermath, error) {
@@ -52,7 +67,7 @@ func (c *chaos) pause(ctx context.Context, f plan.Fault) (aftermath, error) {
 	limited, cancel := context.WithTimeout(ctx, 2*victimPatience)
 	defer cancel()
 	err = c.insist(limited, func(ctx context.Context) error {
-		_, err := operate.Pause(ctx, c.client, workflows.PauseRequest{Actor: actor, Reason: "chaos"})
+		_, err := operate.Pause(ctx, c.client, c.queue, workflows.PauseRequest{Actor: actor, Reason: "chaos"})
 		if errors.Is(err, operate.ErrRefused) { // an earlier attempt was applied, and its answer lost
 			return nil
 		}
@@ -70,7 +85,7 @@ func (c *chaos) resume(ctx context.Context) error {
 	limited, cancel := context.WithTimeout(ctx, 2*victimPatience)
 	defer cancel()
 	err := c.insist(limited, func(ctx context.Context) error {
-		_, err := operate.Resume(ctx, c.client, workflows.ResumeRequest{Actor: actor})
+		_, err := operate.Resume(ctx, c.client, c.queue, workflows.ResumeRequest{Actor: actor})
 		if errors.Is(err, operate.ErrRefused) { // it is not paused
 			return nil
 		}

@@ -132,7 +132,7 @@ func (c *chaos) stir(ctx context.Context) (peak int64, err error) {
 	return l.peak.Load(), c.rest(ctx)
 }
 
-// heal leaves nothing broken, and finds out whether the dispatcher is still there.
+// heal leaves nothing broken, and finds out whether the dispatchers are still there.
 func (c *chaos) heal(ctx context.Context) error {
 	for n := range plans {
 		limit := planLimit(n)
@@ -144,9 +144,11 @@ func (c *chaos) heal(ctx context.Context) error {
 		w.Postgres.Heal()
 		w.Temporal.Heal()
 	}
-	started, err := operate.Start(ctx, c.client, c.cluster.Namespace, workflows.State{})
-	if err == nil && !started.AlreadyRunning {
-		c.violated(promiseLives, partDispatcher, "it was gone at the end; the last one that was there: see the histories")
+	all, err := operate.StartAll(ctx, c.client, c.cluster.Namespace, c.queue, operate.StartOptions{Actor: actor})
+	for _, started := range all.Dispatchers {
+		if !started.AlreadyRunning {
+			c.violated(promiseLives, partDispatcher, "%s was gone at the end; the last one that was there: see the histories", started.WorkflowID)
+		}
 	}
 	return errors.Join(err, c.resume(ctx))
 }

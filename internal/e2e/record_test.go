@@ -70,9 +70,9 @@ func TestRecordHistories(t *testing.T) {
 	require.NoError(t, operate.CancelExecution(s.ctx, s.client, histories["execution_cancelled"]))
 	s.await(histories["execution_cancelled"], workflows.StatusCancelled)
 
-	_, err := operate.Pause(s.ctx, s.client, workflows.PauseRequest{Actor: "ann"})
+	_, err := operate.Pause(s.ctx, s.client, s.queue, workflows.PauseRequest{Actor: "ann"})
 	require.NoError(t, err)
-	_, err = operate.Resume(s.ctx, s.client, workflows.ResumeRequest{Actor: "ann"})
+	_, err = operate.Resume(s.ctx, s.client, s.queue, workflows.ResumeRequest{Actor: "ann"})
 	require.NoError(t, err)
 	// Idle long enough to park, then woken; and once more to cross a continue-as-new.
 	for range 4 {
@@ -80,7 +80,7 @@ func TestRecordHistories(t *testing.T) {
 		run(workflows.StatusCompleted, node{kind: "noop"})
 	}
 	spin := workflows.Duration(200 * time.Millisecond)
-	_, err = operate.Configure(s.ctx, s.client, workflows.ConfigureRequest{Actor: "ann", Spin: &spin})
+	_, err = operate.Configure(s.ctx, s.client, s.queue, workflows.ConfigureRequest{Actor: "ann", Spin: &spin})
 	require.NoError(t, err)
 	s.recover()
 	s.recoverWith(workflows.RecoveryRequest{ReconcileFor: workflows.Duration(time.Second)})
@@ -92,7 +92,7 @@ func TestRecordHistories(t *testing.T) {
 		return err == nil && newest.GetWorkflowExecutionInfo().GetExecution().GetRunId() != goesOn.GetRunID()
 	}, patience, 20*time.Millisecond, "it never began anew")
 	require.NoError(t, s.client.TerminateWorkflow(s.ctx, goesOn.GetID(), "", "end of test"))
-	require.NoError(t, operate.Stop(s.ctx, s.client, workflows.StopRequest{Actor: "ann"}, operate.StopOptions{}))
+	require.NoError(t, operate.Stop(s.ctx, s.client, s.queue, workflows.StopRequest{Actor: "ann"}, operate.StopOptions{}))
 
 	list, err := s.client.ListWorkflow(s.ctx, &workflowservice.ListWorkflowExecutionsRequest{Namespace: s.namespace,
 		Query: "WorkflowType IN ('Dispatcher', 'Recovery')"})

@@ -117,7 +117,7 @@ func TestTheClaimOfAnOvertakenRunTakesNothing(t *testing.T) {
 	s.replaceDispatcher()
 	s.awaitCount(len(ids), `SELECT count(*) FROM sluice.executions WHERE status = 'COMPLETED'`)
 	// Items wait and slots are free, and nobody claims but the zombie.
-	_, err := operate.Pause(s.ctx, s.client, workflows.PauseRequest{Actor: "ann"})
+	_, err := operate.Pause(s.ctx, s.client, s.queue, workflows.PauseRequest{Actor: "ann"})
 	require.NoError(t, err)
 	ids = append(ids, s.enqueueEach(definitions, 2)...)
 	before := s.mustFacts()
@@ -127,7 +127,7 @@ func TestTheClaimOfAnOvertakenRunTakesNothing(t *testing.T) {
 	require.Equal(t, workflows.ErrorFenced, refused.Type())
 	require.Equal(t, before, s.mustFacts())
 
-	_, err = operate.Resume(s.ctx, s.client, workflows.ResumeRequest{Actor: "ann"})
+	_, err = operate.Resume(s.ctx, s.client, s.queue, workflows.ResumeRequest{Actor: "ann"})
 	require.NoError(t, err)
 	s.completedOnce(ids)
 	require.Equal(t, 2, s.count(`SELECT epoch FROM sluice.dispatchers`))

@@ -20,9 +20,9 @@ const AnswerTimeout = 15 * time.Second
 // patienceWithoutWorker is how long to wait before looking whether there is a worker at all.
 const patienceWithoutWorker = 3 * time.Second
 
-// ask repeats an idempotent question until the dispatcher answers. The run that was asked may end in between by
+// ask repeats an idempotent question until the dispatcher of that workflow id answers. The run that was asked may end in between by
 // continuing as new, so "not found" counts only when no run is open.
-func ask(ctx context.Context, c client.Client, question func(context.Context) error) error {
+func ask(ctx context.Context, c client.Client, workflowID string, question func(context.Context) error) error {
 	limited, cancel := context.WithTimeout(ctx, AnswerTimeout)
 	defer cancel()
 	for {
@@ -35,7 +35,7 @@ func ask(ctx context.Context, c client.Client, question func(context.Context) er
 		case errors.Is(ctx.Err(), context.Canceled):
 			return ctx.Err()
 		case isNotFound(err):
-			running, checkErr := open(limited, c)
+			running, checkErr := isOpen(limited, c, workflowID)
 			if checkErr != nil {
 				return checkErr
 			}

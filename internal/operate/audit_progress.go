@@ -74,21 +74,32 @@ func (a *auditor) lookForOverdueAgain(ctx context.Context, first overdue) error 
 	return nil
 }
 
-// dispatching tells whether there is a dispatcher that ought to start what is ready, and notes why not.
+// dispatching tells whether each shard has a dispatcher that ought to start what is ready, and notes why not.
 func (a *auditor) dispatching(ctx context.Context) (bool, error) {
 	f := a.report.Of(audit.Progress)
-	status, err := Status(ctx, a.client)
-	switch {
-	case ctx.Err() != nil:
-		return false, ctx.Err()
-	case errors.Is(err, ErrNotRunning), errors.Is(err, ErrNoWorker):
-		f.Notes = append(f.Notes, err.Error())
-	case err != nil:
-		a.unchecked(err, audit.Progress)
-	case status.Pause != nil || status.Phase == workflows.PhasePaused || status.Phase == workflows.PhaseStopping:
-		f.Notes = append(f.Notes, "the dispatcher is paused or stopping")
-	default:
-		return true, nil
+	shards, err := a.queue.Shards(ctx)
+	if err != nil {
+		return false, err
 	}
-	return false, nil
+	for shard := range shards {
+		of := ""
+		if shards > 1 {
+			of = fmt.Sprintf("shard %d: ", shard)
+		}
+		status, err := StatusOf(ctx, a.client, shard)
+		switch {
+		case ctx.Err() != nil:
+			return false, ctx.Err()
+		case errors.Is(err, ErrNotRunning), errors.Is(err, ErrNoWorker):
+			f.Notes = append(f.Notes, of+err.Error())
+			return false, nil
+		case err != nil:
+			a.unchecked(err, audit.Progress)
+			return false, nil
+		case status.Pause != nil || status.Phase == workflows.PhasePaused || status.Phase == workflows.PhaseStopping:
+			f.Notes = append(f.Notes, of+"the dispatcher is paused or stopping")
+			return false, nil
+		}
+	}
+	return true, nil
 }

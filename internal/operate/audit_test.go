@@ -298,10 +298,10 @@ func TestAuditOwesNothingWhileNobodyDispatches(t *testing.T) {
 		require.True(t, report.Complete())
 		return report.Of(audit.Progress).Notes[0]
 	}
-	_, err := operate.Pause(t.Context(), s.client, workflows.PauseRequest{Actor: actor})
+	_, err := operate.Pause(t.Context(), s.client, s.queue, workflows.PauseRequest{Actor: actor})
 	require.NoError(t, err)
 	require.Contains(t, note(), "paused")
-	require.NoError(t, operate.Stop(t.Context(), s.client, workflows.StopRequest{Actor: actor}, operate.StopOptions{}))
+	require.NoError(t, operate.Stop(t.Context(), s.client, s.queue, workflows.StopRequest{Actor: actor}, operate.StopOptions{}))
 	require.Contains(t, note(), "not running")
 }
 

@@ -23,6 +23,8 @@ var (
 	ErrRefused = errors.New("refused")
 	// ErrNotOpen says that Temporal has no open workflow for an execution: it has not started yet, or has ended.
 	ErrNotOpen = errors.New("no open workflow")
+	// ErrShardsUnknown says that there are dispatchers of several shards, and nothing to tell how many there should be.
+	ErrShardsUnknown = errors.New("there has been more than one shard, and how many there are is stored in Postgres")
 	// ErrAttributes says that search attributes are missing and that they cannot be registered from here.
 	ErrAttributes = errors.New("search attributes are missing")
 )
@@ -63,20 +65,21 @@ func refusal(err error) error {
 	return err
 }
 
-// open tells whether there is an open dispatcher.
-func open(ctx context.Context, c client.Client) (bool, error) {
-	return isOpen(ctx, c, workflows.DispatcherID)
-}
-
 // isOpen tells whether the latest run of a workflow is open.
 func isOpen(ctx context.Context, c client.Client, workflowID string) (bool, error) {
+	_, open, err := look(ctx, c, workflowID)
+	return open, err
+}
+
+// look tells whether Temporal knows a workflow, and whether its latest run is open.
+func look(ctx context.Context, c client.Client, workflowID string) (known, open bool, err error) {
 	described, err := c.DescribeWorkflowExecution(ctx, workflowID, "")
 	if isNotFound(err) {
-		return false, nil
+		return false, false, nil
 	}
 	if err != nil {
-		return false, fmt.Errorf("describe workflow %s: %w", workflowID, err)
+		return false, false, fmt.Errorf("describe workflow %s: %w", workflowID, err)
 	}
 	status := described.GetWorkflowExecutionInfo().GetStatus()
-	return status == enumspb.WORKFLOW_EXECUTION_STATUS_RUNNING || status == enumspb.WORKFLOW_EXECUTION_STATUS_CONTINUED_AS_NEW, nil
+	return true, status == enumspb.WORKFLOW_EXECUTION_STATUS_RUNNING || status == enumspb.WORKFLOW_EXECUTION_STATUS_CONTINUED_AS_NEW, nil
 }

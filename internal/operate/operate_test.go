@@ -132,22 +132,23 @@ func TestMessages(t *testing.T) {
 	require.Equal(t, workflows.PhaseParked, status.Phase)
 	require.EqualValues(t, 7, status.Cycle)
 
-	status, err = operate.Pause(t.Context(), c, workflows.PauseRequest{Actor: actor, Reason: "lunch"})
+	all, err := operate.Pause(t.Context(), c, nil, workflows.PauseRequest{Actor: actor, Reason: "lunch"})
 	require.NoError(t, err)
-	require.Equal(t, "lunch", status.Pause.Reason)
+	require.Len(t, all, 1)
+	require.Equal(t, "lunch", all[0].Pause.Reason)
 
-	_, err = operate.Pause(t.Context(), c, workflows.PauseRequest{Actor: actor})
+	_, err = operate.Pause(t.Context(), c, nil, workflows.PauseRequest{Actor: actor})
 	require.ErrorIs(t, err, operate.ErrRefused)
 	require.EqualError(t, err, "pause: already paused by "+actor)
 
-	status, err = operate.Resume(t.Context(), c, workflows.ResumeRequest{Actor: actor})
+	all, err = operate.Resume(t.Context(), c, nil, workflows.ResumeRequest{Actor: actor})
 	require.NoError(t, err)
-	require.Nil(t, status.Pause)
+	require.Nil(t, all[0].Pause)
 
 	size := 9
-	status, err = operate.Configure(t.Context(), c, workflows.ConfigureRequest{Actor: actor, BatchSize: &size})
+	all, err = operate.Configure(t.Context(), c, nil, workflows.ConfigureRequest{Actor: actor, BatchSize: &size})
 	require.NoError(t, err)
-	require.Equal(t, 9, status.Tunables.BatchSize)
+	require.Equal(t, 9, all[0].Tunables.BatchSize)
 }
 
 func TestStop(t *testing.T) {
@@ -158,7 +159,7 @@ func TestStop(t *testing.T) {
 	first, err := operate.Start(t.Context(), c, namespace, workflows.State{})
 	require.NoError(t, err)
 
-	require.NoError(t, operate.Stop(t.Context(), c, workflows.StopRequest{Actor: actor}, operate.StopOptions{}))
+	require.NoError(t, operate.Stop(t.Context(), c, nil, workflows.StopRequest{Actor: actor}, operate.StopOptions{}))
 	described, err := c.DescribeWorkflowExecution(t.Context(), workflows.DispatcherID, first.RunID)
 	require.NoError(t, err)
 	require.Equal(t, enumspb.WORKFLOW_EXECUTION_STATUS_COMPLETED, described.GetWorkflowExecutionInfo().GetStatus())
@@ -167,7 +168,7 @@ func TestStop(t *testing.T) {
 
 	_, err = operate.Status(t.Context(), c)
 	require.ErrorIs(t, err, operate.ErrNotRunning)
-	_, err = operate.Pause(t.Context(), c, workflows.PauseRequest{Actor: actor})
+	_, err = operate.Pause(t.Context(), c, nil, workflows.PauseRequest{Actor: actor})
 	require.ErrorIs(t, err, operate.ErrNotRunning)
 
 	second, err := operate.Start(t.Context(), c, namespace, workflows.State{})
@@ -183,14 +184,14 @@ func TestStop(t *testing.T) {
 		recovery = described.Info.RunningWorkflows[0]
 		return true
 	}, 20*time.Second, 20*time.Millisecond, "it begins with the first start, not with the next minute")
-	require.NoError(t, operate.Stop(t.Context(), c, workflows.StopRequest{Actor: actor}, operate.StopOptions{DeleteRecovery: true}))
+	require.NoError(t, operate.Stop(t.Context(), c, nil, workflows.StopRequest{Actor: actor}, operate.StopOptions{DeleteRecovery: true}))
 	_, err = schedule.Describe(t.Context())
 	require.Error(t, err)
 	described, err = c.DescribeWorkflowExecution(t.Context(), recovery.WorkflowID, "")
 	require.NoError(t, err)
 	require.Equal(t, enumspb.WORKFLOW_EXECUTION_STATUS_TERMINATED, described.GetWorkflowExecutionInfo().GetStatus(), "it would go on for ever")
 
-	err = operate.Stop(t.Context(), c, workflows.StopRequest{Actor: actor}, operate.StopOptions{DeleteRecovery: true})
+	err = operate.Stop(t.Context(), c, nil, workflows.StopRequest{Actor: actor}, operate.StopOptions{DeleteRecovery: true})
 	require.ErrorIs(t, err, operate.ErrNotRunning)
 }
 
@@ -199,7 +200,7 @@ func TestNeverStarted(t *testing.T) {
 	c, _ := dial(t)
 	_, err := operate.Status(t.Context(), c)
 	require.ErrorIs(t, err, operate.ErrNotRunning)
-	require.ErrorIs(t, operate.Stop(t.Context(), c, workflows.StopRequest{Actor: actor}, operate.StopOptions{}), operate.ErrNotRunning)
+	require.ErrorIs(t, operate.Stop(t.Context(), c, nil, workflows.StopRequest{Actor: actor}, operate.StopOptions{}), operate.ErrNotRunning)
 }
 
 func TestNoWorker(t *testing.T) {
@@ -210,7 +211,7 @@ func TestNoWorker(t *testing.T) {
 	started := time.Now()
 	_, err = operate.Status(t.Context(), c)
 	require.ErrorIs(t, err, operate.ErrNoWorker)
-	_, err = operate.Pause(t.Context(), c, workflows.PauseRequest{Actor: actor})
+	_, err = operate.Pause(t.Context(), c, nil, workflows.PauseRequest{Actor: actor})
 	require.ErrorIs(t, err, operate.ErrNoWorker)
 	require.ErrorContains(t, err, "no worker answers on task queue workflows.default; run the worker")
 	require.Less(t, time.Since(started), operate.AnswerTimeout)

@@ -7,6 +7,7 @@ import (
 
 	"go.temporal.io/sdk/client"
 
+	"sluice/queue"
 	"sluice/workflows"
 )
 
@@ -17,11 +18,11 @@ type StopOptions struct {
 	DeleteRecovery bool
 }
 
-// Stop lets the dispatcher finish the cycle in hand and returns once its workflow is closed. What runs goes on, what
-// waits stays in the queue. Errors: ErrNotRunning (the recovery schedule is then deleted all the same, if asked),
-// ErrNoWorker, ErrRefused when it is stopping already.
-func Stop(ctx context.Context, c client.Client, request workflows.StopRequest, options StopOptions) error {
-	err := stopDispatcher(ctx, c, request)
+// Stop lets all dispatchers finish the cycle in hand and returns once their workflows are closed. What runs goes on, what
+// waits stays in the queue. Without a queue it has to look for them first. Errors: ErrNotRunning (the recovery schedule is then deleted all the same, if asked),
+// ErrNoWorker, ErrRefused when all are stopping already.
+func Stop(ctx context.Context, c client.Client, q *queue.Queue, request workflows.StopRequest, options StopOptions) error {
+	err := stopAll(ctx, c, q, request)
 	if options.DeleteRecovery && (err == nil || errors.Is(err, ErrNotRunning)) {
 		if deleteErr := deleteRecovery(ctx, c); deleteErr != nil {
 			return errors.Join(err, deleteErr)
@@ -30,11 +31,24 @@ func Stop(ctx context.Context, c client.Client, request workflows.StopRequest, o
 	return err
 }
 
-func stopDispatcher(ctx context.Context, c client.Client, request workflows.StopRequest) error {
-	_, runID, err := update(ctx, c, workflows.UpdateStop, request)
+func stopAll(ctx context.Context, c client.Client, q *queue.Queue, request workflows.StopRequest) error {
+	shards, err := addressees(ctx, c, q)
+	if err != nil {
+		return fmt.Errorf("%s: %w", workflows.UpdateStop, err)
+	}
+	_, err = each(shards, func(shard int) (none struct{}, err error) {
+		return none, stopDispatcher(ctx, c, shard, request)
+	}, func(shard int, refused error) (none struct{}, err error) {
+		return none, nil // it is stopping, as are the others now
+	})
+	return err
+}
+
+func stopDispatcher(ctx context.Context, c client.Client, shard int, request workflows.StopRequest) error {
+	_, runID, err := update(ctx, c, shard, workflows.UpdateStop, request)
 	if errors.Is(err, ErrRefused) {
 		// Also the answer when the workflow closes before its handler is through: then the aim is reached.
-		if running, openErr := open(ctx, c); openErr == nil && !running {
+		if running, openErr := isOpen(ctx, c, workflows.ShardID(shard)); openErr == nil && !running {
 			return nil
 		}
 	}
@@ -42,7 +56,7 @@ func stopDispatcher(ctx context.Context, c client.Client, request workflows.Stop
 		return err
 	}
 	// This run and none that was started since. How it ended does not matter: it has.
-	err = c.GetWorkflow(ctx, workflows.DispatcherID, runID).Get(ctx, nil)
+	err = c.GetWorkflow(ctx, workflows.ShardID(shard), runID).Get(ctx, nil)
 	if ctx.Err() != nil {
 		return fmt.Errorf("wait for the dispatcher to finish its cycle: %w", errors.Join(ctx.Err(), err))
 	}

@@ -26,6 +26,7 @@ const (
 	ExecutionTimeout       Kind = "execution-timeout"        // passes its definition's timeout
 	ExecutionDelete        Kind = "execution-delete"         // an open one, with its history
 	DispatcherTerminate    Kind = "dispatcher-terminate"     // started again after the length, as an operator would
+	ShardsChange           Kind = "shards-change"            // to 1, 2 or 3 dispatchers
 	TierCut                Kind = "tier-cut"                 // while running
 	TierRaise              Kind = "tier-raise"               //
 	Pause                  Kind = "pause"                    // resumed after the length
@@ -65,6 +66,7 @@ var profiles = []profile{
 	{ExecutionTimeout, 2, 0, 0},
 	{ExecutionDelete, 2, 0, 0},
 	{DispatcherTerminate, 1, 0, 2 * sec},
+	{ShardsChange, 1, 0, 0},
 	{TierCut, 1, 0, 0},
 	{TierRaise, 1, 0, 0},
 	{Pause, 1, 1 * sec, 5 * sec},

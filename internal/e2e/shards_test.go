@@ -1,0 +1,120 @@
+package e2e
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"sluice/internal/operate"
+	"sluice/queue"
+	"sluice/workflows"
+)
+
+// shards changes how many there are, as starter start --shards does. It may be repeated: a busy server may answer late.
+func (s *stack) shards(n int) (all operate.StartedAll) {
+	s.t.Helper()
+	var err error
+	require.Eventually(s.t, func() bool {
+		all, err = operate.StartAll(s.ctx, s.client, s.namespace, s.queue, operate.StartOptions{Shards: n, Actor: "ann"})
+		return err == nil
+	}, patience, 50*time.Millisecond, "the number of shards cannot be changed")
+	require.NoError(s.t, err)
+	require.Len(s.t, all.Dispatchers, n)
+	return all
+}
+
+func (s *stack) awaitShards(n int) {
+	s.t.Helper()
+	require.Eventually(s.t, func() bool {
+		open, err := operate.OpenShards(s.ctx, s.client, nil)
+		return err == nil && len(open) == n && open[n-1] == n-1
+	}, patience, 50*time.Millisecond, "it never came to the dispatchers of %d shards", n)
+}
+
+// While executions flow through many small workspaces the number of shards goes up and down: each item is run once, no
+// workspace is ever above its limit, and in the end there are the dispatchers that there should be.
+func TestChangingTheNumberOfShardsLosesAndDoublesNothing(t *testing.T) {
+	t.Parallel()
+	s := newStack(t)
+	s.host(nil)
+	s.host(nil)
+	s.shards(1)
+	var definitions []queue.Definition
+	for n := range 12 {
+		ws := s.workspace(s.tier(1 + n%3))
+		if n%4 == 3 { // those of a cohort have one owner
+			_, err := s.queue.SetWorkspace(s.ctx, ws.ID, queue.WorkspaceChange{Cohort: &queue.Change[string]{To: new("together")}}, "ann")
+			require.NoError(t, err)
+		}
+		definitions = append(definitions, s.definition(ws.ID, node{kind: "delay", config: `{"duration":"50ms"}`}))
+	}
+	ids := s.enqueueEach(definitions, 12)
+	before := 0
+	for _, n := range []int{3, 2, 1, 3, 2} {
+		s.shards(n)
+		require.Eventually(t, func() bool { // so that it is changed in the middle of the work, and more than once for an owner
+			done := s.count(`SELECT count(*) FROM sluice.executions WHERE status = 'COMPLETED'`)
+			enough := done >= min(before+15, len(ids))
+			if enough {
+				before = done
+			}
+			return enough
+		}, faultPatience, 10*time.Millisecond, "with %d shards nothing moves", n)
+	}
+	require.Less(t, before, len(ids), "all was done before the last change")
+	s.completedOnce(ids)
+	s.awaitShards(2)
+	require.Equal(t, 3, s.count(`SELECT count(*) FROM sluice.dispatchers WHERE cycle > 0`), "each of them has claimed")
+}
+
+// What a dispatcher has claimed and not started when its shard goes is started by the new owners.
+func TestClaimsOfAShardThatGoesAreTakenUp(t *testing.T) {
+	t.Parallel()
+	s := newStack(t)
+	s.host(nil)
+	s.shards(2)
+	var definitions []queue.Definition
+	for range 6 {
+		definitions = append(definitions, s.definition(s.workspace("FREE").ID, node{kind: "noop"}))
+	}
+	_, err := operate.Pause(s.ctx, s.client, s.queue, workflows.PauseRequest{Actor: "ann"})
+	require.NoError(t, err)
+	ids := s.enqueueEach(definitions, 2)
+	// Claimed by what stands for the dispatcher of each shard, just before it was overtaken.
+	for shard := range 2 {
+		epoch, err := s.queue.OpenEpoch(s.ctx, shard, fmt.Sprint("a run that claims ", shard))
+		require.NoError(t, err)
+		var grants []queue.Grant
+		for _, d := range definitions {
+			grants = append(grants, queue.Grant{WorkspaceID: d.WorkspaceID, Slots: 1, Limit: 2})
+		}
+		_, err = s.queue.Claim(s.ctx, queue.Fence{Shard: shard, Epoch: epoch, Cycle: 1}, grants)
+		require.NoError(t, err)
+	}
+	require.Equal(t, 6, s.count(`SELECT count(*) FROM sluice.slots WHERE NOT dispatched`))
+	s.shards(1)
+	_, err = operate.Resume(s.ctx, s.client, s.queue, workflows.ResumeRequest{Actor: "ann"})
+	require.NoError(t, err)
+	s.completedOnce(ids)
+	s.awaitShards(1) // the one that was paused ends when it is resumed
+}
+
+// A change wakes dispatchers that are parked, and the surplus one ends without a message.
+func TestAParkedDispatcherEndsWhenItsShardIsGone(t *testing.T) {
+	t.Parallel()
+	s := newStack(t)
+	s.host(nil)
+	s.shards(3)
+	require.Eventually(t, func() bool { return s.count(`SELECT count(*) FROM sluice.parked`) == 3 }, patience, 20*time.Millisecond)
+	all := s.shards(1)
+	require.Equal(t, []int{1, 2}, all.Surplus)
+	s.awaitShards(1)
+	s.awaitCount(1, `SELECT count(*) FROM sluice.parked`)
+	s.keep("dispatcher_retired", workflows.ShardID(2), "") // with -record, as TestRecordHistories does
+	all = s.shards(2)
+	require.False(t, all.Dispatchers[1].AlreadyRunning)
+	s.awaitShards(2)
+	s.audit()
+}
