@@ -253,3 +253,43 @@ func TestAClaimThatComesShortHasItsWorkspaceReadAgain(t *testing.T) {
 	require.NoError(t, err)
 	require.Empty(t, known.Workspaces)
 }
+
+// Each workspace is remembered by the dispatcher of its shard and by no other, whoever owned it before.
+func TestEachShardRemembersItsOwn(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	all := []uuid.UUID{b.workspace}
+	for n := range 40 { // more than one part of the sweep
+		id := one[uuid.UUID](t, b.pool, `INSERT INTO sluice.workspaces (name, plan) VALUES ($1, 'STARTER') RETURNING id`, fmt.Sprint("w", n))
+		all = append(all, id)
+	}
+	memories := []*queue.Memory{}
+	for shard := range 3 {
+		memories = append(memories, b.dispatcher.Shard(shard).Memory())
+	}
+	known := func() (known []uuid.UUID) {
+		for shard, memory := range memories {
+			c, err := memory.Capacity(t.Context(), 10)
+			require.NoError(t, err)
+			for _, w := range c.Workspaces {
+				require.Equal(t, shard, one[int](t, b.pool, `SELECT sluice.shard_of(id, cohort, shards) FROM sluice.workspaces, sluice.settings WHERE id = $1`, w.WorkspaceID))
+				known = append(known, w.WorkspaceID)
+			}
+		}
+		return known
+	}
+	require.Empty(t, known())
+	for _, n := range []int{1, 3, 2} {
+		require.NoError(t, b.app.SetShards(t.Context(), n, "ann"))
+		for _, id := range all {
+			b.exec(t, `INSERT INTO sluice.execution_queue (id, workspace_id, workflow_definition_id, enqueued_by) VALUES (sluice.uuid_v7(), $1, gen_random_uuid(), 'x')`, id)
+		}
+		require.ElementsMatch(t, all, known(), "%d shards", n)
+		for range 3 { // all parts of the sweep
+			for _, memory := range memories {
+				memory.SweepNow()
+			}
+			require.ElementsMatch(t, all, known(), "%d shards", n)
+		}
+	}
+}
