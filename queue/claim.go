@@ -30,7 +30,8 @@ type Claimed struct {
 // Items that another transaction holds are skipped. A workspace whose limit is no longer the one it was granted under
 // gets nothing this time: after a cut has committed, no claim can exceed it. Nor can grants that were decided on an
 // outdated usage: nobody gets more than is free at this moment, of its own limits, its cohort, all workspaces together
-// and its rate. A workspace that belongs to another shard by now gets nothing. With the lines of the decision, what is taken is charged to the virtual times in the same statement.
+// and its rate. A workspace that belongs to another shard by now gets nothing. With the lines of the decision, what is
+// taken is charged to the virtual times in the same statement.
 //
 // A cycle is accepted once: repeated, and in an epoch that is not the newest, it claims nothing; Carried tells what
 // the first call left. ErrFenced says that another run owns the shard.
