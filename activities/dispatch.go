@@ -25,7 +25,7 @@ func (a *Activities) DispatchExecutions(ctx context.Context, r workflows.Dispatc
 	}
 	defer l.release()
 	starting := l.starting()
-	fence, claims, err := a.queue.BeginDispatch(ctx, queue.Fence{Shard: r.Shard, Epoch: r.Epoch, Cycle: r.Cycle}, workflows.MaxBatchSize)
+	fence, claims, err := a.memory(r.Shard).BeginDispatch(ctx, queue.Fence{Shard: r.Shard, Epoch: r.Epoch, Cycle: r.Cycle}, workflows.MaxBatchSize)
 	if err != nil {
 		return workflows.DispatchResult{}, temporalError(err)
 	}

@@ -98,7 +98,7 @@ func (c *cycler) run(ctx context.Context, batch int) (executions []uuid.UUID, to
 	took.claim = time.Since(began)
 
 	began = time.Now()
-	_, claims, err := c.queue.BeginDispatch(ctx, c.fence, workflows.MaxBatchSize)
+	_, claims, err := c.memory.BeginDispatch(ctx, c.fence, workflows.MaxBatchSize)
 	if err != nil {
 		return nil, took, err
 	}

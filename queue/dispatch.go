@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"slices"
+	"time"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
@@ -26,12 +27,18 @@ type Claim struct {
 	Input          json.RawMessage
 	Priority       int
 	Attempt        int // failed starts so far
+	ClaimedAt      time.Time
 }
 
 // BeginDispatch returns the fence of a new dispatch, which every later one overtakes: another process may do the same
 // step again while the first is still at it. With it come the claims to start, as Undispatched returns them. ErrFenced
 // says that another run owns the shard.
 func (q *Queue) BeginDispatch(ctx context.Context, fence Fence, limit int) (Fence, []Claim, error) {
+	return q.beginDispatch(ctx, fence, limit, time.Time{})
+}
+
+// beginDispatch looks for claims since a time.
+func (q *Queue) beginDispatch(ctx context.Context, fence Fence, limit int, since time.Time) (Fence, []Claim, error) {
 	var claims []Claim
 	batch := &pgx.Batch{}
 	batch.Queue(`UPDATE sluice.dispatchers SET dispatch = dispatch + 1 WHERE shard = $1 AND epoch = $2 RETURNING dispatch`,
@@ -42,7 +49,7 @@ func (q *Queue) BeginDispatch(ctx context.Context, fence Fence, limit int) (Fenc
 		}
 		return err
 	})
-	batch.Queue(undispatchedSQL, limit, fence.Shard).Query(func(rows pgx.Rows) (err error) {
+	batch.Queue(undispatchedSQL, limit, fence.Shard, since).Query(func(rows pgx.Rows) (err error) {
 		claims, err = scanClaims(rows)
 		return err
 	})
@@ -56,7 +63,7 @@ func (q *Queue) BeginDispatch(ctx context.Context, fence Fence, limit int) (Fenc
 // Undispatched returns what is claimed and not dispatched of the shard's workspaces, oldest claim first, whichever run of
 // whichever shard claimed it: a dispatcher takes up at once what its predecessor left.
 func (q *Queue) Undispatched(ctx context.Context, limit int) ([]Claim, error) {
-	rows, err := q.pool.Query(ctx, undispatchedSQL, limit, q.shard)
+	rows, err := q.pool.Query(ctx, undispatchedSQL, limit, q.shard, time.Time{})
 	if err != nil {
 		return nil, wrap(err, "read undispatched claims")
 	}
@@ -71,7 +78,7 @@ func (q *Queue) Undispatched(ctx context.Context, limit int) ([]Claim, error) {
 // plain join may read every execution there ever was.
 const undispatchedSQL = `
 	SELECT e.id, e.workspace_id, w.name, w.plan, w.weight, e.workflow_definition_id, d.name, e.workflow_version_id,
-	       v.version_number, i.input, e.priority, e.attempt_count
+	       v.version_number, i.input, e.priority, e.attempt_count, s.claimed_at
 	FROM sluice.slots s JOIN sluice.settings n ON n.one AND ` + ownerOfSlot + ` = $2
 	CROSS JOIN LATERAL (SELECT * FROM sluice.workflow_executions WHERE id = s.execution_id AND status = 'CLAIMED' LIMIT 1) AS e
 	CROSS JOIN LATERAL (SELECT input FROM sluice.execution_inputs WHERE execution_id = s.execution_id LIMIT 1) AS i
@@ -79,13 +86,13 @@ const undispatchedSQL = `
 		FROM sluice.workspaces w LEFT JOIN sluice.tiers t ON t.plan = w.plan WHERE w.id = e.workspace_id LIMIT 1) AS w ON true
 	LEFT JOIN LATERAL (SELECT name FROM sluice.workflow_definitions WHERE id = e.workflow_definition_id LIMIT 1) AS d ON true
 	LEFT JOIN LATERAL (SELECT version_number FROM sluice.workflow_definition_versions WHERE id = e.workflow_version_id LIMIT 1) AS v ON true
-	WHERE NOT s.dispatched ORDER BY s.claimed_at LIMIT $1`
+	WHERE NOT s.dispatched AND s.claimed_at >= $3 ORDER BY s.claimed_at LIMIT $1`
 
 // scanClaims reads the rows of undispatchedSQL: all but the workflows.
 func scanClaims(rows pgx.Rows) ([]Claim, error) {
 	return pgx.CollectRows(rows, func(row pgx.CollectableRow) (c Claim, err error) {
 		err = row.Scan(&c.ExecutionID, &c.WorkspaceID, &c.WorkspaceName, &c.Plan, &c.Weight, &c.DefinitionID, &c.DefinitionName, &c.VersionID,
-			&c.VersionNumber, (*[]byte)(&c.Input), &c.Priority, &c.Attempt)
+			&c.VersionNumber, (*[]byte)(&c.Input), &c.Priority, &c.Attempt, &c.ClaimedAt)
 		return c, err
 	})
 }

@@ -24,7 +24,7 @@ type Memory struct {
 	workspaces map[uuid.UUID]*remembered
 	swept      uuid.UUID // the workspace up to which the sweep has come
 	sweptAt    time.Time
-	open       time.Time // earlier claims are dispatched
+	open       time.Time // all claims before it are dispatched
 }
 
 // remembered is a workspace with a backlog, or one that has had one lately.
@@ -88,6 +88,26 @@ func (m *Memory) Claim(ctx context.Context, fence Fence, grants []Grant, lines .
 	m.take(grants, t)
 	return c, nil
 }
+
+// BeginDispatch is Queue.BeginDispatch, and remembers before which time there is nothing left to dispatch. An old snapshot
+// keeps every slot that ever was in the index of those that are not dispatched.
+func (m *Memory) BeginDispatch(ctx context.Context, fence Fence, limit int) (Fence, []Claim, error) {
+	m.mu.Lock()
+	open := m.open
+	m.mu.Unlock()
+	fence, claims, err := m.queue.beginDispatch(ctx, fence, limit, open)
+	if err == nil && len(claims) > 0 && len(claims) < limit {
+		m.mu.Lock()
+		defer m.mu.Unlock()
+		if m.open.Equal(open) { // it has not been made to forget meanwhile
+			m.open = claims[0].ClaimedAt.Add(-clockStep)
+		}
+	}
+	return fence, claims, err
+}
+
+// clockStep is how far the database's clock may be set back without hiding a claim from its dispatch.
+const clockStep = 10 * time.Second
 
 // take notes what an accepted claim has taken of its grants.
 func (m *Memory) take(grants []Grant, t taken) {

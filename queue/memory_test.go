@@ -293,3 +293,39 @@ func TestEachShardRemembersItsOwn(t *testing.T) {
 		}
 	}
 }
+
+// Whatever is claimed is found by the next dispatch, whoever claimed it and whenever.
+func TestADispatchFindsEveryClaim(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	b.openEpoch(t, "run")
+	memory := b.dispatcher.Memory()
+	ids := b.enqueueN(t, 4)
+	dispatched := func() (found []uuid.UUID) {
+		_, claims, err := memory.BeginDispatch(t.Context(), b.fence, 10)
+		require.NoError(t, err)
+		for _, c := range claims {
+			found = append(found, c.ExecutionID)
+		}
+		return found
+	}
+	require.Empty(t, dispatched())
+	b.claim(t, 1)
+	require.Equal(t, ids[:1], dispatched())
+	require.Equal(t, ids[:1], dispatched(), "not settled yet")
+	b.dispatch(t, ids[0])
+	b.claim(t, 1)
+	b.exec(t, `UPDATE sluice.slots SET claimed_at = claimed_at - interval '3 seconds' WHERE NOT dispatched`)
+	require.Equal(t, ids[1:2], dispatched(), "the clock was set back")
+	b.claim(t, 1)
+	require.ElementsMatch(t, ids[1:3], dispatched())
+	// An earlier claim of another shard becomes this one's: the number of shards rings, and everything is read again.
+	b.exec(t, `UPDATE sluice.slots SET claimed_at = claimed_at - interval '1 hour' WHERE execution_id = $1`, ids[1])
+	_, err := memory.Capacity(t.Context(), 10)
+	require.NoError(t, err)
+	require.NoError(t, b.app.SetShards(t.Context(), 2, "ann"))
+	require.NoError(t, b.app.SetShards(t.Context(), 1, "ann"))
+	_, err = memory.Capacity(t.Context(), 10)
+	require.NoError(t, err)
+	require.ElementsMatch(t, ids[1:3], dispatched())
+}

@@ -148,7 +148,7 @@ func (s *sluiceEngine) cycle(ctx context.Context, memory *queue.Memory, fence *q
 	if _, err := memory.Claim(ctx, *fence, queue.Grants(decision), capacity.Lines(decision)...); err != nil {
 		return 0, mark, err
 	}
-	_, claims, err := s.queue.BeginDispatch(ctx, *fence, workflows.MaxBatchSize)
+	_, claims, err := memory.BeginDispatch(ctx, *fence, workflows.MaxBatchSize)
 	if err != nil {
 		return 0, mark, err
 	}
