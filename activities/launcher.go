@@ -40,9 +40,15 @@ type batch struct {
 	lastError string
 }
 
-func newLauncher(start func(context.Context, queue.Claim) (string, *queue.FailedStart, error), settle func(context.Context, []queue.Started) error,
-	flying *sync.WaitGroup) *launcher {
-	return &launcher{start: start, settle: settle, flying: flying, turn: make(chan struct{}, 1), landed: make(chan struct{}, 1), underway: map[uuid.UUID]bool{}}
+func newLauncher(
+	start func(context.Context, queue.Claim) (string, *queue.FailedStart, error),
+	settle func(context.Context, []queue.Started) error,
+	flying *sync.WaitGroup,
+) *launcher {
+	return &launcher{
+		start: start, settle: settle, flying: flying,
+		turn: make(chan struct{}, 1), landed: make(chan struct{}, 1), underway: map[uuid.UUID]bool{},
+	}
 }
 
 func (l *launcher) acquire(ctx context.Context) error {

@@ -2,6 +2,7 @@ package queue
 
 import (
 	"context"
+	"fmt"
 	"time"
 
 	"github.com/google/uuid"
@@ -43,7 +44,6 @@ func (q *Queue) Claim(ctx context.Context, fence Fence, grants []Grant, lines ..
 // taken are the items that a claim has taken, column by column, and how many claims there have been.
 type taken struct {
 	claims      int64
-	at          time.Time
 	workspaces  []uuid.UUID
 	priorities  []int
 	availableAt []time.Time
@@ -53,7 +53,12 @@ type taken struct {
 // claim looks for the items of each grant from its cursors on, and for earlier claims from the time on that is given.
 func (q *Queue) claim(ctx context.Context, fence Fence, grants []Grant, lines []Line, from []cursors, open time.Time) (c Claimed, t taken, err error) {
 	ids, slots, limits := make([]uuid.UUID, len(grants)), make([]int, len(grants)), make([]int, len(grants))
+	once := make(map[uuid.UUID]bool, len(grants))
 	for i, g := range grants {
+		if once[g.WorkspaceID] {
+			return c, t, fmt.Errorf("claim executions: workspace %s is granted twice", g.WorkspaceID) // its free slots would count twice
+		}
+		once[g.WorkspaceID] = true
 		ids[i], slots[i], limits[i] = g.WorkspaceID, g.Slots, g.Limit
 	}
 	cursorsAt, cursorIDs := cursorArrays(from)
@@ -63,20 +68,20 @@ func (q *Queue) claim(ctx context.Context, fence Fence, grants []Grant, lines []
 	}
 	var epoch int64
 	var accepted bool
-	var at *time.Time
 	batch := &pgx.Batch{} // one round trip and one transaction
 	if len(grants) > 0 {
 		batch.Queue(lockClaimsSQL, fence.Shard)
 	}
-	batch.Queue(claimSQL, fence.Shard, fence.Epoch, fence.Cycle, ids, slots, limits, names, own, borrowed, cursorsAt, cursorIDs, open).QueryRow(func(row pgx.Row) error {
-		return row.Scan(&epoch, &c.Newest, &t.claims, &accepted, &at, &c.New, &c.Carried, &c.Expired, &t.workspaces, &t.priorities, &t.availableAt, &t.ids)
+	batch.Queue(claimSQL, fence.Shard, fence.Epoch, fence.Cycle, ids, slots, limits, names, own, borrowed,
+		cursorsAt, cursorIDs, open).QueryRow(func(row pgx.Row) error {
+		return row.Scan(&epoch, &c.Newest, &t.claims, &accepted, &c.New, &c.Carried, &c.Expired,
+			&t.workspaces, &t.priorities, &t.availableAt, &t.ids)
 	})
 	err = q.pool.SendBatch(ctx, batch).Close()
 	if err == nil && epoch != fence.Epoch {
 		err = ErrFenced
 	}
 	c.Repeated = len(grants) > 0 && !accepted
-	t.at = valueOr(at, time.Time{})
 	return c, t, wrap(err, "claim executions")
 }
 
@@ -227,7 +232,7 @@ WITH fence AS (
 		own = excluded.own, borrowed = excluded.borrowed
 )
 SELECT coalesce(d.epoch, 0), coalesce((SELECT cycle FROM fence), d.cycle, 0), coalesce((SELECT claims FROM fence), d.claims, 0),
-       EXISTS (SELECT FROM fence), (SELECT at FROM fence), (SELECT count(*) FROM claimed),
+       EXISTS (SELECT FROM fence), (SELECT count(*) FROM claimed),
        (SELECT count(*) FROM sluice.slots s JOIN sluice.settings n ON n.one AND ` + ownerOfSlot + ` = $1 WHERE NOT s.dispatched AND s.claimed_at >= $12),
        (SELECT count(*) FROM expired), t.*
 FROM (SELECT array_agg(workspace_id), array_agg(priority::int), array_agg(available_at), array_agg(id) FROM taken) AS t

@@ -199,3 +199,14 @@ func TestClaimedAtLiesBetweenDueAndOutcome(t *testing.T) {
 	require.False(t, got.CompletedAt.Before(*got.ClaimedAt))
 	require.WithinDuration(t, time.Now(), *got.ClaimedAt, time.Minute)
 }
+
+func TestAWorkspaceIsGrantedOnce(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	b.openEpoch(t, "run")
+	b.enqueueN(t, 2*starterLimit)
+	b.fence.Cycle++
+	_, err := b.dispatcher.Claim(t.Context(), b.fence, append(b.grant(starterLimit), b.grant(starterLimit)...))
+	require.ErrorContains(t, err, "granted twice")
+	require.Empty(t, b.held(t))
+}

@@ -41,6 +41,7 @@ func (q *Queue) BeginDispatch(ctx context.Context, fence Fence, limit int) (Fenc
 func (q *Queue) beginDispatch(ctx context.Context, fence Fence, limit int, since time.Time) (Fence, []Claim, error) {
 	var claims []Claim
 	batch := &pgx.Batch{}
+	batch.Queue(unhurriedSQL)
 	batch.Queue(`UPDATE sluice.dispatchers SET dispatch = dispatch + 1 WHERE shard = $1 AND epoch = $2 RETURNING dispatch`,
 		fence.Shard, fence.Epoch).QueryRow(func(row pgx.Row) error {
 		err := row.Scan(&fence.Dispatch)
@@ -111,10 +112,15 @@ func (q *Queue) Settle(ctx context.Context, started []Started) error {
 		ids[i], runs[i] = s.ExecutionID, s.RunID
 	}
 	batch := &pgx.Batch{}
+	batch.Queue(unhurriedSQL)
 	batch.Queue(byIDSQL)
 	batch.Queue(settleSQL, ids, runs)
 	return wrap(q.pool.SendBatch(ctx, batch).Close(), "settle dispatched executions")
 }
+
+// unhurriedSQL has the rest of a batch committed without waiting for the disk. If Postgres crashes just then, the claims
+// are dispatched again, and found started.
+const unhurriedSQL = `SELECT set_config('synchronous_commit', 'off', true)`
 
 // byIDSQL has the rest of a batch read the rows that it names by id, and no others. A plan made while there were few
 // executions reads them all otherwise, and is kept while they become many.

@@ -16,7 +16,8 @@ const (
 	countBatches = 4
 	countLimits  = 4
 	// A sweep reads one workspace after the other although nothing was heard of it: so many at once, so often, with a
-	// pause before it begins anew. That is 3 % of a core, and finds what no bell tells: items that were cancelled.
+	// pause before it begins anew. It finds what no bell tells: items that were cancelled, or passed over because somebody
+	// held them.
 	sweepAtOnce = 32
 	sweepEvery  = 100 * time.Millisecond
 	sweepPause  = 5 * time.Second
