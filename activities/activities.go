@@ -77,8 +77,8 @@ func New(c Config) *Activities {
 	return a
 }
 
-// Wait returns when the starts that have outlived their dispatch have ended, after a few seconds at most. Call it when
-// the default worker has stopped.
+// Wait returns when the starts that have outlived their dispatch have ended and are settled, after startTimeout and
+// settleTimeout at most. Call it when the default worker has stopped.
 func (a *Activities) Wait() { a.flying.Wait() }
 
 func (a *Activities) memory(shard int) *queue.Memory {

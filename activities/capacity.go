@@ -36,8 +36,8 @@ func showWaiting(ctx context.Context, shard int, waiting map[admission.Reason]in
 	}
 }
 
-// CheckCapacity brings what is known of the usage and backlog of the shard's workspaces up to date, and lets the policy deal the
-// batch to them.
+// CheckCapacity brings what is known of the usage and backlog of the shard's workspaces up to date, and lets the policy
+// deal the batch to them.
 func (a *Activities) CheckCapacity(ctx context.Context, r workflows.CapacityRequest) (workflows.CapacityReport, error) {
 	capacity, err := a.memory(r.Shard).Capacity(ctx, r.BatchSize)
 	if err != nil {

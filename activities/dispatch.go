@@ -21,7 +21,7 @@ import (
 func (a *Activities) DispatchExecutions(ctx context.Context, r workflows.DispatchRequest) (workflows.DispatchResult, error) {
 	l := a.launcher(r.Shard, r.Epoch)
 	if err := l.acquire(ctx); err != nil {
-		return workflows.DispatchResult{}, err
+		return workflows.DispatchResult{}, temporalError(err)
 	}
 	defer l.release()
 	starting := l.starting()

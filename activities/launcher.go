@@ -5,6 +5,7 @@ import (
 	"errors"
 	"maps"
 	"sync"
+	"time"
 
 	"github.com/google/uuid"
 
@@ -13,7 +14,7 @@ import (
 
 // launcher starts the executions of a dispatcher's run, so many at once. One dispatch after the other uses it. When a dispatch has
 // more to start than may be under way, it returns as soon as fewer than half of that still are: the cycle goes on to
-// claim the next batch, and Temporal is never idle in between. Starts that end after their dispatch has are settled by
+// claim the next batch, and Temporal has starts to do in between. Starts that end after their dispatch has are settled by
 // themselves, and the next dispatch reports them.
 type launcher struct {
 	start  func(context.Context, queue.Claim) (runID string, failed *queue.FailedStart, err error)
@@ -141,7 +142,10 @@ func (l *launcher) leave() bool {
 	return true
 }
 
-// fly starts one execution in the background. It outlives the dispatch, for startTimeout at most.
+// settleTimeout bounds a settle that nobody waits for; what it does not settle, a later dispatch finds started.
+const settleTimeout = 5 * time.Second
+
+// fly starts one execution in the background. It outlives the dispatch, for startTimeout and settleTimeout at most.
 func (l *launcher) fly(ctx context.Context, c queue.Claim) {
 	ctx = context.WithoutCancel(ctx)
 	l.mu.Lock()
@@ -151,7 +155,9 @@ func (l *launcher) fly(ctx context.Context, c queue.Claim) {
 		runID, failed, err := l.start(ctx, c)
 		l.land(c, runID, failed, err)
 		for chunk := l.toSettle(); len(chunk) > 0; chunk = l.toSettle() {
-			l.settled(l.settle(ctx, chunk))
+			settling, cancel := context.WithTimeout(ctx, settleTimeout)
+			l.settled(l.settle(settling, chunk))
+			cancel()
 		}
 		l.mu.Lock()
 		delete(l.underway, c.ExecutionID)

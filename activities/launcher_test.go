@@ -5,6 +5,7 @@ import (
 	"errors"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/google/uuid"
@@ -132,4 +133,24 @@ func TestALateStartWithoutAnAnswerStopsTheNextDispatch(t *testing.T) {
 	require.NoError(t, l.launch(t.Context(), claims(5), nil, 4))
 	require.Equal(t, 6, l.end().left)
 	require.Equal(t, 1, r.most)
+}
+
+// A database that does not answer must not keep a worker from stopping, nor the next dispatch from settling.
+func TestALateSettleGivesUpOnASilentDatabase(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		start := func(context.Context, queue.Claim) (string, *queue.FailedStart, error) { return "run", nil, nil }
+		silent := func(ctx context.Context, _ []queue.Started) error {
+			<-ctx.Done()
+			return ctx.Err()
+		}
+		l := newLauncher(start, silent, &sync.WaitGroup{})
+		l.fly(t.Context(), claim()) // no dispatch is there to settle it
+		began := time.Now()
+		l.flying.Wait()
+		require.Equal(t, settleTimeout, time.Since(began))
+		require.Empty(t, l.starting())
+		l.begin(dispatchNumber(1))
+		require.ErrorIs(t, l.end().settleErr, context.DeadlineExceeded)
+	})
 }

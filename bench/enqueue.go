@@ -34,9 +34,10 @@ func enqueue(ctx context.Context, b *bench) ([]figure, error) {
 	}
 	reading, stop := context.WithCancel(ctx)
 	var reader errgroup.Group
+	memory := d.dispatcher.Memory()
 	reader.Go(func() error {
 		for rest(reading, readEvery) == nil {
-			if _, err := d.dispatcher.Capacity(reading, 100); err != nil && reading.Err() == nil {
+			if _, err := memory.Capacity(reading, 100); err != nil && reading.Err() == nil {
 				return err
 			}
 		}

@@ -9,11 +9,12 @@ import (
 	"github.com/google/uuid"
 )
 
-// Memory is what the dispatcher of a shard remembers of the backlog between its cycles, so that a cycle costs by what
-// has changed and not by how many workspaces wait. Bells tell what has; claims of somebody else, or a long absence, make
-// it read everything again. It is a hint: a claim holds against the limits and slots that Postgres knows, whatever is
-// remembered. What is remembered wrongly costs a grant that takes nothing, or a start that comes later, until the claim
-// that came short or the sweep finds out. It is safe for concurrent use.
+// Memory is what the dispatcher of a shard remembers of the backlog between its cycles, so that a cycle reads by what has
+// changed and not by how many workspaces wait; the decision is still made over all of them. Bells tell what has changed;
+// claims of somebody else, or a long absence, make it read everything again. It is a hint: a claim holds against the
+// limits and slots that Postgres knows, whatever is remembered. What is remembered wrongly costs a grant that takes
+// nothing, or a start that comes later, until the claim that came short or the sweep finds out. It is safe for concurrent
+// use.
 type Memory struct {
 	queue *Queue // of the shard
 
