@@ -58,14 +58,19 @@ func (m *Memory) Capacity(ctx context.Context, batch int) (c Capacity, err error
 	if err != nil {
 		return Capacity{}, wrap(err, "read capacity")
 	}
-	c = m.shared
+	return m.capacity(), nil
+}
+
+// capacity is what is remembered.
+func (m *Memory) capacity() Capacity {
+	c := m.shared
 	c.Workspaces = make([]WorkspaceCapacity, 0, len(m.workspaces))
 	for _, w := range m.workspaces {
 		if w.Ready > 0 || w.NextDue != nil {
 			c.Workspaces = append(c.Workspaces, w.WorkspaceCapacity)
 		}
 	}
-	return c, nil
+	return c
 }
 
 // Claim is Queue.Claim, and remembers what was taken.

@@ -187,22 +187,3 @@ func TestSharesFollowTheWeights(t *testing.T) {
 		}
 	})
 }
-
-func BenchmarkDecide(b *testing.B) {
-	for _, n := range []int{100, 10_000, 100_000} {
-		b.Run(fmt.Sprint(n, " workspaces"), func(b *testing.B) {
-			in := Input{Now: noon, Batch: 1000, Global: Pool{Limit: 1 << 30}, Cohorts: []Cohort{{Name: "a", Pool: Pool{Limit: 1 << 30}, Weight: n}}}
-			rnd := rand.New(rand.NewPCG(1, 1))
-			for range n {
-				w := plain(rnd.IntN(1<<30), 10, rnd.IntN(11), rnd.IntN(20))
-				w.Cohort, w.Weight, w.Tags[Own] = rnd.IntN(2)-1, 1+rnd.IntN(8), VirtualTime(rnd.Int64N(int64(Stride)))
-				w.Rate = Rate{PerSecond: 1, Burst: 5}
-				in.Workspaces = append(in.Workspaces, w)
-			}
-			b.ReportAllocs()
-			for b.Loop() {
-				Decide(in)
-			}
-		})
-	}
-}
