@@ -79,7 +79,7 @@ func (q *Queue) startsNow(ctx context.Context, asked map[uuid.UUID]bool) (worksp
 				workspaces, slots = append(workspaces, g.ID), append(slots, g.Slots)
 			}
 		}
-		for i, reason := range decision.Why {
+		for i, reason := range in.Why(decision) {
 			why[in.Workspaces[i].ID] = reason
 		}
 		return nil

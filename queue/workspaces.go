@@ -165,8 +165,9 @@ func (q *Queue) reasons(ctx context.Context) (map[uuid.UUID]admission.Reason, er
 	why := map[uuid.UUID]admission.Reason{}
 	err := q.eachShard(ctx, func(q *Queue) error {
 		capacity, err := q.Capacity(ctx, 1)
-		for i, reason := range admission.Decide(capacity.Input(math.MaxInt32)).Why {
-			why[capacity.Workspaces[i].WorkspaceID] = reason
+		in := capacity.Input(math.MaxInt32)
+		for i, reason := range in.Why(admission.Decide(in)) {
+			why[in.Workspaces[i].ID] = reason
 		}
 		return err
 	})

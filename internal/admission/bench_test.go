@@ -71,9 +71,10 @@ func BenchmarkDecide(b *testing.B) {
 				}
 				require.Equal(b, min(in.Batch, granted), granted)
 				require.Positive(b, granted)
+				var decider Decider
 				b.ReportAllocs()
 				for b.Loop() {
-					Decide(in)
+					decider.Decide(in)
 				}
 			})
 		}

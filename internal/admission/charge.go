@@ -53,8 +53,9 @@ func (in *Input) chargeTime(d Decision, claimed []Grant) {
 // charge moves a tag on by n starts, and the clock at least to where the last of them began.
 func charge(tag *VirtualTime, from VirtualTime, clock *VirtualTime, weight, n int) {
 	if n > 0 {
-		*tag = standing(*tag, from, weight) + VirtualTime(n)*Price(weight)
-		*clock = max(*clock, *tag-Price(weight))
+		price := Price(weight)
+		*tag = standing(*tag, from, price) + VirtualTime(n)*price
+		*clock = max(*clock, *tag-price)
 	}
 }
 

@@ -47,22 +47,19 @@ func TestDecideKeepsItsPromises(t *testing.T) {
 		}
 
 		// What is left could not be granted.
-		waiting := 0
+		why, counted := in.Why(d), map[Reason]int{}
 		for i, w := range then.Workspaces {
 			stuck := total == in.Batch || w.Ready == 0 || w.Used >= w.most() || w.starts(w.Bucket, in.Now) == 0 ||
 				then.Global.free() == 0 || w.Cohort != NoCohort && then.Cohorts[w.Cohort].free() == 0
 			require.True(t, stuck, "workspace %d could have been granted another: %+v", i, w)
 			if granted[number(w.ID)] == 0 {
-				require.NotEmpty(t, d.Why[i])
-				waiting++
+				require.NotEmpty(t, why[i])
+				counted[why[i]]++
 			} else {
-				require.Empty(t, d.Why[i])
+				require.Empty(t, why[i])
 			}
 		}
-		for _, n := range d.Waiting {
-			waiting -= n
-		}
-		require.Zero(t, waiting, "each refusal has one reason")
+		require.Equal(t, counted, d.Waiting, "each refusal has one reason")
 
 		// Nobody borrows what another needs for its own share.
 		for i, lender := range then.Workspaces {

@@ -35,12 +35,12 @@ func (r Rate) starts(b Bucket, now time.Time) int {
 	if r.PerSecond <= 0 {
 		return Unlimited
 	}
-	return max(0, int(math.Floor(r.tokens(b, now)+grain)))
+	return max(0, int(r.tokens(b, now)+grain))
 }
 
-// wait is how long until the rate allows the next start.
-func (r Rate) wait(b Bucket, now time.Time) time.Duration {
-	missing := 1 - r.tokens(b, now)
+// wait is how long until the rate allows the next start, from the bucket's own moment on.
+func (r Rate) wait(b Bucket) time.Duration {
+	missing := 1 - min(float64(r.Burst), b.Tokens)
 	return max(time.Millisecond, time.Duration(math.Ceil(missing/r.PerSecond*float64(time.Second))))
 }
 

@@ -20,6 +20,52 @@ const (
 )
 
 // Reasons lists those that a decision gives.
-func Reasons() []Reason {
-	return []Reason{Scheduled, AtCapacity, BorrowLimit, RateLimited, CohortLimit, GlobalLimit, BatchFull}
+func Reasons() []Reason { return append([]Reason{}, reasons[:]...) }
+
+// cause is a reason that can be counted without a map: its place in reasons.
+type cause int
+
+const (
+	scheduled cause = iota
+	atCapacity
+	borrowLimit
+	rateLimited
+	cohortLimit
+	globalLimit
+	batchFull
+	causes
+)
+
+var reasons = [causes]Reason{Scheduled, AtCapacity, BorrowLimit, RateLimited, CohortLimit, GlobalLimit, BatchFull}
+
+// Why says, for each workspace, why a decision on this input granted it nothing; empty where it was granted something.
+func (in *Input) Why(d Decision) []Reason {
+	granted, global := make([]int, len(in.Workspaces)), in.Global.free()
+	cohorts := make([]int, len(in.Cohorts))
+	for i := range in.Cohorts {
+		cohorts[i] = in.Cohorts[i].free()
+	}
+	for _, g := range d.Grants {
+		granted[g.Workspace] = g.Slots
+		global -= g.Slots
+		if c := in.Workspaces[g.Workspace].Cohort; c != NoCohort {
+			cohorts[c] -= g.Slots
+		}
+	}
+	why := make([]Reason, len(in.Workspaces))
+	for i := range in.Workspaces {
+		w := &in.Workspaces[i]
+		room, cause := w.alone(in.Now, 0)
+		switch {
+		case granted[i] > 0:
+			continue
+		case room == 0:
+		case w.Cohort != NoCohort && cohorts[w.Cohort] == 0:
+			cause = cohortLimit
+		default:
+			cause = together(global)
+		}
+		why[i] = reasons[cause]
+	}
+	return why
 }

@@ -89,6 +89,7 @@ type run struct {
 	backlog       []int32      // workspaces with waiting executions
 	again         bool         // another decision may grant more, without anything happening
 	rateDue       time.Duration
+	decider       admission.Decider
 	started       int
 	tally
 }
@@ -195,7 +196,7 @@ func (r *run) decide() {
 		w.Since = epoch.Add(r.oldest(i))
 		in.Workspaces = append(in.Workspaces, w)
 	}
-	d := admission.Decide(*in)
+	d := r.decider.Decide(*in)
 	total := 0
 	for _, g := range d.Grants {
 		total += g.Slots

@@ -1,0 +1,236 @@
+package admission
+
+import (
+	"bytes"
+	"math"
+	"slices"
+	"time"
+)
+
+// round is one decision being made. It costs little for each workspace and more only for those that are granted
+// something: who has no room is counted and left out, and of those in a line only as many are put in order as can be
+// served.
+type round struct {
+	in      Input
+	batch   int // starts left
+	global  int // slots left
+	class   Class
+	rooms   []room
+	granted []int32
+	order   []int32 // workspaces by their first grant
+	root    line
+	cohorts []cohortRound
+	weights Weights
+	waiting [causes]int // of those without room, and so the next
+	rateDue time.Duration
+	roomy   int // how many have room
+}
+
+// room is how many starts a workspace could take if nobody else were there, and how many of them are its own.
+type room struct{ own, all int32 }
+
+type cohortRound struct {
+	free    int
+	roomy   int       // members that have room and were granted nothing
+	since   time.Time // the earliest of its members in the line
+	members line
+	weights Weights
+}
+
+func (r *round) begin(in Input) {
+	r.in, r.batch, r.global = in, min(max(0, in.Batch), math.MaxInt32), in.Global.free()
+	r.rooms, r.granted = resized(r.rooms, len(in.Workspaces)), resized(r.granted, len(in.Workspaces))
+	clear(r.granted)
+	r.order, r.weights, r.waiting, r.rateDue, r.roomy = r.order[:0], Weights{}, [causes]int{}, 0, 0
+	r.cohorts = resized(r.cohorts, len(in.Cohorts))
+	for i := range in.Cohorts {
+		c := &r.cohorts[i]
+		*c = cohortRound{free: in.Cohorts[i].free(), members: c.members}
+	}
+}
+
+// resized is the slice with n elements, whatever they are.
+func resized[T any](s []T, n int) []T { return slices.Grow(s[:0], n)[:n] }
+
+// measure finds out how much room a workspace has, and counts why if it has none.
+func (r *round) measure(i int, w *Workspace) {
+	all, why := w.alone(r.in.Now, 0)
+	if all == 0 {
+		r.rooms[i] = room{}
+		r.keep(w, why, 0)
+		return
+	}
+	r.roomy++
+	if w.Cohort != NoCohort {
+		r.cohorts[w.Cohort].roomy++
+	}
+	all = min(all, r.batch)
+	r.rooms[i] = room{own: int32(min(all, w.own(w.Used))), all: int32(all)}
+}
+
+// keep notes what keeps a workspace from its next start.
+func (r *round) keep(w *Workspace, why cause, granted int) {
+	if granted == 0 {
+		r.waiting[why]++
+	}
+	if why != rateLimited {
+		return
+	}
+	wait := w.wait(w.take(w.Bucket, r.in.Now, granted))
+	if r.rateDue == 0 || wait < r.rateDue {
+		r.rateDue = wait
+	}
+}
+
+// room is how many more starts of the class a workspace could take, whatever is left for it.
+func (r *round) room(i int32) int32 {
+	room, granted := r.rooms[i], r.granted[i]
+	if r.class == Own {
+		return room.own - min(room.own, granted)
+	}
+	return room.all - max(room.own, granted)
+}
+
+// A cohort stands in the root's line under a negative index.
+func cohortIndex(cohort int) int32 { return int32(-1 - cohort) }
+
+// gather lines up everybody who could take a start of this class.
+func (r *round) gather(class Class) {
+	r.class = class
+	most := min(r.batch, r.global)
+	r.root.begin(r, r.in.Clocks[class], most)
+	for i := range r.cohorts {
+		r.cohorts[i].members.begin(r, r.in.Cohorts[i].Clocks[class], most)
+	}
+	for i := range r.in.Workspaces {
+		w := &r.in.Workspaces[i]
+		if class == Own { // once, while it is at hand
+			r.measure(i, w)
+		}
+		if r.room(int32(i)) <= 0 {
+			continue
+		}
+		l := &r.root
+		if w.Cohort != NoCohort {
+			c := &r.cohorts[w.Cohort]
+			if l = &c.members; l.weight == 0 || w.Since.Before(c.since) {
+				c.since = w.Since
+			}
+		}
+		l.join(int32(i), w.Tags[class], w.Weight)
+	}
+	for i := range r.cohorts {
+		c := &r.cohorts[i]
+		c.weights[class] = c.members.weight
+		if c.members.weight == 0 || c.free == 0 {
+			continue
+		}
+		c.members.open()
+		cohort := &r.in.Cohorts[i]
+		r.root.join(cohortIndex(i), cohort.Tags[class], cohort.Weight)
+	}
+	r.weights[class] = r.root.weight
+	r.root.open()
+}
+
+// deal serves one after the other, until the batch or the fleet is full or nobody can take another.
+func (r *round) deal() {
+	for r.batch > 0 && r.global > 0 && !r.root.empty() {
+		next := r.root.next()
+		if next >= 0 {
+			r.grant(&r.root, next)
+			continue
+		}
+		c := &r.cohorts[-1-next]
+		r.grant(&c.members, c.members.next())
+		if c.free != Unlimited {
+			c.free--
+		}
+		r.root.serve(c.free > 0 && !c.members.empty())
+	}
+}
+
+// grant gives the workspace at the head of a line one start.
+func (r *round) grant(l *line, i int32) {
+	if r.granted[i] == 0 {
+		r.order = append(r.order, i)
+	}
+	r.granted[i]++
+	r.batch--
+	if r.global != Unlimited {
+		r.global--
+	}
+	l.serve(r.room(i) > 0)
+}
+
+// price is what a start costs who stands in a line under this index.
+func (r *round) price(i int32) VirtualTime {
+	if i >= 0 {
+		return Price(r.in.Workspaces[i].Weight)
+	}
+	return Price(r.in.Cohorts[-1-i].Weight)
+}
+
+// waited is for how long who stands in a line under this index has waited.
+func (r *round) waited(i int32) time.Duration {
+	if i >= 0 {
+		return r.in.Now.Sub(r.in.Workspaces[i].Since)
+	}
+	return r.in.Now.Sub(r.cohorts[-1-i].since)
+}
+
+// first breaks ties between those who have waited alike: workspaces by id, then cohorts by name.
+func (r *round) first(a, b int32) bool {
+	switch {
+	case a >= 0 && b >= 0:
+		return bytes.Compare(r.in.Workspaces[a].ID[:], r.in.Workspaces[b].ID[:]) < 0
+	case a < 0 && b < 0:
+		return r.in.Cohorts[-1-a].Name < r.in.Cohorts[-1-b].Name
+	}
+	return a >= 0
+}
+
+func (r *round) decision() Decision {
+	d := Decision{Waiting: map[Reason]int{}, Weights: r.weights, Contended: r.in.Batch > 0 && r.roomy > len(r.order)}
+	if len(r.cohorts) > 0 {
+		d.CohortWeights = make([]Weights, len(r.cohorts))
+	}
+	if len(r.order) > 0 {
+		d.Grants = make([]Grant, len(r.order))
+	}
+	for n, i := range r.order {
+		w, granted := &r.in.Workspaces[i], int(r.granted[i])
+		d.Grants[n] = Grant{Workspace: int(i), ID: w.ID, Slots: granted, Limit: w.Ceiling}
+		d.Contended = d.Contended || r.rooms[i].all > r.granted[i]
+		_, why := w.alone(r.in.Now, granted)
+		r.keep(w, why, granted)
+		if w.Cohort != NoCohort {
+			r.cohorts[w.Cohort].roomy--
+		}
+	}
+	left := r.roomy - len(r.order)
+	for i := range r.cohorts {
+		c := &r.cohorts[i]
+		d.CohortWeights[i] = c.weights
+		if c.free == 0 {
+			r.waiting[cohortLimit] += c.roomy
+			left -= c.roomy
+		}
+	}
+	r.waiting[together(r.global)] += left
+	for why, n := range r.waiting {
+		if n > 0 {
+			d.Waiting[reasons[why]] = n
+		}
+	}
+	d.RateDue = r.rateDue
+	return d
+}
+
+// together is what keeps those who could have taken a start, with so many slots of all workspaces left.
+func together(global int) cause {
+	if global == 0 {
+		return globalLimit
+	}
+	return batchFull
+}
