@@ -3,7 +3,6 @@ package activities
 import (
 	"context"
 	"strconv"
-	"time"
 
 	"go.temporal.io/sdk/activity"
 
@@ -39,31 +38,28 @@ func showWaiting(ctx context.Context, shard int, waiting map[admission.Reason]in
 // CheckCapacity brings what is known of the usage and backlog of the shard's workspaces up to date, and lets the policy
 // deal the batch to them.
 func (a *Activities) CheckCapacity(ctx context.Context, r workflows.CapacityRequest) (workflows.CapacityReport, error) {
-	capacity, err := a.memory(r.Shard).Capacity(ctx, r.BatchSize)
+	decision, err := a.memory(r.Shard).Decide(ctx, r.BatchSize)
 	if err != nil {
 		return workflows.CapacityReport{}, temporalError(err)
 	}
-	decision := admission.Decide(capacity.Input(r.BatchSize))
 	report := workflows.CapacityReport{
 		Grants: make([]workflows.Grant, len(decision.Grants)),
-		Mark:   string(capacity.Mark),
-		DueIn:  workflows.Duration(dueIn(capacity, decision.RateDue)),
-		Shards: capacity.Shards,
+		Mark:   string(decision.Mark),
+		DueIn:  workflows.Duration(decision.DueIn),
+		Shards: decision.Shards,
 	}
-	for _, l := range capacity.Lines(decision) {
+	for _, l := range decision.Lines {
 		report.Lines = append(report.Lines, workflows.Line(l))
 	}
 	for i, g := range decision.Grants {
-		report.Grants[i] = workflows.Grant{WorkspaceID: g.ID, Slots: g.Slots, Limit: g.Limit}
+		report.Grants[i] = workflows.Grant{WorkspaceID: g.WorkspaceID, Slots: g.Slots, Limit: g.Limit}
 	}
 	showWaiting(ctx, r.Shard, decision.Waiting)
 	for reason, n := range decision.Waiting {
-		if n > 0 {
-			if report.Waiting == nil {
-				report.Waiting = map[string]int{}
-			}
-			report.Waiting[string(reason)] = n
+		if report.Waiting == nil {
+			report.Waiting = map[string]int{}
 		}
+		report.Waiting[string(reason)] = n
 	}
 	return report, nil
 }
@@ -84,17 +80,4 @@ func (a *Activities) ClaimExecutions(ctx context.Context, r workflows.ClaimReque
 	}
 	activity.GetMetricsHandler(ctx).Counter("sluice_executions_claimed").Inc(int64(c.New))
 	return workflows.ClaimResult{New: c.New, Carried: c.Carried, Expired: c.Expired, Repeated: c.Repeated, Newest: c.Newest}, nil
-}
-
-// dueIn is how long until a workspace with a free slot gets its next item, or its next token; zero when there is none.
-func dueIn(c queue.Capacity, soonest time.Duration) time.Duration {
-	for _, w := range c.Workspaces {
-		if w.NextDue == nil || w.Used >= w.Limit {
-			continue
-		}
-		if wait := max(w.NextDue.Sub(c.Now), time.Millisecond); soonest == 0 || wait < soonest {
-			soonest = wait
-		}
-	}
-	return soonest
 }

@@ -8,7 +8,6 @@ import (
 	"github.com/google/uuid"
 	"golang.org/x/sync/errgroup"
 
-	"sluice/internal/admission"
 	"sluice/queue"
 	"sluice/workflows"
 )
@@ -78,21 +77,19 @@ const settleEvery = 32
 // hold their slots now.
 func (c *cycler) run(ctx context.Context, batch int) (executions []uuid.UUID, took steps, err error) {
 	began := time.Now()
-	capacity, err := c.memory.Capacity(ctx, batch)
+	decision, err := c.memory.Decide(ctx, batch)
 	if err != nil {
 		return nil, took, err
 	}
-	c.mark = capacity.Mark
-	decision := admission.Decide(capacity.Input(batch))
-	grants := queue.Grants(decision)
+	c.mark = decision.Mark
 	took.capacity = time.Since(began)
-	if len(grants) == 0 {
+	if len(decision.Grants) == 0 {
 		return nil, took, nil
 	}
 
 	began = time.Now()
 	c.fence.Cycle++
-	if _, err := c.memory.Claim(ctx, c.fence, grants, capacity.Lines(decision)...); err != nil {
+	if _, err := c.memory.Claim(ctx, c.fence, decision.Grants, decision.Lines...); err != nil {
 		return nil, took, err
 	}
 	took.claim = time.Since(began)

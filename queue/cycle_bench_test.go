@@ -9,7 +9,6 @@ import (
 	"github.com/google/uuid"
 	"github.com/stretchr/testify/require"
 
-	"sluice/internal/admission"
 	"sluice/queue"
 )
 
@@ -71,17 +70,6 @@ func BenchmarkCycle(b *testing.B) {
 }
 
 func decideOnMemory(memory *queue.Memory, batch int) (grants, lines int) {
-	capacity := memory.Remembered()
-	d := admission.Decide(capacity.Input(batch))
-	return len(queue.Grants(d)), len(capacity.Lines(d)) + dueIn(capacity)
-}
-
-func dueIn(c queue.Capacity) (n int) {
-	for _, w := range c.Workspaces {
-		if w.NextDue == nil || w.Used >= w.Limit {
-			continue
-		}
-		n = 1
-	}
-	return n
+	p := memory.Decided(batch)
+	return len(p.Grants), len(p.Lines)
 }

@@ -30,8 +30,8 @@ func Remembering(shared Capacity, read []WorkspaceCapacity) *Memory {
 	return m
 }
 
-// Remembered is Capacity when nothing has changed.
-func (m *Memory) Remembered() Capacity { return m.capacity() }
+// Decided is Decide when nothing has changed.
+func (m *Memory) Decided(batch int) Decision { return m.decide(batch) }
 
 // Gathered is how many wait for the next flush.
 func (r *Recorder) Gathered() int {

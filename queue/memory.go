@@ -26,6 +26,7 @@ type Memory struct {
 	swept      uuid.UUID // the workspace up to which the sweep has come
 	sweptAt    time.Time
 	open       time.Time // all claims before it are dispatched
+	desk       desk
 }
 
 // remembered is a workspace with a backlog, or one that has had one lately.
@@ -66,12 +67,15 @@ func (m *Memory) capacity() Capacity {
 	c := m.shared
 	c.Workspaces = make([]WorkspaceCapacity, 0, len(m.workspaces))
 	for _, w := range m.workspaces {
-		if w.Ready > 0 || w.NextDue != nil {
+		if w.waits() {
 			c.Workspaces = append(c.Workspaces, w.WorkspaceCapacity)
 		}
 	}
 	return c
 }
+
+// waits tells whether the workspace has a backlog.
+func (w *remembered) waits() bool { return w.Ready > 0 || w.NextDue != nil }
 
 // Claim is Queue.Claim, and remembers what was taken.
 func (m *Memory) Claim(ctx context.Context, fence Fence, grants []Grant, lines ...Line) (Claimed, error) {

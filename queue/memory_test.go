@@ -115,13 +115,12 @@ func (r *remembering) admit(t *testing.T, batch int) (queue.Claimed, []queue.Gra
 	t.Helper()
 	r.openEpoch(t, "run")
 	r.fence.Cycle++
-	capacity, err := r.memory.Capacity(t.Context(), batch)
+	d, err := r.memory.Decide(t.Context(), batch)
 	require.NoError(t, err)
-	d := admission.Decide(capacity.Input(batch))
-	claimed, err := r.memory.Claim(t.Context(), r.fence, queue.Grants(d), capacity.Lines(d)...)
+	claimed, err := r.memory.Claim(t.Context(), r.fence, d.Grants, d.Lines...)
 	require.NoError(t, err)
 	for _, g := range d.Grants {
-		if r.cancelled[g.ID] {
+		if r.cancelled[g.WorkspaceID] {
 			return claimed, nil
 		}
 	}
@@ -130,7 +129,7 @@ func (r *remembering) admit(t *testing.T, batch int) (queue.Claimed, []queue.Gra
 		granted += g.Slots
 	}
 	require.Equal(t, granted, claimed.New, "what was granted could be taken")
-	return claimed, queue.Grants(d)
+	return claimed, d.Grants
 }
 
 // check compares what is remembered with what is there.
@@ -162,6 +161,10 @@ func (r *remembering) check(t *testing.T, why string) {
 		m.Ready, m.Since, m.NextDue, w.Ready, w.Since, w.NextDue = 0, nil, nil, 0, nil, nil
 		require.Equal(t, w, m, why)
 	}
+	decided, decidedAnew := r.memory.Decided(batch), admission.Decide(got.Input(batch))
+	require.Equal(t, queue.Grants(decidedAnew), decided.Grants, why)
+	require.Equal(t, got.Lines(decidedAnew), decided.Lines, why)
+	require.Equal(t, decidedAnew.Waiting, decided.Waiting, why)
 	for id, w := range remembered {
 		require.True(t, r.cancelled[id], "%s: %+v has no backlog", why, w)
 	}

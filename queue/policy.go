@@ -8,39 +8,53 @@ import (
 
 // Input is the capacity as the policy takes it, for a decision on at most a batch of starts.
 func (c Capacity) Input(batch int) admission.Input {
+	in := c.input(batch)
+	in.Workspaces = make([]admission.Workspace, len(c.Workspaces))
+	cohorts := c.cohorts()
+	for i := range c.Workspaces {
+		in.Workspaces[i] = c.Workspaces[i].policyView(cohorts)
+	}
+	return in
+}
+
+// input is the same without the workspaces.
+func (c *Capacity) input(batch int) admission.Input {
 	in := admission.Input{
 		Now: c.Now, Batch: batch, Global: admission.Pool{Limit: unlimited(c.Limit), Used: c.Used},
-		Clocks:     admission.Clocks{admission.VirtualTime(c.OwnClock), admission.VirtualTime(c.BorrowedClock)},
-		Cohorts:    make([]admission.Cohort, len(c.Cohorts)),
-		Workspaces: make([]admission.Workspace, len(c.Workspaces)),
+		Clocks:  admission.Clocks{admission.VirtualTime(c.OwnClock), admission.VirtualTime(c.BorrowedClock)},
+		Cohorts: make([]admission.Cohort, len(c.Cohorts)),
 	}
-	place := make(map[string]int, len(c.Cohorts))
 	for i, k := range c.Cohorts {
-		place[k.Cohort] = i
 		in.Cohorts[i] = admission.Cohort{
 			Name: k.Cohort, Pool: admission.Pool{Limit: k.Nominal, Used: k.Used}, Weight: k.Weight,
 			Tags:   admission.Tags{admission.VirtualTime(k.Own), admission.VirtualTime(k.Borrowed)},
 			Clocks: admission.Clocks{admission.VirtualTime(k.OwnClock), admission.VirtualTime(k.BorrowedClock)},
 		}
 	}
-	for i, w := range c.Workspaces {
-		in.Workspaces[i] = w.policyView()
-		if w.Cohort != nil {
-			// Joined after the cohorts were read: until the next decision it may only what the claim allows it anyway.
-			if cohort, known := place[*w.Cohort]; known {
-				in.Workspaces[i].Cohort = cohort
-			}
-		}
-	}
 	return in
 }
 
-func (w WorkspaceCapacity) policyView() admission.Workspace {
+// cohorts are their places.
+func (c *Capacity) cohorts() map[string]int {
+	place := make(map[string]int, len(c.Cohorts))
+	for i := range c.Cohorts {
+		place[c.Cohorts[i].Cohort] = i
+	}
+	return place
+}
+
+func (w *WorkspaceCapacity) policyView(cohorts map[string]int) admission.Workspace {
 	view := admission.Workspace{
 		ID: w.WorkspaceID, Cohort: admission.NoCohort, Weight: w.Weight, Used: w.Used, Ready: w.Ready,
 		Quota: admission.Quota{Ceiling: w.Limit, Nominal: w.Nominal, BorrowingLimit: unlimited(w.BorrowingLimit)},
 		Tags:  admission.Tags{admission.VirtualTime(w.Own), admission.VirtualTime(w.Borrowed)},
 		Since: valueOr(w.Since, time.Time{}),
+	}
+	if w.Cohort != nil {
+		// Joined after the cohorts were read: until the next decision it may only what the claim allows it anyway.
+		if cohort, known := cohorts[*w.Cohort]; known {
+			view.Cohort = cohort
+		}
 	}
 	if w.StartsPerSecond != nil {
 		view.Rate = admission.Rate{PerSecond: *w.StartsPerSecond, Burst: valueOr(w.Burst, 1)}

@@ -9,7 +9,6 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 	"golang.org/x/sync/errgroup"
 
-	"sluice/internal/admission"
 	"sluice/queue"
 	"sluice/schema"
 	"sluice/workflows"
@@ -136,16 +135,15 @@ func (s *sluiceEngine) drain(ctx context.Context) error {
 
 // cycle admits at most a batch and settles it. It returns how many, and the mark of what it has looked at.
 func (s *sluiceEngine) cycle(ctx context.Context, memory *queue.Memory, fence *queue.Fence, started chan<- uuid.UUID) (n int, mark queue.Mark, err error) {
-	capacity, err := memory.Capacity(ctx, s.batch)
+	decision, err := memory.Decide(ctx, s.batch)
 	if err != nil {
 		return 0, mark, err
 	}
-	decision := admission.Decide(capacity.Input(s.batch))
 	if len(decision.Grants) == 0 {
-		return 0, capacity.Mark, nil
+		return 0, decision.Mark, nil
 	}
 	fence.Cycle++
-	if _, err := memory.Claim(ctx, *fence, queue.Grants(decision), capacity.Lines(decision)...); err != nil {
+	if _, err := memory.Claim(ctx, *fence, decision.Grants, decision.Lines...); err != nil {
 		return 0, mark, err
 	}
 	_, claims, err := memory.BeginDispatch(ctx, *fence, workflows.MaxBatchSize)
@@ -168,7 +166,7 @@ func (s *sluiceEngine) cycle(ctx context.Context, memory *queue.Memory, fence *q
 			started <- one.ExecutionID
 		}
 	}
-	return len(claims), capacity.Mark, nil
+	return len(claims), decision.Mark, nil
 }
 
 func (*sluiceEngine) records() records {
