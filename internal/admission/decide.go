@@ -21,33 +21,6 @@ type Workspace struct {
 	Bucket
 }
 
-// Room is how many starts the workspace could take if nobody else were there.
-func (w *Workspace) Room(now time.Time) int {
-	room, _ := w.alone(now, 0)
-	return room
-}
-
-// alone is how many starts the workspace could take after those it was granted if nobody else were there, and what keeps
-// it if that is none.
-func (w *Workspace) alone(now time.Time, granted int) (room int, why cause) {
-	ready, used, most := w.Ready-granted, w.Used+granted, w.most()
-	switch {
-	case ready <= 0:
-		return 0, scheduled
-	case used >= w.Ceiling:
-		return 0, atCapacity
-	case used >= most:
-		return 0, borrowLimit
-	}
-	room = min(most-used, ready)
-	if w.PerSecond > 0 {
-		if room = min(room, w.starts(w.Bucket, now)-granted); room <= 0 {
-			return 0, rateLimited
-		}
-	}
-	return room, causes
-}
-
 // NoCohort is the cohort of a workspace that shares its quota with nobody.
 const NoCohort = -1
 

@@ -21,8 +21,8 @@ type line struct {
 	most   int  // so many starts are served at most
 	later  heap // not due yet, by when the next start begins
 	due    heap // by when it ends: those who may be among the first `most`
-	last   flow // if cropped: the last of the first `most` up to now
-	crops  bool
+	last   flow // if it crops: of the first `most` up to now, the last
+	crops  bool // whether there was somebody to forget
 }
 
 func (l *line) begin(of *round, clock VirtualTime, most int) {
