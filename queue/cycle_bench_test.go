@@ -56,12 +56,13 @@ func BenchmarkCycle(b *testing.B) {
 				for i := range 20 {
 					shared.Cohorts = append(shared.Cohorts, queue.CohortCapacity{Cohort: fmt.Sprint("c", i), Nominal: 5 * n / 80, Weight: 4 * n / 80})
 				}
-				memory := queue.Remembering(shared, waitingFleet(n, shape))
+				memory := queue.Remembering(shared, waitingFleet(n, shape), batch)
 				granted, lines := decideOnMemory(memory, batch)
 				require.Positive(b, granted)
 				require.Positive(b, lines)
 				b.ReportAllocs()
 				for b.Loop() {
+					memory.Stir(2 * batch)
 					decideOnMemory(memory, batch)
 				}
 			})

@@ -19,48 +19,24 @@ type Decision struct {
 }
 
 // Decide lets the policy deal a batch to what is remembered, as it would to what Capacity tells.
-func (m *Memory) Decide(ctx context.Context, batch int) (d Decision, err error) {
+func (m *Memory) Decide(ctx context.Context, batch int) (Decision, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	defer func() { m.known = err == nil }()
-	if err = m.refresh(ctx, batch); err != nil {
-		return Decision{}, wrap(err, "read capacity")
+	if err := m.update(ctx, batch); err != nil {
+		return Decision{}, err
 	}
 	return m.decide(batch), nil
 }
 
-// desk is where decisions are made, one after the other in the same memory: over many workspaces the garbage of a
-// decision would cost as much as the decision.
-type desk struct {
-	decider    admission.Decider
-	workspaces []admission.Workspace
-}
-
 func (m *Memory) decide(batch int) Decision {
 	c := &m.shared
-	in, cohorts := c.input(batch), c.cohorts()
-	in.Workspaces = m.desk.workspaces[:0]
-	var soonest time.Duration
-	for _, w := range m.workspaces {
-		if !w.waits() {
-			continue
-		}
-		in.Workspaces = append(in.Workspaces, w.policyView(cohorts))
-		soonest = sooner(soonest, w.dueIn(c.Now))
-	}
-	m.desk.workspaces = in.Workspaces
+	in := c.input(batch)
+	in.Workspaces = m.desk.workspaces
 	d := m.desk.decider.Decide(in)
 	return Decision{
-		Mark: c.Mark, Shards: c.Shards, Grants: Grants(d), Lines: c.Lines(d), Waiting: d.Waiting, DueIn: sooner(soonest, d.RateDue),
+		Mark: c.Mark, Shards: c.Shards, Grants: Grants(d), Lines: c.Lines(d), Waiting: d.Waiting,
+		DueIn: sooner(d.RateDue, m.desk.dueIn(c.Now)),
 	}
-}
-
-// dueIn is how long until its next item is ready; zero when there is none, or no slot for it.
-func (w *WorkspaceCapacity) dueIn(now time.Time) time.Duration {
-	if w.NextDue == nil || w.Used >= w.Limit {
-		return 0
-	}
-	return max(w.NextDue.Sub(now), time.Millisecond)
 }
 
 // sooner is the shorter of two times until something, zero meaning never.

@@ -33,8 +33,10 @@
 // takes a number of its own, and only the newest may undo claims.
 //
 // A dispatcher remembers the backlog between its cycles (Memory) and reads again what bells tell has changed; everything
-// when another process has claimed meanwhile. Claims do not trust it: they hold against what Postgres knows. Cursors, places
-// in the claim index before which nothing waits, keep claims flat while an old snapshot keeps deleted rows in it.
+// when another process has claimed meanwhile. What it remembers lies ready as the policy takes it (desk): a decision runs
+// over all workspaces, and makes nothing anew for those that have not changed. Claims do not trust it: they hold against
+// what Postgres knows. Cursors, places in the claim index before which nothing waits, keep claims flat while an old
+// snapshot keeps deleted rows in it.
 //
 // Shards: several dispatchers may share the workspaces. Each workspace belongs to one, by a hash and the number of shards
 // that is stored; a cohort belongs to one as a whole. Who owns what changes between claims only: whoever changes it locks

@@ -21,17 +21,42 @@ func (m *Memory) SweepNow() { m.sweptAt = time.Time{} }
 // Known tells whether the next Capacity reads only what has changed.
 func (m *Memory) Known() bool { return m.known }
 
-// Remembering is a memory that has just read all this.
-func Remembering(shared Capacity, read []WorkspaceCapacity) *Memory {
+// Remembering is a memory that has just read all this, for decisions on at most a batch.
+func Remembering(shared Capacity, read []WorkspaceCapacity, batch int) *Memory {
 	m := &Memory{known: true, shared: shared, workspaces: make(map[uuid.UUID]*remembered, len(read))}
 	for _, w := range read {
-		m.learn(workspaceRow{WorkspaceCapacity: w, HeadsAt: make([]*time.Time, priorities), HeadIDs: make([]*uuid.UUID, priorities)})
+		m.learn(workspaceRow{WorkspaceCapacity: w, Counted: w.Ready + 1, HeadsAt: make([]*time.Time, priorities), HeadIDs: make([]*uuid.UUID, priorities)})
 	}
+	m.Decided(batch)
 	return m
 }
 
-// Decided is Decide when nothing has changed.
-func (m *Memory) Decided(batch int) Decision { return m.decide(batch) }
+// Decided is Decide when there is nothing to read.
+func (m *Memory) Decided(batch int) Decision {
+	m.outdated(batch)
+	m.layOut()
+	return m.decide(batch)
+}
+
+// Stir makes n workspaces be looked at again, as after a claim and its outcomes.
+func (m *Memory) Stir(n int) {
+	for _, w := range m.workspaces {
+		if n--; n < 0 {
+			return
+		}
+		m.touch(w)
+	}
+}
+
+// Overlooked are those that should have been read again.
+func (m *Memory) Overlooked(batch int) (ids []uuid.UUID) {
+	for id, w := range m.workspaces {
+		if w.changed != nothing || w.stale(m.shared.Now, batch) {
+			ids = append(ids, id)
+		}
+	}
+	return ids
+}
 
 // Gathered is how many wait for the next flush.
 func (r *Recorder) Gathered() int {

@@ -26,7 +26,7 @@ type Memory struct {
 	swept      uuid.UUID // the workspace up to which the sweep has come
 	sweptAt    time.Time
 	open       time.Time // all claims before it are dispatched
-	desk       desk
+	desk       desk      // lays out workspaces
 }
 
 // remembered is a workspace with a backlog, or one that has had one lately.
@@ -35,6 +35,8 @@ type remembered struct {
 	more    bool // there may be more ready items than were counted
 	cursors cursors
 	changed change
+	place   place
+	touched bool
 }
 
 // change says what must be read again.
@@ -51,15 +53,22 @@ func (q *Queue) Memory() *Memory { return &Memory{queue: q} }
 
 // Capacity is what Queue.Capacity would read, for a decision on at most a batch of starts: counts of ready items are
 // exact as far as such a decision goes.
-func (m *Memory) Capacity(ctx context.Context, batch int) (c Capacity, err error) {
+func (m *Memory) Capacity(ctx context.Context, batch int) (Capacity, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	defer func() { m.known = err == nil }()
-	err = m.refresh(ctx, batch)
-	if err != nil {
-		return Capacity{}, wrap(err, "read capacity")
+	if err := m.update(ctx, batch); err != nil {
+		return Capacity{}, err
 	}
 	return m.capacity(), nil
+}
+
+// update brings everything up to the present.
+func (m *Memory) update(ctx context.Context, batch int) error {
+	err := m.refresh(ctx, batch)
+	if m.known = err == nil; m.known {
+		m.layOut()
+	}
+	return wrap(err, "read capacity")
 }
 
 // capacity is what is remembered.
@@ -125,6 +134,7 @@ func (m *Memory) take(grants []Grant, t taken) {
 		if w := m.workspaces[id]; w != nil {
 			w.Ready--
 			w.cursors.pass(t.priorities[i], t.availableAt[i], t.ids[i])
+			m.touch(w)
 			w.Since = &t.availableAt[i] // who remains came later, or is of another priority: near enough to break a tie
 			w.changed = max(w.changed, usage)
 		}
@@ -137,6 +147,7 @@ func (m *Memory) take(grants []Grant, t taken) {
 		if w := m.workspaces[g.WorkspaceID]; w != nil && got[g.WorkspaceID] < g.Slots {
 			// Items have gone or are held by somebody, a limit has changed, or slots are held that it did not know of.
 			w.changed, w.cursors = everything, cursors{}
+			m.touch(w)
 		}
 	}
 }
@@ -155,6 +166,7 @@ func (m *Memory) hear(b bell, now time.Time) {
 	if w == nil {
 		return
 	}
+	m.touch(w)
 	if b.Freed {
 		w.changed = max(w.changed, usage)
 	}
@@ -184,6 +196,7 @@ func (m *Memory) look(id uuid.UUID) {
 		m.workspaces[id] = w
 	}
 	w.changed = everything
+	m.touch(w)
 }
 
 // stale tells whether too little is known about the items of a workspace.
@@ -193,9 +206,9 @@ func (w *remembered) stale(now time.Time, batch int) bool {
 
 // learn replaces what is remembered of a workspace.
 func (m *Memory) learn(r workspaceRow) {
-	m.workspaces[r.WorkspaceID] = &remembered{
-		WorkspaceCapacity: r.WorkspaceCapacity, more: r.Ready >= r.Counted, cursors: cursorsAt(r.HeadsAt, r.HeadIDs),
-	}
+	w := &remembered{WorkspaceCapacity: r.WorkspaceCapacity, more: r.Ready >= r.Counted, cursors: cursorsAt(r.HeadsAt, r.HeadIDs)}
+	m.workspaces[r.WorkspaceID] = w
+	m.touch(w)
 }
 
 func after(a, b uuid.UUID) bool { return bytes.Compare(a[:], b[:]) > 0 }

@@ -46,15 +46,7 @@ func (m *Memory) refresh(ctx context.Context, batch int) error {
 	if heard.sweeps {
 		m.sweep(heard.next)
 	}
-	var used, all []uuid.UUID
-	for id, w := range m.workspaces {
-		switch {
-		case w.changed == everything || w.stale(now, batch):
-			all = append(all, id)
-		case w.changed == usage:
-			used = append(used, id)
-		}
-	}
+	used, all := m.outdated(batch)
 	return m.reread(ctx, batch, used, all)
 }
 
@@ -118,6 +110,7 @@ func (m *Memory) rebuild(ctx context.Context, batch int) error {
 		return err
 	}
 	m.workspaces = make(map[uuid.UUID]*remembered, len(rows))
+	m.desk.clear()
 	for _, r := range rows {
 		m.learn(r)
 	}
@@ -147,7 +140,7 @@ func (m *Memory) reread(ctx context.Context, batch int, used, all []uuid.UUID) e
 		return err
 	}
 	for _, id := range all {
-		delete(m.workspaces, id)
+		m.forget(id)
 	}
 	for _, r := range again {
 		m.learn(r)
@@ -173,6 +166,7 @@ func (m *Memory) sweep(next []uuid.UUID) {
 	for id, w := range m.workspaces {
 		if after(id, m.swept) && (ended || !after(id, last)) {
 			w.changed = everything
+			m.touch(w)
 		}
 	}
 	for _, id := range next {
@@ -199,6 +193,7 @@ func (m *Memory) noteUsage(rows pgx.Rows) error {
 		w := m.workspaces[id]
 		w.Used, w.Own, w.Borrowed, w.Tokens, w.TokensAt = read.Used, read.Own, read.Borrowed, read.Tokens, read.TokensAt
 		w.changed = nothing
+		m.touch(w)
 	}
 	return rows.Err()
 }

@@ -71,8 +71,7 @@ func (r *remembering) happen(t *testing.T) string {
 		require.NoError(t, pgx.BeginFunc(t.Context(), r.pool, func(tx pgx.Tx) error { r.insert(t, tx, 1+r.rnd.IntN(30)); return nil }))
 		return "items arrive"
 	case n < 7 && len(r.open) < 3:
-		tx, err := r.pool.Begin(t.Context())
-		require.NoError(t, err)
+		tx := r.begin(t)
 		r.insert(t, tx, 1+r.rnd.IntN(3))
 		r.open = append(r.open, tx)
 		return "a transaction inserts items"
@@ -99,6 +98,9 @@ func (r *remembering) happen(t *testing.T) string {
 	case n < 15:
 		r.exec(t, `UPDATE sluice.workspaces SET max_concurrent_workflows = $2, weight = $3 WHERE id = $1`, r.workspace(), r.rnd.IntN(8), 1+r.rnd.IntN(3))
 		return "the limit of a workspace changes"
+	case n < 16 && r.rnd.IntN(3) == 0:
+		r.exec(t, `UPDATE sluice.workspaces SET cohort = $2 WHERE id = $1`, r.workspace(), []*string{nil, ptr("0"), ptr("a")}[r.rnd.IntN(3)])
+		return "a workspace changes its cohort"
 	case n < 16 && r.rnd.IntN(3) == 0:
 		r.exec(t, `UPDATE sluice.settings SET max_concurrent_workflows = $1`, []*int{nil, ptr(10), ptr(30)}[r.rnd.IntN(3)])
 		return "the global limit changes"
@@ -135,7 +137,7 @@ func (r *remembering) admit(t *testing.T, batch int) (queue.Claimed, []queue.Gra
 // check compares what is remembered with what is there.
 func (r *remembering) check(t *testing.T, why string) {
 	t.Helper()
-	const batch = 10
+	batch := 1 + r.rnd.IntN(40)
 	got, err := r.memory.Capacity(t.Context(), batch)
 	require.NoError(t, err)
 	want, err := r.dispatcher.Capacity(t.Context(), 1000)
@@ -161,6 +163,7 @@ func (r *remembering) check(t *testing.T, why string) {
 		m.Ready, m.Since, m.NextDue, w.Ready, w.Since, w.NextDue = 0, nil, nil, 0, nil, nil
 		require.Equal(t, w, m, why)
 	}
+	require.Empty(t, r.memory.Overlooked(batch), why)
 	decided, decidedAnew := r.memory.Decided(batch), admission.Decide(got.Input(batch))
 	require.Equal(t, queue.Grants(decidedAnew), decided.Grants, why)
 	require.Equal(t, got.Lines(decidedAnew), decided.Lines, why)
@@ -183,6 +186,7 @@ func TestAScheduledItemIsRememberedUntilItIsDue(t *testing.T) {
 		got, err := memory.Capacity(t.Context(), 10)
 		require.NoError(t, err)
 		require.Len(t, got.Workspaces, 1)
+		require.Empty(t, memory.Overlooked(10))
 		return got.Workspaces[0].Ready == 1
 	}, 10*time.Second, 5*time.Millisecond)
 }
