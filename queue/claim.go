@@ -62,6 +62,10 @@ func (q *Queue) claim(ctx context.Context, fence Fence, grants []Grant, lines []
 		ids[i], slots[i], limits[i] = g.WorkspaceID, g.Slots, g.Limit
 	}
 	cursorsAt, cursorIDs := cursorArrays(from)
+	sole := make([]int, len(from))
+	for i := range from {
+		sole[i] = from[i].sole()
+	}
 	names, own, borrowed := make([]string, len(lines)), make([]int, len(lines)), make([]int, len(lines))
 	for i, l := range lines {
 		names[i], own[i], borrowed[i] = l.Cohort, l.Own, l.Borrowed
@@ -73,7 +77,7 @@ func (q *Queue) claim(ctx context.Context, fence Fence, grants []Grant, lines []
 		batch.Queue(lockClaimsSQL, fence.Shard)
 	}
 	batch.Queue(claimSQL, fence.Shard, fence.Epoch, fence.Cycle, ids, slots, limits, names, own, borrowed,
-		cursorsAt, cursorIDs, open).QueryRow(func(row pgx.Row) error {
+		cursorsAt, cursorIDs, open, sole).QueryRow(func(row pgx.Row) error {
 		return row.Scan(&epoch, &c.Newest, &t.claims, &accepted, &c.New, &c.Carried, &c.Expired,
 			&t.workspaces, &t.priorities, &t.availableAt, &t.ids)
 	})
@@ -100,14 +104,17 @@ WITH fence AS (
 	-- Read after the snapshot, so later than every outcome whose slot is taken over here: intervals never overlap.
 	RETURNING epoch, cycle, claims, clock_timestamp() AS at
 ), asked AS MATERIALIZED ( -- or the slots of a workspace would be counted more than once
-	SELECT g.place, g.slots, q.*, used.n AS used, coalesce(s.own, 0) AS own, coalesce(s.borrowed, 0) AS borrowed,
+	SELECT g.place, g.slots, g.sole, q.*, used.n AS used, n.max_concurrent_workflows IS NOT NULL OR q.cohort IS NOT NULL AS shares,
+	       coalesce(s.own, 0) AS own, coalesce(s.borrowed, 0) AS borrowed,
 	       CASE WHEN q.starts_per_second IS NOT NULL THEN least(q.burst, coalesce(
 	           s.tokens + q.starts_per_second * greatest(0, extract(epoch FROM fence.at - s.tokens_at))::float8, q.burst)) END AS tokens
 	FROM fence
-	CROSS JOIN unnest($4::uuid[], $5::int[], $6::int[]) WITH ORDINALITY AS g (workspace_id, slots, seen_limit, place)
+	CROSS JOIN unnest($4::uuid[], $5::int[], $6::int[], $13::int[]) WITH ORDINALITY AS g (workspace_id, slots, seen_limit, sole, place)
 	JOIN sluice.quotas q ON q.workspace_id = g.workspace_id
 	JOIN sluice.settings n ON n.one AND ` + ownerOfQuota + ` = $1
-	LEFT JOIN sluice.shares s ON s.workspace_id = g.workspace_id
+	LEFT JOIN LATERAL ( -- not looked up unless it is needed
+		SELECT * FROM sluice.shares s
+		WHERE s.workspace_id = g.workspace_id AND (cardinality($7::text[]) > 0 OR q.starts_per_second IS NOT NULL) LIMIT 1) AS s ON true
 	CROSS JOIN LATERAL (SELECT count(*) AS n FROM sluice.slots s WHERE s.workspace_id = g.workspace_id) AS used
 	WHERE q.ceiling = g.seen_limit
 ), cohorts AS MATERIALIZED (
@@ -122,7 +129,10 @@ WITH fence AS (
 	SELECT a.*, greatest(0, least(a.could, c.free - coalesce(sum(a.could) OVER (
 		PARTITION BY a.cohort ORDER BY a.place ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING), 0)))::bigint AS fits
 	FROM alone a LEFT JOIN cohorts c ON c.cohort = a.cohort
+	WHERE a.shares
 ), granted AS MATERIALIZED ( -- and of all workspaces
+	SELECT a.*, a.could AS fits, a.could AS most FROM alone a WHERE NOT a.shares
+	UNION ALL
 	SELECT t.*, greatest(0, least(t.fits, f.free - coalesce(sum(t.fits) OVER (
 		ORDER BY t.place ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING), 0)))::bigint AS most
 	FROM together t
@@ -132,18 +142,24 @@ WITH fence AS (
 	SELECT item.place FROM granted g CROSS JOIN LATERAL (
 		-- Without a sort above it, the outer LIMIT ends this as soon as it is satisfied: rows are locked one by one.
 		SELECT due.place FROM (
+			SELECT next.place FROM ( -- nothing to sort
+				SELECT q.ctid AS place FROM sluice.execution_queue q
+				WHERE g.sole > 0 AND q.workspace_id = g.workspace_id AND q.priority = g.sole AND q.available_at <= now()
+				  AND (q.available_at, q.id) >= (($10::timestamptz[])[5 * g.place - 5 + g.sole], ($11::uuid[])[5 * g.place - 5 + g.sole])
+				ORDER BY q.available_at, q.id LIMIT g.most FOR UPDATE SKIP LOCKED) AS next
+			UNION ALL
 			SELECT locked.place FROM (
-				SELECT p.priority, head.id
+				SELECT p.priority, head.id, head.place
 				FROM generate_series(1, 5) AS p (priority) CROSS JOIN LATERAL (
-					SELECT q.id, q.available_at FROM sluice.execution_queue q
+					SELECT q.ctid AS place, q.id, q.available_at FROM sluice.execution_queue q
 					WHERE q.workspace_id = g.workspace_id AND q.priority = p.priority AND q.available_at <= now()
 					  AND (q.available_at, q.id) >= (($10::timestamptz[])[5 * g.place - 5 + p.priority], ($11::uuid[])[5 * g.place - 5 + p.priority])
 					ORDER BY q.available_at, q.id LIMIT g.most) AS head
-				WHERE ($10::timestamptz[])[5 * g.place - 5 + p.priority] <= now()
+				WHERE g.sole = 0 AND ($10::timestamptz[])[5 * g.place - 5 + p.priority] <= now()
 				ORDER BY head.available_at + (p.priority - 1) * (SELECT ageing_step FROM sluice.settings), p.priority, head.id) AS first
 			CROSS JOIN LATERAL (
 				SELECT q.ctid AS place FROM sluice.execution_queue q
-				WHERE q.id = first.id AND q.workspace_id = g.workspace_id AND q.priority = first.priority AND q.available_at <= now()
+				WHERE q.ctid = first.place AND q.workspace_id = g.workspace_id AND q.priority = first.priority AND q.available_at <= now()
 				FOR UPDATE SKIP LOCKED) AS locked
 			UNION ALL -- Others hold some of them: go on behind them.
 			SELECT next.place FROM generate_series(1, 5) AS p (priority) CROSS JOIN LATERAL (
@@ -156,7 +172,7 @@ WITH fence AS (
 				WHERE q.workspace_id = g.workspace_id AND q.priority = p.priority AND q.available_at <= now()
 				  AND (q.available_at, q.id) > (last.available_at, last.id)
 				ORDER BY q.available_at, q.id LIMIT g.most FOR UPDATE SKIP LOCKED) AS next
-			WHERE ($10::timestamptz[])[5 * g.place - 5 + p.priority] <= now()
+			WHERE g.sole = 0 AND ($10::timestamptz[])[5 * g.place - 5 + p.priority] <= now()
 		) AS due LIMIT g.most) AS item
 	WHERE g.most > 0
 ), taken AS (
@@ -188,7 +204,9 @@ WITH fence AS (
 	RETURNING id
 ), counted AS ( -- from here on: Input.Charge of package admission, on what was taken
 	SELECT g.*, c.n, least(c.n, greatest(0, g.nominal - g.used)) AS own_n, c.n - least(c.n, greatest(0, g.nominal - g.used)) AS borrowed_n
-	FROM granted g JOIN (SELECT workspace_id, count(*) AS n FROM claimed GROUP BY 1) AS c ON c.workspace_id = g.workspace_id
+	-- FULL makes it a hash join. The planner expects a single row and would compare each with each.
+	FROM granted g FULL JOIN (SELECT workspace_id, count(*) AS n FROM claimed GROUP BY 1) AS c ON c.workspace_id = g.workspace_id
+	WHERE coalesce(c.n, 0) > 0
 ), line AS MATERIALIZED (
 	SELECT n.*, coalesce(l.own, 0) AS own, coalesce(l.borrowed, 0) AS borrowed,
 	       coalesce(l.own_clock, 0) AS own_clock, coalesce(l.borrowed_clock, 0) AS borrowed_clock

@@ -57,6 +57,20 @@ func (c *cursors) lower(at time.Time) {
 	}
 }
 
+// sole is the priority at which there may be items, if there is no other; zero otherwise.
+func (c *cursors) sole() (priority int) {
+	for i := range c {
+		switch {
+		case c[i].past:
+		case priority != 0:
+			return 0
+		default:
+			priority = i + 1
+		}
+	}
+	return priority
+}
+
 // cursorsAt are those of the first items.
 func cursorsAt(at []*time.Time, ids []*uuid.UUID) (c cursors) {
 	for i := range c {

@@ -60,7 +60,9 @@ func TestTheDispatcherReadsTheBacklogThroughTheClaimIndex(t *testing.T) {
 				args []any
 			}{
 				"claim": {queue.ClaimSQL, []any{0, b.fence.Epoch, 1, workspaces, slots, limits, []string{""}, []int{50}, []int{0},
-					beginnings(len(workspaces)), make([]uuid.UUID, 5*len(workspaces)), time.Time{}}},
+					beginnings(len(workspaces)), make([]uuid.UUID, 5*len(workspaces)), time.Time{}, make([]int, len(workspaces))}},
+				"claim of a single priority": {queue.ClaimSQL, []any{0, b.fence.Epoch, 1, workspaces, slots, limits, []string{}, []int{}, []int{},
+					beginnings(len(workspaces)), make([]uuid.UUID, 5*len(workspaces)), time.Time{}, slices.Repeat([]int{3}, len(workspaces))}},
 				"capacity": {queue.CapacitySQL, []any{100, 100, nil, nil, 0}},
 				"again":    {queue.AgainSQL, []any{100, 100, beginnings(len(workspaces)), make([]uuid.UUID, 5*len(workspaces)), 0, workspaces}},
 				"next":     {queue.NextSQL, []any{uuid.Nil, 50}},
@@ -131,20 +133,23 @@ func TestTheClaimReadsNoMoreThanItTakes(t *testing.T) {
 	require.NoError(t, err)
 	_, err = b.app.EnqueueMany(t.Context(), items(b.item(), 200))
 	require.NoError(t, err)
-	tx := b.begin(t)
-	var raw []byte
-	require.NoError(t, tx.QueryRow(t.Context(), `EXPLAIN (ANALYZE, FORMAT json) `+queue.ClaimSQL,
-		0, b.fence.Epoch, 1, []uuid.UUID{b.workspace}, []int{2}, []int{starterLimit}, []string{}, []int{}, []int{},
-		beginnings(1), make([]uuid.UUID, 5), time.Time{}).Scan(&raw))
-	var plans []struct{ Plan planNode }
-	require.NoError(t, json.Unmarshal(raw, &plans))
-	var read float64
-	plans[0].Plan.walk(nil, func(n planNode, _ []planNode) {
-		if n.NodeType == "LockRows" {
-			read += n.ActualRows * n.ActualLoops
-		}
-	})
-	// An average per loop is rounded, so that two rows over three priorities may count as one each.
-	require.Positive(t, read)
-	require.LessOrEqual(t, read, 5.0, "it stops at what was granted: %s", raw)
+	for _, sole := range []int{0, 3} {
+		tx := b.begin(t)
+		var raw []byte
+		require.NoError(t, tx.QueryRow(t.Context(), `EXPLAIN (ANALYZE, FORMAT json) `+queue.ClaimSQL,
+			0, b.fence.Epoch, 1, []uuid.UUID{b.workspace}, []int{2}, []int{starterLimit}, []string{}, []int{}, []int{},
+			beginnings(1), make([]uuid.UUID, 5), time.Time{}, []int{sole}).Scan(&raw))
+		var plans []struct{ Plan planNode }
+		require.NoError(t, json.Unmarshal(raw, &plans))
+		var read float64
+		plans[0].Plan.walk(nil, func(n planNode, _ []planNode) {
+			if n.NodeType == "LockRows" {
+				read += n.ActualRows * n.ActualLoops
+			}
+		})
+		// An average per loop is rounded, so that two rows over three priorities may count as one each.
+		require.Positive(t, read)
+		require.LessOrEqual(t, read, 5.0, "it stops at what was granted: %s", raw)
+		require.NoError(t, tx.Rollback(t.Context()))
+	}
 }
