@@ -61,11 +61,7 @@ func (q *Queue) claim(ctx context.Context, fence Fence, grants []Grant, lines []
 		once[g.WorkspaceID] = true
 		ids[i], slots[i], limits[i] = g.WorkspaceID, g.Slots, g.Limit
 	}
-	cursorsAt, cursorIDs := cursorArrays(from)
-	sole := make([]int, len(from))
-	for i := range from {
-		sole[i] = from[i].sole()
-	}
+	places := placesOf(from)
 	names, own, borrowed := make([]string, len(lines)), make([]int, len(lines)), make([]int, len(lines))
 	for i, l := range lines {
 		names[i], own[i], borrowed[i] = l.Cohort, l.Own, l.Borrowed
@@ -77,7 +73,7 @@ func (q *Queue) claim(ctx context.Context, fence Fence, grants []Grant, lines []
 		batch.Queue(lockClaimsSQL, fence.Shard)
 	}
 	batch.Queue(claimSQL, fence.Shard, fence.Epoch, fence.Cycle, ids, slots, limits, names, own, borrowed,
-		cursorsAt, cursorIDs, open, sole).QueryRow(func(row pgx.Row) error {
+		places.at, places.ids, open, places.priorities, places.first, places.last).QueryRow(func(row pgx.Row) error {
 		return row.Scan(&epoch, &c.Newest, &t.claims, &accepted, &c.New, &c.Carried, &c.Expired,
 			&t.workspaces, &t.priorities, &t.availableAt, &t.ids)
 	})
@@ -104,12 +100,12 @@ WITH fence AS (
 	-- Read after the snapshot, so later than every outcome whose slot is taken over here: intervals never overlap.
 	RETURNING epoch, cycle, claims, clock_timestamp() AS at
 ), asked AS MATERIALIZED ( -- or the slots of a workspace would be counted more than once
-	SELECT g.place, g.slots, g.sole, q.*, used.n AS used, n.max_concurrent_workflows IS NOT NULL OR q.cohort IS NOT NULL AS shares,
+	SELECT g.place, g.slots, g.first, g.last, q.*, used.n AS used, n.max_concurrent_workflows IS NOT NULL OR q.cohort IS NOT NULL AS shares,
 	       coalesce(s.own, 0) AS own, coalesce(s.borrowed, 0) AS borrowed,
 	       CASE WHEN q.starts_per_second IS NOT NULL THEN least(q.burst, coalesce(
 	           s.tokens + q.starts_per_second * greatest(0, extract(epoch FROM fence.at - s.tokens_at))::float8, q.burst)) END AS tokens
 	FROM fence
-	CROSS JOIN unnest($4::uuid[], $5::int[], $6::int[], $13::int[]) WITH ORDINALITY AS g (workspace_id, slots, seen_limit, sole, place)
+	CROSS JOIN unnest($4::uuid[], $5::int[], $6::int[], $14::int[], $15::int[]) WITH ORDINALITY AS g (workspace_id, slots, seen_limit, first, last, place)
 	JOIN sluice.quotas q ON q.workspace_id = g.workspace_id
 	JOIN sluice.settings n ON n.one AND ` + ownerOfQuota + ` = $1
 	LEFT JOIN LATERAL ( -- not looked up unless it is needed
@@ -142,37 +138,37 @@ WITH fence AS (
 	SELECT item.place FROM granted g CROSS JOIN LATERAL (
 		-- Without a sort above it, the outer LIMIT ends this as soon as it is satisfied: rows are locked one by one.
 		SELECT due.place FROM (
-			SELECT next.place FROM ( -- nothing to sort
+			SELECT next.place FROM ( -- of a single priority: there is nothing to sort
 				SELECT q.ctid AS place FROM sluice.execution_queue q
-				WHERE g.sole > 0 AND q.workspace_id = g.workspace_id AND q.priority = g.sole AND q.available_at <= now()
-				  AND (q.available_at, q.id) >= (($10::timestamptz[])[5 * g.place - 5 + g.sole], ($11::uuid[])[5 * g.place - 5 + g.sole])
+				WHERE g.first = g.last AND q.workspace_id = g.workspace_id AND q.priority = ($13::int[])[g.first] AND q.available_at <= now()
+				  AND (q.available_at, q.id) >= (($10::timestamptz[])[g.first], ($11::uuid[])[g.first])
 				ORDER BY q.available_at, q.id LIMIT g.most FOR UPDATE SKIP LOCKED) AS next
 			UNION ALL
 			SELECT locked.place FROM (
-				SELECT p.priority, head.id, head.place
-				FROM generate_series(1, 5) AS p (priority) CROSS JOIN LATERAL (
+				SELECT head.*, ($13::int[])[c.i] AS priority
+				FROM generate_series(g.first, g.last) AS c (i) CROSS JOIN LATERAL (
 					SELECT q.ctid AS place, q.id, q.available_at FROM sluice.execution_queue q
-					WHERE q.workspace_id = g.workspace_id AND q.priority = p.priority AND q.available_at <= now()
-					  AND (q.available_at, q.id) >= (($10::timestamptz[])[5 * g.place - 5 + p.priority], ($11::uuid[])[5 * g.place - 5 + p.priority])
+					WHERE q.workspace_id = g.workspace_id AND q.priority = ($13::int[])[c.i] AND q.available_at <= now()
+					  AND (q.available_at, q.id) >= (($10::timestamptz[])[c.i], ($11::uuid[])[c.i])
 					ORDER BY q.available_at, q.id LIMIT g.most) AS head
-				WHERE g.sole = 0 AND ($10::timestamptz[])[5 * g.place - 5 + p.priority] <= now()
-				ORDER BY head.available_at + (p.priority - 1) * (SELECT ageing_step FROM sluice.settings), p.priority, head.id) AS first
+				WHERE g.first < g.last AND ($10::timestamptz[])[c.i] <= now()
+				ORDER BY head.available_at + (($13::int[])[c.i] - 1) * (SELECT ageing_step FROM sluice.settings), ($13::int[])[c.i], head.id) AS first
 			CROSS JOIN LATERAL (
 				SELECT q.ctid AS place FROM sluice.execution_queue q
 				WHERE q.ctid = first.place AND q.workspace_id = g.workspace_id AND q.priority = first.priority AND q.available_at <= now()
 				FOR UPDATE SKIP LOCKED) AS locked
 			UNION ALL -- Others hold some of them: go on behind them.
-			SELECT next.place FROM generate_series(1, 5) AS p (priority) CROSS JOIN LATERAL (
+			SELECT next.place FROM generate_series(g.first, g.last) AS c (i) CROSS JOIN LATERAL (
 				SELECT q.available_at, q.id FROM sluice.execution_queue q
-				WHERE q.workspace_id = g.workspace_id AND q.priority = p.priority AND q.available_at <= now()
-				  AND (q.available_at, q.id) >= (($10::timestamptz[])[5 * g.place - 5 + p.priority], ($11::uuid[])[5 * g.place - 5 + p.priority])
+				WHERE q.workspace_id = g.workspace_id AND q.priority = ($13::int[])[c.i] AND q.available_at <= now()
+				  AND (q.available_at, q.id) >= (($10::timestamptz[])[c.i], ($11::uuid[])[c.i])
 				ORDER BY q.available_at, q.id OFFSET g.most - 1 LIMIT 1) AS last
 			CROSS JOIN LATERAL (
 				SELECT q.ctid AS place FROM sluice.execution_queue q
-				WHERE q.workspace_id = g.workspace_id AND q.priority = p.priority AND q.available_at <= now()
+				WHERE q.workspace_id = g.workspace_id AND q.priority = ($13::int[])[c.i] AND q.available_at <= now()
 				  AND (q.available_at, q.id) > (last.available_at, last.id)
 				ORDER BY q.available_at, q.id LIMIT g.most FOR UPDATE SKIP LOCKED) AS next
-			WHERE g.sole = 0 AND ($10::timestamptz[])[5 * g.place - 5 + p.priority] <= now()
+			WHERE g.first < g.last AND ($10::timestamptz[])[c.i] <= now()
 		) AS due LIMIT g.most) AS item
 	WHERE g.most > 0
 ), taken AS (

@@ -57,20 +57,6 @@ func (c *cursors) lower(at time.Time) {
 	}
 }
 
-// sole is the priority at which there may be items, if there is no other; zero otherwise.
-func (c *cursors) sole() (priority int) {
-	for i := range c {
-		switch {
-		case c[i].past:
-		case priority != 0:
-			return 0
-		default:
-			priority = i + 1
-		}
-	}
-	return priority
-}
-
 // cursorsAt are those of the first items.
 func cursorsAt(at []*time.Time, ids []*uuid.UUID) (c cursors) {
 	for i := range c {
@@ -92,4 +78,27 @@ func cursorArrays(all []cursors) (at []pgtype.Timestamptz, ids []uuid.UUID) {
 		}
 	}
 	return at, ids
+}
+
+// places are the cursors of several workspaces, as parameters of a statement: those that are past left out, and those of
+// a workspace one after the other, from its first to its last. Their numbers begin with 1, and where a workspace has none
+// the last is before the first.
+type places struct {
+	at          []pgtype.Timestamptz
+	ids         []uuid.UUID
+	priorities  []int
+	first, last []int
+}
+
+func placesOf(all []cursors) (p places) {
+	for _, each := range all {
+		p.first = append(p.first, len(p.ids)+1)
+		for i, c := range each {
+			if !c.past {
+				p.at, p.ids, p.priorities = append(p.at, c.timestamp()), append(p.ids, c.id), append(p.priorities, i+1)
+			}
+		}
+		p.last = append(p.last, len(p.ids))
+	}
+	return p
 }

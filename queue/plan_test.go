@@ -59,14 +59,12 @@ func TestTheDispatcherReadsTheBacklogThroughTheClaimIndex(t *testing.T) {
 				sql  string
 				args []any
 			}{
-				"claim": {queue.ClaimSQL, []any{0, b.fence.Epoch, 1, workspaces, slots, limits, []string{""}, []int{50}, []int{0},
-					beginnings(len(workspaces)), make([]uuid.UUID, 5*len(workspaces)), time.Time{}, make([]int, len(workspaces))}},
-				"claim of a single priority": {queue.ClaimSQL, []any{0, b.fence.Epoch, 1, workspaces, slots, limits, []string{}, []int{}, []int{},
-					beginnings(len(workspaces)), make([]uuid.UUID, 5*len(workspaces)), time.Time{}, slices.Repeat([]int{3}, len(workspaces))}},
-				"capacity": {queue.CapacitySQL, []any{100, 100, nil, nil, 0}},
-				"again":    {queue.AgainSQL, []any{100, 100, beginnings(len(workspaces)), make([]uuid.UUID, 5*len(workspaces)), 0, workspaces}},
-				"next":     {queue.NextSQL, []any{uuid.Nil, 50}},
-				"waits":    {queue.WaitsSQL, []any{last, workspaces, slots, 100}},
+				"claim":                      {queue.ClaimSQL, claimOf(b.fence, workspaces, slots, limits, []int{1, 2, 3, 4, 5})},
+				"claim of a single priority": {queue.ClaimSQL, claimOf(b.fence, workspaces, slots, limits, []int{3})},
+				"capacity":                   {queue.CapacitySQL, []any{100, 100, nil, nil, 0}},
+				"again":                      {queue.AgainSQL, []any{100, 100, beginnings(len(workspaces)), make([]uuid.UUID, 5*len(workspaces)), 0, workspaces}},
+				"next":                       {queue.NextSQL, []any{uuid.Nil, 50}},
+				"waits":                      {queue.WaitsSQL, []any{last, workspaces, slots, 100}},
 			} {
 				t.Run(name, func(t *testing.T) {
 					// Rolled back: what is explained is also done.
@@ -110,6 +108,22 @@ func TestTheDispatcherReadsTheBacklogThroughTheClaimIndex(t *testing.T) {
 	}
 }
 
+// claimOf are the parameters of a claim that begins at the first item of each of the priorities, contended when there are
+// several.
+func claimOf(fence queue.Fence, workspaces []uuid.UUID, slots, limits, priorities []int) []any {
+	n := len(priorities)
+	var first, last []int
+	for i := range workspaces {
+		first, last = append(first, i*n+1), append(last, (i+1)*n)
+	}
+	lines, own, borrowed := []string{}, []int{}, []int{}
+	if n > 1 {
+		lines, own, borrowed = []string{""}, []int{len(workspaces)}, []int{0}
+	}
+	return []any{fence.Shard, fence.Epoch, 1, workspaces, slots, limits, lines, own, borrowed, beginnings(len(workspaces))[:n*len(workspaces)],
+		make([]uuid.UUID, n*len(workspaces)), time.Time{}, slices.Repeat(priorities, len(workspaces)), first, last}
+}
+
 // beginnings are cursors that skip nothing, five for each workspace.
 func beginnings(workspaces int) []pgtype.Timestamptz {
 	at := make([]pgtype.Timestamptz, 5*workspaces)
@@ -133,12 +147,11 @@ func TestTheClaimReadsNoMoreThanItTakes(t *testing.T) {
 	require.NoError(t, err)
 	_, err = b.app.EnqueueMany(t.Context(), items(b.item(), 200))
 	require.NoError(t, err)
-	for _, sole := range []int{0, 3} {
+	for _, priorities := range [][]int{{1, 2, 3, 4, 5}, {3}} {
 		tx := b.begin(t)
 		var raw []byte
 		require.NoError(t, tx.QueryRow(t.Context(), `EXPLAIN (ANALYZE, FORMAT json) `+queue.ClaimSQL,
-			0, b.fence.Epoch, 1, []uuid.UUID{b.workspace}, []int{2}, []int{starterLimit}, []string{}, []int{}, []int{},
-			beginnings(1), make([]uuid.UUID, 5), time.Time{}, []int{sole}).Scan(&raw))
+			claimOf(b.fence, []uuid.UUID{b.workspace}, []int{2}, []int{starterLimit}, priorities)...).Scan(&raw))
 		var plans []struct{ Plan planNode }
 		require.NoError(t, json.Unmarshal(raw, &plans))
 		var read float64
