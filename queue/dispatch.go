@@ -112,14 +112,13 @@ func (q *Queue) Settle(ctx context.Context, started []Started) error {
 		ids[i], runs[i] = s.ExecutionID, s.RunID
 	}
 	batch := &pgx.Batch{}
-	batch.Queue(unhurriedSQL)
-	batch.Queue(byIDSQL)
+	batch.Queue(byIDSQL + `, set_config('synchronous_commit', 'off', true)`) // as unhurriedSQL
 	batch.Queue(settleSQL, ids, runs)
 	return wrap(q.pool.SendBatch(ctx, batch).Close(), "settle dispatched executions")
 }
 
-// unhurriedSQL has the rest of a batch committed without waiting for the disk. If Postgres crashes just then, the claims
-// are dispatched again, and found started.
+// unhurriedSQL has the rest of a batch committed without waiting for the disk. If Postgres crashes just then,
+// the claims are dispatched again, and found started.
 const unhurriedSQL = `SELECT set_config('synchronous_commit', 'off', true)`
 
 // byIDSQL has the rest of a batch read the rows that it names by id, and no others. A plan made while there were few

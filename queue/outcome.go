@@ -67,8 +67,7 @@ func (q *Queue) endExecutions(ctx context.Context, outcomes []Outcome) (ended []
 	}
 	ended = make([]bool, n)
 	batch := &pgx.Batch{} // one round trip and one transaction
-	batch.Queue(byIDSQL)
-	batch.Queue(`SELECT set_config('lock_timeout', $1, true)`, patience)
+	batch.Queue(byIDSQL+`, set_config('lock_timeout', $1, true)`, patience)
 	batch.Queue(endExecutionsSQL, ids, statuses, runs, outputs, errs).Query(func(rows pgx.Rows) error {
 		var place int
 		_, err := pgx.ForEachRow(rows, []any{&place}, func() error {
@@ -96,7 +95,7 @@ WITH ended AS (
 	DELETE FROM sluice.slots s USING ended e WHERE s.execution_id = ANY ($1) AND s.execution_id = e.id
 ), rung AS (
 	INSERT INTO sluice.doorbell (workspace_id, quiet)
-	SELECT workspace_id, row_number() OVER () > 1 AND n.shards = 1 FROM (SELECT DISTINCT workspace_id FROM ended) AS freed JOIN sluice.settings n ON n.one
+	SELECT workspace_id, row_number() OVER () > 1 AND (SELECT shards = 1 FROM sluice.settings WHERE one) FROM (SELECT DISTINCT workspace_id FROM ended) AS freed
 )
 SELECT place FROM ended`
 

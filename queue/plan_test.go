@@ -1,12 +1,15 @@
 package queue_test
 
 import (
+	"context"
 	"encoding/json"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgtype"
 	"github.com/stretchr/testify/require"
 
@@ -73,9 +76,8 @@ func TestTheDispatcherReadsTheBacklogThroughTheClaimIndex(t *testing.T) {
 					defer conn.Release()
 					tx, err := conn.Begin(t.Context())
 					require.NoError(t, err)
-					var raw []byte
-					require.NoError(t, tx.QueryRow(t.Context(), `EXPLAIN (ANALYZE, FORMAT json) `+statement.sql, statement.args...).Scan(&raw))
-					require.NoError(t, tx.Rollback(t.Context()))
+					defer func() { _ = tx.Rollback(context.WithoutCancel(t.Context())) }()
+					raw := explain(t, tx, statement.sql, statement.args...)
 					var plans []struct{ Plan planNode }
 					require.NoError(t, json.Unmarshal(raw, &plans))
 
@@ -106,6 +108,25 @@ func TestTheDispatcherReadsTheBacklogThroughTheClaimIndex(t *testing.T) {
 			}
 		})
 	}
+}
+
+// explain runs a statement with the plan that the dispatcher keeps for it, which is made without knowing the parameters.
+func explain(t *testing.T, tx pgx.Tx, sql string, args ...any) (raw []byte) {
+	t.Helper()
+	conn := tx.Conn()
+	prepared, err := conn.Prepare(t.Context(), "explained", sql)
+	require.NoError(t, err)
+	values := make([]string, len(args))
+	for i, arg := range args {
+		text, err := conn.TypeMap().Encode(prepared.ParamOIDs[i], pgtype.TextFormatCode, arg, nil)
+		require.NoError(t, err)
+		if values[i] = "NULL"; text != nil {
+			values[i] = "'" + strings.ReplaceAll(string(text), "'", "''") + "'"
+		}
+	}
+	require.NoError(t, tx.QueryRow(t.Context(), `EXPLAIN (ANALYZE, FORMAT json) EXECUTE explained (`+strings.Join(values, ", ")+`)`).Scan(&raw))
+	require.NoError(t, conn.Deallocate(t.Context(), "explained"))
+	return raw
 }
 
 // claimOf are the parameters of a claim that begins at the first item of each of the priorities, contended when there are
@@ -148,10 +169,10 @@ func TestTheClaimReadsNoMoreThanItTakes(t *testing.T) {
 	_, err = b.app.EnqueueMany(t.Context(), items(b.item(), 200))
 	require.NoError(t, err)
 	for _, priorities := range [][]int{{1, 2, 3, 4, 5}, {3}} {
-		tx := b.begin(t)
-		var raw []byte
-		require.NoError(t, tx.QueryRow(t.Context(), `EXPLAIN (ANALYZE, FORMAT json) `+queue.ClaimSQL,
-			claimOf(b.fence, []uuid.UUID{b.workspace}, []int{2}, []int{starterLimit}, priorities)...).Scan(&raw))
+		tx, err := b.dispatcher.Pool().Begin(t.Context())
+		require.NoError(t, err)
+		defer func() { _ = tx.Rollback(context.WithoutCancel(t.Context())) }()
+		raw := explain(t, tx, queue.ClaimSQL, claimOf(b.fence, []uuid.UUID{b.workspace}, []int{2}, []int{starterLimit}, priorities)...)
 		var plans []struct{ Plan planNode }
 		require.NoError(t, json.Unmarshal(raw, &plans))
 		var read float64

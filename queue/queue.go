@@ -31,6 +31,8 @@ func (q *Queue) Pool() *pgxpool.Pool { return q.pool }
 // DispatcherPool opens a pool with the planner settings the dispatcher's statements want: they touch few rows of
 // large tables through one index, so a sequential scan, JIT compilation or a parallel plan is always a mistake of
 // statistics that have not caught up. So is a bitmap scan: it reads a whole range of the backlog before a limit can end it.
+// Plans are kept whatever the parameters are: they should be the same ones, and for a few rows Postgres would find each
+// cheap enough to make it anew, at 4 ms for a claim and 0.3 for an outcome.
 func DispatcherPool(ctx context.Context, databaseURL string, maxConns int32) (*pgxpool.Pool, error) {
 	config, err := pgxpool.ParseConfig(databaseURL)
 	if err != nil {
@@ -39,7 +41,8 @@ func DispatcherPool(ctx context.Context, databaseURL string, maxConns int32) (*p
 	if maxConns > 0 {
 		config.MaxConns = maxConns
 	}
-	for name, value := range map[string]string{"jit": "off", "enable_seqscan": "off", "enable_bitmapscan": "off", "max_parallel_workers_per_gather": "0"} {
+	for name, value := range map[string]string{"jit": "off", "enable_seqscan": "off", "enable_bitmapscan": "off", "max_parallel_workers_per_gather": "0",
+		"plan_cache_mode": "force_generic_plan"} {
 		config.ConnConfig.RuntimeParams[name] = value
 	}
 	if config.ConnConfig.RuntimeParams["application_name"] == "" {
