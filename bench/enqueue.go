@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5/pgtype"
 	"golang.org/x/sync/errgroup"
 
 	"sluice/queue"
@@ -79,7 +80,7 @@ func (d *database) enqueueRates(ctx context.Context, s scale) ([]figure, error) 
 		item := d.item(int(n.Add(1)))
 		_, err := d.pool.Exec(ctx, `INSERT INTO bench.bare (id, workspace_id, workflow_definition_id, priority, input, enqueued_by, trigger_type)
 			VALUES ($1, $2, $3, $4, $5, $6, $7)`,
-			uuid.Must(uuid.NewV7()), item.WorkspaceID, item.DefinitionID, queue.DefaultPriority, item.Input, item.EnqueuedBy, "FUNCTION")
+			wire(uuid.Must(uuid.NewV7())), wire(item.WorkspaceID), wire(item.DefinitionID), queue.DefaultPriority, item.Input, item.EnqueuedBy, "FUNCTION")
 		return err
 	}
 	bulk := func(ctx context.Context) error {
@@ -105,6 +106,9 @@ func (d *database) enqueueRates(ctx context.Context, s scale) ([]figure, error) 
 		{"bulk", "per s", many * bulkItems},
 	}, err
 }
+
+// wire is an id as pgx sends it best, and package queue too.
+func wire(id uuid.UUID) pgtype.UUID { return pgtype.UUID{Bytes: id, Valid: true} }
 
 // rateOf is how often so many callers get something done in a second.
 func rateOf(ctx context.Context, callers int, window time.Duration, do func(context.Context) error) (float64, error) {

@@ -16,10 +16,13 @@ func (d *database) load(ctx context.Context, items, first, last int) error {
 	for items > 0 {
 		chunk := min(items, loadChunk)
 		_, err := d.pool.Exec(ctx, `
-			INSERT INTO sluice.execution_queue (id, workspace_id, workflow_definition_id, priority, available_at, enqueued_by, input)
+			WITH bell AS (
+				INSERT INTO sluice.doorbell (workspace_id, available_at) SELECT DISTINCT workspace_id, now() - interval '1 hour' FROM unnest($1::uuid[]) AS ringing (workspace_id)
+			)
+			INSERT INTO sluice.execution_queue (id, workspace_id, workflow_definition_id, priority, available_at, enqueued_by, input, rung)
 			SELECT sluice.uuid_v7(), ($1::uuid[])[1 + n % cardinality($1)], ($2::uuid[])[1 + n % cardinality($1)],
 			       CASE WHEN n % 6 = 0 THEN 1 + n / 6 % 5 ELSE 3 END, now() - interval '1 hour', 'bench',
-			       jsonb_build_object('order', n, 'note', repeat('x', 130))
+			       jsonb_build_object('order', n, 'note', repeat('x', 130)), true
 			FROM generate_series($3::int, $4::int) AS n`, d.workspaces[first:last], d.definitions[first:last], d.loaded, d.loaded+chunk-1)
 		if err != nil {
 			return fmt.Errorf("load a backlog: %w", err)

@@ -20,7 +20,7 @@ func TestChecksFindWhatIsWrong(t *testing.T) {
 	}
 	twice := func(into, from string) string {
 		return `INSERT INTO sluice.` + into + ` SELECT * FROM jsonb_populate_record(NULL::sluice.` + into + `, (SELECT to_jsonb(f) FROM sluice.` + from + ` f WHERE id = $1) ||
-			'{"status": "FAILED", "reason": "x", "actor": "x", "refused_at": "2026-01-01", "enqueued_by": "x", "input": {}}')`
+			'{"status": "FAILED", "reason": "x", "actor": "x", "refused_at": "2026-01-01", "enqueued_by": "x", "input": {}, "rung": true}')`
 	}
 	for name, test := range map[string]struct {
 		check func(*queue.Queue, context.Context, time.Time, int) (queue.Checked, error)

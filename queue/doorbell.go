@@ -11,7 +11,7 @@ import (
 // Mark is a moment of the database: a snapshot in Postgres' own notation (xmin:xmax:in-progress list).
 type Mark string
 
-// channel is what the trigger notify_parked sends to.
+// channel is what sluice.wake sends to.
 const channel = "sluice_doorbell"
 
 // Rung tells whether the shard's doorbell was rung by a transaction that the mark did not see: new work, a freed slot, or a
@@ -75,11 +75,13 @@ func (q *Queue) Await(ctx context.Context, shard int, since Mark, until time.Tim
 	if err := conn.SendBatch(ctx, batch).Close(); err != nil {
 		return false, wrap(err, "park")
 	}
-	for {
+	for parked := time.Now(); ; {
 		if yes, err := rung(ctx, conn, shard, since); yes || err != nil {
 			return yes, err
 		}
-		wait := poll
+		// An enqueue that was under way meanwhile has not seen who parked, and is not notified of: what takes it as long
+		// again as the wait has lasted is found as soon.
+		wait := min(poll, max(firstLook, time.Since(parked)))
 		if !until.IsZero() {
 			wait = min(wait, time.Until(until))
 		}
@@ -97,6 +99,9 @@ func (q *Queue) Await(ctx context.Context, shard int, since Mark, until time.Tim
 		}
 	}
 }
+
+// firstLook is when somebody who has parked looks again at first: an enqueue takes some milliseconds, most of them at its commit.
+const firstLook = 5 * time.Millisecond
 
 // crowdedEvery is how often somebody looks who has no connection to be notified on.
 const crowdedEvery = 50 * time.Millisecond

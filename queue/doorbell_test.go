@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/uuid"
 	"github.com/stretchr/testify/require"
 
 	"sluice/queue"
@@ -47,6 +48,12 @@ func TestTheDoorbellIsRungByWhatMatters(t *testing.T) {
 	item := b.item()
 	item.Priority = 9
 	_, err := b.app.Enqueue(t.Context(), item)
+	require.Error(t, err)
+	item = b.item()
+	item.DefinitionID = uuid.New()
+	_, err = b.app.Enqueue(t.Context(), item)
+	require.Error(t, err)
+	_, err = b.app.EnqueueMany(t.Context(), []queue.Item{b.item(), item})
 	require.Error(t, err)
 	_, err = b.app.ApplyDefinition(t.Context(), b.workspace, graph("other", 1), "ann")
 	require.NoError(t, err)

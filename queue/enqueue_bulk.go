@@ -1,56 +1,152 @@
 package queue
 
 import (
+	"bufio"
 	"context"
+	"crypto/rand"
+	"encoding/json"
+	"fmt"
+	"io"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgtype"
 )
 
-// bulkColumns are plain items (no key, no times), turned by ninety degrees for unnest.
+// EnqueueMany enqueues all items or none, in one transaction, and answers for each in the order given. Items without
+// a key and times also start in that order within their workspace and priority. Use it for more than a handful: a
+// thousand of those cost one round trip.
+func (q *Queue) EnqueueMany(ctx context.Context, items []Item) ([]Answer, error) {
+	many, err := newMany(items)
+	if err != nil {
+		return nil, err
+	}
+	if many.keyed.Len() == 0 {
+		err = many.insertPlain(ctx, q.pool, true)
+	} else {
+		err = pgx.BeginFunc(ctx, q.pool, func(tx pgx.Tx) error { return many.insert(ctx, tx) })
+	}
+	if err != nil {
+		return nil, err
+	}
+	return many.answers, nil
+}
+
+// EnqueueManyTx is EnqueueMany inside the caller's transaction.
+func (q *Queue) EnqueueManyTx(ctx context.Context, tx pgx.Tx, items []Item) ([]Answer, error) {
+	many, err := newMany(items)
+	if err == nil {
+		err = many.insert(ctx, tx)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return many.answers, nil
+}
+
+// many are items on their way into the queue, and the answers, complete when they are there.
+type many struct {
+	answers []Answer
+	columns bulkColumns
+	keyed   pgx.Batch // keys and times are checked by the function that single enqueues use; all calls travel together
+}
+
+func newMany(items []Item) (*many, error) {
+	m := &many{answers: make([]Answer, len(items))}
+	m.columns.grow(len(items))
+	random := bufio.NewReaderSize(rand.Reader, min(len(items), 256)*len(uuid.UUID{})) // one system call for many ids
+	for n, item := range items {
+		item, err := item.prepared()
+		if err != nil {
+			return nil, fmt.Errorf("enqueue item %d of %d: %w", n+1, len(items), err)
+		}
+		if item.plain() {
+			m.answers[n] = queued(newID(random))
+			m.columns.add(m.answers[n].QueueID, item)
+			continue
+		}
+		m.keyed.Queue(enqueueItem, item.arguments()...).QueryRow(func(row pgx.Row) error {
+			return wrap(row.Scan(&m.answers[n]), fmt.Sprintf("enqueue item %d of %d", n+1, len(items)))
+		})
+	}
+	return m, nil
+}
+
+// newID is later in the order of ids than those before it.
+func newID(random io.Reader) uuid.UUID { return uuid.Must(uuid.NewV7FromReader(random)) }
+
+func (m *many) insert(ctx context.Context, tx pgx.Tx) error {
+	if err := m.insertPlain(ctx, tx, false); err != nil || m.keyed.Len() == 0 {
+		return err
+	}
+	return tx.SendBatch(ctx, &m.keyed).Close()
+}
+
+// insertPlain writes the items without a key and times; alone says that the statement is a transaction of its own.
+func (m *many) insertPlain(ctx context.Context, db executor, alone bool) error {
+	if len(m.columns.ids) == 0 {
+		return nil
+	}
+	c := &m.columns
+	_, err := db.Exec(ctx, insertManyPlain, c.ids, c.workspaces, c.definitions, c.priorities, c.inputs, c.actors, c.triggers,
+		c.ringing, c.owners, c.checked, alone)
+	return wrap(err, fmt.Sprintf("enqueue %d items", len(m.answers)))
+}
+
+// bulkColumns are plain items, turned by ninety degrees for unnest, and what has to be done once for several of them.
 type bulkColumns struct {
-	ids, workspaces, definitions []uuid.UUID
+	ids, workspaces, definitions pgtype.FlatArray[pgtype.UUID]
 	priorities                   []int16
-	inputs, actors, triggers     []string
+	inputs                       pgtype.FlatArray[json.RawMessage]
+	actors, triggers             []string
+
+	ringing         pgtype.FlatArray[pgtype.UUID] // each workspace once
+	owners, checked pgtype.FlatArray[pgtype.UUID] // each workspace and definition once
+	rings           map[uuid.UUID]struct{}
+	checks          map[[2]uuid.UUID]struct{}
+}
+
+func (c *bulkColumns) grow(n int) {
+	c.ids, c.workspaces, c.definitions = make([]pgtype.UUID, 0, n), make([]pgtype.UUID, 0, n), make([]pgtype.UUID, 0, n)
+	c.priorities, c.inputs = make([]int16, 0, n), make([]json.RawMessage, 0, n)
+	c.actors, c.triggers = make([]string, 0, n), make([]string, 0, n)
+	c.rings, c.checks = map[uuid.UUID]struct{}{}, map[[2]uuid.UUID]struct{}{}
 }
 
 func (c *bulkColumns) add(id uuid.UUID, item Item) {
-	c.ids = append(c.ids, id)
-	c.workspaces = append(c.workspaces, item.WorkspaceID)
-	c.definitions = append(c.definitions, item.DefinitionID)
+	workspace, definition := wire(item.WorkspaceID), wire(item.DefinitionID)
+	c.ids = append(c.ids, wire(id))
+	c.workspaces = append(c.workspaces, workspace)
+	c.definitions = append(c.definitions, definition)
 	c.priorities = append(c.priorities, int16(item.Priority))
-	c.inputs = append(c.inputs, string(item.Input))
+	c.inputs = append(c.inputs, item.Input)
 	c.actors = append(c.actors, item.EnqueuedBy)
 	c.triggers = append(c.triggers, item.TriggerType)
+
+	pair := [2]uuid.UUID{item.WorkspaceID, item.DefinitionID}
+	if _, known := c.checks[pair]; known {
+		return
+	}
+	c.checks[pair] = struct{}{}
+	c.owners, c.checked = append(c.owners, workspace), append(c.checked, definition)
+	if _, known := c.rings[item.WorkspaceID]; !known {
+		c.rings[item.WorkspaceID] = struct{}{}
+		c.ringing = append(c.ringing, workspace)
+	}
 }
 
-// insert writes all rows in one statement, after each distinct (workspace, definition) has been checked once.
-func (c *bulkColumns) insert(ctx context.Context, tx pgx.Tx) error {
-	var workspace, definition *uuid.UUID
-	var owner *uuid.UUID
-	var known bool
-	err := tx.QueryRow(ctx, `
-		SELECT asked.workspace_id, asked.definition_id, d.workspace_id, EXISTS (SELECT FROM sluice.workspaces w WHERE w.id = asked.workspace_id)
-		FROM (SELECT DISTINCT * FROM unnest($1::uuid[], $2::uuid[]) AS pair (workspace_id, definition_id)) AS asked
-		LEFT JOIN sluice.workflow_definitions d ON d.id = asked.definition_id
-		WHERE d.workspace_id IS DISTINCT FROM asked.workspace_id LIMIT 1`, c.workspaces, c.definitions).
-		Scan(&workspace, &definition, &owner, &known)
-	switch {
-	case err == nil && !known:
-		return &RequestError{Kind: ErrUnknownWorkspace, Message: "unknown workspace " + workspace.String()}
-	case err == nil && owner == nil:
-		return &RequestError{Kind: ErrUnknownDefinition, Message: "unknown workflow definition " + definition.String()}
-	case err == nil:
-		return &RequestError{Kind: ErrForeignDefinition, Message: "workflow definition " + definition.String() + " does not belong to workspace " + workspace.String()}
-	case err != pgx.ErrNoRows:
-		return err
-	}
-	_, err = tx.Exec(ctx, `
-		INSERT INTO sluice.execution_queue (id, workspace_id, workflow_definition_id, priority, input, enqueued_by, trigger_type)
-		SELECT id, workspace_id, definition_id, priority, input::jsonb,
-		       coalesce(nullif(actor, ''), nullif(current_setting('application_name'), ''), session_user), trigger_type
-		FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::smallint[], $5::text[], $6::text[], $7::text[])
-		     AS item (id, workspace_id, definition_id, priority, input, actor, trigger_type)`,
-		c.ids, c.workspaces, c.definitions, c.priorities, c.inputs, c.actors, c.triggers)
-	return err
-}
+// insertManyPlain is insertPlain for many.
+const insertManyPlain = `
+WITH bell AS (
+	INSERT INTO sluice.doorbell (workspace_id, available_at, quiet) SELECT workspace_id, now(), $11::boolean FROM unnest($8::uuid[]) AS ringing (workspace_id)
+)
+INSERT INTO sluice.execution_queue (id, workspace_id, workflow_definition_id, priority, input, enqueued_by, trigger_type, rung)
+SELECT id, workspace_id, definition_id, priority, input,
+       coalesce(nullif(actor, ''), nullif(current_setting('application_name'), ''), session_user), trigger_type, true
+FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::smallint[], $5::jsonb[], $6::text[], $7::text[])
+     AS item (id, workspace_id, definition_id, priority, input, actor, trigger_type)
+WHERE (SELECT bool_and(CASE WHEN d.workspace_id = pair.workspace_id THEN true ELSE sluice.check_definition(pair.workspace_id, pair.definition_id) END)
+       FROM unnest($9::uuid[], $10::uuid[]) AS pair (workspace_id, definition_id)
+       LEFT JOIN sluice.workflow_definitions d ON d.id = pair.definition_id)
+  AND CASE WHEN $11 AND EXISTS (SELECT FROM sluice.parked)
+           THEN (SELECT bool_and(sluice.wake(workspace_id, false)) FROM unnest($8::uuid[]) AS ringing (workspace_id)) ELSE true END`

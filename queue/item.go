@@ -46,14 +46,18 @@ const messageQueued = "Workflow execution queued. Will start when capacity is av
 
 // prepared checks what can be checked without the database and fills in the defaults.
 func (i Item) prepared() (Item, error) {
-	if len(bytes.TrimSpace(i.Input)) == 0 {
+	i.Input = bytes.TrimSpace(i.Input)
+	if len(i.Input) == 0 {
 		i.Input = json.RawMessage("{}")
 	}
-	var compact bytes.Buffer
-	if err := json.Compact(&compact, i.Input); err != nil {
-		return i, invalid("input is not valid JSON: %v", err)
+	// Postgres stores no blanks between tokens. Only what may be too long with them is worth a copy without.
+	if len(i.Input) > MaxInputBytes || !json.Valid(i.Input) {
+		var compact bytes.Buffer
+		if err := json.Compact(&compact, i.Input); err != nil {
+			return i, invalid("input is not valid JSON: %v", err)
+		}
+		i.Input = compact.Bytes()
 	}
-	i.Input = compact.Bytes()
 	if i.Input[0] != '{' {
 		return i, invalid(`input must be a JSON object such as {"key": "value"}`)
 	}

@@ -235,8 +235,8 @@ func TestTheSweepFindsWhatNoBellTold(t *testing.T) {
 	}
 	require.Equal(t, []uuid.UUID{b.workspace}, ready())
 	cancel(t, b, id)
-	b.exec(t, `ALTER TABLE sluice.execution_queue DISABLE TRIGGER ring`)
 	b.enqueue(t, queue.Item{WorkspaceID: other, DefinitionID: definition})
+	b.exec(t, `DELETE FROM sluice.doorbell`)
 	require.Equal(t, []uuid.UUID{b.workspace}, ready(), "nobody told")
 	memory.SweepNow()
 	require.Equal(t, []uuid.UUID{other}, ready())

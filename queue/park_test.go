@@ -50,8 +50,34 @@ func TestAwaitReturnsOnNotify(t *testing.T) {
 	b := setup(t)
 	id := b.enqueue(t, b.item())
 	b.claim(t, 1)
+	keyed := b.item()
+	keyed.UniqueKey = "k"
+	inTx := func(t *testing.T, enqueue func(tx pgx.Tx) error) {
+		require.NoError(t, pgx.BeginFunc(t.Context(), b.pool, enqueue))
+	}
+	many := func(t *testing.T, items ...queue.Item) {
+		_, err := b.app.EnqueueMany(t.Context(), items)
+		require.NoError(t, err)
+	}
 	news := map[string]func(t *testing.T){
-		"an enqueue": func(t *testing.T) { b.enqueue(t, b.item()) },
+		"an enqueue":           func(t *testing.T) { b.enqueue(t, b.item()) },
+		"many":                 func(t *testing.T) { many(t, b.item(), b.item()) },
+		"many, one with a key": func(t *testing.T) { many(t, b.item(), keyed) },
+		"an enqueue by SQL": func(t *testing.T) {
+			b.exec(t, `SELECT sluice.enqueue($1, $2)`, b.workspace, b.definition)
+		},
+		"an enqueue in a transaction": func(t *testing.T) {
+			inTx(t, func(tx pgx.Tx) error {
+				_, err := b.app.EnqueueTx(t.Context(), tx, b.item())
+				return err
+			})
+		},
+		"many in a transaction": func(t *testing.T) {
+			inTx(t, func(tx pgx.Tx) error {
+				_, err := b.app.EnqueueManyTx(t.Context(), tx, items(b.item(), 2))
+				return err
+			})
+		},
 		"an outcome": func(t *testing.T) { b.end(t, id, "COMPLETED") },
 		"a limit":    func(t *testing.T) { b.setLimit(t, "STARTER", 6) },
 	}
@@ -82,6 +108,41 @@ func TestAwaitReturnsWhenALongTransactionCommits(t *testing.T) {
 	require.Less(t, got.took, longPoll/3)
 }
 
+// An enqueue that began before somebody parked does not know whom to wake; it is found soon after its commit all the same.
+func TestAwaitFindsWhatWasUnderWayWhenItParked(t *testing.T) {
+	t.Parallel()
+	for name, enqueue := range map[string]func(b *bundle) error{
+		"one": func(b *bundle) error {
+			_, err := b.app.Enqueue(context.Background(), b.item())
+			return err
+		},
+		"many": func(b *bundle) error {
+			_, err := b.app.EnqueueMany(context.Background(), items(b.item(), 2))
+			return err
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			b := setup(t)
+			b.exec(t, `CREATE FUNCTION hold() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN PERFORM pg_advisory_xact_lock_shared(1); RETURN NEW; END'`)
+			b.exec(t, `CREATE TRIGGER hold BEFORE INSERT ON sluice.execution_queue FOR EACH ROW EXECUTE FUNCTION hold()`)
+			holder := b.begin(t)
+			_, err := holder.Exec(t.Context(), `SELECT pg_advisory_xact_lock(1)`)
+			require.NoError(t, err)
+			enqueued := make(chan error, 1)
+			go func() { enqueued <- enqueue(b) }()
+			b.awaitLockWait(t)
+			done := b.park(t, t.Context(), b.dispatcher, b.mark(t))
+			require.NoError(t, holder.Rollback(t.Context()))
+			require.NoError(t, <-enqueued)
+			got := <-done
+			require.NoError(t, got.err)
+			require.True(t, got.rung)
+			require.Less(t, got.took, longPoll/3)
+		})
+	}
+}
+
 func TestAwaitLooksBeforeItWaits(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
@@ -97,7 +158,7 @@ func TestAwaitLooksBeforeItWaits(t *testing.T) {
 func TestAwaitPolls(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
-	b.exec(t, `ALTER TABLE sluice.doorbell DISABLE TRIGGER notify_parked`)
+	b.exec(t, `CREATE OR REPLACE FUNCTION sluice.wake(workspace uuid, limits boolean) RETURNS boolean LANGUAGE sql AS 'SELECT true'`)
 	mark := b.mark(t)
 	done := make(chan awaited, 1)
 	go func() {

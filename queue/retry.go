@@ -96,11 +96,13 @@ WITH matching AS (
 	SELECT refused_at, actor, 'failed', workspace_id, id, reason, jsonb_strip_nulls(jsonb_build_object('error', error)) FROM item
 	UNION ALL
 	SELECT clock_timestamp(), $5, 'retried', workspace_id, id, reason, jsonb_build_object('attempts', attempt_count) FROM item
+), bell AS (
+	INSERT INTO sluice.doorbell (workspace_id, available_at) SELECT DISTINCT workspace_id, now() FROM item
 )
 INSERT INTO sluice.execution_queue (id, workspace_id, workflow_definition_id, priority, attempt_count, created_at,
-	available_at, expires_at, unique_key, trigger_type, enqueued_by, last_error, input)
+	available_at, expires_at, unique_key, trigger_type, enqueued_by, last_error, input, rung)
 SELECT id, workspace_id, workflow_definition_id, priority, 0, created_at,
-	now(), expires_at, unique_key, trigger_type, enqueued_by, concat_ws(': ', reason, error), input
+	now(), expires_at, unique_key, trigger_type, enqueued_by, concat_ws(': ', reason, error), input, true
 FROM item`
 
 // whyNotRetryable explains the first of the items that cannot be retried, or returns nil when all of them can.

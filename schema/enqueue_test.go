@@ -123,3 +123,15 @@ func TestEnqueueInAnOldTransaction(t *testing.T) {
 	_, err = tx.Exec(t.Context(), `SELECT sluice.enqueue($1, $2, expires_at => now() + interval '1 microsecond')`, b.workspace, b.definition)
 	require.ErrorContains(t, err, "present")
 }
+
+// However an item comes, its bell tells when it is available, and a refused one has none.
+func TestEnqueueRingsOnce(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	due := time.Now().Add(time.Hour).Truncate(time.Microsecond)
+	exec(t, b.db, `SELECT sluice.enqueue($1, $2)`, b.workspace, b.definition)
+	exec(t, b.db, `SELECT sluice.enqueue($1, $2, unique_key => 'k', available_at => $3)`, b.workspace, b.definition, due)
+	exec(t, b.db, `SELECT sluice.enqueue($1, $2, unique_key => 'k')`, b.workspace, b.definition) // is the first item
+	require.Equal(t, list[time.Time](t, b.db, `SELECT available_at FROM sluice.execution_queue ORDER BY 1`),
+		list[time.Time](t, b.db, `SELECT available_at FROM sluice.doorbell WHERE workspace_id = $1 AND NOT limits ORDER BY 1`, b.workspace))
+}
