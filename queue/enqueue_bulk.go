@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"time"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
@@ -17,7 +18,8 @@ import (
 // a key and times also start in that order within their workspace and priority. Use it for more than a handful: a
 // thousand of those cost one round trip.
 func (q *Queue) EnqueueMany(ctx context.Context, items []Item) ([]Answer, error) {
-	many, err := newMany(items)
+	asked := time.Now()
+	many, err := newMany(items, func(o ownership) bool { return q.vouched.has(o, asked) })
 	if err != nil {
 		return nil, err
 	}
@@ -29,12 +31,13 @@ func (q *Queue) EnqueueMany(ctx context.Context, items []Item) ([]Answer, error)
 	if err != nil {
 		return nil, err
 	}
+	q.vouched.add(asked, many.columns.unvouched...)
 	return many.answers, nil
 }
 
 // EnqueueManyTx is EnqueueMany inside the caller's transaction.
 func (q *Queue) EnqueueManyTx(ctx context.Context, tx pgx.Tx, items []Item) ([]Answer, error) {
-	many, err := newMany(items)
+	many, err := newMany(items, func(ownership) bool { return false })
 	if err == nil {
 		err = many.insert(ctx, tx)
 	}
@@ -51,9 +54,8 @@ type many struct {
 	keyed   pgx.Batch // keys and times are checked by the function that single enqueues use; all calls travel together
 }
 
-func newMany(items []Item) (*many, error) {
-	m := &many{answers: make([]Answer, len(items))}
-	m.columns.grow(len(items))
+func newMany(items []Item, vouched func(ownership) bool) (*many, error) {
+	m := &many{answers: make([]Answer, len(items)), columns: newColumns(len(items), vouched)}
 	random := bufio.NewReaderSize(rand.Reader, min(len(items), 256)*len(uuid.UUID{})) // one system call for many ids
 	for n, item := range items {
 		item, err := item.prepared()
@@ -101,16 +103,21 @@ type bulkColumns struct {
 	actors, triggers             []string
 
 	ringing         pgtype.FlatArray[pgtype.UUID] // each workspace once
-	owners, checked pgtype.FlatArray[pgtype.UUID] // each workspace and definition once
-	rings           map[uuid.UUID]struct{}
-	checks          map[[2]uuid.UUID]struct{}
+	owners, checked pgtype.FlatArray[pgtype.UUID] // of the unvouched
+	unvouched       []ownership                   // each once
+
+	vouched func(ownership) bool
+	rings   map[uuid.UUID]struct{}
+	seen    map[ownership]struct{}
 }
 
-func (c *bulkColumns) grow(n int) {
-	c.ids, c.workspaces, c.definitions = make([]pgtype.UUID, 0, n), make([]pgtype.UUID, 0, n), make([]pgtype.UUID, 0, n)
-	c.priorities, c.inputs = make([]int16, 0, n), make([]json.RawMessage, 0, n)
-	c.actors, c.triggers = make([]string, 0, n), make([]string, 0, n)
-	c.rings, c.checks = map[uuid.UUID]struct{}{}, map[[2]uuid.UUID]struct{}{}
+func newColumns(n int, vouched func(ownership) bool) bulkColumns {
+	ids := make([]pgtype.UUID, 3*n)
+	return bulkColumns{
+		ids: ids[:0:n], workspaces: ids[n : n : 2*n], definitions: ids[2*n : 2*n : 3*n],
+		priorities: make([]int16, 0, n), inputs: make([]json.RawMessage, 0, n), actors: make([]string, 0, n), triggers: make([]string, 0, n),
+		vouched: vouched, rings: map[uuid.UUID]struct{}{}, seen: map[ownership]struct{}{},
+	}
 }
 
 func (c *bulkColumns) add(id uuid.UUID, item Item) {
@@ -123,13 +130,16 @@ func (c *bulkColumns) add(id uuid.UUID, item Item) {
 	c.actors = append(c.actors, item.EnqueuedBy)
 	c.triggers = append(c.triggers, item.TriggerType)
 
-	pair := [2]uuid.UUID{item.WorkspaceID, item.DefinitionID}
-	if _, known := c.checks[pair]; known {
+	owner := item.ownership()
+	if _, ok := c.seen[owner]; ok {
 		return
 	}
-	c.checks[pair] = struct{}{}
-	c.owners, c.checked = append(c.owners, workspace), append(c.checked, definition)
-	if _, known := c.rings[item.WorkspaceID]; !known {
+	c.seen[owner] = struct{}{}
+	if !c.vouched(owner) {
+		c.unvouched = append(c.unvouched, owner)
+		c.owners, c.checked = append(c.owners, workspace), append(c.checked, definition)
+	}
+	if _, ok := c.rings[item.WorkspaceID]; !ok {
 		c.rings[item.WorkspaceID] = struct{}{}
 		c.ringing = append(c.ringing, workspace)
 	}
@@ -145,7 +155,7 @@ SELECT id, workspace_id, definition_id, priority, input,
        coalesce(nullif(actor, ''), nullif(current_setting('application_name'), ''), session_user), trigger_type, true
 FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::smallint[], $5::jsonb[], $6::text[], $7::text[])
      AS item (id, workspace_id, definition_id, priority, input, actor, trigger_type)
-WHERE (SELECT bool_and(CASE WHEN d.workspace_id = pair.workspace_id THEN true ELSE sluice.check_definition(pair.workspace_id, pair.definition_id) END)
+WHERE (SELECT coalesce(bool_and(CASE WHEN d.workspace_id = pair.workspace_id THEN true ELSE sluice.check_definition(pair.workspace_id, pair.definition_id) END), true)
        FROM unnest($9::uuid[], $10::uuid[]) AS pair (workspace_id, definition_id)
        LEFT JOIN sluice.workflow_definitions d ON d.id = pair.definition_id)
   AND CASE WHEN $11 AND EXISTS (SELECT FROM sluice.parked)

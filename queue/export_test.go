@@ -64,3 +64,6 @@ func (r *Recorder) Gathered() int {
 	defer r.mu.Unlock()
 	return len(r.waiting)
 }
+
+// ForgetDefinitions makes the next enqueues look theirs up.
+func (q *Queue) ForgetDefinitions() { *q.vouched = vouched{} }

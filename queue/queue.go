@@ -12,17 +12,18 @@ import (
 )
 
 // Queue is the execution queue in one database. It is safe for concurrent use and holds no state of its own, but for
-// copies of what never changes.
+// copies of what never changes, and for some seconds of what seldom does.
 type Queue struct {
 	pool     *pgxpool.Pool
 	shard    int           // see Shard
 	waits    *atomic.Int64 // connections that Await holds
 	versions *versions
+	vouched  *vouched
 }
 
 // New returns the queue in the pool's database, whose schema must be migrated. The pool stays the caller's to close.
 func New(pool *pgxpool.Pool) *Queue {
-	return &Queue{pool: pool, waits: new(atomic.Int64), versions: new(versions)}
+	return &Queue{pool: pool, waits: new(atomic.Int64), versions: new(versions), vouched: new(vouched)}
 }
 
 // Pool is the pool the queue was made with.

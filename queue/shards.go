@@ -14,7 +14,7 @@ const MaxShards = 64
 // that belong to the shard under the number of shards that is stored at that moment. Where a Fence or an argument names
 // the shard, that one counts. A Queue is that of shard 0, which owns all workspaces unless SetShards has said otherwise.
 func (q *Queue) Shard(shard int) *Queue {
-	return &Queue{pool: q.pool, shard: shard, waits: q.waits, versions: q.versions}
+	return &Queue{pool: q.pool, shard: shard, waits: q.waits, versions: q.versions, vouched: q.vouched}
 }
 
 // Shards is how many shards there are: at least 1.
