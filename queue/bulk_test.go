@@ -1,6 +1,7 @@
 package queue_test
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"testing"
@@ -92,4 +93,26 @@ func TestEnqueueManyTxRollsBackWithItsTransaction(t *testing.T) {
 	answer, err := b.app.Enqueue(t.Context(), keyed)
 	require.NoError(t, err)
 	require.NotContains(t, answer.Message, "Already", "the key was rolled back too")
+}
+
+// Who asks and why is sent once while it is the same for all, and belongs to the right item as soon as it is not.
+func TestEnqueueManyKeepsWhoAskedForWhat(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	for _, who := range [][]string{{"ann"}, {"ann", "ann", "ann"}, {"ann", "ann", "", "bob", "ann"}, {"", "", "ann"}, {"ann", "bob"}} {
+		asked := items(b.item(), len(who))
+		var want []string
+		for n := range asked {
+			asked[n].EnqueuedBy, asked[n].TriggerType = who[n], who[len(who)-1-n]
+			want = append(want, cmp.Or(who[n], "shop")+" "+cmp.Or(who[len(who)-1-n], "FUNCTION"))
+		}
+		answers, err := b.app.EnqueueMany(t.Context(), asked)
+		require.NoError(t, err)
+		var ids []uuid.UUID
+		for _, a := range answers {
+			ids = append(ids, a.QueueID)
+		}
+		require.Equal(t, want, list[string](t, b.pool, `
+			SELECT enqueued_by || ' ' || trigger_type FROM unnest($1::uuid[]) WITH ORDINALITY AS a (id, place) JOIN sluice.execution_queue USING (id) ORDER BY place`, ids))
+	}
 }

@@ -89,9 +89,12 @@ func (m *many) insertPlain(ctx context.Context, db executor, alone bool) error {
 	if len(m.columns.ids) == 0 {
 		return nil
 	}
+	sql := insertManyInTx
+	if alone {
+		sql = insertManyAlone
+	}
 	c := &m.columns
-	_, err := db.Exec(ctx, insertManyPlain, c.ids, c.workspaces, c.definitions, c.priorities, c.inputs, c.actors, c.triggers,
-		c.ringing, c.owners, c.checked, alone)
+	_, err := db.Exec(ctx, sql, c.ids, c.workspaces, c.definitions, c.priorities, c.inputs, c.actors, c.triggers, c.ringing, c.owners, c.checked)
 	return wrap(err, fmt.Sprintf("enqueue %d items", len(m.answers)))
 }
 
@@ -100,7 +103,7 @@ type bulkColumns struct {
 	ids, workspaces, definitions pgtype.FlatArray[pgtype.UUID]
 	priorities                   []int16
 	inputs                       pgtype.FlatArray[json.RawMessage]
-	actors, triggers             []string
+	actors, triggers             []string // a single one stands for all
 
 	ringing         pgtype.FlatArray[pgtype.UUID] // each workspace once
 	owners, checked pgtype.FlatArray[pgtype.UUID] // of the unvouched
@@ -115,7 +118,7 @@ func newColumns(n int, vouched func(ownership) bool) bulkColumns {
 	ids := make([]pgtype.UUID, 3*n)
 	return bulkColumns{
 		ids: ids[:0:n], workspaces: ids[n : n : 2*n], definitions: ids[2*n : 2*n : 3*n],
-		priorities: make([]int16, 0, n), inputs: make([]json.RawMessage, 0, n), actors: make([]string, 0, n), triggers: make([]string, 0, n),
+		priorities: make([]int16, 0, n), inputs: make([]json.RawMessage, 0, n),
 		vouched: vouched, rings: map[uuid.UUID]struct{}{}, seen: map[ownership]struct{}{},
 	}
 }
@@ -127,8 +130,8 @@ func (c *bulkColumns) add(id uuid.UUID, item Item) {
 	c.definitions = append(c.definitions, definition)
 	c.priorities = append(c.priorities, int16(item.Priority))
 	c.inputs = append(c.inputs, item.Input)
-	c.actors = append(c.actors, item.EnqueuedBy)
-	c.triggers = append(c.triggers, item.TriggerType)
+	c.actors = with(c.actors, len(c.ids)-1, item.EnqueuedBy)
+	c.triggers = with(c.triggers, len(c.ids)-1, item.TriggerType)
 
 	owner := item.ownership()
 	if _, ok := c.seen[owner]; ok {
@@ -145,18 +148,42 @@ func (c *bulkColumns) add(id uuid.UUID, item Item) {
 	}
 }
 
-// insertManyPlain is insertPlain for many.
-const insertManyPlain = `
+// with adds a value to those of so many rows, which are a single one for as long as all are the same.
+func with(values []string, rows int, next string) []string {
+	if len(values) == 1 && values[0] == next {
+		return values
+	}
+	for len(values) < rows {
+		values = append(values, values[0])
+	}
+	return append(values, next)
+}
+
+// One bell does for all workspaces where the statement is a transaction of its own and wakes by itself; a bell that wakes
+// at the commit is of one workspace.
+const (
+	insertManyAlone = `
 WITH bell AS (
-	INSERT INTO sluice.doorbell (workspace_id, available_at, quiet) SELECT workspace_id, now(), $11::boolean FROM unnest($8::uuid[]) AS ringing (workspace_id)
-)
+	INSERT INTO sluice.doorbell (workspace_id, workspaces, available_at, quiet)
+	VALUES ('00000000-0000-0000-0000-000000000000', $8::uuid[], now(), true)
+)` + insertManyPlain + `
+  AND CASE WHEN EXISTS (SELECT FROM sluice.parked)
+           THEN (SELECT bool_and(sluice.wake(workspace_id, false)) FROM unnest($8::uuid[]) AS ringing (workspace_id)) ELSE true END`
+
+	insertManyInTx = `
+WITH bell AS (
+	INSERT INTO sluice.doorbell (workspace_id, available_at) SELECT workspace_id, now() FROM unnest($8::uuid[]) AS ringing (workspace_id)
+)` + insertManyPlain
+
+	insertManyPlain = `
 INSERT INTO sluice.execution_queue (id, workspace_id, workflow_definition_id, priority, input, enqueued_by, trigger_type, rung)
 SELECT id, workspace_id, definition_id, priority, input,
-       coalesce(nullif(actor, ''), nullif(current_setting('application_name'), ''), session_user), trigger_type, true
+       coalesce(nullif(coalesce(actor, ($6::text[])[1]), ''), nullif(current_setting('application_name'), ''), session_user),
+       coalesce(trigger_type, ($7::text[])[1]), true
 FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::smallint[], $5::jsonb[], $6::text[], $7::text[])
      AS item (id, workspace_id, definition_id, priority, input, actor, trigger_type)
-WHERE (SELECT coalesce(bool_and(CASE WHEN d.workspace_id = pair.workspace_id THEN true ELSE sluice.check_definition(pair.workspace_id, pair.definition_id) END), true)
+WHERE (SELECT coalesce(bool_and(CASE WHEN d.workspace_id = pair.workspace_id THEN true
+                                     ELSE sluice.check_definition(pair.workspace_id, pair.definition_id) END), true)
        FROM unnest($9::uuid[], $10::uuid[]) AS pair (workspace_id, definition_id)
-       LEFT JOIN sluice.workflow_definitions d ON d.id = pair.definition_id)
-  AND CASE WHEN $11 AND EXISTS (SELECT FROM sluice.parked)
-           THEN (SELECT bool_and(sluice.wake(workspace_id, false)) FROM unnest($8::uuid[]) AS ringing (workspace_id)) ELSE true END`
+       LEFT JOIN sluice.workflow_definitions d ON d.id = pair.definition_id)`
+)

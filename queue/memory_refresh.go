@@ -95,7 +95,7 @@ WITH heard AS (
 ), together AS (
 	SELECT workspace_id, min(available_at) FILTER (WHERE available_at <= now()) AS due, min(available_at) FILTER (WHERE available_at > now()) AS scheduled,
 	       bool_or(available_at IS NULL AND NOT limits) AS freed, bool_or(limits) AS limits
-	FROM heard GROUP BY 1
+	FROM (SELECT unnest(coalesce(workspaces, ARRAY[workspace_id])) AS workspace_id, available_at, limits FROM heard) AS each GROUP BY 1
 )
 SELECT b.* FROM together b JOIN sluice.settings n ON n.one AND (b.limits OR ` + ownerOfBell + ` = $2)`
 

@@ -105,15 +105,16 @@ const (
 	ownerOfBell  = `sluice.shard_of(b.workspace_id, (SELECT w.cohort FROM sluice.workspaces w WHERE w.id = b.workspace_id), n.shards)`
 )
 
-// heard are the bells b that are news for the shard $2: those of its workspaces, and a changed limit. While all share a
+// heard are the bells d, each with the workspaces b it is of, that are news for the shard $2: those of its workspaces, and a changed limit. While all share a
 // limit everything is: what one gives back another may take.
-const heard = `sluice.doorbell b JOIN sluice.settings n ON n.one AND (b.limits OR n.max_concurrent_workflows IS NOT NULL OR ` + ownerOfBell + ` = $2)`
+const heard = `sluice.doorbell d CROSS JOIN LATERAL unnest(coalesce(d.workspaces, ARRAY[d.workspace_id])) AS b (workspace_id)
+	JOIN sluice.settings n ON n.one AND (d.limits OR n.max_concurrent_workflows IS NOT NULL OR ` + ownerOfBell + ` = $2)`
 
 // rungForShardSQL narrows rungSQL to a shard. It is a statement of its own, because it takes twice as long to plan, and
 // with one shard nobody needs it.
 const rungForShardSQL = `
-SELECT EXISTS (SELECT FROM ` + heard + ` WHERE b.xid >= pg_snapshot_xmax($1::text::pg_snapshot))
-    OR EXISTS (SELECT FROM ` + heard + ` WHERE b.xid = ANY (ARRAY(SELECT pg_snapshot_xip($1::text::pg_snapshot))))`
+SELECT EXISTS (SELECT FROM ` + heard + ` WHERE d.xid >= pg_snapshot_xmax($1::text::pg_snapshot))
+    OR EXISTS (SELECT FROM ` + heard + ` WHERE d.xid = ANY (ARRAY(SELECT pg_snapshot_xip($1::text::pg_snapshot))))`
 
 // spareConnections are left to those who do not wait: a claim, a settle, a message, an outcome.
 const spareConnections = 4

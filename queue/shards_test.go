@@ -246,6 +246,26 @@ func TestABellWakesTheOwnerAndALimitWakesAll(t *testing.T) {
 	b.enqueue(t, queue.Item{WorkspaceID: workspace, DefinitionID: definition})
 	require.Equal(t, [2]bool{false, true}, heard(mark))
 
+	other, definitionOfOther := b.workspaceOf(t, 0)
+	both := []queue.Item{{WorkspaceID: workspace, DefinitionID: definition}, {WorkspaceID: other, DefinitionID: definitionOfOther}}
+	memories := [2]*queue.Memory{b.dispatcher.Shard(0).Memory(), b.dispatcher.Shard(1).Memory()}
+	for many, want := range [][2]bool{{}, {false, true}, {true, true}} {
+		for _, memory := range memories {
+			_, err := memory.Capacity(t.Context(), 10)
+			require.NoError(t, err)
+		}
+		mark = b.mark(t)
+		_, err := b.app.EnqueueMany(t.Context(), both[:many])
+		require.NoError(t, err)
+		require.Equal(t, want, heard(mark), "one bell of %d workspaces", many)
+	}
+	for shard, memory := range memories {
+		c, err := memory.Capacity(t.Context(), 10)
+		require.NoError(t, err)
+		require.True(t, memory.Known())
+		require.Equal(t, []uuid.UUID{both[1-shard].WorkspaceID}, ready(c))
+	}
+
 	for name, change := range map[string]func(){
 		"tier":   func() { b.setLimit(t, "FREE", 9) },
 		"plan":   func() { _, err := b.app.SetPlan(t.Context(), workspace, "PRO", "ann"); require.NoError(t, err) },
@@ -261,6 +281,13 @@ func TestABellWakesTheOwnerAndALimitWakesAll(t *testing.T) {
 	mark = b.mark(t)
 	b.enqueue(t, queue.Item{WorkspaceID: workspace, DefinitionID: definition})
 	require.Equal(t, [2]bool{true, true}, heard(mark), "under a limit that they share, everything concerns everybody")
+}
+
+func ready(c queue.Capacity) (workspaces []uuid.UUID) {
+	for _, w := range c.Workspaces {
+		workspaces = append(workspaces, w.WorkspaceID)
+	}
+	return workspaces
 }
 
 // A parked dispatcher is notified of its own bells, and an enqueue for another one notifies nobody.

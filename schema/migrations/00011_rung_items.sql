@@ -7,6 +7,12 @@ ALTER TABLE sluice.execution_queue ADD COLUMN rung boolean NOT NULL DEFAULT fals
 COMMENT ON COLUMN sluice.execution_queue.rung IS 'The statement that brought the item has rung the doorbell for it.';
 COMMENT ON COLUMN sluice.doorbell.quiet IS 'Whoever rang has seen to it that the dispatcher wakes.';
 
+-- A thousand items of a thousand workspaces cost a fifth less with one bell. A dispatcher that does not know the column
+-- reads everything again when it hears of the nil workspace.
+ALTER TABLE sluice.doorbell ADD COLUMN workspaces uuid[];
+ALTER TABLE sluice.doorbell ALTER COLUMN workspaces SET STORAGE EXTERNAL; -- ids do not compress
+COMMENT ON COLUMN sluice.doorbell.workspaces IS 'A bell of several workspaces; workspace_id is nil then.';
+
 -- For the other statements. They bring few items at a time: each rings.
 -- +goose StatementBegin
 CREATE OR REPLACE FUNCTION sluice.ring() RETURNS trigger LANGUAGE plpgsql AS $$
