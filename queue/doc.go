@@ -44,5 +44,9 @@
 // workspace without the later seeing what the earlier took, and the caps hold as they do with one. A change also overtakes
 // all dispatches, so that none undoes a claim that is another shard's by now.
 //
+// Each statement that brings items rings for them itself; where one does not, a trigger does, item by item. A transaction
+// wakes at its commit whoever is parked then. An enqueue that is a transaction of its own does so while it inserts, which
+// is cheaper, and knows only who was parked when it began: so who parks looks again soon, and then ever more seldom.
+//
 // NOTIFY is a hint, the doorbell table is the truth, and the poll interval bounds what both can miss.
 package queue

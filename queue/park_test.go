@@ -215,7 +215,7 @@ func TestAWaitThatBreaksUnparks(t *testing.T) {
 	b := setup(t)
 	done := b.park(t, t.Context(), b.dispatcher, b.mark(t))
 	b.exec(t, `SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity
-		WHERE datname = current_database() AND state = 'idle' AND query LIKE '%FROM sluice.doorbell WHERE xid >=%' AND pid <> pg_backend_pid()`)
+		WHERE datname = current_database() AND query LIKE '%FROM sluice.doorbell WHERE xid >=%' AND pid <> pg_backend_pid()`) // it may just be looking
 	got := <-done
 	require.Error(t, got.err)
 	require.Zero(t, b.parked(t))
