@@ -261,11 +261,15 @@ func (s *storm) changeGlobalLimit(ctx context.Context, rnd *rand.Rand) error {
 func (s *storm) setGlobalLimit(ctx context.Context, limit *int) error {
 	ctx, stop := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
 	defer stop()
+	var from, to time.Time
+	// Not updated_at: somebody may change another setting before it is read.
+	if err := s.pool.QueryRow(ctx, `SELECT clock_timestamp()`).Scan(&from); err != nil {
+		return err
+	}
 	if _, err := s.app.Set(ctx, queue.SettingsChange{MaxConcurrentWorkflows: &queue.Change[int]{To: limit}}, "ann"); err != nil {
 		return err
 	}
-	var from, to time.Time
-	err := s.pool.QueryRow(ctx, `SELECT updated_at, clock_timestamp() FROM sluice.settings`).Scan(&from, &to)
+	err := s.pool.QueryRow(ctx, `SELECT clock_timestamp()`).Scan(&to)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	eras := s.eras[everybody]
