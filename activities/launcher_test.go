@@ -41,6 +41,12 @@ func (r *runway) start(_ context.Context, c queue.Claim) (string, *queue.FailedS
 	return "run", nil, err
 }
 
+func (r *runway) peak() int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.most
+}
+
 func (r *runway) settle(_ context.Context, started []queue.Started) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -90,7 +96,7 @@ func TestALargeBatchReturnsWhileItsLastStartsAreUnderWay(t *testing.T) {
 	r.end(t, 18, nil)
 	b := <-first
 	require.Equal(t, 18, b.started, "two of four are still under way")
-	require.Equal(t, 4, r.most)
+	require.LessOrEqual(t, r.peak(), 4)
 	require.Len(t, l.starting(), 2)
 
 	// One ends in between: it is settled by itself. The other two dispatches do not start what is under way.
