@@ -97,6 +97,9 @@ func (a *Activities) launcher(shard int, epoch int64) *launcher {
 	s := a.shard(shard)
 	if s.launcher == nil || s.epoch < epoch {
 		s.epoch, s.launcher = epoch, newLauncher(a.start, a.settle, &a.flying)
+		if s.memory != nil {
+			s.memory.Doubt() // what an earlier run has under way may come to nothing
+		}
 	}
 	if s.epoch > epoch {
 		return newLauncher(a.start, a.settle, &a.flying) // a dispatch of an overtaken run

@@ -3,6 +3,7 @@ package activities
 import (
 	"context"
 	"strconv"
+	"time"
 
 	"go.temporal.io/sdk/activity"
 
@@ -36,12 +37,43 @@ func showWaiting(ctx context.Context, shard int, waiting map[admission.Reason]in
 }
 
 // CheckCapacity brings what is known of the usage and backlog of the shard's workspaces up to date, and lets the policy
-// deal the batch to them.
+// deal the batch to them. While nobody can be granted anything it looks on, for as long as it is told to spin.
 func (a *Activities) CheckCapacity(ctx context.Context, r workflows.CapacityRequest) (workflows.CapacityReport, error) {
-	decision, err := a.memory(r.Shard).Decide(ctx, r.BatchSize)
-	if err != nil {
-		return workflows.CapacityReport{}, temporalError(err)
+	until := time.Now().Add(time.Duration(r.Spin))
+	memory := a.memory(r.Shard)
+	for {
+		decision, err := memory.Decide(ctx, queue.Fence{Shard: r.Shard, Epoch: r.Epoch}, r.BatchSize)
+		if err != nil {
+			return workflows.CapacityReport{}, temporalError(err)
+		}
+		report := reportOn(ctx, r.Shard, decision)
+		report.Carried = memory.Carried() + a.launcher(r.Shard, r.Epoch).pending()
+		if len(report.Grants) > 0 || report.Carried > 0 || report.Shards <= r.Shard || !time.Now().Before(until) {
+			return report, nil
+		}
+		wait, due := until, time.Now().Add(decision.DueIn)
+		if decision.DueIn > 0 && due.Before(until) {
+			wait = due
+		}
+		rung, err := a.queue.Shard(r.Shard).Spin(ctx, decision.Mark, wait)
+		switch {
+		case err != nil:
+			return report, temporalError(err)
+		case rung:
+			// The claim finds out whether it is so.
+			if guess, ok := memory.Guess(r.BatchSize); ok && len(guess.Grants) > 0 {
+				return reportOn(ctx, r.Shard, guess), nil
+			}
+		case wait.Equal(until):
+			if decision.DueIn > 0 {
+				report.DueIn = workflows.Duration(max(time.Millisecond, time.Until(due)))
+			}
+			return report, nil
+		}
 	}
+}
+
+func reportOn(ctx context.Context, shard int, decision queue.Decision) workflows.CapacityReport {
 	report := workflows.CapacityReport{
 		Grants: make([]workflows.Grant, len(decision.Grants)),
 		Mark:   string(decision.Mark),
@@ -54,14 +86,14 @@ func (a *Activities) CheckCapacity(ctx context.Context, r workflows.CapacityRequ
 	for i, g := range decision.Grants {
 		report.Grants[i] = workflows.Grant{WorkspaceID: g.WorkspaceID, Slots: g.Slots, Limit: g.Limit}
 	}
-	showWaiting(ctx, r.Shard, decision.Waiting)
+	showWaiting(ctx, shard, decision.Waiting)
 	for reason, n := range decision.Waiting {
 		if report.Waiting == nil {
 			report.Waiting = map[string]int{}
 		}
 		report.Waiting[string(reason)] = n
 	}
-	return report, nil
+	return report
 }
 
 // ClaimExecutions takes the granted items and their slots.
@@ -79,5 +111,6 @@ func (a *Activities) ClaimExecutions(ctx context.Context, r workflows.ClaimReque
 		return workflows.ClaimResult{}, temporalError(err)
 	}
 	activity.GetMetricsHandler(ctx).Counter("sluice_executions_claimed").Inc(int64(c.New))
+	c.Carried += a.launcher(r.Shard, r.Epoch).pending()
 	return workflows.ClaimResult{New: c.New, Carried: c.Carried, Expired: c.Expired, Repeated: c.Repeated, Newest: c.Newest}, nil
 }

@@ -24,21 +24,31 @@ func (a *Activities) DispatchExecutions(ctx context.Context, r workflows.Dispatc
 		return workflows.DispatchResult{}, temporalError(err)
 	}
 	defer l.release()
+	memory := a.memory(r.Shard)
 	starting := l.starting()
-	fence, claims, err := a.memory(r.Shard).BeginDispatch(ctx, queue.Fence{Shard: r.Shard, Epoch: r.Epoch, Cycle: r.Cycle}, workflows.MaxBatchSize)
+	fence, claims, err := memory.BeginDispatch(ctx, queue.Fence{Shard: r.Shard, Epoch: r.Epoch, Cycle: r.Cycle}, workflows.MaxBatchSize)
 	if err != nil {
 		return workflows.DispatchResult{}, temporalError(err)
 	}
-	l.begin(fence)
+	if !l.begin(fence) {
+		memory.Doubt()
+	}
 	a.host(claims)
 	err = l.launch(ctx, claims, starting, max(1, r.Parallelism))
 	b := l.end()
+	if err != nil || b.left > 0 || b.settleErr != nil {
+		memory.Doubt()
+	}
 	result := workflows.DispatchResult{Started: b.started, Left: b.left, LastError: b.lastError}
 	if err := errors.Join(err, b.settleErr, l.settle(ctx, b.unsettled)); err != nil {
+		memory.Doubt()
 		return result, temporalError(err)
 	}
 	if len(b.failed) > 0 {
 		requeued, err := a.queue.Requeue(ctx, fence, b.failed, retryPolicy(r.Retry))
+		if err != nil || requeued.Pending+requeued.Failed < len(b.failed) {
+			memory.Doubt()
+		}
 		if err != nil {
 			return result, temporalError(err)
 		}

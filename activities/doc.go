@@ -7,12 +7,14 @@
 //	activity             kind     idempotent because
 //	OpenEpoch            local    the same run id gets the same epoch
 //	Retire               local    once noted for a run it stays so
-//	CheckCapacity        either   reads only; regular when the dispatcher yields its workflow task. What this process
-//	                              remembers (queue.Memory) decides what is read, never what may be claimed
+//	CheckCapacity        either   reads only, and looks on for a spin while there is nothing to do; regular, without the
+//	                              spin, when the dispatcher yields its workflow task. What this process remembers
+//	                              (queue.Memory) decides what is read, never what may be claimed
 //	ClaimExecutions      local    a cycle is accepted once
 //	DispatchExecutions   local    workflow ids derive from queue items; "already started by us" is success.
+//	                              It is handed what the claim before it took, and reads what may be left otherwise.
 //	                              The last starts of a large batch outlive it (launcher) and settle by themselves
-//	SpinForWork          local    reads only
+//	SpinForWork          local    reads only; after a claim that found everything held by somebody
 //	AwaitWork            regular  its row in `parked` carries a token of its own
 //	LogAction            local    may log twice: a fact for people, not for decisions
 //	RecordOutcome        local    the first outcome stays

@@ -64,14 +64,16 @@ func (l *launcher) acquire(ctx context.Context) error {
 func (l *launcher) release() { <-l.turn }
 
 // begin opens a dispatch. Failures that came after the last one count only if no other process has dispatched in
-// between: it may have started what failed here.
-func (l *launcher) begin(fence queue.Fence) {
+// between: it may have started what failed here. If there were such, they are forgotten, and it returns false.
+func (l *launcher) begin(fence queue.Fence) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if fence.Dispatch != l.fence.Dispatch+1 {
+	forgotten := fence.Dispatch != l.fence.Dispatch+1 && len(l.batch.failed) > 0
+	if forgotten {
 		l.batch.failed = nil
 	}
 	l.fence, l.open = fence, true
+	return !forgotten
 }
 
 // end closes the dispatch and returns what became of its starts.
@@ -88,6 +90,13 @@ func (l *launcher) starting() map[uuid.UUID]bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return maps.Clone(l.underway)
+}
+
+// pending is how much a dispatch would find of what the last one left behind.
+func (l *launcher) pending() int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return len(l.underway) + len(l.batch.failed) + len(l.batch.unsettled) + l.batch.left
 }
 
 // launch starts those of the claims that were not being started already. After the first that got no answer nothing

@@ -77,7 +77,7 @@ const settleEvery = 32
 // hold their slots now.
 func (c *cycler) run(ctx context.Context, batch int) (executions []uuid.UUID, took steps, err error) {
 	began := time.Now()
-	decision, err := c.memory.Decide(ctx, batch)
+	decision, err := c.memory.Decide(ctx, c.fence, batch)
 	if err != nil {
 		return nil, took, err
 	}

@@ -38,7 +38,7 @@ func enqueue(ctx context.Context, b *bench) ([]figure, error) {
 	memory := d.dispatcher.Memory()
 	reader.Go(func() error {
 		for rest(reading, readEvery) == nil {
-			if _, err := memory.Capacity(reading, 100); err != nil && reading.Err() == nil {
+			if _, err := memory.Decide(reading, queue.Fence{}, 100); err != nil && reading.Err() == nil {
 				return err
 			}
 		}

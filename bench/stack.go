@@ -157,7 +157,7 @@ func (s *stack) lastOutcome(ctx context.Context, ids []uuid.UUID) (last time.Tim
 // awaitParked waits until the dispatcher has nothing to do and waits outside of its workflow task.
 func (s *stack) awaitParked(ctx context.Context) error {
 	return await(ctx, "the dispatcher is parked", func() (bool, error) {
-		parked, err := s.count(ctx, `SELECT count(*) FROM sluice.parked`)
+		parked, err := s.count(ctx, `SELECT count(*) FROM sluice.parked WHERE NOT spinning`)
 		return parked > 0, err
 	})
 }

@@ -65,7 +65,7 @@ func (q *Queue) Capacity(ctx context.Context, countUpTo int) (Capacity, error) {
 	var c Capacity
 	var rows []workspaceRow
 	batch := &pgx.Batch{}
-	c.queue(batch, q.shard, nil)
+	c.queue(batch, q.shard, &counters{})
 	queueRows(batch, &rows, capacitySQL, countUpTo, math.MaxInt32, nil, nil, q.shard)
 	err := q.pool.SendBatch(ctx, batch).Close()
 	c.Workspaces = make([]WorkspaceCapacity, len(rows))
@@ -75,18 +75,17 @@ func (q *Queue) Capacity(ctx context.Context, countUpTo int) (Capacity, error) {
 	return c, wrap(err, "read capacity")
 }
 
-// queue adds to the batch what reads everything but the workspaces, and how many claims there have been if asked for.
+// queue adds to the batch what reads everything but the workspaces, and the counters of the shard's dispatcher.
 // The mark comes first: what commits between the statements is then heard again, never missed.
-func (c *Capacity) queue(batch *pgx.Batch, shard int, claims *int64) {
-	if claims == nil {
-		claims = new(int64)
-	}
+func (c *Capacity) queue(batch *pgx.Batch, shard int, counted *counters) {
 	batch.Queue(`
 		SELECT pg_current_snapshot()::text, now(), s.max_concurrent_workflows, coalesce(l.own_clock, 0), coalesce(l.borrowed_clock, 0),
-		       CASE WHEN s.max_concurrent_workflows IS NULL THEN 0 ELSE (SELECT count(*) FROM sluice.slots) END, coalesce(s.shards, 1), coalesce(d.claims, 0)
+		       CASE WHEN s.max_concurrent_workflows IS NULL THEN 0 ELSE (SELECT count(*) FROM sluice.slots) END, coalesce(s.shards, 1),
+		       coalesce(d.epoch, 0), coalesce(d.cycle, 0), coalesce(d.claims, 0), coalesce(d.dispatch, 0)
 		FROM (VALUES (1)) AS one LEFT JOIN sluice.settings s ON true LEFT JOIN sluice.lines l ON l.shard = $1 AND l.cohort = ''
 		LEFT JOIN sluice.dispatchers d ON d.shard = $1`, shard).QueryRow(func(row pgx.Row) error {
-		return row.Scan(&c.Mark, &c.Now, &c.Limit, &c.OwnClock, &c.BorrowedClock, &c.Used, &c.Shards, claims)
+		return row.Scan(&c.Mark, &c.Now, &c.Limit, &c.OwnClock, &c.BorrowedClock, &c.Used, &c.Shards,
+			&counted.epoch, &counted.cycle, &counted.claims, &counted.dispatch)
 	})
 	batch.Queue(cohortsSQL, shard).Query(func(rows pgx.Rows) (err error) {
 		c.Cohorts, err = pgx.CollectRows(rows, pgx.RowToStructByName[CohortCapacity])

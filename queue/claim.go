@@ -37,21 +37,35 @@ type Claimed struct {
 // A cycle is accepted once: repeated, and in an epoch that is not the newest, it claims nothing; Carried tells what
 // the first call left. ErrFenced says that another run owns the shard.
 func (q *Queue) Claim(ctx context.Context, fence Fence, grants []Grant, lines ...Line) (Claimed, error) {
-	c, _, err := q.claim(ctx, fence, grants, lines, make([]cursors, len(grants)), time.Time{})
+	c, _, err := q.claim(ctx, fence, grants, lines, make([]cursors, len(grants)), true)
 	return c, err
 }
 
-// taken are the items that a claim has taken, column by column, and how many claims there have been.
+// taken are the items that a claim has taken, those included that had expired.
 type taken struct {
-	claims      int64
-	workspaces  []uuid.UUID
-	priorities  []int
-	availableAt []time.Time
-	ids         []uuid.UUID
+	counters
+	items []takenItem
 }
 
-// claim looks for the items of each grant from its cursors on, and for earlier claims from the time on that is given.
-func (q *Queue) claim(ctx context.Context, fence Fence, grants []Grant, lines []Line, from []cursors, open time.Time) (c Claimed, t taken, err error) {
+type takenItem struct {
+	Claim
+	availableAt time.Time
+	expired     bool
+}
+
+// claimed are those to be dispatched, of which the workflows are still to be filled in.
+func (t taken) claimed() []Claim {
+	claims := make([]Claim, 0, len(t.items))
+	for _, i := range t.items {
+		if !i.expired {
+			claims = append(claims, i.Claim)
+		}
+	}
+	return claims
+}
+
+// claim looks for the items of each grant from its cursors on. Carried is counted only if asked for: it reads all slots.
+func (q *Queue) claim(ctx context.Context, fence Fence, grants []Grant, lines []Line, from []cursors, carried bool) (c Claimed, t taken, err error) {
 	ids, slots, limits := make([]uuid.UUID, len(grants)), make([]int, len(grants)), make([]int, len(grants))
 	once := make(map[uuid.UUID]bool, len(grants))
 	for i, g := range grants {
@@ -66,188 +80,69 @@ func (q *Queue) claim(ctx context.Context, fence Fence, grants []Grant, lines []
 	for i, l := range lines {
 		names[i], own[i], borrowed[i] = l.Cohort, l.Own, l.Borrowed
 	}
-	var epoch int64
-	var accepted bool
 	batch := &pgx.Batch{} // one round trip and one transaction
 	if len(grants) > 0 {
-		batch.Queue(lockClaimsSQL, fence.Shard)
+		batch.Queue(lockClaimsSQL, fence.Shard).Query(t.counters.of(fence.Shard))
+	} else {
+		batch.Queue(countersSQL, fence.Shard).Query(t.counters.of(fence.Shard))
 	}
-	batch.Queue(claimSQL, fence.Shard, fence.Epoch, fence.Cycle, ids, slots, limits, names, own, borrowed,
-		places.at, places.ids, open, places.priorities, places.first, places.last).QueryRow(func(row pgx.Row) error {
-		return row.Scan(&epoch, &c.Newest, &t.claims, &accepted, &c.New, &c.Carried, &c.Expired,
-			&t.workspaces, &t.priorities, &t.availableAt, &t.ids)
-	})
+	if carried {
+		batch.Queue(carriedSQL, fence.Shard).QueryRow(func(row pgx.Row) error { return row.Scan(&c.Carried) })
+	}
+	if len(grants) > 0 {
+		batch.Queue(claimSQL, fence.Shard, fence.Epoch, fence.Cycle, ids, slots, limits, names, own, borrowed,
+			places.at, places.ids, places.priorities, places.first, places.last).Query(func(rows pgx.Rows) (err error) {
+			t.items, err = pgx.CollectRows(rows, scanTaken)
+			return err
+		})
+	}
 	err = q.pool.SendBatch(ctx, batch).Close()
-	if err == nil && epoch != fence.Epoch {
+	if err == nil && t.epoch != fence.Epoch {
 		err = ErrFenced
 	}
-	c.Repeated = len(grants) > 0 && !accepted
-	return c, t, wrap(err, "claim executions")
+	if err != nil {
+		return c, t, wrap(err, "claim executions")
+	}
+	if len(grants) > 0 {
+		c.Repeated = t.cycle >= fence.Cycle
+		if !c.Repeated {
+			t.cycle, t.claims, t.dispatch = fence.Cycle, t.claims+1, t.dispatch+1
+		}
+	}
+	c.Newest = t.cycle
+	for _, i := range t.items {
+		if i.expired {
+			c.Expired++
+		} else {
+			c.New++
+		}
+	}
+	return c, t, nil
 }
 
-// Claims of one shard wait for one another here, not inside the next statement: its snapshot then shows what the claim
-// before has taken. Where shards share a limit, so do those of all shards. And all wait for whoever changes the owners,
-// see sluice.settle_claims; a cohort has one owner.
-const lockClaimsSQL = `
-SELECT FROM sluice.dispatchers d
-WHERE d.shard = $1 OR EXISTS (SELECT FROM sluice.settings WHERE max_concurrent_workflows IS NOT NULL)
-ORDER BY d.shard FOR NO KEY UPDATE`
+// counters are those of a dispatcher's row: its newest epoch and accepted cycle, and how many claims and dispatches there
+// have ever been.
+type counters struct{ epoch, cycle, claims, dispatch int64 }
 
-const claimSQL = `
-WITH fence AS (
-	UPDATE sluice.dispatchers SET cycle = $3, claims = claims + 1, updated_at = now()
-	WHERE shard = $1 AND epoch = $2 AND cycle < $3 AND cardinality($4::uuid[]) > 0
-	-- Read after the snapshot, so later than every outcome whose slot is taken over here: intervals never overlap.
-	RETURNING epoch, cycle, claims, clock_timestamp() AS at
-), asked AS MATERIALIZED ( -- or the slots of a workspace would be counted more than once
-	SELECT g.place, g.slots, g.first, g.last, q.*, used.n AS used, n.max_concurrent_workflows IS NOT NULL OR q.cohort IS NOT NULL AS shares,
-	       coalesce(s.own, 0) AS own, coalesce(s.borrowed, 0) AS borrowed,
-	       CASE WHEN q.starts_per_second IS NOT NULL THEN least(q.burst, coalesce(
-	           s.tokens + q.starts_per_second * greatest(0, extract(epoch FROM fence.at - s.tokens_at))::float8, q.burst)) END AS tokens
-	FROM fence
-	CROSS JOIN unnest($4::uuid[], $5::int[], $6::int[], $14::int[], $15::int[]) WITH ORDINALITY AS g (workspace_id, slots, seen_limit, first, last, place)
-	JOIN sluice.quotas q ON q.workspace_id = g.workspace_id
-	JOIN sluice.settings n ON n.one AND ` + ownerOfQuota + ` = $1
-	LEFT JOIN LATERAL ( -- not looked up unless it is needed
-		SELECT * FROM sluice.shares s
-		WHERE s.workspace_id = g.workspace_id AND (cardinality($7::text[]) > 0 OR q.starts_per_second IS NOT NULL) LIMIT 1) AS s ON true
-	CROSS JOIN LATERAL (SELECT count(*) AS n FROM sluice.slots s WHERE s.workspace_id = g.workspace_id) AS used
-	WHERE q.ceiling = g.seen_limit
-), cohorts AS MATERIALIZED (
-	SELECT m.cohort, sum(m.nominal) - sum(used.n) AS free, sum(m.weight) AS weight
-	FROM (SELECT DISTINCT cohort FROM asked WHERE cohort IS NOT NULL) AS c
-	JOIN sluice.quotas m ON m.cohort = c.cohort
-	CROSS JOIN LATERAL (SELECT count(*) AS n FROM sluice.slots s WHERE s.workspace_id = m.workspace_id) AS used
-	GROUP BY 1
-), alone AS ( -- what each may take by itself: 1e-6 as admission.grain
-	SELECT asked.*, greatest(0, least(slots, ceiling - used, nominal + borrowing_limit::bigint - used, floor(tokens + 1e-6)))::bigint AS could FROM asked
-), together AS ( -- what is left for it by those before it, of its cohort
-	SELECT a.*, greatest(0, least(a.could, c.free - coalesce(sum(a.could) OVER (
-		PARTITION BY a.cohort ORDER BY a.place ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING), 0)))::bigint AS fits
-	FROM alone a LEFT JOIN cohorts c ON c.cohort = a.cohort
-	WHERE a.shares
-), granted AS MATERIALIZED ( -- and of all workspaces
-	SELECT a.*, a.could AS fits, a.could AS most FROM alone a WHERE NOT a.shares
-	UNION ALL
-	SELECT t.*, greatest(0, least(t.fits, f.free - coalesce(sum(t.fits) OVER (
-		ORDER BY t.place ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING), 0)))::bigint AS most
-	FROM together t
-	LEFT JOIN (SELECT max_concurrent_workflows - (SELECT count(*) FROM sluice.slots) AS free
-	           FROM sluice.settings WHERE max_concurrent_workflows IS NOT NULL) AS f ON true
-), picked AS (
-	SELECT item.place FROM granted g CROSS JOIN LATERAL (
-		-- Without a sort above it, the outer LIMIT ends this as soon as it is satisfied: rows are locked one by one.
-		SELECT due.place FROM (
-			SELECT next.place FROM ( -- of a single priority: there is nothing to sort
-				SELECT q.ctid AS place FROM sluice.execution_queue q
-				WHERE g.first = g.last AND q.workspace_id = g.workspace_id AND q.priority = ($13::int[])[g.first] AND q.available_at <= now()
-				  AND (q.available_at, q.id) >= (($10::timestamptz[])[g.first], ($11::uuid[])[g.first])
-				ORDER BY q.available_at, q.id LIMIT g.most FOR UPDATE SKIP LOCKED) AS next
-			UNION ALL
-			SELECT locked.place FROM (
-				SELECT head.*, ($13::int[])[c.i] AS priority
-				FROM generate_series(g.first, g.last) AS c (i) CROSS JOIN LATERAL (
-					SELECT q.ctid AS place, q.id, q.available_at FROM sluice.execution_queue q
-					WHERE q.workspace_id = g.workspace_id AND q.priority = ($13::int[])[c.i] AND q.available_at <= now()
-					  AND (q.available_at, q.id) >= (($10::timestamptz[])[c.i], ($11::uuid[])[c.i])
-					ORDER BY q.available_at, q.id LIMIT g.most) AS head
-				WHERE g.first < g.last AND ($10::timestamptz[])[c.i] <= now()
-				ORDER BY head.available_at + (($13::int[])[c.i] - 1) * (SELECT ageing_step FROM sluice.settings), ($13::int[])[c.i], head.id) AS first
-			CROSS JOIN LATERAL (
-				SELECT q.ctid AS place FROM sluice.execution_queue q
-				WHERE q.ctid = first.place AND q.workspace_id = g.workspace_id AND q.priority = first.priority AND q.available_at <= now()
-				FOR UPDATE SKIP LOCKED) AS locked
-			UNION ALL -- Others hold some of them: go on behind them.
-			SELECT next.place FROM generate_series(g.first, g.last) AS c (i) CROSS JOIN LATERAL (
-				SELECT q.available_at, q.id FROM sluice.execution_queue q
-				WHERE q.workspace_id = g.workspace_id AND q.priority = ($13::int[])[c.i] AND q.available_at <= now()
-				  AND (q.available_at, q.id) >= (($10::timestamptz[])[c.i], ($11::uuid[])[c.i])
-				ORDER BY q.available_at, q.id OFFSET g.most - 1 LIMIT 1) AS last
-			CROSS JOIN LATERAL (
-				SELECT q.ctid AS place FROM sluice.execution_queue q
-				WHERE q.workspace_id = g.workspace_id AND q.priority = ($13::int[])[c.i] AND q.available_at <= now()
-				  AND (q.available_at, q.id) > (last.available_at, last.id)
-				ORDER BY q.available_at, q.id LIMIT g.most FOR UPDATE SKIP LOCKED) AS next
-			WHERE g.first < g.last AND ($10::timestamptz[])[c.i] <= now()
-		) AS due LIMIT g.most) AS item
-	WHERE g.most > 0
-), taken AS (
-	-- They are locked, so they stay where they are.
-	DELETE FROM sluice.execution_queue q WHERE q.ctid = ANY (ARRAY(SELECT place FROM picked)) RETURNING q.*
-), claimed AS (
-	INSERT INTO sluice.workflow_executions (id, workspace_id, workflow_definition_id, workflow_version_id, status, priority,
-		attempt_count, created_at, available_at, claimed_at, expires_at, unique_key, trigger_type, enqueued_by)
-	SELECT i.id, i.workspace_id, i.workflow_definition_id, v.id, 'CLAIMED', i.priority,
-		i.attempt_count, i.created_at, i.available_at, fence.at, i.expires_at, i.unique_key, i.trigger_type, i.enqueued_by
-	FROM taken i CROSS JOIN fence
-	-- By its id: by workspace, a plan would read all definitions of the workspace for each item.
-	LEFT JOIN sluice.workflow_definitions d ON d.id = i.workflow_definition_id AND (d.workspace_id = i.workspace_id) IS TRUE
-	LEFT JOIN sluice.workflow_definition_versions v ON v.workflow_definition_id = d.id AND v.version_number = d.version_number
-	WHERE i.expires_at IS NULL OR i.expires_at > fence.at
-	RETURNING id, workspace_id, claimed_at
-), inputs AS (
-	INSERT INTO sluice.execution_inputs (execution_id, input)
-	SELECT i.id, i.input FROM taken i CROSS JOIN fence WHERE i.expires_at IS NULL OR i.expires_at > fence.at
-), held AS (
-	INSERT INTO sluice.slots (execution_id, workspace_id, epoch, cycle, claimed_at)
-	SELECT c.id, c.workspace_id, fence.epoch, fence.cycle, c.claimed_at FROM claimed c CROSS JOIN fence
-), expired AS (
-	INSERT INTO sluice.refused_items (id, workspace_id, workflow_definition_id, status, reason, actor, priority, attempt_count,
-		created_at, available_at, expires_at, unique_key, trigger_type, enqueued_by, input)
-	SELECT i.id, i.workspace_id, i.workflow_definition_id, 'EXPIRED', 'expired', 'dispatcher', i.priority, i.attempt_count,
-		i.created_at, i.available_at, i.expires_at, i.unique_key, i.trigger_type, i.enqueued_by, i.input
-	FROM taken i CROSS JOIN fence WHERE i.expires_at <= fence.at
-	RETURNING id
-), counted AS ( -- from here on: Input.Charge of package admission, on what was taken
-	SELECT g.*, c.n, least(c.n, greatest(0, g.nominal - g.used)) AS own_n, c.n - least(c.n, greatest(0, g.nominal - g.used)) AS borrowed_n
-	-- FULL makes it a hash join. The planner expects a single row and would compare each with each.
-	FROM granted g FULL JOIN (SELECT workspace_id, count(*) AS n FROM claimed GROUP BY 1) AS c ON c.workspace_id = g.workspace_id
-	WHERE coalesce(c.n, 0) > 0
-), line AS MATERIALIZED (
-	SELECT n.*, coalesce(l.own, 0) AS own, coalesce(l.borrowed, 0) AS borrowed,
-	       coalesce(l.own_clock, 0) AS own_clock, coalesce(l.borrowed_clock, 0) AS borrowed_clock
-	FROM unnest($7::text[], $8::int[], $9::int[]) AS n (cohort, own_weight, borrowed_weight)
-	LEFT JOIN sluice.lines l ON l.shard = $1 AND l.cohort = n.cohort
-), stood AS (
-	SELECT c.workspace_id, coalesce(c.cohort, '') AS cohort, c.weight, c.tokens, c.n, c.own_n, c.borrowed_n, l.cohort IS NOT NULL AS charged,
-	       CASE WHEN l.cohort IS NULL THEN c.own ELSE sluice.charged(c.own, l.own_clock, c.weight, c.own_n) END AS own,
-	       CASE WHEN l.cohort IS NULL THEN c.borrowed ELSE sluice.charged(c.borrowed, l.borrowed_clock, c.weight, c.borrowed_n) END AS borrowed
-	FROM counted c LEFT JOIN line l ON l.cohort = coalesce(c.cohort, '')
-), shared AS (
-	INSERT INTO sluice.shares (workspace_id, own, borrowed, tokens, tokens_at)
-	SELECT s.workspace_id, s.own, s.borrowed, greatest(0, s.tokens - s.n), CASE WHEN s.tokens IS NOT NULL THEN fence.at END
-	FROM stood s CROSS JOIN fence WHERE s.charged OR s.tokens IS NOT NULL
-	ON CONFLICT (workspace_id) DO UPDATE
-		SET own = excluded.own, borrowed = excluded.borrowed, tokens = excluded.tokens, tokens_at = excluded.tokens_at
-), members AS (
-	SELECT s.cohort, sum(s.own_n)::bigint AS own_n, sum(s.borrowed_n)::bigint AS borrowed_n,
-	       max(s.own - sluice.price(s.weight)) FILTER (WHERE s.own_n > 0) AS own_last,
-	       max(s.borrowed - sluice.price(s.weight)) FILTER (WHERE s.borrowed_n > 0) AS borrowed_last
-	FROM stood s WHERE s.charged GROUP BY 1
-), inside AS ( -- the clock of each line, moved by those who stand in it themselves
-	SELECT l.cohort, l.own_weight, l.borrowed_weight, m.own_n, m.borrowed_n, c.weight,
-	       greatest(l.own_clock, m.own_last, CASE WHEN l.cohort <> '' THEN l.own_clock + m.own_n * sluice.price(l.own_weight) END) AS own_clock,
-	       greatest(l.borrowed_clock, m.borrowed_last, CASE WHEN l.cohort <> '' THEN l.borrowed_clock + m.borrowed_n * sluice.price(l.borrowed_weight) END) AS borrowed_clock,
-	       CASE WHEN l.cohort = '' THEN 0 ELSE sluice.charged(l.own, root.own_clock, c.weight::bigint, m.own_n) END AS own,
-	       CASE WHEN l.cohort = '' THEN 0 ELSE sluice.charged(l.borrowed, root.borrowed_clock, c.weight::bigint, m.borrowed_n) END AS borrowed
-	FROM members m JOIN line l ON l.cohort = m.cohort JOIN line root ON root.cohort = '' LEFT JOIN cohorts c ON c.cohort = m.cohort
-), moved AS (
-	INSERT INTO sluice.lines (shard, cohort, own_clock, borrowed_clock, own, borrowed)
-	SELECT $1, cohort, own_clock, borrowed_clock, own, borrowed FROM inside WHERE cohort <> ''
-	UNION ALL -- and that of the root by everybody
-	SELECT $1, '',
-	       greatest(r.own_clock, max(i.own_clock) FILTER (WHERE i.cohort = ''), r.own_clock + sum(i.own_n)::bigint * sluice.price(r.own_weight),
-	           max(i.own - sluice.price(i.weight::bigint)) FILTER (WHERE i.cohort <> '' AND i.own_n > 0)),
-	       greatest(r.borrowed_clock, max(i.borrowed_clock) FILTER (WHERE i.cohort = ''), r.borrowed_clock + sum(i.borrowed_n)::bigint * sluice.price(r.borrowed_weight),
-	           max(i.borrowed - sluice.price(i.weight::bigint)) FILTER (WHERE i.cohort <> '' AND i.borrowed_n > 0)),
-	       0, 0
-	FROM inside i JOIN line r ON r.cohort = '' GROUP BY r.own_clock, r.borrowed_clock, r.own_weight, r.borrowed_weight
-	ON CONFLICT (shard, cohort) DO UPDATE SET own_clock = excluded.own_clock, borrowed_clock = excluded.borrowed_clock,
-		own = excluded.own, borrowed = excluded.borrowed
-)
-SELECT coalesce(d.epoch, 0), coalesce((SELECT cycle FROM fence), d.cycle, 0), coalesce((SELECT claims FROM fence), d.claims, 0),
-       EXISTS (SELECT FROM fence), (SELECT count(*) FROM claimed),
-       (SELECT count(*) FROM sluice.slots s JOIN sluice.settings n ON n.one AND ` + ownerOfSlot + ` = $1 WHERE NOT s.dispatched AND s.claimed_at >= $12),
-       (SELECT count(*) FROM expired), t.*
-FROM (SELECT array_agg(workspace_id), array_agg(priority::int), array_agg(available_at), array_agg(id) FROM taken) AS t
-LEFT JOIN sluice.dispatchers d ON d.shard = $1`
+// of reads those of a shard; zero if it has never had a dispatcher.
+func (c *counters) of(shard int) func(pgx.Rows) error {
+	return func(rows pgx.Rows) error {
+		var of int
+		var read counters
+		_, err := pgx.ForEachRow(rows, []any{&of, &read.epoch, &read.cycle, &read.claims, &read.dispatch}, func() error {
+			if of == shard {
+				*c = read
+			}
+			return nil
+		})
+		return err
+	}
+}
+
+const countersSQL = `SELECT shard, epoch, cycle, claims, dispatch FROM sluice.dispatchers WHERE shard = $1`
+
+func scanTaken(row pgx.CollectableRow) (i takenItem, err error) {
+	err = row.Scan(&i.ExecutionID, &i.WorkspaceID, &i.WorkspaceName, &i.Plan, &i.Weight, &i.DefinitionID, &i.DefinitionName, &i.VersionID,
+		&i.VersionNumber, (*[]byte)(&i.Input), &i.Priority, &i.Attempt, &i.ClaimedAt, &i.availableAt, &i.expired)
+	return i, err
+}

@@ -18,14 +18,44 @@ type Decision struct {
 	DueIn time.Duration
 }
 
-// Decide lets the policy deal a batch to what is remembered, as it would to what Capacity tells.
-func (m *Memory) Decide(ctx context.Context, batch int) (Decision, error) {
+// Decide lets the policy deal a batch to what is remembered, as it would to what Queue.Capacity tells. ErrFenced says that
+// another run owns the shard; an epoch of zero stands for any.
+func (m *Memory) Decide(ctx context.Context, fence Fence, batch int) (Decision, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if err := m.update(ctx, batch); err != nil {
+	if err := m.update(ctx, fence, batch); err != nil {
 		return Decision{}, err
 	}
 	return m.decide(batch), nil
+}
+
+// Guess decides without a look at Postgres: on what the last one found, but for slots that this process has freed since. It
+// returns false when it has freed none or knows too little. Ask it only while the doorbell is watched.
+func (m *Memory) Guess(batch int) (d Decision, ok bool) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	freed, now := m.queue.near.since(m.near)
+	if !m.known || m.hand.doubtful || len(m.desk.touched) > 0 || m.shared.Limit != nil {
+		return Decision{}, false // of what all share others may have taken a part
+	}
+	m.near = now
+	var fuller []*remembered
+	for _, id := range freed {
+		if w := m.workspaces[id]; w != nil && w.Cohort == nil && w.Used > 0 {
+			w.Used--
+			w.changed = max(w.changed, usage)
+			m.touch(w)
+			fuller = append(fuller, w)
+		}
+	}
+	if len(fuller) == 0 {
+		return Decision{}, false
+	}
+	m.layOut()
+	for _, w := range fuller {
+		m.touch(w) // its usage is to be read in the next look
+	}
+	return m.decide(batch), true
 }
 
 func (m *Memory) decide(batch int) Decision {

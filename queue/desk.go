@@ -53,8 +53,8 @@ func (m *Memory) forget(id uuid.UUID) {
 // clear makes an empty desk.
 func (d *desk) clear() { *d = desk{decider: d.decider} }
 
-// outdated are those of which something must be read again before a decision on so many starts: their usage, or all.
-func (m *Memory) outdated(batch int) (used, all []uuid.UUID) {
+// outdated are those of which everything must be read again before a decision on so many starts.
+func (m *Memory) outdated(batch int) (all []uuid.UUID) {
 	d, now := &m.desk, m.shared.Now
 	if batch > d.batch {
 		m.touchAll()
@@ -66,14 +66,11 @@ func (m *Memory) outdated(batch int) (used, all []uuid.UUID) {
 		}
 	}
 	for _, w := range d.touched {
-		switch {
-		case w.changed == everything || w.stale(now, batch):
+		if w.changed == everything || w.stale(now, batch) {
 			all = append(all, w.WorkspaceID)
-		case w.changed == usage:
-			used = append(used, w.WorkspaceID)
 		}
 	}
-	return used, all
+	return all
 }
 
 // layOut brings the desk up to what is remembered.

@@ -34,11 +34,6 @@ type Claim struct {
 // step again while the first is still at it. With it come the claims to start, as Undispatched returns them. ErrFenced
 // says that another run owns the shard.
 func (q *Queue) BeginDispatch(ctx context.Context, fence Fence, limit int) (Fence, []Claim, error) {
-	return q.beginDispatch(ctx, fence, limit, time.Time{})
-}
-
-// beginDispatch looks for claims since a time.
-func (q *Queue) beginDispatch(ctx context.Context, fence Fence, limit int, since time.Time) (Fence, []Claim, error) {
 	var claims []Claim
 	batch := &pgx.Batch{}
 	batch.Queue(unhurriedSQL)
@@ -50,7 +45,7 @@ func (q *Queue) beginDispatch(ctx context.Context, fence Fence, limit int, since
 		}
 		return err
 	})
-	batch.Queue(undispatchedSQL, limit, fence.Shard, since).Query(func(rows pgx.Rows) (err error) {
+	batch.Queue(undispatchedSQL, limit, fence.Shard).Query(func(rows pgx.Rows) (err error) {
 		claims, err = scanClaims(rows)
 		return err
 	})
@@ -64,7 +59,7 @@ func (q *Queue) beginDispatch(ctx context.Context, fence Fence, limit int, since
 // Undispatched returns what is claimed and not dispatched of the shard's workspaces, oldest claim first, whichever run of
 // whichever shard claimed it: a dispatcher takes up at once what its predecessor left.
 func (q *Queue) Undispatched(ctx context.Context, limit int) ([]Claim, error) {
-	rows, err := q.pool.Query(ctx, undispatchedSQL, limit, q.shard, time.Time{})
+	rows, err := q.pool.Query(ctx, undispatchedSQL, limit, q.shard)
 	if err != nil {
 		return nil, wrap(err, "read undispatched claims")
 	}
@@ -87,7 +82,7 @@ const undispatchedSQL = `
 		FROM sluice.workspaces w LEFT JOIN sluice.tiers t ON t.plan = w.plan WHERE w.id = e.workspace_id LIMIT 1) AS w ON true
 	LEFT JOIN LATERAL (SELECT name FROM sluice.workflow_definitions WHERE id = e.workflow_definition_id LIMIT 1) AS d ON true
 	LEFT JOIN LATERAL (SELECT version_number FROM sluice.workflow_definition_versions WHERE id = e.workflow_version_id LIMIT 1) AS v ON true
-	WHERE NOT s.dispatched AND s.claimed_at >= $3 ORDER BY s.claimed_at LIMIT $1`
+	WHERE NOT s.dispatched ORDER BY s.claimed_at LIMIT $1`
 
 // scanClaims reads the rows of undispatchedSQL: all but the workflows.
 func scanClaims(rows pgx.Rows) ([]Claim, error) {
@@ -117,8 +112,8 @@ func (q *Queue) Settle(ctx context.Context, started []Started) error {
 	return wrap(q.pool.SendBatch(ctx, batch).Close(), "settle dispatched executions")
 }
 
-// unhurriedSQL has the rest of a batch committed without waiting for the disk. If Postgres crashes just then, the claims
-// are dispatched again, and found started.
+// unhurriedSQL has the rest of a batch committed without waiting for the disk. If Postgres crashes just then,
+// the claims are dispatched again, and found started.
 const unhurriedSQL = `SELECT set_config('synchronous_commit', 'off', true)`
 
 // byIDSQL has the rest of a batch read the rows that it names by id, and no others. A plan made while there were few

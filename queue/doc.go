@@ -29,14 +29,15 @@
 //
 // Fencing: a dispatcher run opens an epoch, and each claim names (epoch, cycle). A cycle is accepted once and only in
 // the newest epoch. The capacity that a claim was decided on is read after the previous claim was accepted, so the
-// usage it assumed includes every accepted claim: a cap holds although two workers may run the same step. Each dispatch
-// takes a number of its own, and only the newest may undo claims.
+// usage it assumed includes every accepted claim: a cap holds although two workers may run the same step. Each claim
+// takes a number for its dispatch, and each dispatch that was not handed its claims takes another: only the newest may
+// undo claims.
 //
 // A dispatcher remembers the backlog between its cycles (Memory) and reads again what bells tell has changed; everything
-// when another process has claimed meanwhile. What it remembers lies ready as the policy takes it (desk): a decision runs
-// over all workspaces, and makes nothing anew for those that have not changed. Claims do not trust it: they hold against
-// what Postgres knows. Cursors, places in the claim index before which nothing waits, keep claims flat while an old
-// snapshot keeps deleted rows in it.
+// when another process has claimed or dispatched meanwhile. What it remembers lies ready as the policy takes it (desk): a
+// decision runs over all workspaces, and makes nothing anew for those that have not changed. Claims do not trust it: they
+// hold against what Postgres knows. Cursors, places in the claim index before which nothing waits, keep claims flat while an
+// old snapshot keeps deleted rows in it. What a claim takes is handed on to its dispatch in memory (hand).
 //
 // Shards: several dispatchers may share the workspaces. Each workspace belongs to one, by a hash and the number of shards
 // that is stored; a cohort belongs to one as a whole. Who owns what changes between claims only: whoever changes it locks

@@ -2,10 +2,14 @@ package queue
 
 import (
 	"context"
+	"errors"
+	"strconv"
 	"time"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgxpool"
 )
 
 // Mark is a moment of the database: a snapshot in Postgres' own notation (xmin:xmax:in-progress list).
@@ -44,9 +48,15 @@ SELECT EXISTS (SELECT FROM sluice.doorbell WHERE xid >= pg_snapshot_xmax($1::tex
 func (q *Queue) Await(ctx context.Context, shard int, since Mark, until time.Time, poll time.Duration) (bool, error) {
 	release, ok := q.takeWait()
 	if !ok {
-		return q.Shard(shard).spin(ctx, since, until, crowdedEvery)
+		return q.Shard(shard).look(ctx, nil, since, until, crowdedEvery)
 	}
 	defer release()
+	return q.Shard(shard).listen(ctx, nil, since, until, poll)
+}
+
+// listen waits to be notified. Whoever also listens to what is near is not parked but spins, and is notified all the same.
+func (q *Queue) listen(ctx context.Context, near <-chan struct{}, since Mark, until time.Time, poll time.Duration) (bool, error) {
+	shard := q.shard
 	conn, err := q.pool.Acquire(ctx)
 	if err != nil {
 		return false, wrap(err, "park")
@@ -55,11 +65,11 @@ func (q *Queue) Await(ctx context.Context, shard int, since Mark, until time.Tim
 	defer func() {
 		cleanup, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
 		defer cancel()
-		_, err := conn.Exec(cleanup, `DELETE FROM sluice.parked WHERE shard = $1 AND token = $2`, shard, token)
-		if err == nil {
-			_, err = conn.Exec(cleanup, `UNLISTEN `+channel)
-		}
-		if err == nil {
+		batch := &pgx.Batch{}
+		batch.Queue(unhurriedSQL)
+		batch.Queue(`DELETE FROM sluice.parked WHERE shard = $1 AND token = $2`, shard, token)
+		batch.Queue(`UNLISTEN ` + channel)
+		if conn.SendBatch(cleanup, batch).Close() == nil {
 			conn.Release()
 			return
 		}
@@ -69,9 +79,10 @@ func (q *Queue) Await(ctx context.Context, shard int, since Mark, until time.Tim
 	}()
 	// Listen and be seen first, look second: what commits in between is then either notified or found.
 	batch := &pgx.Batch{}
+	batch.Queue(unhurriedSQL)
 	batch.Queue(`LISTEN ` + channel)
-	batch.Queue(`INSERT INTO sluice.parked (shard, token) VALUES ($1, $2)
-		ON CONFLICT (shard) DO UPDATE SET token = excluded.token, parked_at = now()`, shard, token)
+	batch.Queue(`INSERT INTO sluice.parked (shard, token, spinning) VALUES ($1, $2, $3)
+		ON CONFLICT (shard) DO UPDATE SET token = excluded.token, spinning = excluded.spinning, parked_at = now()`, shard, token, near != nil)
 	if err := conn.SendBatch(ctx, batch).Close(); err != nil {
 		return false, wrap(err, "park")
 	}
@@ -88,15 +99,41 @@ func (q *Queue) Await(ctx context.Context, shard int, since Mark, until time.Tim
 		if wait <= 0 {
 			return false, nil
 		}
-		waiting, cancel := context.WithTimeout(ctx, wait)
-		_, err := conn.Conn().WaitForNotification(waiting)
-		cancel()
-		if ctx.Err() != nil {
+		notified, err := waitForNotification(ctx, conn, near, wait)
+		switch {
+		case ctx.Err() != nil:
 			return false, ctx.Err()
-		}
-		if err != nil && waiting.Err() == nil {
+		case err == errNear, err == nil && (notified.Payload == "" || notified.Payload == strconv.Itoa(q.shard)):
+			return true, nil
+		case err != nil && !errors.Is(err, context.DeadlineExceeded):
 			return false, wrap(err, "wait for the doorbell")
 		}
+	}
+}
+
+var errNear = errors.New("this process has put something on record")
+
+// waitForNotification waits for so long. It never interrupts a statement, which would cost the connection.
+func waitForNotification(ctx context.Context, conn *pgxpool.Conn, near <-chan struct{}, wait time.Duration) (*pgconn.Notification, error) {
+	ctx, cancel := context.WithTimeout(ctx, wait)
+	defer cancel()
+	heard := make(chan struct{})
+	go func() {
+		defer close(heard)
+		select {
+		case <-near:
+			cancel()
+		case <-ctx.Done():
+		}
+	}()
+	notified, err := conn.Conn().WaitForNotification(ctx)
+	cancel()
+	<-heard
+	select {
+	case <-near:
+		return nil, errNear
+	default:
+		return notified, err
 	}
 }
 
@@ -106,15 +143,28 @@ const firstLook = 5 * time.Millisecond
 // crowdedEvery is how often somebody looks who has no connection to be notified on.
 const crowdedEvery = 50 * time.Millisecond
 
-// Spin is Await without parking: it looks at first every millisecond, then ever more seldom, down to every spinSlowest, at
-// most until the deadline. For as long as traffic flows this is cheaper than being notified, because NOTIFY serialises
-// the commits of those who ring.
+// Spin is Await without parking. At first it looks every millisecond: for as long as traffic flows that is cheaper than
+// being notified, because NOTIFY serialises the commits of those who ring. When nothing has come for a while it listens
+// too, if there is a connection for it. What this process itself enqueues, or records as an outcome, it hears of at once.
 func (q *Queue) Spin(ctx context.Context, since Mark, deadline time.Time) (bool, error) {
-	return q.spin(ctx, since, deadline, spinSlowest)
+	near := q.near.rung()
+	release, ok := q.takeWait()
+	if !ok {
+		return q.look(ctx, near, since, deadline, spinSlowest)
+	}
+	defer release()
+	quick := time.Now().Add(spinQuick)
+	if deadline.Before(quick) {
+		quick = deadline
+	}
+	if yes, err := q.look(ctx, near, since, quick, spinQuickest); yes || err != nil || quick.Equal(deadline) {
+		return yes, err
+	}
+	return q.listen(ctx, near, since, deadline, spinPoll)
 }
 
-// spin looks ever more seldom, down to every slowest, until the deadline (zero: for ever).
-func (q *Queue) spin(ctx context.Context, since Mark, deadline time.Time, slowest time.Duration) (bool, error) {
+// look looks at first every millisecond, then ever more seldom, down to every slowest, until the deadline (zero: for ever).
+func (q *Queue) look(ctx context.Context, near <-chan struct{}, since Mark, deadline time.Time, slowest time.Duration) (bool, error) {
 	began := time.Now()
 	timer := time.NewTimer(0)
 	defer timer.Stop()
@@ -122,6 +172,8 @@ func (q *Queue) spin(ctx context.Context, since Mark, deadline time.Time, slowes
 		select {
 		case <-ctx.Done():
 			return false, ctx.Err()
+		case <-near:
+			return true, nil
 		case <-timer.C:
 		}
 		if yes, err := q.Rung(ctx, since); yes || err != nil || !deadline.IsZero() && !time.Now().Before(deadline) {
@@ -131,9 +183,10 @@ func (q *Queue) spin(ctx context.Context, since Mark, deadline time.Time, slowes
 	}
 }
 
-// A look costs 0.1 ms of Postgres. Who fills a slot again hears of it some ten milliseconds after the last start; later
-// on it is an enqueue that waits for half of the slower pace.
+// A look costs 0.05 ms of Postgres. Who fills a slot again hears of it some ten milliseconds after the last start.
 const (
 	spinQuickest = time.Millisecond
 	spinSlowest  = 2 * time.Millisecond
+	spinQuick    = 20 * time.Millisecond
+	spinPoll     = 50 * time.Millisecond
 )

@@ -135,3 +135,43 @@ func TestSpinLooksUntilItsDeadline(t *testing.T) {
 	require.NoError(t, err)
 	require.True(t, rung, "it looks once even when it is late")
 }
+
+// What this process puts on record it need not look for.
+func TestASpinHearsItsOwnProcess(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	ids := b.enqueueN(t, 2)
+	b.claim(t, 2)
+	for name, happen := range map[string]func() error{
+		"an enqueue": func() error { _, err := b.dispatcher.Enqueue(t.Context(), b.item()); return err },
+		"many":       func() error { _, err := b.dispatcher.EnqueueMany(t.Context(), items(b.item(), 2)); return err },
+		"an outcome": func() error {
+			_, err := b.dispatcher.RecordOutcome(t.Context(), queue.Outcome{ExecutionID: ids[0], Status: "COMPLETED"})
+			return err
+		},
+	} {
+		near := b.dispatcher.Shard(3).Near()
+		require.NoError(t, happen())
+		select {
+		case <-near:
+		default:
+			t.Error(name)
+		}
+	}
+	const never queue.Mark = "9000000000:9000000000:" // has seen whatever is going to be rung
+	heard := make(chan bool, 1)
+	go func() {
+		yes, _ := b.dispatcher.Spin(t.Context(), never, time.Now().Add(time.Hour))
+		heard <- yes
+	}()
+	require.Eventually(t, func() bool {
+		_, err := b.dispatcher.Enqueue(t.Context(), b.item())
+		require.NoError(t, err)
+		select {
+		case yes := <-heard:
+			return yes
+		default:
+			return false
+		}
+	}, 10*time.Second, time.Millisecond, "nothing in Postgres tells of these")
+}

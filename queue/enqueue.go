@@ -19,6 +19,14 @@ func (q *Queue) Enqueue(ctx context.Context, item Item) (Answer, error) {
 	if err != nil {
 		return Answer{}, fmt.Errorf("enqueue: %w", err)
 	}
+	answer, err := q.enqueue(ctx, item)
+	if err == nil {
+		q.near.ring()
+	}
+	return answer, err
+}
+
+func (q *Queue) enqueue(ctx context.Context, item Item) (Answer, error) {
 	if !item.plain() {
 		return enqueueChecked(ctx, q.pool, item)
 	}

@@ -32,6 +32,7 @@ func (q *Queue) EnqueueMany(ctx context.Context, items []Item) ([]Answer, error)
 		return nil, err
 	}
 	q.vouched.add(asked, many.columns.unvouched...)
+	q.near.ring()
 	return many.answers, nil
 }
 

@@ -12,7 +12,7 @@ type Fence struct {
 	Shard int
 	Epoch int64
 	Cycle int64
-	// Dispatch is the number that BeginDispatch gave; zero stands for any.
+	// Dispatch is the number of the dispatch, as BeginDispatch gives it; zero stands for any.
 	Dispatch int64
 }
 

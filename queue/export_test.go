@@ -1,6 +1,7 @@
 package queue
 
 import (
+	"context"
 	"time"
 
 	"github.com/google/uuid"
@@ -14,6 +15,24 @@ const (
 	NextSQL     = nextSQL
 	WaitsSQL    = waitsSQL
 )
+
+// Capacity is what is remembered: what Queue.Capacity would read, with counts of ready items that are exact as far as a
+// decision on at most a batch of starts goes.
+func (m *Memory) Capacity(ctx context.Context, fence Fence, batch int) (Capacity, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if err := m.update(ctx, fence, batch); err != nil {
+		return Capacity{}, err
+	}
+	c := m.shared
+	c.Workspaces = make([]WorkspaceCapacity, 0, len(m.workspaces))
+	for _, w := range m.workspaces {
+		if w.waits() {
+			c.Workspaces = append(c.Workspaces, w.WorkspaceCapacity)
+		}
+	}
+	return c, nil
+}
 
 // SweepNow makes the next part of the sweep due.
 func (m *Memory) SweepNow() { m.sweptAt = time.Time{} }
@@ -64,6 +83,9 @@ func (r *Recorder) Gathered() int {
 	defer r.mu.Unlock()
 	return len(r.waiting)
 }
+
+// Near is closed when this process next puts something on record.
+func (q *Queue) Near() <-chan struct{} { return q.near.rung() }
 
 // ForgetDefinitions makes the next enqueues look theirs up.
 func (q *Queue) ForgetDefinitions() { *q.vouched = vouched{} }

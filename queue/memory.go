@@ -11,7 +11,7 @@ import (
 
 // Memory is what the dispatcher of a shard remembers of the backlog between its cycles, so that a cycle reads by what has
 // changed and not by how many workspaces wait; the decision is still made over all of them. Bells tell what has changed;
-// claims of somebody else, or a long absence, make it read everything again. It is a hint: a claim holds against the
+// claims or dispatches of somebody else, or a long absence, make it read everything again. It is a hint: a claim holds against the
 // limits and slots that Postgres knows, whatever is remembered. What is remembered wrongly costs a grant that takes
 // nothing, or a start that comes later, until the claim that came short or the sweep finds out. It is safe for concurrent
 // use.
@@ -20,13 +20,14 @@ type Memory struct {
 
 	mu         sync.Mutex
 	known      bool
-	claims     int64 // accepted ones of the shard, of all epochs: what was read is from after the last of them
+	counted    counters // what was read is from after the last of these claims
 	shared     Capacity
 	workspaces map[uuid.UUID]*remembered
 	swept      uuid.UUID // the workspace up to which the sweep has come
 	sweptAt    time.Time
-	open       time.Time // all claims before it are dispatched
-	desk       desk      // lays out workspaces
+	desk       desk // lays out workspaces
+	hand       hand
+	near       int // how many slots this process had freed when it last looked
 }
 
 // remembered is a workspace with a backlog, or one that has had one lately.
@@ -51,42 +52,23 @@ const (
 // Memory returns an empty memory of the shard.
 func (q *Queue) Memory() *Memory { return &Memory{queue: q} }
 
-// Capacity is what Queue.Capacity would read, for a decision on at most a batch of starts: counts of ready items are
-// exact as far as such a decision goes.
-func (m *Memory) Capacity(ctx context.Context, batch int) (Capacity, error) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if err := m.update(ctx, batch); err != nil {
-		return Capacity{}, err
-	}
-	return m.capacity(), nil
-}
-
 // update brings everything up to the present.
-func (m *Memory) update(ctx context.Context, batch int) error {
+func (m *Memory) update(ctx context.Context, fence Fence, batch int) error {
+	_, m.near = m.queue.near.since(m.near)
 	err := m.refresh(ctx, batch)
+	if err == nil && fence.Epoch != 0 && fence.Epoch != m.counted.epoch {
+		err = ErrFenced
+	}
 	if m.known = err == nil; m.known {
 		m.layOut()
 	}
 	return wrap(err, "read capacity")
 }
 
-// capacity is what is remembered.
-func (m *Memory) capacity() Capacity {
-	c := m.shared
-	c.Workspaces = make([]WorkspaceCapacity, 0, len(m.workspaces))
-	for _, w := range m.workspaces {
-		if w.waits() {
-			c.Workspaces = append(c.Workspaces, w.WorkspaceCapacity)
-		}
-	}
-	return c
-}
-
 // waits tells whether the workspace has a backlog.
 func (w *remembered) waits() bool { return w.Ready > 0 || w.NextDue != nil }
 
-// Claim is Queue.Claim, and remembers what was taken.
+// Claim is Queue.Claim, and remembers what was taken, for the next decision and for BeginDispatch.
 func (m *Memory) Claim(ctx context.Context, fence Fence, grants []Grant, lines ...Line) (Claimed, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -96,52 +78,46 @@ func (m *Memory) Claim(ctx context.Context, fence Fence, grants []Grant, lines .
 			from[i] = w.cursors
 		}
 	}
-	c, t, err := m.queue.claim(ctx, fence, grants, lines, from, m.open)
-	if err != nil || c.Repeated || t.claims != m.claims+1 {
-		if err != nil || t.claims != m.claims {
-			m.known = false
-		}
+	c, t, err := m.queue.claim(ctx, fence, grants, lines, from, !m.known)
+	if err != nil {
+		m.known = false
 		return c, err
 	}
-	m.claims = t.claims
-	m.take(grants, t)
+	before := m.counted
+	if len(grants) > 0 && !c.Repeated {
+		before.claims, before.dispatch = before.claims+1, before.dispatch+1
+	}
+	if m.known = m.known && t.claims == before.claims && t.dispatch == before.dispatch; !m.known {
+		return c, nil // somebody else has been at it
+	}
+	c.Carried = m.hand.carried()
+	m.counted = t.counters
+	if len(grants) > 0 && !c.Repeated {
+		m.take(grants, t, len(lines) > 0)
+		m.hand.add(fence, t)
+	}
 	return c, nil
 }
 
-// BeginDispatch is Queue.BeginDispatch, and remembers before which time there is nothing left to dispatch. An old snapshot
-// keeps every slot that ever was in the index of those that are not dispatched.
-func (m *Memory) BeginDispatch(ctx context.Context, fence Fence, limit int) (Fence, []Claim, error) {
-	m.mu.Lock()
-	open := m.open
-	m.mu.Unlock()
-	fence, claims, err := m.queue.beginDispatch(ctx, fence, limit, open)
-	if err == nil && len(claims) > 0 && len(claims) < limit {
-		m.mu.Lock()
-		defer m.mu.Unlock()
-		if m.open.Equal(open) { // it has not been made to forget meanwhile
-			m.open = claims[0].ClaimedAt.Add(-clockStep)
-		}
-	}
-	return fence, claims, err
-}
-
-// clockStep is how far the database's clock may be set back without hiding a claim from its dispatch.
-const clockStep = 10 * time.Second
-
-// take notes what an accepted claim has taken of its grants.
-func (m *Memory) take(grants []Grant, t taken) {
-	for i, id := range t.workspaces {
-		if w := m.workspaces[id]; w != nil {
-			w.Ready--
-			w.cursors.pass(t.priorities[i], t.availableAt[i], t.ids[i])
-			m.touch(w)
-			w.Since = &t.availableAt[i] // who remains came later, or is of another priority: near enough to break a tie
-			w.changed = max(w.changed, usage)
-		}
-	}
+// take notes what an accepted claim has taken of its grants, and whether that was charged to their virtual times. Slots that
+// were freed meanwhile have rung.
+func (m *Memory) take(grants []Grant, t taken, charged bool) {
 	got := make(map[uuid.UUID]int, len(grants))
-	for _, id := range t.workspaces {
-		got[id]++
+	for i := range t.items {
+		item := &t.items[i]
+		got[item.WorkspaceID]++
+		if w := m.workspaces[item.WorkspaceID]; w != nil {
+			w.Ready--
+			w.cursors.pass(item.Priority, item.availableAt, item.ExecutionID)
+			m.touch(w)
+			w.Since = &item.availableAt // who remains came later, or is of another priority: near enough to break a tie
+			if !item.expired {
+				w.Used++
+			}
+			if charged || w.StartsPerSecond != nil {
+				w.changed = max(w.changed, usage)
+			}
+		}
 	}
 	for _, g := range grants {
 		if w := m.workspaces[g.WorkspaceID]; w != nil && got[g.WorkspaceID] < g.Slots {
@@ -158,8 +134,6 @@ func (m *Memory) hear(b bell, now time.Time) {
 	switch {
 	case b.Limits:
 		m.look(b.WorkspaceID)
-	case b.Due == nil && b.Scheduled == nil && w != nil:
-		w.changed = max(w.changed, usage)
 	case w == nil && (b.Due != nil || b.Scheduled != nil):
 		m.look(b.WorkspaceID)
 	}
@@ -168,7 +142,7 @@ func (m *Memory) hear(b bell, now time.Time) {
 	}
 	m.touch(w)
 	if b.Freed {
-		w.changed = max(w.changed, usage)
+		w.use(b.usageRow)
 	}
 	for _, at := range []*time.Time{b.Due, b.Scheduled} {
 		switch {

@@ -2,6 +2,8 @@ package queue
 
 import (
 	"context"
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/google/uuid"
@@ -21,6 +23,10 @@ const (
 	sweepAtOnce = 32
 	sweepEvery  = 100 * time.Millisecond
 	sweepPause  = 5 * time.Second
+	// Who is not known yet and has new items is read together with the bells, which spares a round trip: so many at once,
+	// and for as long as the known are few enough to be told.
+	readAtOnce = 16
+	tellAtMost = 64
 )
 
 // refresh brings what is remembered up to the present.
@@ -29,25 +35,31 @@ func (m *Memory) refresh(ctx context.Context, batch int) error {
 		return m.rebuild(ctx, batch)
 	}
 	before := m.shared
-	heard, err := m.listen(ctx)
+	heard, err := m.listen(ctx, batch)
 	if err != nil {
 		return err
 	}
 	now := m.shared.Now
-	if heard.claims != m.claims || now.Sub(before.Now) > forgetAfter {
+	if heard.counted != m.counted || now.Sub(before.Now) > forgetAfter {
 		return m.rebuild(ctx, batch)
+	}
+	read := make(map[uuid.UUID]bool, len(heard.read))
+	for _, r := range heard.read {
+		read[r.WorkspaceID] = true
+		m.learn(r)
 	}
 	for _, b := range heard.bells {
 		if b.WorkspaceID == uuid.Nil {
 			return m.rebuild(ctx, batch) // a plan or a setting has changed
 		}
-		m.hear(b, now)
+		if !read[b.WorkspaceID] {
+			m.hear(b, now)
+		}
 	}
 	if heard.sweeps {
 		m.sweep(heard.next)
 	}
-	used, all := m.outdated(batch)
-	return m.reread(ctx, batch, used, all)
+	return m.reread(ctx, batch, m.outdated(batch))
 }
 
 // bell is what all bells of a workspace tell together.
@@ -57,27 +69,48 @@ type bell struct {
 	Scheduled   *time.Time
 	Freed       bool
 	Limits      bool
+	usageRow    // if freed
 }
 
 // news is what a refresh hears first.
 type news struct {
-	bells  []bell
-	claims int64
-	next   []uuid.UUID // if a part of the sweep is due: the workspaces that come next
-	sweeps bool
+	bells   []bell
+	read    []workspaceRow // those with new items of which nothing was known
+	counted counters
+	next    []uuid.UUID // if a part of the sweep is due: the workspaces that come next
+	sweeps  bool
 }
 
 // listen reads what has been rung since the last time, by transactions that the last time did not see, and everything
-// but the workspaces.
-func (m *Memory) listen(ctx context.Context) (n news, err error) {
+// but the workspaces; of those only the usage of which something was claimed.
+func (m *Memory) listen(ctx context.Context, size int) (n news, err error) {
 	before := m.shared
 	batch := &pgx.Batch{}
+	var used []uuid.UUID
+	for _, w := range m.desk.touched {
+		if w.changed == usage {
+			used = append(used, w.WorkspaceID)
+		}
+	}
 	m.shared = Capacity{}
-	m.shared.queue(batch, m.queue.shard, &n.claims)
-	batch.Queue(heardSQL, string(before.Mark), m.queue.shard).Query(func(rows pgx.Rows) (err error) {
+	m.shared.queue(batch, m.queue.shard, &n.counted)
+	if m.hand.doubtful {
+		m.hand.queue(batch, m.queue.shard)
+	}
+	if len(used) > 0 {
+		batch.Queue(usageSQL, used).Query(m.noteUsage)
+	}
+	var known []uuid.UUID // nil: too many to tell
+	if len(m.workspaces) <= tellAtMost {
+		known = slices.AppendSeq([]uuid.UUID{}, maps.Keys(m.workspaces))
+	}
+	batch.Queue(heardSQL, string(before.Mark), m.queue.shard, known).Query(func(rows pgx.Rows) (err error) {
 		n.bells, err = pgx.CollectRows(rows, pgx.RowToStructByName[bell])
 		return err
 	})
+	if known != nil {
+		queueRows(batch, &n.read, toldSQL, countBatches*size, countLimits, nil, nil, m.queue.shard, string(before.Mark), known, readAtOnce)
+	}
 	if n.sweeps = before.Now.Sub(m.sweptAt) >= m.sweepAfter(); n.sweeps {
 		batch.Queue(nextSQL, m.swept, sweepAtOnce).Query(func(rows pgx.Rows) (err error) {
 			n.next, err = pgx.CollectRows(rows, pgx.RowTo[uuid.UUID])
@@ -87,6 +120,8 @@ func (m *Memory) listen(ctx context.Context) (n news, err error) {
 	return n, m.queue.pool.SendBatch(ctx, batch).Close()
 }
 
+// heardSQL reads the bells that the mark $1 has not seen and that are for the shard $2, and the usage of the known ($3) of
+// whom slots were freed.
 const heardSQL = `
 WITH heard AS (
 	SELECT * FROM sluice.doorbell WHERE xid >= pg_snapshot_xmax($1::text::pg_snapshot)
@@ -97,14 +132,29 @@ WITH heard AS (
 	       bool_or(available_at IS NULL AND NOT limits) AS freed, bool_or(limits) AS limits
 	FROM (SELECT unnest(coalesce(workspaces, ARRAY[workspace_id])) AS workspace_id, available_at, limits FROM heard) AS each GROUP BY 1
 )
-SELECT b.* FROM together b JOIN sluice.settings n ON n.one AND (b.limits OR ` + ownerOfBell + ` = $2)`
+SELECT b.*, CASE WHEN b.freed AND b.workspace_id = ANY (coalesce($3::uuid[], ARRAY[b.workspace_id]))
+            THEN (SELECT count(*) FROM sluice.slots s WHERE s.workspace_id = b.workspace_id) ELSE 0 END::int AS used,
+       coalesce(s.own, 0) AS own, coalesce(s.borrowed, 0) AS borrowed, s.tokens, s.tokens_at
+FROM together b JOIN sluice.settings n ON n.one AND (b.limits OR ` + ownerOfBell + ` = $2)
+LEFT JOIN sluice.shares s ON b.freed AND s.workspace_id = b.workspace_id`
+
+// toldSQL reads $8 workspaces with new items, but for those that are known ($7).
+const toldSQL = `
+WITH chosen AS (
+	SELECT DISTINCT b.workspace_id, NULL::bigint AS place FROM (
+		SELECT * FROM sluice.doorbell WHERE xid >= pg_snapshot_xmax($6::text::pg_snapshot)
+		UNION ALL
+		SELECT * FROM sluice.doorbell WHERE xid = ANY (ARRAY(SELECT pg_snapshot_xip($6::text::pg_snapshot)))) AS heard
+	CROSS JOIN LATERAL unnest(coalesce(workspaces, ARRAY[workspace_id])) AS b (workspace_id)
+	WHERE available_at IS NOT NULL AND b.workspace_id <> ALL ($7::uuid[]) LIMIT $8)` + workspacesSQL
 
 // rebuild reads everything.
 func (m *Memory) rebuild(ctx context.Context, batch int) error {
 	var rows []workspaceRow
 	m.shared = Capacity{}
 	read := &pgx.Batch{}
-	m.shared.queue(read, m.queue.shard, &m.claims)
+	m.shared.queue(read, m.queue.shard, &m.counted)
+	m.hand.queue(read, m.queue.shard)
 	queueRows(read, &rows, capacitySQL, countBatches*batch, countLimits, nil, nil, m.queue.shard)
 	if err := m.queue.pool.SendBatch(ctx, read).Close(); err != nil {
 		return err
@@ -114,28 +164,23 @@ func (m *Memory) rebuild(ctx context.Context, batch int) error {
 	for _, r := range rows {
 		m.learn(r)
 	}
-	m.swept, m.sweptAt, m.open = uuid.Nil, m.shared.Now, time.Time{}
+	m.swept, m.sweptAt = uuid.Nil, m.shared.Now
 	return nil
 }
 
-// reread reads the usage of some workspaces again, and everything about others.
-func (m *Memory) reread(ctx context.Context, batch int, used, all []uuid.UUID) error {
-	var again []workspaceRow
-	read := &pgx.Batch{}
-	if len(used) > 0 {
-		read.Queue(usageSQL, used).Query(m.noteUsage)
-	}
-	if len(all) > 0 {
-		from := make([]cursors, len(all))
-		for i, id := range all {
-			from[i] = m.workspaces[id].cursors
-		}
-		at, ids := cursorArrays(from)
-		queueRows(read, &again, againSQL, countBatches*batch, countLimits, at, ids, m.queue.shard, all)
-	}
-	if read.Len() == 0 {
+// reread reads everything about some workspaces again.
+func (m *Memory) reread(ctx context.Context, batch int, all []uuid.UUID) error {
+	if len(all) == 0 {
 		return nil
 	}
+	from := make([]cursors, len(all))
+	for i, id := range all {
+		from[i] = m.workspaces[id].cursors
+	}
+	at, ids := cursorArrays(from)
+	var again []workspaceRow
+	read := &pgx.Batch{}
+	queueRows(read, &again, againSQL, countBatches*batch, countLimits, at, ids, m.queue.shard, all)
 	if err := m.queue.pool.SendBatch(ctx, read).Close(); err != nil {
 		return err
 	}
@@ -179,6 +224,15 @@ func (m *Memory) sweep(next []uuid.UUID) {
 	}
 }
 
+// usageRow is what a workspace uses, and where that has brought it.
+type usageRow struct {
+	Used     int
+	Own      int64
+	Borrowed int64
+	Tokens   *float64
+	TokensAt *time.Time
+}
+
 const usageSQL = `
 SELECT u.id, (SELECT count(*) FROM sluice.slots s WHERE s.workspace_id = u.id)::int, coalesce(s.own, 0), coalesce(s.borrowed, 0), s.tokens, s.tokens_at
 FROM unnest($1::uuid[]) AS u (id) LEFT JOIN sluice.shares s ON s.workspace_id = u.id`
@@ -186,14 +240,18 @@ FROM unnest($1::uuid[]) AS u (id) LEFT JOIN sluice.shares s ON s.workspace_id = 
 func (m *Memory) noteUsage(rows pgx.Rows) error {
 	for rows.Next() {
 		var id uuid.UUID
-		var read WorkspaceCapacity
+		var read usageRow
 		if err := rows.Scan(&id, &read.Used, &read.Own, &read.Borrowed, &read.Tokens, &read.TokensAt); err != nil {
 			return err
 		}
 		w := m.workspaces[id]
-		w.Used, w.Own, w.Borrowed, w.Tokens, w.TokensAt = read.Used, read.Own, read.Borrowed, read.Tokens, read.TokensAt
+		w.use(read)
 		w.changed = nothing
 		m.touch(w)
 	}
 	return rows.Err()
+}
+
+func (w *remembered) use(u usageRow) {
+	w.Used, w.Own, w.Borrowed, w.Tokens, w.TokensAt = u.Used, u.Own, u.Borrowed, u.Tokens, u.TokensAt
 }

@@ -117,7 +117,7 @@ func (r *remembering) admit(t *testing.T, batch int) (queue.Claimed, []queue.Gra
 	t.Helper()
 	r.openEpoch(t, "run")
 	r.fence.Cycle++
-	d, err := r.memory.Decide(t.Context(), batch)
+	d, err := r.memory.Decide(t.Context(), r.fence, batch)
 	require.NoError(t, err)
 	claimed, err := r.memory.Claim(t.Context(), r.fence, d.Grants, d.Lines...)
 	require.NoError(t, err)
@@ -138,7 +138,7 @@ func (r *remembering) admit(t *testing.T, batch int) (queue.Claimed, []queue.Gra
 func (r *remembering) check(t *testing.T, why string) {
 	t.Helper()
 	batch := 1 + r.rnd.IntN(40)
-	got, err := r.memory.Capacity(t.Context(), batch)
+	got, err := r.memory.Capacity(t.Context(), queue.Fence{}, batch)
 	require.NoError(t, err)
 	want, err := r.dispatcher.Capacity(t.Context(), 1000)
 	require.NoError(t, err)
@@ -177,13 +177,13 @@ func TestAScheduledItemIsRememberedUntilItIsDue(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	memory := b.dispatcher.Memory()
-	_, err := memory.Capacity(t.Context(), 10)
+	_, err := memory.Capacity(t.Context(), queue.Fence{}, 10)
 	require.NoError(t, err)
 	item := b.item()
 	item.AvailableAt = time.Now().Add(50 * time.Millisecond)
 	b.enqueue(t, item)
 	require.Eventually(t, func() bool {
-		got, err := memory.Capacity(t.Context(), 10)
+		got, err := memory.Capacity(t.Context(), queue.Fence{}, 10)
 		require.NoError(t, err)
 		require.Len(t, got.Workspaces, 1)
 		require.Empty(t, memory.Overlooked(10))
@@ -202,7 +202,7 @@ func TestTheSweepFindsWhatAClaimPassedOver(t *testing.T) {
 	memory := b.dispatcher.Memory()
 	b.openEpoch(t, "run")
 	claim := func(n int) int {
-		_, err := memory.Capacity(t.Context(), 10)
+		_, err := memory.Capacity(t.Context(), queue.Fence{}, 10)
 		require.NoError(t, err)
 		b.fence.Cycle++
 		claimed, err := memory.Claim(t.Context(), b.fence, b.grant(n))
@@ -226,7 +226,7 @@ func TestTheSweepFindsWhatNoBellTold(t *testing.T) {
 	other, definition := b.newWorkspace(t, "other", "STARTER")
 	memory := b.dispatcher.Memory()
 	ready := func() (known []uuid.UUID) {
-		c, err := memory.Capacity(t.Context(), 10)
+		c, err := memory.Capacity(t.Context(), queue.Fence{}, 10)
 		require.NoError(t, err)
 		for _, w := range c.Workspaces {
 			known = append(known, w.WorkspaceID)
@@ -248,7 +248,7 @@ func TestAClaimThatComesShortHasItsWorkspaceReadAgain(t *testing.T) {
 	b.openEpoch(t, "run")
 	memory := b.dispatcher.Memory()
 	id := b.enqueue(t, b.item())
-	known, err := memory.Capacity(t.Context(), 10)
+	known, err := memory.Capacity(t.Context(), queue.Fence{}, 10)
 	require.NoError(t, err)
 	require.Len(t, known.Workspaces, 1)
 	cancel(t, b, id)
@@ -256,7 +256,7 @@ func TestAClaimThatComesShortHasItsWorkspaceReadAgain(t *testing.T) {
 	claimed, err := memory.Claim(t.Context(), b.fence, b.grant(1))
 	require.NoError(t, err)
 	require.Zero(t, claimed.New)
-	known, err = memory.Capacity(t.Context(), 10)
+	known, err = memory.Capacity(t.Context(), queue.Fence{}, 10)
 	require.NoError(t, err)
 	require.Empty(t, known.Workspaces)
 }
@@ -276,7 +276,7 @@ func TestEachShardRemembersItsOwn(t *testing.T) {
 	}
 	known := func() (known []uuid.UUID) {
 		for shard, memory := range memories {
-			c, err := memory.Capacity(t.Context(), 10)
+			c, err := memory.Capacity(t.Context(), queue.Fence{}, 10)
 			require.NoError(t, err)
 			for _, w := range c.Workspaces {
 				require.Equal(t, shard, one[int](t, b.pool, `SELECT sluice.shard_of(id, cohort, shards) FROM sluice.workspaces, sluice.settings WHERE id = $1`, w.WorkspaceID))
@@ -328,11 +328,11 @@ func TestADispatchFindsEveryClaim(t *testing.T) {
 	require.ElementsMatch(t, ids[1:3], dispatched())
 	// An earlier claim of another shard becomes this one's: the number of shards rings, and everything is read again.
 	b.exec(t, `UPDATE sluice.slots SET claimed_at = claimed_at - interval '1 hour' WHERE execution_id = $1`, ids[1])
-	_, err := memory.Capacity(t.Context(), 10)
+	_, err := memory.Capacity(t.Context(), queue.Fence{}, 10)
 	require.NoError(t, err)
 	require.NoError(t, b.app.SetShards(t.Context(), 2, "ann"))
 	require.NoError(t, b.app.SetShards(t.Context(), 1, "ann"))
-	_, err = memory.Capacity(t.Context(), 10)
+	_, err = memory.Capacity(t.Context(), queue.Fence{}, 10)
 	require.NoError(t, err)
 	require.ElementsMatch(t, ids[1:3], dispatched())
 }

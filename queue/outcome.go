@@ -46,12 +46,25 @@ func (q *Queue) RecordOutcome(ctx context.Context, o Outcome) (bool, error) {
 // execOutcome runs a statement whose parameters are id, status, run id, output and error, and tells whether it did
 // anything. Whatever an execution has put out, its end must be recorded: data that cannot be stored is lost, and says so.
 func (q *Queue) execOutcome(ctx context.Context, statement string, o Outcome) (bool, error) {
-	tag, err := q.pool.Exec(ctx, statement, o.ExecutionID, o.Status, o.RunID, nullJSON(o.Output), nullJSON(o.Error))
+	done, err := q.tellFreed(ctx, statement, o.ExecutionID, o.Status, o.RunID, nullJSON(o.Output), nullJSON(o.Error))
 	if pg := (*pgconn.PgError)(nil); errors.As(err, &pg) && isDataException(pg) {
 		lost := string(details("message", "output or error could not be stored: "+pg.Message))
-		tag, err = q.pool.Exec(ctx, statement, o.ExecutionID, o.Status, o.RunID, nil, lost)
+		done, err = q.tellFreed(ctx, statement, o.ExecutionID, o.Status, o.RunID, nil, lost)
 	}
-	return tag.RowsAffected() > 0, err
+	return done, err
+}
+
+// tellFreed runs a statement that returns the workspaces whose slots it has freed, and tells whether it did anything.
+func (q *Queue) tellFreed(ctx context.Context, statement string, args ...any) (bool, error) {
+	rows, err := q.pool.Query(ctx, statement, args...)
+	if err != nil {
+		return false, err
+	}
+	freed, err := pgx.CollectRows(rows, pgx.RowTo[uuid.UUID])
+	if len(freed) > 0 {
+		q.near.ring(freed...)
+	}
+	return rows.CommandTag().RowsAffected() > 0, err
 }
 
 // endExecutions ends those executions that are claimed or running, in one statement, and tells which it has ended. What
@@ -66,17 +79,24 @@ func (q *Queue) endExecutions(ctx context.Context, outcomes []Outcome) (ended []
 		ids[i], statuses[i], runs[i], outputs[i], errs[i] = o.ExecutionID, o.Status, o.RunID, nullJSON(o.Output), nullJSON(o.Error)
 	}
 	ended = make([]bool, n)
+	var freed []uuid.UUID
 	batch := &pgx.Batch{} // one round trip and one transaction
 	batch.Queue(byIDSQL+`, set_config('lock_timeout', $1, true)`, patience)
 	batch.Queue(endExecutionsSQL, ids, statuses, runs, outputs, errs).Query(func(rows pgx.Rows) error {
 		var place int
-		_, err := pgx.ForEachRow(rows, []any{&place}, func() error {
+		var workspace uuid.UUID
+		_, err := pgx.ForEachRow(rows, []any{&place, &workspace}, func() error {
 			ended[place-1] = true
+			freed = append(freed, workspace)
 			return nil
 		})
 		return err
 	})
-	return ended, q.pool.SendBatch(ctx, batch).Close()
+	err = q.pool.SendBatch(ctx, batch).Close()
+	if err == nil {
+		q.near.ring(freed...)
+	}
+	return ended, err
 }
 
 // patience is how long many outcomes wait for a row that somebody else has locked: far longer than a settle takes.
@@ -97,7 +117,7 @@ WITH ended AS (
 	INSERT INTO sluice.doorbell (workspace_id, quiet)
 	SELECT workspace_id, row_number() OVER () > 1 AND (SELECT shards = 1 FROM sluice.settings WHERE one) FROM (SELECT DISTINCT workspace_id FROM ended) AS freed
 )
-SELECT place FROM ended`
+SELECT place, workspace_id FROM ended`
 
 // An id that is known and has not ended is waiting or claimed.
 const whereaboutsSQL = `
@@ -115,7 +135,7 @@ WITH ended AS (
 ), freed AS (
 	DELETE FROM sluice.slots s USING ended e WHERE s.execution_id = e.id
 )
-INSERT INTO sluice.doorbell (workspace_id) SELECT workspace_id FROM ended`
+INSERT INTO sluice.doorbell (workspace_id) SELECT workspace_id FROM ended RETURNING workspace_id`
 
 const endRequeuedSQL = `
 WITH item AS (

@@ -6,7 +6,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
@@ -142,7 +141,7 @@ func claimOf(fence queue.Fence, workspaces []uuid.UUID, slots, limits, prioritie
 		lines, own, borrowed = []string{""}, []int{len(workspaces)}, []int{0}
 	}
 	return []any{fence.Shard, fence.Epoch, 1, workspaces, slots, limits, lines, own, borrowed, beginnings(len(workspaces))[:n*len(workspaces)],
-		make([]uuid.UUID, n*len(workspaces)), time.Time{}, slices.Repeat(priorities, len(workspaces)), first, last}
+		make([]uuid.UUID, n*len(workspaces)), slices.Repeat(priorities, len(workspaces)), first, last}
 }
 
 // beginnings are cursors that skip nothing, five for each workspace.

@@ -12,18 +12,19 @@ import (
 )
 
 // Queue is the execution queue in one database. It is safe for concurrent use and holds no state of its own, but for
-// copies of what never changes, and for some seconds of what seldom does.
+// copies of what never changes, and for some seconds of what seldom does, and for who waits for what.
 type Queue struct {
 	pool     *pgxpool.Pool
 	shard    int           // see Shard
 	waits    *atomic.Int64 // connections that Await holds
 	versions *versions
+	near     *near
 	vouched  *vouched
 }
 
 // New returns the queue in the pool's database, whose schema must be migrated. The pool stays the caller's to close.
 func New(pool *pgxpool.Pool) *Queue {
-	return &Queue{pool: pool, waits: new(atomic.Int64), versions: new(versions), vouched: new(vouched)}
+	return &Queue{pool: pool, waits: new(atomic.Int64), versions: new(versions), vouched: new(vouched), near: new(near)}
 }
 
 // Pool is the pool the queue was made with.

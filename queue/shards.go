@@ -14,7 +14,9 @@ const MaxShards = 64
 // that belong to the shard under the number of shards that is stored at that moment. Where a Fence or an argument names
 // the shard, that one counts. A Queue is that of shard 0, which owns all workspaces unless SetShards has said otherwise.
 func (q *Queue) Shard(shard int) *Queue {
-	return &Queue{pool: q.pool, shard: shard, waits: q.waits, versions: q.versions, vouched: q.vouched}
+	of := *q
+	of.shard = shard
+	return &of
 }
 
 // Shards is how many shards there are: at least 1.
@@ -105,8 +107,8 @@ const (
 	ownerOfBell  = `sluice.shard_of(b.workspace_id, (SELECT w.cohort FROM sluice.workspaces w WHERE w.id = b.workspace_id), n.shards)`
 )
 
-// heard are the bells d, each with the workspaces b it is of, that are news for the shard $2: those of its workspaces, and a changed limit. While all share a
-// limit everything is: what one gives back another may take.
+// heard are the bells d, each with the workspaces b it is of, that are news for the shard $2: those of its workspaces, and a
+// changed limit. While all share a limit everything is: what one gives back another may take.
 const heard = `sluice.doorbell d CROSS JOIN LATERAL unnest(coalesce(d.workspaces, ARRAY[d.workspace_id])) AS b (workspace_id)
 	JOIN sluice.settings n ON n.one AND (d.limits OR n.max_concurrent_workflows IS NOT NULL OR ` + ownerOfBell + ` = $2)`
 

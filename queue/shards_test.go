@@ -251,7 +251,7 @@ func TestABellWakesTheOwnerAndALimitWakesAll(t *testing.T) {
 	memories := [2]*queue.Memory{b.dispatcher.Shard(0).Memory(), b.dispatcher.Shard(1).Memory()}
 	for many, want := range [][2]bool{{}, {false, true}, {true, true}} {
 		for _, memory := range memories {
-			_, err := memory.Capacity(t.Context(), 10)
+			_, err := memory.Capacity(t.Context(), queue.Fence{}, 10)
 			require.NoError(t, err)
 		}
 		mark = b.mark(t)
@@ -260,7 +260,7 @@ func TestABellWakesTheOwnerAndALimitWakesAll(t *testing.T) {
 		require.Equal(t, want, heard(mark), "one bell of %d workspaces", many)
 	}
 	for shard, memory := range memories {
-		c, err := memory.Capacity(t.Context(), 10)
+		c, err := memory.Capacity(t.Context(), queue.Fence{}, 10)
 		require.NoError(t, err)
 		require.True(t, memory.Known())
 		require.Equal(t, []uuid.UUID{both[1-shard].WorkspaceID}, ready(c))

@@ -19,6 +19,9 @@ const errorPause = time.Second
 // still in flight. More means a second dispatcher, in another namespace, on the same database.
 const maxFenced = 10
 
+// changeLooksOn is since when CheckCapacity spins by itself, and there is no claim without grants.
+const changeLooksOn = "check-capacity-looks-on"
+
 // dispatcher is one run of the loop: the state that survives it, and what does not.
 type dispatcher struct {
 	State
@@ -32,6 +35,7 @@ type dispatcher struct {
 	shards   int       // how many there were when it last looked
 	retired  bool      // its shard is none of them any more
 	left     int       // claims that got no answer when they were started
+	looksOn  bool      // false: a run that began before CheckCapacity could spin
 }
 
 // Dispatcher admits queue items and starts their executions, for ever. Its input is its whole state.
@@ -41,6 +45,7 @@ func Dispatcher(ctx workflow.Context, state State) error {
 	if err := d.handleMessages(ctx); err != nil {
 		return err
 	}
+	d.looksOn = workflow.GetVersion(ctx, changeLooksOn, workflow.DefaultVersion, 1) >= 1
 	// Steps finish even when the workflow is cancelled: a claim must not be cut off from its dispatch.
 	steps, _ := workflow.NewDisconnectedContext(ctx)
 	for {
@@ -73,9 +78,16 @@ func (d *dispatcher) cycle(ctx, steps workflow.Context) (err error) {
 		}
 	}
 	d.Cycle++
-	// 2. Who may start how many, and why do the others wait?
+	// 2. Who may start how many, and why do the others wait? While nobody may, look on for a spin.
 	request := CapacityRequest{Shard: d.Shard, BatchSize: d.room(), After: d.After}
-	report, err := checkCapacity(steps, request, d.yields(ctx))
+	yields := d.yields(ctx)
+	if d.looksOn {
+		request.Epoch = d.epoch
+		if !yields {
+			request.Spin = d.Tunables.Spin
+		}
+	}
+	report, err := checkCapacity(steps, request, yields)
 	if err != nil {
 		return err
 	}
@@ -87,9 +99,11 @@ func (d *dispatcher) cycle(ctx, steps workflow.Context) (err error) {
 		return nil // told meanwhile: nothing is claimed once a pause has been answered
 	}
 	// 3. Take at most that many, in fair order.
-	claimed, err := claimExecutions(steps, ClaimRequest{Shard: d.Shard, Epoch: d.epoch, Cycle: d.Cycle, Grants: report.Grants, Lines: report.Lines})
-	if err != nil {
-		return err
+	claimed := ClaimResult{Carried: report.Carried}
+	if len(report.Grants) > 0 || !d.looksOn {
+		if claimed, err = claimExecutions(steps, ClaimRequest{Shard: d.Shard, Epoch: d.epoch, Cycle: d.Cycle, Grants: report.Grants, Lines: report.Lines}); err != nil {
+			return err
+		}
 	}
 	d.fenced = 0
 	if claimed.Repeated {
@@ -109,17 +123,20 @@ func (d *dispatcher) cycle(ctx, steps workflow.Context) (err error) {
 		return d.count(ctx, result)
 	}
 	d.left = 0
-	if claimed.Expired > 0 || claimed.Repeated {
+	if claimed.Expired > 0 || claimed.Repeated || d.looksOn && yields {
 		return nil
 	}
+	// 5. Nothing is admissible, and the spin is over: park, outside this workflow task.
 	if len(report.Grants) > 0 {
 		// Somebody holds the rows, or a limit has just changed. Neither rings when it is over.
 		report.DueIn = d.Tunables.PollInterval
 	}
-	// 5. Nothing is admissible: spin inside this workflow task, then park outside it.
-	rung, err := spinForWork(steps, SpinRequest{Shard: d.Shard, Mark: report.Mark, For: d.spin(report.DueIn)})
-	if err != nil || rung || d.due(report.DueIn) {
-		return err
+	if len(report.Grants) > 0 || !d.looksOn {
+		rung, err := spinForWork(steps, SpinRequest{Shard: d.Shard, Mark: report.Mark, For: d.spin(report.DueIn)})
+		if err != nil || rung || d.due(report.DueIn) {
+			return err
+		}
+		report.DueIn = max(0, report.DueIn-d.Tunables.Spin)
 	}
 	return d.park(ctx, steps, report)
 }
@@ -141,8 +158,7 @@ func (d *dispatcher) park(ctx, steps workflow.Context, report CapacityReport) er
 	parked, unpark := workflow.WithCancel(steps)
 	defer unpark()
 	seen := d.messages
-	due := max(0, report.DueIn-d.Tunables.Spin)
-	work := awaitWork(parked, AwaitRequest{Shard: d.Shard, Mark: report.Mark, DueIn: due, Poll: d.Tunables.PollInterval})
+	work := awaitWork(parked, AwaitRequest{Shard: d.Shard, Mark: report.Mark, DueIn: report.DueIn, Poll: d.Tunables.PollInterval})
 	err := workflow.Await(ctx, func() bool { return work.IsReady() || d.messages != seen })
 	d.task = workflow.Now(ctx)
 	if err != nil || !work.IsReady() {

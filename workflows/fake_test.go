@@ -70,7 +70,10 @@ func (f *fakeQueue) register(env *testsuite.TestWorkflowEnvironment) {
 			f.onCheck()
 			f.onCheck = nil
 		}
-		report := CapacityReport{Mark: "mark", Shards: f.shards}
+		if r.Epoch != 0 && r.Epoch != f.epoch {
+			return CapacityReport{}, temporal.NewNonRetryableApplicationError("taken over", ErrorFenced, nil)
+		}
+		report := CapacityReport{Mark: "mark", Shards: f.shards, Carried: f.claimed}
 		if n := min(f.pending, f.slots, r.BatchSize); n > 0 {
 			report.Grants = []Grant{{WorkspaceID: workspaceOne, Slots: n, Limit: 10}}
 			report.After = workspaceOne
@@ -98,6 +101,9 @@ func (f *fakeQueue) register(env *testsuite.TestWorkflowEnvironment) {
 		if r.Epoch != f.epoch {
 			return ClaimResult{}, temporal.NewNonRetryableApplicationError("taken over", ErrorFenced, nil)
 		}
+		if err := f.failing(ActivityClaimExecutions); err != nil {
+			return ClaimResult{}, err
+		}
 		result := ClaimResult{Carried: f.claimed, Newest: f.accepted}
 		for _, g := range r.Grants {
 			if r.Cycle <= f.accepted {
@@ -115,7 +121,7 @@ func (f *fakeQueue) register(env *testsuite.TestWorkflowEnvironment) {
 			f.lostClaim = false
 			return ClaimResult{}, errors.New("connection lost after the commit")
 		}
-		return result, f.failing(ActivityClaimExecutions)
+		return result, nil
 	})
 	add(ActivityDispatchExecutions, func(_ context.Context, r DispatchRequest) (DispatchResult, error) {
 		f.Lock()

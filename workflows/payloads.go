@@ -8,11 +8,14 @@ import (
 	"sluice/internal/definition"
 )
 
-// CapacityRequest asks for the free slots of the shard's workspaces.
+// CapacityRequest asks for the free slots of the shard's workspaces. While there is nothing to claim or to dispatch, the
+// answer may take as long as Spin. An epoch of zero stands for any.
 type CapacityRequest struct {
 	Shard     int       `json:"shard"`
+	Epoch     int64     `json:"epoch,omitempty"`
 	BatchSize int       `json:"batchSize"`
-	After     uuid.UUID `json:"after"`
+	Spin      Duration  `json:"spin,omitempty"`
+	After     uuid.UUID `json:"after"` // no longer used
 }
 
 // CapacityReport says who may start how many, and why the others may not.
@@ -24,6 +27,7 @@ type CapacityReport struct {
 	Mark    string         `json:"mark"`              // the moment it was read, for SpinForWork and AwaitWork
 	DueIn   Duration       `json:"dueIn,omitempty"`   // until the next scheduled item is ready; zero: there is none
 	Shards  int            `json:"shards,omitempty"`  // how many there are; zero: an earlier version has not asked
+	Carried int            `json:"carried,omitempty"` // claims that wait for a dispatch, or whose starts are still under way
 }
 
 // Grant allows a workspace up to Slots more starts, decided under Limit.

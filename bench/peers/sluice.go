@@ -135,7 +135,7 @@ func (s *sluiceEngine) drain(ctx context.Context) error {
 
 // cycle admits at most a batch and settles it. It returns how many, and the mark of what it has looked at.
 func (s *sluiceEngine) cycle(ctx context.Context, memory *queue.Memory, fence *queue.Fence, started chan<- uuid.UUID) (n int, mark queue.Mark, err error) {
-	decision, err := memory.Decide(ctx, s.batch)
+	decision, err := memory.Decide(ctx, *fence, s.batch)
 	if err != nil {
 		return 0, mark, err
 	}

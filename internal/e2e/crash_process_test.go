@@ -93,7 +93,7 @@ func dieOnceParked(ctx context.Context, pool interface {
 }) {
 	for {
 		var parked bool
-		if pool.QueryRow(ctx, `SELECT EXISTS (SELECT FROM sluice.parked)`).Scan(&parked) == nil && parked {
+		if pool.QueryRow(ctx, `SELECT EXISTS (SELECT FROM sluice.parked WHERE NOT spinning)`).Scan(&parked) == nil && parked {
 			die()
 		}
 	}

@@ -32,7 +32,7 @@ var crashes = []struct {
 	// Settled, and the record of it lost.
 	{"after " + workflows.ActivityDispatchExecutions, `NOT EXISTS (SELECT FROM sluice.slots WHERE NOT dispatched)
 		AND (SELECT count(*) FROM sluice.workflow_executions WHERE engine_run_id <> '') = 5`, false},
-	{"during " + workflows.ActivityAwaitWork, `EXISTS (SELECT FROM sluice.parked)`, false},
+	{"during " + workflows.ActivityAwaitWork, `EXISTS (SELECT FROM sluice.parked WHERE NOT spinning)`, false},
 	{duringCall, `EXISTS (SELECT FROM sluice.slots)`, false},
 	{"before " + workflows.ActivityRecordOutcome, `NOT EXISTS (SELECT FROM sluice.executions WHERE status = 'COMPLETED')`, false},
 	// The slot is free, and the workflow still open.

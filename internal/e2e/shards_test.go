@@ -107,11 +107,11 @@ func TestAParkedDispatcherEndsWhenItsShardIsGone(t *testing.T) {
 	s := newStack(t)
 	s.host(nil)
 	s.shards(3)
-	require.Eventually(t, func() bool { return s.count(`SELECT count(*) FROM sluice.parked`) == 3 }, patience, 20*time.Millisecond)
+	require.Eventually(t, func() bool { return s.count(`SELECT count(*) FROM sluice.parked WHERE NOT spinning`) == 3 }, patience, 20*time.Millisecond)
 	all := s.shards(1)
 	require.Equal(t, []int{1, 2}, all.Surplus)
 	s.awaitShards(1)
-	s.awaitCount(1, `SELECT count(*) FROM sluice.parked`)
+	s.awaitCount(1, `SELECT count(*) FROM sluice.parked WHERE NOT spinning`)
 	s.keep("dispatcher_retired", workflows.ShardID(2), "") // with -record, as TestRecordHistories does
 	all = s.shards(2)
 	require.False(t, all.Dispatchers[1].AlreadyRunning)

@@ -94,7 +94,7 @@ func (b *bench) rest(ctx context.Context) error {
 // park waits until the dispatcher is parked, and then for any part of a heartbeat's interval.
 func (b *bench) park(ctx context.Context) error {
 	err := b.until(ctx, "the dispatcher is parked", func() (bool, error) {
-		n, err := b.count(ctx, `SELECT count(*) FROM sluice.parked`)
+		n, err := b.count(ctx, `SELECT count(*) FROM sluice.parked WHERE NOT spinning`)
 		return n > 0, err
 	})
 	return errors.Join(err, cluster.Sleep(ctx, randomly(3*time.Second)))
