@@ -17,7 +17,8 @@ func (d *database) load(ctx context.Context, items, first, last int) error {
 		chunk := min(items, loadChunk)
 		_, err := d.pool.Exec(ctx, `
 			WITH bell AS (
-				INSERT INTO sluice.doorbell (workspace_id, available_at) SELECT DISTINCT workspace_id, now() - interval '1 hour' FROM unnest($1::uuid[]) AS ringing (workspace_id)
+				INSERT INTO sluice.doorbell (workspace_id, available_at) SELECT DISTINCT ($1::uuid[])[1 + n % cardinality($1)], now() - interval '1 hour'
+				FROM generate_series($3::int, $4::int) AS n
 			)
 			INSERT INTO sluice.execution_queue (id, workspace_id, workflow_definition_id, priority, available_at, enqueued_by, input, rung)
 			SELECT sluice.uuid_v7(), ($1::uuid[])[1 + n % cardinality($1)], ($2::uuid[])[1 + n % cardinality($1)],
