@@ -40,14 +40,14 @@ func showWaiting(ctx context.Context, shard int, waiting map[admission.Reason]in
 // deal the batch to them. While nobody can be granted anything it looks on, for as long as it is told to spin.
 func (a *Activities) CheckCapacity(ctx context.Context, r workflows.CapacityRequest) (workflows.CapacityReport, error) {
 	until := time.Now().Add(time.Duration(r.Spin))
-	memory := a.memory(r.Shard)
+	memory, launcher := a.memory(r.Shard), a.launcher(r.Shard, r.Epoch) // a new run's makes the memory doubt what is claimed
 	for {
 		decision, err := memory.Decide(ctx, queue.Fence{Shard: r.Shard, Epoch: r.Epoch}, r.BatchSize)
 		if err != nil {
 			return workflows.CapacityReport{}, temporalError(err)
 		}
 		report := reportOn(ctx, r.Shard, decision)
-		report.Carried = memory.Carried() + a.launcher(r.Shard, r.Epoch).pending()
+		report.Carried = memory.Carried() + launcher.pending()
 		if len(report.Grants) > 0 || report.Carried > 0 || report.Shards <= r.Shard || !time.Now().Before(until) {
 			return report, nil
 		}

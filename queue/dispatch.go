@@ -112,8 +112,8 @@ func (q *Queue) Settle(ctx context.Context, started []Started) error {
 	return wrap(q.pool.SendBatch(ctx, batch).Close(), "settle dispatched executions")
 }
 
-// unhurriedSQL has the rest of a batch committed without waiting for the disk. If Postgres crashes just then,
-// the claims are dispatched again, and found started.
+// unhurriedSQL has the rest of a batch committed without waiting for the disk. If Postgres crashes just then, the claims
+// are dispatched again, and found started; who was parked has lost his connection too.
 const unhurriedSQL = `SELECT set_config('synchronous_commit', 'off', true)`
 
 // byIDSQL has the rest of a batch read the rows that it names by id, and no others. A plan made while there were few

@@ -70,6 +70,7 @@ func (q *Queue) listen(ctx context.Context, near <-chan struct{}, since Mark, un
 		batch.Queue(`DELETE FROM sluice.parked WHERE shard = $1 AND token = $2`, shard, token)
 		batch.Queue(`UNLISTEN ` + channel)
 		if conn.SendBatch(cleanup, batch).Close() == nil {
+			drain(conn)
 			conn.Release()
 			return
 		}
@@ -134,6 +135,17 @@ func waitForNotification(ctx context.Context, conn *pgxpool.Conn, near <-chan st
 		return nil, errNear
 	default:
 		return notified, err
+	}
+}
+
+// drain forgets what has been notified and not been waited for: the next who listens on the connection would take it for news.
+func drain(conn *pgxpool.Conn) {
+	over, cancel := context.WithCancel(context.Background())
+	cancel()
+	for {
+		if _, err := conn.Conn().WaitForNotification(over); err != nil {
+			return
+		}
 	}
 }
 

@@ -145,6 +145,27 @@ func TestAnOvertakenDispatchUndoesNothingItWasHanded(t *testing.T) {
 	require.Equal(t, ids, b.held(t))
 }
 
+// A dispatcher that continues as new in the same process goes on with what is remembered.
+func TestANewRunDoesNotReadEverythingAgain(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	a := admits(t, b)
+	a.carried(t)
+	b.exec(t, `INSERT INTO sluice.execution_queue (id, workspace_id, workflow_definition_id, enqueued_by, rung)
+		VALUES (sluice.uuid_v7(), $1, $2, 'x', true)`, b.workspace, b.definition) // nobody has rung for it
+	b.openEpoch(t, "successor")
+	d, err := a.memory.Decide(t.Context(), b.fence, 100)
+	require.NoError(t, err)
+	require.Empty(t, d.Grants, "only reading everything would find it")
+	_, err = b.dispatcher.Claim(t.Context(), queue.Fence{Epoch: b.fence.Epoch, Cycle: 1}, b.grant(1)) // somebody else
+	require.NoError(t, err)
+	b.exec(t, `INSERT INTO sluice.execution_queue (id, workspace_id, workflow_definition_id, enqueued_by, rung)
+		VALUES (sluice.uuid_v7(), $1, $2, 'x', true)`, b.workspace, b.definition)
+	d, err = a.memory.Decide(t.Context(), b.fence, 100)
+	require.NoError(t, err)
+	require.Len(t, d.Grants, 1)
+}
+
 func TestARememberedCapacityIsFencedToo(t *testing.T) {
 	t.Parallel()
 	b := setup(t)

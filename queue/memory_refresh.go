@@ -40,9 +40,10 @@ func (m *Memory) refresh(ctx context.Context, batch int) error {
 		return err
 	}
 	now := m.shared.Now
-	if heard.counted != m.counted || now.Sub(before.Now) > forgetAfter {
+	if heard.counted.claims != m.counted.claims || heard.counted.dispatch != m.counted.dispatch || now.Sub(before.Now) > forgetAfter {
 		return m.rebuild(ctx, batch)
 	}
+	m.counted = heard.counted // a new run is nothing new
 	read := make(map[uuid.UUID]bool, len(heard.read))
 	for _, r := range heard.read {
 		read[r.WorkspaceID] = true

@@ -209,6 +209,22 @@ func TestAConnectionThatWaitedIsAsGoodAsNew(t *testing.T) {
 	}
 }
 
+// What was notified at the same time as the news that ended a wait is no news to the next one on the connection.
+func TestANotificationWakesOneWaitOnly(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	pool, err := queue.DispatcherPool(t.Context(), b.url, 1)
+	require.NoError(t, err)
+	t.Cleanup(pool.Close)
+	single := queue.New(pool)
+	done := b.park(t, t.Context(), single, b.mark(t))
+	b.exec(t, `SELECT pg_notify('sluice_doorbell', ''), pg_notify('sluice_doorbell', '0')`) // both come with one commit
+	require.True(t, (<-done).rung)
+	rung, err := single.Await(t.Context(), 0, b.mark(t), time.Now().Add(50*time.Millisecond), longPoll)
+	require.NoError(t, err)
+	require.False(t, rung)
+}
+
 // A wait whose connection breaks must not leave its row behind: everybody's commits would be notified in vain.
 func TestAWaitThatBreaksUnparks(t *testing.T) {
 	t.Parallel()
