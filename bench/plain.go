@@ -3,11 +3,9 @@ package main
 import (
 	"context"
 	"fmt"
-	"io"
 	"time"
 
 	"github.com/google/uuid"
-	enumspb "go.temporal.io/api/enums/v1"
 	"go.temporal.io/sdk/client"
 
 	"sluice/workflows"
@@ -27,11 +25,10 @@ func (s *stack) plainly(ctx context.Context, place int) (asked, error) {
 	return a, s.plain(ctx, a.workflowID, id, place)
 }
 
-// toFirstTasks is how long each took from being asked for to its first workflow task. It is looked up when all is over,
-// so that looking costs nobody anything.
+// toFirstTasks is how long each took from being asked for to its first workflow task.
 func (s *stack) toFirstTasks(ctx context.Context, all []asked) (took []time.Duration, err error) {
 	for _, a := range all {
-		task, err := s.firstTask(ctx, a.workflowID)
+		task, err := s.tasks.first(ctx, a.workflowID)
 		if err != nil {
 			return nil, err
 		}
@@ -53,20 +50,4 @@ func (s *stack) plain(ctx context.Context, workflowID string, execution uuid.UUI
 		return fmt.Errorf("start %s: %w", workflowID, err)
 	}
 	return nil
-}
-
-// firstTask is when a workflow's first task was given to a worker, by the clock of Temporal, which is that of this
-// machine. It waits for it.
-func (s *stack) firstTask(ctx context.Context, workflowID string) (time.Time, error) {
-	history := s.client.GetWorkflowHistory(ctx, workflowID, "", true, enumspb.HISTORY_EVENT_FILTER_TYPE_ALL_EVENT)
-	for history.HasNext() {
-		event, err := history.Next()
-		if err != nil {
-			return time.Time{}, fmt.Errorf("read the history of %s: %w", workflowID, err)
-		}
-		if event.GetEventType() == enumspb.EVENT_TYPE_WORKFLOW_TASK_STARTED {
-			return event.GetEventTime().AsTime(), nil
-		}
-	}
-	return time.Time{}, fmt.Errorf("read the history of %s: %w", workflowID, io.ErrUnexpectedEOF)
 }

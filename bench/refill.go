@@ -78,7 +78,7 @@ func (s *stack) refills(ctx context.Context) (took []time.Duration, err error) {
 		if err := rows.Scan(&id, &completed); err != nil {
 			return nil, fmt.Errorf("read outcomes: %w", err)
 		}
-		task, err := s.firstTask(ctx, workflows.ExecutionID(id))
+		task, err := s.tasks.first(ctx, workflows.ExecutionID(id))
 		if err != nil {
 			return nil, err
 		}

@@ -11,6 +11,7 @@ import (
 	"github.com/google/uuid"
 	"go.temporal.io/api/workflowservice/v1"
 	"go.temporal.io/sdk/client"
+	"go.temporal.io/sdk/interceptor"
 	sdklog "go.temporal.io/sdk/log"
 
 	"sluice/internal/definition"
@@ -27,11 +28,16 @@ type stack struct {
 	client client.Client
 	graph  definition.Definition // what all workspaces run
 	first  string                // run id of the first dispatcher
+	tasks  firstTasks
 
 	servers *devstack.Stack
 	leave   context.CancelFunc // ends the worker
 	left    chan error
 }
+
+// asInProduction: a development server reads the search attributes from its database for each start that carries some, so
+// that new ones can be used at once; it is not the default elsewhere.
+var asInProduction = map[string]any{"system.forceSearchAttributesCacheRefreshOnRead": false}
 
 // newStack starts one with so many workspaces of one limit; close ends it. The recovery schedule is paused: what it looks
 // for does not happen here, and once a minute it would take its part of the machine from whoever is being measured.
@@ -47,7 +53,7 @@ func (b *bench) newStack(ctx context.Context, workspaces, limit int, tunables wo
 		attributes[name] = "Keyword"
 	}
 	s.servers, err = devstack.Start(ctx, devstack.Config{Dir: filepath.Join(b.dir, fmt.Sprintf("stack-%d", b.next())), Headless: true,
-		SearchAttributes: attributes, Progress: b.progress})
+		SearchAttributes: attributes, DynamicConfig: asInProduction, Progress: b.progress})
 	if err != nil {
 		return nil, err
 	}
@@ -65,7 +71,7 @@ func (b *bench) newStack(ctx context.Context, workspaces, limit int, tunables wo
 	}
 	silent := slog.New(slog.DiscardHandler)
 	s.client, err = client.DialContext(ctx, client.Options{HostPort: s.servers.TemporalAddress, Namespace: s.servers.Namespace,
-		Logger: sdklog.NewStructuredLogger(silent)})
+		Logger: sdklog.NewStructuredLogger(silent), Interceptors: []interceptor.ClientInterceptor{&s.tasks}})
 	if err != nil {
 		return nil, fmt.Errorf("dial Temporal: %w", err)
 	}
