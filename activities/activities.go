@@ -43,6 +43,7 @@ type Activities struct {
 	http            *http.Client
 	staleAfter      time.Duration
 
+	eager  *eager
 	flying sync.WaitGroup // starts under way
 
 	mu     sync.Mutex
@@ -60,7 +61,7 @@ type shard struct {
 func New(c Config) *Activities {
 	a := &Activities{
 		queue: c.Queue, recorder: queue.NewRecorder(c.Queue), client: c.Client, logger: c.Logger, ensureWorkspace: c.EnsureWorkspace,
-		http: c.HTTPClient, staleAfter: c.StaleAfter, shards: map[int]*shard{},
+		http: c.HTTPClient, staleAfter: c.StaleAfter, eager: &eager{client: c.Client}, shards: map[int]*shard{},
 	}
 	if a.logger == nil {
 		a.logger = slog.Default()
@@ -76,6 +77,11 @@ func New(c Config) *Activities {
 	}
 	return a
 }
+
+// Leave gives the first tasks of all further starts to the task queues, and returns when no start can bring one back that
+// this process would have to run. Call it before the workspaces' workers stop: what comes back to a stopped one is lost
+// until its timeout.
+func (a *Activities) Leave() { a.eager.leave() }
 
 // Wait returns when the starts that have outlived their dispatch have ended and are settled, after startTimeout and
 // settleTimeout at most. Call it when the default worker has stopped.

@@ -34,7 +34,7 @@ func (a *Activities) DispatchExecutions(ctx context.Context, r workflows.Dispatc
 		memory.Doubt()
 	}
 	a.host(claims)
-	err = l.launch(ctx, claims, starting, max(1, r.Parallelism))
+	err = l.launch(ctx, claims, starting, max(1, r.Parallelism), a.eager.share(ctx))
 	b := l.end()
 	if err != nil || b.left > 0 || b.settleErr != nil {
 		memory.Doubt()
@@ -80,13 +80,19 @@ func (a *Activities) host(claims []queue.Claim) {
 }
 
 // start returns the run id of the execution's workflow, or why it was not started, or an error when that is unknown.
-func (a *Activities) start(ctx context.Context, c queue.Claim) (runID string, failed *queue.FailedStart, err error) {
+func (a *Activities) start(ctx context.Context, c queue.Claim, mine bool) (runID string, failed *queue.FailedStart, err error) {
 	options, input, failed := startOptions(c)
 	if failed != nil {
 		return "", failed, nil
 	}
 	ctx, cancel := context.WithTimeout(ctx, startTimeout)
 	defer cancel()
+	if mine {
+		if done, ok := a.eager.enter(); ok {
+			defer done()
+			options.EnableEagerStart = true
+		}
+	}
 	run, err := a.client.ExecuteWorkflow(ctx, options, workflows.ExecutionType, input)
 	if err == nil {
 		return run.GetRunID(), nil, nil

@@ -43,7 +43,7 @@ func TestABatchStopsAtTheFirstStartWithoutAnAnswer(t *testing.T) {
 		temporal.On("ExecuteWorkflow", mock.Anything, mock.Anything, mock.Anything, mock.Anything).Run(count).Return(run, nil)
 		l := New(Config{Client: temporal}).launcher(0, 1)
 		l.begin(queue.Fence{Epoch: 1, Dispatch: 1})
-		require.NoError(t, l.launch(t.Context(), list, nil, parallelism))
+		require.NoError(t, l.launch(t.Context(), list, nil, parallelism, 1))
 		l.flying.Wait()
 		b := l.end()
 		if parallelism == 1 {

@@ -13,7 +13,8 @@
 //	ClaimExecutions      local    a cycle is accepted once
 //	DispatchExecutions   local    workflow ids derive from queue items; "already started by us" is success.
 //	                              It is handed what the claim before it took, and reads what may be left otherwise.
-//	                              The last starts of a large batch outlive it (launcher) and settle by themselves
+//	                              The last starts of a large batch outlive it (launcher) and settle by themselves.
+//	                              This process runs the first tasks of its share of them (eager)
 //	SpinForWork          local    reads only; after a claim that found everything held by somebody
 //	AwaitWork            regular  its row in `parked` carries a token of its own
 //	LogAction            local    may log twice: a fact for people, not for decisions

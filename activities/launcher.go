@@ -17,7 +17,7 @@ import (
 // claim the next batch, and Temporal has starts to do in between. Starts that end after their dispatch has are settled by
 // themselves, and the next dispatch reports them.
 type launcher struct {
-	start  func(context.Context, queue.Claim) (runID string, failed *queue.FailedStart, err error)
+	start  func(_ context.Context, _ queue.Claim, mine bool) (runID string, failed *queue.FailedStart, err error)
 	settle func(context.Context, []queue.Started) error
 	turn   chan struct{} // held by a dispatch
 	landed chan struct{} // tells the dispatch that a start has ended
@@ -42,7 +42,7 @@ type batch struct {
 }
 
 func newLauncher(
-	start func(context.Context, queue.Claim) (string, *queue.FailedStart, error),
+	start func(context.Context, queue.Claim, bool) (string, *queue.FailedStart, error),
 	settle func(context.Context, []queue.Started) error,
 	flying *sync.WaitGroup,
 ) *launcher {
@@ -99,9 +99,9 @@ func (l *launcher) pending() int {
 	return len(l.underway) + len(l.batch.failed) + len(l.batch.unsettled) + l.batch.left
 }
 
-// launch starts those of the claims that were not being started already. After the first that got no answer nothing
+// launch starts those of the claims that were not being started already, one of share for this process. After the first that got no answer nothing
 // more is started: the client has tried for startTimeout by then, so Temporal is away or has too much to do.
-func (l *launcher) launch(ctx context.Context, claims []queue.Claim, starting map[uuid.UUID]bool, atOnce int) error {
+func (l *launcher) launch(ctx context.Context, claims []queue.Claim, starting map[uuid.UUID]bool, atOnce, share int) error {
 	launched := 0
 	for _, c := range claims {
 		if starting[c.ExecutionID] {
@@ -113,7 +113,7 @@ func (l *launcher) launch(ctx context.Context, claims []queue.Claim, starting ma
 		if l.leave() {
 			continue
 		}
-		l.fly(ctx, c)
+		l.fly(ctx, c, launched%share == 0)
 		launched++
 	}
 	last := 0
@@ -155,13 +155,13 @@ func (l *launcher) leave() bool {
 const settleTimeout = 5 * time.Second
 
 // fly starts one execution in the background. It outlives the dispatch, for startTimeout and settleTimeout at most.
-func (l *launcher) fly(ctx context.Context, c queue.Claim) {
+func (l *launcher) fly(ctx context.Context, c queue.Claim, mine bool) {
 	ctx = context.WithoutCancel(ctx)
 	l.mu.Lock()
 	l.underway[c.ExecutionID] = true
 	l.mu.Unlock()
 	l.flying.Go(func() {
-		runID, failed, err := l.start(ctx, c)
+		runID, failed, err := l.start(ctx, c, mine)
 		l.land(c, runID, failed, err)
 		for chunk := l.toSettle(); len(chunk) > 0; chunk = l.toSettle() {
 			settling, cancel := context.WithTimeout(ctx, settleTimeout)

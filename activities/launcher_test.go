@@ -28,7 +28,7 @@ func newRunway() *runway {
 
 var errRefusedStart = errors.New("refused")
 
-func (r *runway) start(_ context.Context, c queue.Claim) (string, *queue.FailedStart, error) {
+func (r *runway) start(_ context.Context, c queue.Claim, _ bool) (string, *queue.FailedStart, error) {
 	end := make(chan error)
 	r.mu.Lock()
 	r.waiting[c.ExecutionID] = end
@@ -84,7 +84,7 @@ func TestALargeBatchReturnsWhileItsLastStartsAreUnderWay(t *testing.T) {
 		returned := make(chan batch, 1)
 		l.begin(dispatchNumber(n))
 		go func() {
-			if l.launch(context.Background(), list, starting, 4) == nil {
+			if l.launch(context.Background(), list, starting, 4, 1) == nil {
 				b := l.end()
 				_ = r.settle(context.Background(), b.unsettled)
 				returned <- b
@@ -117,7 +117,7 @@ func TestALateFailureCountsForTheNextDispatchOnly(t *testing.T) {
 		r := newRunway()
 		l := newLauncher(r.start, r.settle, &sync.WaitGroup{})
 		l.begin(dispatchNumber(1))
-		l.fly(t.Context(), claim())
+		l.fly(t.Context(), claim(), false)
 		require.Empty(t, l.end().failed)
 		r.end(t, 1, errRefusedStart)
 		l.flying.Wait()
@@ -131,12 +131,12 @@ func TestALateStartWithoutAnAnswerStopsTheNextDispatch(t *testing.T) {
 	r := newRunway()
 	l := newLauncher(r.start, r.settle, &sync.WaitGroup{})
 	l.begin(dispatchNumber(1))
-	l.fly(t.Context(), claim())
+	l.fly(t.Context(), claim(), false)
 	l.end()
 	r.end(t, 1, context.DeadlineExceeded)
 	l.flying.Wait()
 	l.begin(dispatchNumber(2))
-	require.NoError(t, l.launch(t.Context(), claims(5), nil, 4))
+	require.NoError(t, l.launch(t.Context(), claims(5), nil, 4, 1))
 	require.Equal(t, 6, l.end().left)
 	require.Equal(t, 1, r.most)
 }
@@ -145,13 +145,13 @@ func TestALateStartWithoutAnAnswerStopsTheNextDispatch(t *testing.T) {
 func TestALateSettleGivesUpOnASilentDatabase(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		start := func(context.Context, queue.Claim) (string, *queue.FailedStart, error) { return "run", nil, nil }
+		start := func(context.Context, queue.Claim, bool) (string, *queue.FailedStart, error) { return "run", nil, nil }
 		silent := func(ctx context.Context, _ []queue.Started) error {
 			<-ctx.Done()
 			return ctx.Err()
 		}
 		l := newLauncher(start, silent, &sync.WaitGroup{})
-		l.fly(t.Context(), claim()) // no dispatch is there to settle it
+		l.fly(t.Context(), claim(), false) // no dispatch is there to settle it
 		began := time.Now()
 		l.flying.Wait()
 		require.Equal(t, settleTimeout, time.Since(began))

@@ -99,6 +99,7 @@ func (h *Host) Run(ctx context.Context) error {
 			go w.settle() // all at once; its Stop waits for it
 		}
 	}
+	h.activities.Leave()
 	drained := h.workspaces.drain(h.cfg.ShutdownTimeout / 2)
 	stopped := h.stopFixed(fixed, h.cfg.ShutdownTimeout-time.Since(began))
 	h.activities.Wait()
