@@ -139,6 +139,7 @@ type Registry interface {
 func (a *Activities) RegisterDefault(r Registry) {
 	register(r, workflows.ActivityOpenEpoch, a.OpenEpoch)
 	register(r, workflows.ActivityRetire, a.Retire)
+	register(r, workflows.ActivityPassCycle, a.PassCycle)
 	register(r, workflows.ActivityCheckCapacity, a.CheckCapacity)
 	register(r, workflows.ActivityClaimExecutions, a.ClaimExecutions)
 	register(r, workflows.ActivityDispatchExecutions, a.DispatchExecutions)

@@ -21,9 +21,10 @@ func (a *Activities) SpinForWork(ctx context.Context, r workflows.SpinRequest) (
 	return rung, temporalError(err)
 }
 
-// AwaitWork parks: it returns when the doorbell is rung, when the next scheduled item is due, or after ten minutes.
-// A worker that stops hands the wait to another at once.
-func (a *Activities) AwaitWork(ctx context.Context, r workflows.AwaitRequest) (bool, error) {
+// AwaitWork parks: it returns when the doorbell is rung, when the next scheduled item is due, or after ten minutes. What
+// has come it claims and starts itself, if it was given a cycle for that. A worker that stops hands the wait to another
+// at once.
+func (a *Activities) AwaitWork(ctx context.Context, r workflows.AwaitRequest) (result workflows.AwaitResult, err error) {
 	until := time.Now().Add(awaitAtMost)
 	if r.DueIn > 0 {
 		until = time.Now().Add(min(time.Duration(r.DueIn), awaitAtMost))
@@ -36,9 +37,33 @@ func (a *Activities) AwaitWork(ctx context.Context, r workflows.AwaitRequest) (b
 	case err != nil && stopping(waiting):
 		err = errWorkerStopping
 	case ctx.Err() != nil:
-		return false, nil // the dispatcher has moved on and no longer waits for this
+		return result, nil // the dispatcher has moved on and no longer waits for this
+	case err == nil && r.Cycle != nil && (rung || r.DueIn > 0):
+		return a.cycle(ctx, r.Shard, *r.Cycle)
 	}
-	return rung, temporalError(err)
+	return result, temporalError(err)
+}
+
+// cycle takes the steps 2 to 4 of the dispatcher's loop. Whatever is in the way is for its next one to meet and to note;
+// what was claimed before is not lost on the way: it is started there.
+func (a *Activities) cycle(ctx context.Context, shard int, c workflows.ParkedCycle) (result workflows.AwaitResult, err error) {
+	report, err := a.CheckCapacity(ctx, workflows.CapacityRequest{Shard: shard, Epoch: c.Epoch, BatchSize: c.BatchSize})
+	if err != nil || len(report.Grants) == 0 || report.Shards <= shard {
+		return result, nil
+	}
+	claimed, err := a.ClaimExecutions(ctx, workflows.ClaimRequest{Shard: shard, Epoch: c.Epoch, Cycle: c.Cycle, Grants: report.Grants, Lines: report.Lines})
+	if err != nil {
+		return result, nil
+	}
+	result.Claimed = claimed
+	if claimed.New+claimed.Carried == 0 {
+		return result, nil
+	}
+	dispatched, err := a.DispatchExecutions(ctx, workflows.DispatchRequest{Shard: shard, Epoch: c.Epoch, Cycle: c.Cycle, Parallelism: c.Parallelism, Retry: c.Retry})
+	if err == nil {
+		result.Dispatched = &dispatched
+	}
+	return result, nil
 }
 
 // leaveDeadWorker makes the dispatcher's next workflow task one for any worker. Who takes a wait over does so because

@@ -27,6 +27,11 @@ func (a *Activities) Retire(ctx context.Context, shard int, runID string) (bool,
 	return retired, temporalError(err)
 }
 
+// PassCycle takes the number of a cycle: nothing is claimed in it any more.
+func (a *Activities) PassCycle(ctx context.Context, shard int, epoch, cycle int64) error {
+	return temporalError(a.queue.PassCycle(ctx, queue.Fence{Shard: shard, Epoch: epoch, Cycle: cycle}))
+}
+
 // showWaiting publishes how many workspaces of a shard wait, by reason.
 func showWaiting(ctx context.Context, shard int, waiting map[admission.Reason]int) {
 	metrics := activity.GetMetricsHandler(ctx)

@@ -16,7 +16,9 @@
 //	                              The last starts of a large batch outlive it (launcher) and settle by themselves.
 //	                              This process runs the first tasks of its share of them (eager)
 //	SpinForWork          local    reads only; after a claim that found everything held by somebody
-//	AwaitWork            regular  its row in `parked` carries a token of its own
+//	PassCycle            local    a cycle that is passed stays so
+//	AwaitWork            regular  its row in `parked` carries a token of its own; what has come it claims and dispatches
+//	                              in a cycle that is accepted once, as the steps above do
 //	LogAction            local    may log twice: a fact for people, not for decisions
 //	RecordOutcome        local    the first outcome stays
 //	CallHTTP             regular  sends an Idempotency-Key; the endpoint decides

@@ -30,3 +30,11 @@ func (q *Queue) OpenEpoch(ctx context.Context, shard int, runID string) (int64, 
 	}
 	return epoch, wrap(err, "open dispatcher epoch")
 }
+
+// PassCycle takes the number of the fence's cycle, as a claim does that finds nothing: of a claim in this cycle or an
+// earlier one, which may still be on its way, the first to come counts, and it is waited for.
+func (q *Queue) PassCycle(ctx context.Context, fence Fence) error {
+	_, err := q.pool.Exec(ctx, `UPDATE sluice.dispatchers SET cycle = $3, updated_at = now() WHERE shard = $1 AND epoch = $2 AND cycle < $3`,
+		fence.Shard, fence.Epoch, fence.Cycle)
+	return wrap(err, "pass a cycle")
+}

@@ -44,6 +44,28 @@ func TestARepeatedCycleClaimsNothingNew(t *testing.T) {
 	b.checkInvariants(t)
 }
 
+func TestNothingIsClaimedInAPassedCycle(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	b.enqueueN(t, 3)
+	b.openEpoch(t, "run")
+	at := func(cycle int64) queue.Fence { return queue.Fence{Epoch: b.fence.Epoch, Cycle: cycle} }
+	claim := func(cycle int64) queue.Claimed {
+		got, err := b.dispatcher.Claim(t.Context(), at(cycle), b.grant(1))
+		require.NoError(t, err)
+		return got
+	}
+	require.NoError(t, b.dispatcher.PassCycle(t.Context(), at(5)))
+	require.Equal(t, queue.Claimed{Repeated: true, Newest: 5}, claim(5))
+	require.Equal(t, queue.Claimed{Repeated: true, Newest: 5}, claim(4))
+	require.NoError(t, b.dispatcher.PassCycle(t.Context(), at(3)), "an older one changes nothing")
+	require.NoError(t, b.dispatcher.PassCycle(t.Context(), queue.Fence{Epoch: b.fence.Epoch - 1, Cycle: 9}), "nor does an overtaken run's")
+	require.Equal(t, queue.Claimed{New: 1, Newest: 6}, claim(6))
+	require.NoError(t, b.dispatcher.PassCycle(t.Context(), at(6)), "what came first stands")
+	require.Equal(t, queue.Claimed{Carried: 1, Repeated: true, Newest: 6}, claim(6))
+	b.checkInvariants(t)
+}
+
 func TestAnOlderEpochIsFenced(t *testing.T) {
 	t.Parallel()
 	b := setup(t)

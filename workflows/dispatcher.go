@@ -22,6 +22,9 @@ const maxFenced = 10
 // changeLooksOn is since when CheckCapacity spins by itself, and there is no claim without grants.
 const changeLooksOn = "check-capacity-looks-on"
 
+// changeParksOn is since when a parked dispatcher claims and starts what wakes it before it returns to its workflow task.
+const changeParksOn = "await-work-goes-on"
+
 // dispatcher is one run of the loop: the state that survives it, and what does not.
 type dispatcher struct {
 	State
@@ -36,6 +39,7 @@ type dispatcher struct {
 	retired  bool      // its shard is none of them any more
 	left     int       // claims that got no answer when they were started
 	looksOn  bool      // false: a run that began before CheckCapacity could spin
+	parksOn  bool      // false: one that began before AwaitWork could claim
 }
 
 // Dispatcher admits queue items and starts their executions, for ever. Its input is its whole state.
@@ -46,6 +50,7 @@ func Dispatcher(ctx workflow.Context, state State) error {
 		return err
 	}
 	d.looksOn = workflow.GetVersion(ctx, changeLooksOn, workflow.DefaultVersion, 1) >= 1
+	d.parksOn = workflow.GetVersion(ctx, changeParksOn, workflow.DefaultVersion, 1) >= 1
 	// Steps finish even when the workflow is cancelled: a claim must not be cut off from its dispatch.
 	steps, _ := workflow.NewDisconnectedContext(ctx)
 	for {
@@ -79,7 +84,7 @@ func (d *dispatcher) cycle(ctx, steps workflow.Context) (err error) {
 	}
 	d.Cycle++
 	// 2. Who may start how many, and why do the others wait? While nobody may, look on for a spin.
-	request := CapacityRequest{Shard: d.Shard, BatchSize: d.room(), After: d.After}
+	request := CapacityRequest{Shard: d.Shard, BatchSize: d.room()}
 	yields := d.yields(ctx)
 	if d.looksOn {
 		request.Epoch = d.epoch
@@ -105,15 +110,7 @@ func (d *dispatcher) cycle(ctx, steps workflow.Context) (err error) {
 			return err
 		}
 	}
-	d.fenced = 0
-	if claimed.Repeated {
-		// This step was done before and its record lost with a workflow task: go on where that left off.
-		d.Cycle = max(d.Cycle, claimed.Newest)
-	} else {
-		d.After = report.After
-	}
-	d.Totals.Claimed += int64(claimed.New)
-	d.Totals.Expired += int64(claimed.Expired)
+	d.countClaim(claimed)
 	// 4. Start them, and whatever an earlier cycle or run has claimed and not started.
 	if claimed.New+claimed.Carried > 0 {
 		result, err := dispatchExecutions(steps, DispatchRequest{Shard: d.Shard, Epoch: d.epoch, Cycle: d.Cycle, Parallelism: d.Tunables.Parallelism, Retry: d.Tunables.StartRetry})
@@ -141,6 +138,17 @@ func (d *dispatcher) cycle(ctx, steps workflow.Context) (err error) {
 	return d.park(ctx, steps, report)
 }
 
+// countClaim adds a claim to the totals. One that was done before, and whose record was lost with a workflow task, is
+// where the loop goes on.
+func (d *dispatcher) countClaim(c ClaimResult) {
+	d.fenced = 0
+	if c.Repeated {
+		d.Cycle = max(d.Cycle, c.Newest)
+	}
+	d.Totals.Claimed += int64(c.New)
+	d.Totals.Expired += int64(c.Expired)
+}
+
 // yields tells whether the loop has been in one workflow task for long enough to leave it now.
 func (d *dispatcher) yields(ctx workflow.Context) bool {
 	if workflow.Now(ctx).Sub(d.task) < yieldAfter {
@@ -151,20 +159,37 @@ func (d *dispatcher) yields(ctx workflow.Context) bool {
 	return true
 }
 
-// park waits outside the workflow task until there is work, a message or an end.
+// park waits outside the workflow task until there is work, a message or an end. Work is claimed and started right there,
+// in a cycle of its own: the way back into a workflow task takes as long as a start.
 func (d *dispatcher) park(ctx, steps workflow.Context, report CapacityReport) error {
 	d.phase = PhaseParked
 	d.showDetails(ctx)
 	parked, unpark := workflow.WithCancel(steps)
 	defer unpark()
 	seen := d.messages
-	work := awaitWork(parked, AwaitRequest{Shard: d.Shard, Mark: report.Mark, DueIn: report.DueIn, Poll: d.Tunables.PollInterval})
+	request := AwaitRequest{Shard: d.Shard, Mark: report.Mark, DueIn: report.DueIn, Poll: d.Tunables.PollInterval}
+	if d.parksOn {
+		d.Cycle++
+		request.Cycle = &ParkedCycle{Epoch: d.epoch, Cycle: d.Cycle, BatchSize: d.room(), Parallelism: d.Tunables.Parallelism, Retry: d.Tunables.StartRetry}
+	}
+	work := awaitWork(parked, request)
 	err := workflow.Await(ctx, func() bool { return work.IsReady() || d.messages != seen })
 	d.task = workflow.Now(ctx)
 	if err != nil || !work.IsReady() {
 		return nil // cancelled or told something: the loop's head decides
 	}
-	return work.Get(steps, nil)
+	if !d.parksOn {
+		return work.Get(steps, nil)
+	}
+	var woken AwaitResult
+	if err := work.Get(steps, &woken); err != nil {
+		return err
+	}
+	d.countClaim(woken.Claimed)
+	if woken.Dispatched != nil {
+		return d.count(ctx, *woken.Dispatched)
+	}
+	return nil
 }
 
 // spin is how long to spin: until the next scheduled item is due, if that comes first.

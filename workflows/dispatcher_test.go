@@ -7,6 +7,7 @@ import (
 	"github.com/stretchr/testify/mock"
 	"github.com/stretchr/testify/require"
 	"go.temporal.io/sdk/temporal"
+	"go.temporal.io/sdk/testsuite"
 )
 
 const anything = mock.Anything
@@ -144,6 +145,61 @@ func TestNothingIsClaimedOnceAPauseIsAnswered(t *testing.T) {
 	require.Equal(t, 5, f.pending)
 }
 
+func TestWhatWakesAParkedDispatcherIsClaimedInACycleOfItsOwn(t *testing.T) {
+	t.Parallel()
+	f := &fakeQueue{slots: 3, wakes: true}
+	env := newEnv(t, f)
+	var status Status
+	var refused error
+	f.onAwait = func() {
+		f.Lock()
+		first := len(f.parks) == 1
+		if first {
+			f.pending = 5
+		}
+		f.Unlock()
+		if !first {
+			update(env, UpdateStop, stopRequest, &status, &refused)
+		}
+	}
+	env.ExecuteWorkflow(DispatcherType, State{})
+	require.NoError(t, env.GetWorkflowError())
+	require.NoError(t, refused)
+	require.Equal(t, 5, f.started)
+	require.Equal(t, Totals{Claimed: 5, Started: 5}, status.Totals)
+	require.NotNil(t, status.LastWork)
+	require.Equal(t, int64(2), f.parks[0].Cycle.Cycle, "the cycle after the one that found nothing")
+	require.Equal(t, int64(5), f.parks[1].Cycle.Cycle, "3 takes the rest, 4 finds nothing")
+}
+
+// The parked step goes on for a while when the dispatcher has stopped waiting for it.
+func TestAParkedCycleClaimsNothingOnceAMessageIsAnswered(t *testing.T) {
+	t.Parallel()
+	for _, stops := range []bool{false, true} {
+		f := &fakeQueue{}
+		env := newEnv(t, f)
+		passed := make(chan bool, 1)
+		f.onAwait = func() {
+			callback := &testsuite.TestUpdateCallback{OnReject: func(error) { passed <- false }, OnAccept: func() {}, OnComplete: func(_ any, err error) {
+				f.Lock()
+				defer f.Unlock()
+				passed <- err == nil && f.accepted == f.parks[0].Cycle.Cycle
+			}}
+			if stops {
+				env.UpdateWorkflow(UpdateStop, "stop", callback, stopRequest)
+			} else {
+				env.UpdateWorkflow(UpdatePause, "pause", callback, PauseRequest{Actor: "ann"})
+			}
+		}
+		var refused error
+		env.RegisterDelayedCallback(func() { update(env, UpdateStop, stopRequest, nil, &refused) }, time.Hour)
+		env.ExecuteWorkflow(DispatcherType, State{})
+		require.NoError(t, env.GetWorkflowError())
+		require.True(t, <-passed, "its cycle is passed before the answer")
+		require.Len(t, f.parks, 1)
+	}
+}
+
 func TestConfigureIsCheckedAndHolds(t *testing.T) {
 	t.Parallel()
 	f := &fakeQueue{}
@@ -223,7 +279,7 @@ func TestARepeatedCycleGoesOnWhereTheRecordWasLost(t *testing.T) {
 	env.ExecuteWorkflow(DispatcherType, State{Cycle: 10})
 	require.NoError(t, env.GetWorkflowError())
 	require.Equal(t, 7, f.started)
-	require.Equal(t, int64(42), status.Cycle, "41 claims the rest, 42 finds nothing")
+	require.Equal(t, int64(43), status.Cycle, "41 claims the rest, 42 finds nothing, 43 is parked")
 }
 
 func TestClaimsLeftByAnUnreachableServerAreRetried(t *testing.T) {

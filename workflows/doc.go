@@ -22,7 +22,10 @@
 //   - steps 2 to 4 are local activities (2 is a regular one when the loop yields): they may run again when their
 //     workflow task is lost, so each is idempotent by (epoch, cycle) and its truth is in Postgres. From one to the next
 //     it is 0.3 ms, so the spin is part of 2, where a look can follow it at once;
-//   - nothing is claimed after a pause or a stop has been answered;
+//   - 5 is a regular activity, and takes the steps 2 to 4 itself for what has woken it, in a cycle of its own: the way
+//     back to a workflow task would take as long as a start;
+//   - nothing is claimed after a pause or a stop has been answered: before the answer PassCycle takes the number of the
+//     cycle that may still be under way;
 //   - the dispatcher never waits longer than about a second inside one workflow task, so messages are answered;
 //   - a change here keeps the recorded histories in testdata/ replaying.
 package workflows

@@ -34,6 +34,7 @@ type fakeQueue struct {
 	spins      int
 	fail       map[string]int // how often an activity fails from now on
 	onAwait    func()         // called when the dispatcher parks
+	wakes      bool           // whatever is pending then is claimed and started in the parked cycle
 	onCheck    func()         // called once, while capacity is read
 	onRetire   func()         // called once, before it is decided
 	onDispatch func(claimed int)
@@ -149,7 +150,15 @@ func (f *fakeQueue) register(env *testsuite.TestWorkflowEnvironment) {
 		f.spins++
 		return f.pending > 0 && f.slots > 0, f.failing(ActivitySpinForWork)
 	})
-	add(ActivityAwaitWork, func(_ context.Context, r AwaitRequest) (bool, error) {
+	add(ActivityPassCycle, func(_ context.Context, _ int, epoch, cycle int64) error {
+		f.Lock()
+		defer f.Unlock()
+		if epoch == f.epoch {
+			f.accepted = max(f.accepted, cycle)
+		}
+		return f.failing(ActivityPassCycle)
+	})
+	add(ActivityAwaitWork, func(_ context.Context, r AwaitRequest) (AwaitResult, error) {
 		f.Lock()
 		f.parks = append(f.parks, r)
 		parked := f.onAwait
@@ -157,7 +166,16 @@ func (f *fakeQueue) register(env *testsuite.TestWorkflowEnvironment) {
 		if parked != nil {
 			parked()
 		}
-		return true, nil
+		f.Lock()
+		defer f.Unlock()
+		n := min(f.pending, f.slots)
+		if !f.wakes || r.Cycle == nil || r.Cycle.Epoch != f.epoch || r.Cycle.Cycle <= f.accepted || n == 0 {
+			return AwaitResult{}, nil
+		}
+		f.accepted = r.Cycle.Cycle
+		f.pending -= n
+		f.started += n
+		return AwaitResult{Claimed: ClaimResult{New: n, Newest: f.accepted}, Dispatched: &DispatchResult{Started: n}}, nil
 	})
 	add(ActivityLogAction, func(_ context.Context, a Action) error {
 		f.Lock()

@@ -29,7 +29,7 @@ func handle[R any](ctx workflow.Context, d *dispatcher, name, description string
 		action := do(ctx, request)
 		d.messages++
 		action.Action = "dispatcher-" + name
-		err := logAction(ctx, action)
+		err := errors.Join(d.pass(ctx), logAction(ctx, action))
 		return d.status(), err
 	}
 	validator := func(_ workflow.Context, request R) error {
@@ -43,6 +43,15 @@ func handle[R any](ctx workflow.Context, d *dispatcher, name, description string
 		return fmt.Errorf("register update %s: %w", name, err)
 	}
 	return nil
+}
+
+// pass ends the cycle that may be under way, or parked: from then on nothing is claimed in it. A claim that came first
+// stands, and is waited for.
+func (d *dispatcher) pass(ctx workflow.Context) error {
+	if !d.parksOn || d.epoch == 0 {
+		return nil
+	}
+	return passCycle(ctx, d.Shard, d.epoch, d.Cycle)
 }
 
 func (d *dispatcher) refusePause(r PauseRequest) error {

@@ -73,6 +73,7 @@ func ExecutionAttributes(workspace uuid.UUID, plan, definition string, queueItem
 const (
 	ActivityOpenEpoch          = "OpenEpoch"
 	ActivityRetire             = "Retire"
+	ActivityPassCycle          = "PassCycle"
 	ActivityCheckCapacity      = "CheckCapacity"
 	ActivityClaimExecutions    = "ClaimExecutions"
 	ActivityDispatchExecutions = "DispatchExecutions"

@@ -90,12 +90,29 @@ type SpinRequest struct {
 	For   Duration `json:"for"`
 }
 
-// AwaitRequest parks until the doorbell rings or DueIn has passed; zero means no due time.
+// AwaitRequest parks until the doorbell rings or DueIn has passed; zero means no due time. What has come then is claimed
+// and started in the cycle that is given; nil: an earlier version does that in its next one.
 type AwaitRequest struct {
-	Shard int      `json:"shard"`
-	Mark  string   `json:"mark"`
-	DueIn Duration `json:"dueIn,omitempty"`
-	Poll  Duration `json:"poll"`
+	Shard int          `json:"shard"`
+	Mark  string       `json:"mark"`
+	DueIn Duration     `json:"dueIn,omitempty"`
+	Poll  Duration     `json:"poll"`
+	Cycle *ParkedCycle `json:"cycle,omitempty"`
+}
+
+// ParkedCycle is the cycle in which a parked dispatcher claims what wakes it.
+type ParkedCycle struct {
+	Epoch       int64      `json:"epoch"`
+	Cycle       int64      `json:"cycle"`
+	BatchSize   int        `json:"batchSize"`
+	Parallelism int        `json:"parallelism"`
+	Retry       StartRetry `json:"retry"`
+}
+
+// AwaitResult says what was done about whatever ended the wait; all zero: nothing yet.
+type AwaitResult struct {
+	Claimed    ClaimResult     `json:"claimed"`
+	Dispatched *DispatchResult `json:"dispatched,omitempty"`
 }
 
 // Action is an operator's action for the activity log.

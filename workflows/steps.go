@@ -37,6 +37,10 @@ func retire(ctx workflow.Context, shard int, runID string) (retired bool, err er
 	return retired, err
 }
 
+func passCycle(ctx workflow.Context, shard int, epoch, cycle int64) error {
+	return localStep(ctx, queueStepTimeout, ActivityPassCycle, nil, shard, epoch, cycle)
+}
+
 // checkCapacity is a local activity, or a regular one when the loop yields: then the workflow task ends, and messages
 // are handled before the answer is. The server hands a regular activity back to the worker that asked for it (eager
 // execution), so this costs some 15 ms once a second; its short timeout is for a worker that dies meanwhile.

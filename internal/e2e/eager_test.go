@@ -27,7 +27,9 @@ func TestTheOnlyWorkerGetsFirstTasksWithTheAnswerToTheStart(t *testing.T) {
 		require.NoError(t, err)
 		return first.GetWorkflowExecutionStartedEventAttributes().GetEagerExecutionAccepted()
 	}
-	one := func() uuid.UUID { return s.enqueue(queue.Item{WorkspaceID: ws.ID, DefinitionID: def.ID, EnqueuedBy: "shop"}) }
+	one := func() uuid.UUID {
+		return s.enqueue(queue.Item{WorkspaceID: ws.ID, DefinitionID: def.ID, EnqueuedBy: "shop"})
+	}
 	accepted(one()) // its worker may start meanwhile
 	require.True(t, accepted(one()))
 	var batch []uuid.UUID

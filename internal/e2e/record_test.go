@@ -33,7 +33,7 @@ import (
 var record = flag.Bool("record", false, "write the histories that package workflows replays")
 
 // shape names the set of histories; a change that alters the commands of a workflow adds a new one and keeps the old.
-const shape = "v3"
+const shape = "v4"
 
 // TestRecordHistories drives every path of each workflow once on a real server and checks that it did; with -record it
 // also keeps the histories for the replay test.
