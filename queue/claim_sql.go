@@ -16,26 +16,31 @@ WITH fence AS (
 	UPDATE sluice.dispatchers SET cycle = $3, claims = claims + 1, dispatch = dispatch + 1, updated_at = now()
 	WHERE shard = $1 AND epoch = $2 AND cycle < $3 AND cardinality($4::uuid[]) > 0
 	-- Read after the snapshot, so later than every outcome whose slot is taken over here: intervals never overlap.
-	RETURNING epoch, cycle, clock_timestamp() AS at
+	RETURNING epoch, cycle, clock_timestamp() AS at, nextval('sluice.slot_numbers') AS number, (claims, dispatch) = ($15 + 1, $16 + 1) AS known
 ), asked AS MATERIALIZED ( -- or the slots of a workspace would be counted more than once
-	SELECT g.place, g.slots, g.first, g.last, q.*, used.n AS used, n.max_concurrent_workflows IS NOT NULL OR q.cohort IS NOT NULL AS shares,
+	SELECT g.place, g.slots, g.first, g.last, q.*, used.n AS used, used.lowest, n.max_concurrent_workflows IS NOT NULL OR q.cohort IS NOT NULL AS shares,
 	       coalesce(s.own, 0) AS own, coalesce(s.borrowed, 0) AS borrowed,
 	       CASE WHEN q.starts_per_second IS NOT NULL THEN least(q.burst, coalesce(
 	           s.tokens + q.starts_per_second * greatest(0, extract(epoch FROM fence.at - s.tokens_at))::float8, q.burst)) END AS tokens
 	FROM fence
-	CROSS JOIN unnest($4::uuid[], $5::int[], $6::int[], $13::int[], $14::int[]) WITH ORDINALITY AS g (workspace_id, slots, seen_limit, first, last, place)
+	CROSS JOIN unnest($4::uuid[], $5::int[], $6::int[], $13::int[], $14::int[], $17::bigint[]) WITH ORDINALITY AS g (workspace_id, slots, seen_limit, first, last, bound, place)
 	JOIN sluice.quotas q ON q.workspace_id = g.workspace_id
 	JOIN sluice.settings n ON n.one AND ` + ownerOfQuota + ` = $1
 	LEFT JOIN LATERAL ( -- not looked up unless it is needed
 		SELECT * FROM sluice.shares s
 		WHERE s.workspace_id = g.workspace_id AND (cardinality($7::text[]) > 0 OR q.starts_per_second IS NOT NULL) LIMIT 1) AS s ON true
-	CROSS JOIN LATERAL (SELECT count(*) AS n FROM sluice.slots s WHERE s.workspace_id = g.workspace_id) AS used
+	CROSS JOIN LATERAL ( -- see bounds
+		SELECT count(*) AS n, min(s.seq) AS lowest FROM sluice.slots s
+		WHERE s.workspace_id = g.workspace_id AND s.seq >= CASE WHEN fence.known THEN g.bound ELSE 0 END) AS used
 	WHERE q.ceiling = g.seen_limit
 ), cohorts AS MATERIALIZED (
 	SELECT m.cohort, sum(m.nominal) - sum(used.n) AS free, sum(m.weight) AS weight
 	FROM (SELECT DISTINCT cohort FROM asked WHERE cohort IS NOT NULL) AS c
+	CROSS JOIN fence
 	JOIN sluice.quotas m ON m.cohort = c.cohort
-	CROSS JOIN LATERAL (SELECT count(*) AS n FROM sluice.slots s WHERE s.workspace_id = m.workspace_id) AS used
+	CROSS JOIN LATERAL (
+		SELECT count(*) AS n FROM sluice.slots s WHERE s.workspace_id = m.workspace_id
+		AND s.seq >= CASE WHEN fence.known THEN coalesce(($19::bigint[])[array_position($18::uuid[], m.workspace_id)], 0) ELSE 0 END) AS used
 	GROUP BY 1
 ), alone AS ( -- what each may take by itself: 1e-6 as admission.grain
 	SELECT asked.*, greatest(0, least(slots, ceiling - used, nominal + borrowing_limit::bigint - used, floor(tokens + 1e-6)))::bigint AS could FROM asked
@@ -109,8 +114,8 @@ WITH fence AS (
 ), inputs AS (
 	INSERT INTO sluice.execution_inputs (execution_id, input) SELECT id, input FROM found WHERE NOT expired
 ), held AS (
-	INSERT INTO sluice.slots (execution_id, workspace_id, epoch, cycle, claimed_at)
-	SELECT c.id, c.workspace_id, fence.epoch, fence.cycle, c.claimed_at FROM claimed c CROSS JOIN fence
+	INSERT INTO sluice.slots (execution_id, workspace_id, epoch, cycle, claimed_at, seq)
+	SELECT c.id, c.workspace_id, fence.epoch, fence.cycle, c.claimed_at, fence.number FROM claimed c CROSS JOIN fence
 ), expired AS (
 	INSERT INTO sluice.refused_items (id, workspace_id, workflow_definition_id, status, reason, actor, priority, attempt_count,
 		created_at, available_at, expires_at, unique_key, trigger_type, enqueued_by, input)
@@ -165,5 +170,5 @@ WITH fence AS (
 		own = excluded.own, borrowed = excluded.borrowed
 )
 SELECT i.id, i.workspace_id, g.name, g.plan, g.weight, i.workflow_definition_id, i.definition_name, i.version_id,
-       i.version_number, i.input, i.priority::int, i.attempt_count, fence.at, i.available_at, i.expired
+       i.version_number, i.input, i.priority::int, i.attempt_count, fence.at, i.available_at, i.expired, least(g.lowest, fence.number)
 FROM found i CROSS JOIN fence JOIN granted g ON g.workspace_id = i.workspace_id`
