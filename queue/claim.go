@@ -70,6 +70,7 @@ type beginning struct {
 	cursors []cursors
 	bounds  bounds
 	counted counters // the bounds hold after this claim, unless another has followed it
+	alone   bool     // the workspaces are believed to share no limit and to have no rate
 }
 
 // claim looks for items and slots from there on. Carried is counted only if asked for: it reads all slots.
@@ -99,9 +100,12 @@ func (q *Queue) claim(ctx context.Context, fence Fence, grants []Grant, lines []
 		batch.Queue(carriedSQL, fence.Shard).QueryRow(func(row pgx.Row) error { return row.Scan(&c.Carried) })
 	}
 	if len(grants) > 0 {
-		batch.Queue(claimSQL, fence.Shard, fence.Epoch, fence.Cycle, ids, slots, limits, names, own, borrowed,
-			places.at, places.ids, places.priorities, places.first, places.last,
-			from.counted.claims, from.counted.dispatch, from.bounds.all(ids), members, held).Query(func(rows pgx.Rows) (err error) {
+		sql, args := claimAloneSQL, []any{fence.Shard, fence.Epoch, fence.Cycle, ids, slots, limits,
+			places.at, places.ids, places.priorities, places.first, places.last, from.counted.claims, from.counted.dispatch, from.bounds.all(ids)}
+		if !from.alone || len(lines) > 0 {
+			sql, args = claimSQL, append(args, names, own, borrowed, members, held)
+		}
+		batch.Queue(sql, args...).Query(func(rows pgx.Rows) (err error) {
 			t.items, err = pgx.CollectRows(rows, scanTaken)
 			return err
 		})

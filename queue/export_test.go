@@ -9,11 +9,12 @@ import (
 
 // The plans of these are tested.
 const (
-	ClaimSQL    = claimSQL
-	CapacitySQL = capacitySQL
-	AgainSQL    = againSQL
-	NextSQL     = nextSQL
-	WaitsSQL    = waitsSQL
+	ClaimSQL      = claimSQL
+	ClaimAloneSQL = claimAloneSQL
+	CapacitySQL   = capacitySQL
+	AgainSQL      = againSQL
+	NextSQL       = nextSQL
+	WaitsSQL      = waitsSQL
 
 	ReopenEndedSQL = reopenEndedSQL // to be committed late
 )

@@ -75,11 +75,13 @@ func (m *Memory) Claim(ctx context.Context, fence Fence, grants []Grant, lines .
 	defer m.mu.Unlock()
 	from := beginning{cursors: make([]cursors, len(grants))}
 	if m.known {
-		from.bounds, from.counted = m.bounds, m.counted
+		from.bounds, from.counted, from.alone = m.bounds, m.counted, m.shared.Limit == nil
 		for i, g := range grants {
-			if w := m.workspaces[g.WorkspaceID]; w != nil {
+			w := m.workspaces[g.WorkspaceID]
+			if w != nil {
 				from.cursors[i] = w.cursors
 			}
+			from.alone = from.alone && w != nil && w.Cohort == nil && w.StartsPerSecond == nil
 		}
 	}
 	c, t, err := m.queue.claim(ctx, fence, grants, lines, from, !m.known)

@@ -63,6 +63,7 @@ func TestTheDispatcherReadsTheBacklogThroughTheClaimIndex(t *testing.T) {
 			}{
 				"claim":                      {queue.ClaimSQL, claimOf(b.fence, workspaces, slots, limits, []int{1, 2, 3, 4, 5})},
 				"claim of a single priority": {queue.ClaimSQL, claimOf(b.fence, workspaces, slots, limits, []int{3})},
+				"claim for those alone":      {queue.ClaimAloneSQL, claimOf(b.fence, workspaces, slots, limits, []int{3})[:14]},
 				"capacity":                   {queue.CapacitySQL, []any{100, 100, nil, nil, 0}},
 				"again":                      {queue.AgainSQL, []any{100, 100, beginnings(len(workspaces)), make([]uuid.UUID, 5*len(workspaces)), 0, workspaces, make([]int64, len(workspaces))}},
 				"next":                       {queue.NextSQL, []any{uuid.Nil, 50}},
@@ -140,9 +141,9 @@ func claimOf(fence queue.Fence, workspaces []uuid.UUID, slots, limits, prioritie
 	if n > 1 {
 		lines, own, borrowed = []string{""}, []int{len(workspaces)}, []int{0}
 	}
-	return []any{fence.Shard, fence.Epoch, 1, workspaces, slots, limits, lines, own, borrowed, beginnings(len(workspaces))[:n*len(workspaces)],
+	return []any{fence.Shard, fence.Epoch, 1, workspaces, slots, limits, beginnings(len(workspaces))[:n*len(workspaces)],
 		make([]uuid.UUID, n*len(workspaces)), slices.Repeat(priorities, len(workspaces)), first, last,
-		0, 0, make([]int64, len(workspaces)), []uuid.UUID{}, []int64{}}
+		0, 0, make([]int64, len(workspaces)), lines, own, borrowed, []uuid.UUID{}, []int64{}}
 }
 
 // beginnings are cursors that skip nothing, five for each workspace.
