@@ -65,7 +65,7 @@ func (q *Queue) Capacity(ctx context.Context, countUpTo int) (Capacity, error) {
 	var c Capacity
 	var rows []workspaceRow
 	batch := &pgx.Batch{}
-	c.queue(batch, q.shard, &counters{})
+	c.queue(batch, q.shard, &counters{}, bounds{})
 	queueRows(batch, &rows, capacitySQL, countUpTo, math.MaxInt32, nil, nil, q.shard)
 	err := q.pool.SendBatch(ctx, batch).Close()
 	c.Workspaces = make([]WorkspaceCapacity, len(rows))
@@ -77,7 +77,8 @@ func (q *Queue) Capacity(ctx context.Context, countUpTo int) (Capacity, error) {
 
 // queue adds to the batch what reads everything but the workspaces, and the counters of the shard's dispatcher.
 // The mark comes first: what commits between the statements is then heard again, never missed.
-func (c *Capacity) queue(batch *pgx.Batch, shard int, counted *counters) {
+func (c *Capacity) queue(batch *pgx.Batch, shard int, counted *counters, from bounds) {
+	members, held := from.told()
 	batch.Queue(`
 		SELECT pg_current_snapshot()::text, now(), s.max_concurrent_workflows, coalesce(l.own_clock, 0), coalesce(l.borrowed_clock, 0),
 		       CASE WHEN s.max_concurrent_workflows IS NULL THEN 0 ELSE (SELECT count(*) FROM sluice.slots) END, coalesce(s.shards, 1),
@@ -87,7 +88,7 @@ func (c *Capacity) queue(batch *pgx.Batch, shard int, counted *counters) {
 		return row.Scan(&c.Mark, &c.Now, &c.Limit, &c.OwnClock, &c.BorrowedClock, &c.Used, &c.Shards,
 			&counted.epoch, &counted.cycle, &counted.claims, &counted.dispatch)
 	})
-	batch.Queue(cohortsSQL, shard).Query(func(rows pgx.Rows) (err error) {
+	batch.Queue(cohortsSQL, shard, members, held).Query(func(rows pgx.Rows) (err error) {
 		c.Cohorts, err = pgx.CollectRows(rows, pgx.RowToStructByName[CohortCapacity])
 		return err
 	})
@@ -115,14 +116,16 @@ SELECT m.cohort, sum(m.nominal)::int AS nominal, sum(used.n)::int AS used, sum(m
        coalesce(min(l.own), 0) AS own, coalesce(min(l.borrowed), 0) AS borrowed,
        coalesce(min(l.own_clock), 0) AS own_clock, coalesce(min(l.borrowed_clock), 0) AS borrowed_clock
 FROM sluice.settings n JOIN sluice.quotas m ON n.one AND sluice.shard_of(m.workspace_id, m.cohort, n.shards) = $1
-CROSS JOIN LATERAL (SELECT count(*) AS n FROM sluice.slots s WHERE s.workspace_id = m.workspace_id) AS used
+CROSS JOIN LATERAL (
+	SELECT count(*) AS n FROM sluice.slots s WHERE s.workspace_id = m.workspace_id
+	AND s.seq >= coalesce(($3::bigint[])[array_position($2::uuid[], m.workspace_id)], 0)) AS used
 LEFT JOIN sluice.lines l ON l.shard = $1 AND l.cohort = m.cohort
 WHERE m.cohort IS NOT NULL GROUP BY 1 ORDER BY 1`
 
 const (
-	capacitySQL = withBacklog + `, chosen AS (SELECT workspace_id, NULL::bigint AS place FROM backlog)` + workspacesSQL
-	// againSQL reads the workspaces of $6 only.
-	againSQL = `WITH chosen AS (SELECT * FROM unnest($6::uuid[]) WITH ORDINALITY AS again (workspace_id, place))` + workspacesSQL
+	capacitySQL = withBacklog + `, chosen AS (SELECT workspace_id, NULL::bigint AS place, 0 AS bound FROM backlog)` + workspacesSQL
+	// againSQL reads the workspaces of $6 only, and counts their slots from the bounds $7 on.
+	againSQL = `WITH chosen AS (SELECT * FROM unnest($6::uuid[], $7::bigint[]) WITH ORDINALITY AS again (workspace_id, bound, place))` + workspacesSQL
 )
 
 // workspacesSQL reads those that are chosen, belong to the shard $5 and have items left. Ready items are counted up to
@@ -131,7 +134,7 @@ const (
 // priority 1 before it reached the first ready item of priority 3.
 const workspacesSQL = `
 SELECT b.workspace_id, w.plan, w.cohort, w.ceiling AS "limit", w.nominal, w.borrowing_limit, w.weight, w.starts_per_second, w.burst,
-       (SELECT count(*) FROM sluice.slots s WHERE s.workspace_id = b.workspace_id)::int AS used,
+       (SELECT count(*) FROM sluice.slots s WHERE s.workspace_id = b.workspace_id AND s.seq >= b.bound)::int AS used,
        ready.n::int AS ready, depth.n AS counted, due.since, due.at AS next_due, due.heads_at, due.head_ids,
        coalesce(share.own, 0) AS own, coalesce(share.borrowed, 0) AS borrowed, share.tokens, share.tokens_at
 FROM chosen b

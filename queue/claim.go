@@ -37,7 +37,7 @@ type Claimed struct {
 // A cycle is accepted once: repeated, and in an epoch that is not the newest, it claims nothing; Carried tells what
 // the first call left. ErrFenced says that another run owns the shard.
 func (q *Queue) Claim(ctx context.Context, fence Fence, grants []Grant, lines ...Line) (Claimed, error) {
-	c, _, err := q.claim(ctx, fence, grants, lines, make([]cursors, len(grants)), true)
+	c, _, err := q.claim(ctx, fence, grants, lines, beginning{cursors: make([]cursors, len(grants))}, true)
 	return c, err
 }
 
@@ -51,6 +51,7 @@ type takenItem struct {
 	Claim
 	availableAt time.Time
 	expired     bool
+	bound       int64 // from which on its workspace may hold slots, now that this is claimed
 }
 
 // claimed are those to be dispatched, of which the workflows are still to be filled in.
@@ -64,8 +65,16 @@ func (t taken) claimed() []Claim {
 	return claims
 }
 
-// claim looks for the items of each grant from its cursors on. Carried is counted only if asked for: it reads all slots.
-func (q *Queue) claim(ctx context.Context, fence Fence, grants []Grant, lines []Line, from []cursors, carried bool) (c Claimed, t taken, err error) {
+// beginning is where a claim begins to look: for the items of each grant, and for the slots that are held.
+type beginning struct {
+	cursors []cursors
+	bounds  bounds
+	counted counters // the bounds hold after this claim, unless another has followed it
+	alone   bool     // the workspaces are believed to share no limit and to have no rate
+}
+
+// claim looks for items and slots from there on. Carried is counted only if asked for: it reads all slots.
+func (q *Queue) claim(ctx context.Context, fence Fence, grants []Grant, lines []Line, from beginning, carried bool) (c Claimed, t taken, err error) {
 	ids, slots, limits := make([]uuid.UUID, len(grants)), make([]int, len(grants)), make([]int, len(grants))
 	once := make(map[uuid.UUID]bool, len(grants))
 	for i, g := range grants {
@@ -75,7 +84,8 @@ func (q *Queue) claim(ctx context.Context, fence Fence, grants []Grant, lines []
 		once[g.WorkspaceID] = true
 		ids[i], slots[i], limits[i] = g.WorkspaceID, g.Slots, g.Limit
 	}
-	places := placesOf(from)
+	places := placesOf(from.cursors)
+	members, held := from.bounds.told()
 	names, own, borrowed := make([]string, len(lines)), make([]int, len(lines)), make([]int, len(lines))
 	for i, l := range lines {
 		names[i], own[i], borrowed[i] = l.Cohort, l.Own, l.Borrowed
@@ -90,8 +100,12 @@ func (q *Queue) claim(ctx context.Context, fence Fence, grants []Grant, lines []
 		batch.Queue(carriedSQL, fence.Shard).QueryRow(func(row pgx.Row) error { return row.Scan(&c.Carried) })
 	}
 	if len(grants) > 0 {
-		batch.Queue(claimSQL, fence.Shard, fence.Epoch, fence.Cycle, ids, slots, limits, names, own, borrowed,
-			places.at, places.ids, places.priorities, places.first, places.last).Query(func(rows pgx.Rows) (err error) {
+		sql, args := claimAloneSQL, []any{fence.Shard, fence.Epoch, fence.Cycle, ids, slots, limits,
+			places.at, places.ids, places.priorities, places.first, places.last, from.counted.claims, from.counted.dispatch, from.bounds.all(ids)}
+		if !from.alone || len(lines) > 0 {
+			sql, args = claimSQL, append(args, names, own, borrowed, members, held)
+		}
+		batch.Queue(sql, args...).Query(func(rows pgx.Rows) (err error) {
 			t.items, err = pgx.CollectRows(rows, scanTaken)
 			return err
 		})
@@ -143,6 +157,6 @@ const countersSQL = `SELECT shard, epoch, cycle, claims, dispatch FROM sluice.di
 
 func scanTaken(row pgx.CollectableRow) (i takenItem, err error) {
 	err = row.Scan(&i.ExecutionID, &i.WorkspaceID, &i.WorkspaceName, &i.Plan, &i.Weight, &i.DefinitionID, &i.DefinitionName, &i.VersionID,
-		&i.VersionNumber, (*[]byte)(&i.Input), &i.Priority, &i.Attempt, &i.ClaimedAt, &i.availableAt, &i.expired)
+		&i.VersionNumber, (*[]byte)(&i.Input), &i.Priority, &i.Attempt, &i.ClaimedAt, &i.availableAt, &i.expired, &i.bound)
 	return i, err
 }

@@ -11,31 +11,56 @@ ORDER BY d.shard FOR NO KEY UPDATE`
 const carriedSQL = `
 SELECT count(*) FROM sluice.slots s JOIN sluice.settings n ON n.one AND ` + ownerOfSlot + ` = $1 WHERE NOT s.dispatched`
 
-const claimSQL = `
+// claimSQL takes what is granted, as far as there is room, and charges it. It is put together from what follows.
+const claimSQL = fenceSQL + `
+), asked AS MATERIALIZED ( -- or the slots of a workspace would be counted more than once` + askedSQL + `,
+	       n.max_concurrent_workflows IS NOT NULL OR q.cohort IS NOT NULL AS shares,
+	       coalesce(s.own, 0) AS own, coalesce(s.borrowed, 0) AS borrowed,
+	       CASE WHEN q.starts_per_second IS NOT NULL THEN least(q.burst, coalesce(
+	           s.tokens + q.starts_per_second * greatest(0, extract(epoch FROM fence.at - s.tokens_at))::float8, q.burst)) END AS tokens` + askedOfSQL + `
+	LEFT JOIN LATERAL ( -- not looked up unless it is needed
+		SELECT * FROM sluice.shares s
+		WHERE s.workspace_id = g.workspace_id AND (cardinality($15::text[]) > 0 OR q.starts_per_second IS NOT NULL) LIMIT 1) AS s ON true` + whereAskedSQL + roomSQL + pickSQL + chargeSQL + tookSQL
+
+// claimAloneSQL is claimSQL for workspaces that share no limit, have no rate and are not charged, which needs a third of
+// the plan. It has the parameters up to $14. Who turns out to share a limit or to have a rate gets nothing.
+const claimAloneSQL = fenceSQL + `
+), granted AS MATERIALIZED (
+	SELECT asked.*, greatest(0, least(slots, ceiling - used, nominal + borrowing_limit::bigint - used))::bigint AS most FROM (` + askedSQL + askedOfSQL + whereAskedSQL + `
+		AND n.max_concurrent_workflows IS NULL AND q.cohort IS NULL AND q.starts_per_second IS NULL) AS asked` + pickSQL + tookSQL
+
+const fenceSQL = `
 WITH fence AS (
 	UPDATE sluice.dispatchers SET cycle = $3, claims = claims + 1, dispatch = dispatch + 1, updated_at = now()
 	WHERE shard = $1 AND epoch = $2 AND cycle < $3 AND cardinality($4::uuid[]) > 0
 	-- Read after the snapshot, so later than every outcome whose slot is taken over here: intervals never overlap.
-	RETURNING epoch, cycle, clock_timestamp() AS at
-), asked AS MATERIALIZED ( -- or the slots of a workspace would be counted more than once
-	SELECT g.place, g.slots, g.first, g.last, q.*, used.n AS used, n.max_concurrent_workflows IS NOT NULL OR q.cohort IS NOT NULL AS shares,
-	       coalesce(s.own, 0) AS own, coalesce(s.borrowed, 0) AS borrowed,
-	       CASE WHEN q.starts_per_second IS NOT NULL THEN least(q.burst, coalesce(
-	           s.tokens + q.starts_per_second * greatest(0, extract(epoch FROM fence.at - s.tokens_at))::float8, q.burst)) END AS tokens
+	RETURNING epoch, cycle, clock_timestamp() AS at, nextval('sluice.slot_numbers') AS number, (claims, dispatch) = ($12 + 1, $13 + 1) AS known`
+
+const askedSQL = `
+	SELECT g.place, g.slots, g.first, g.last, q.*, used.n AS used, used.lowest`
+
+const askedOfSQL = `
 	FROM fence
-	CROSS JOIN unnest($4::uuid[], $5::int[], $6::int[], $13::int[], $14::int[]) WITH ORDINALITY AS g (workspace_id, slots, seen_limit, first, last, place)
+	CROSS JOIN unnest($4::uuid[], $5::int[], $6::int[], $10::int[], $11::int[], $14::bigint[]) WITH ORDINALITY AS g (workspace_id, slots, seen_limit, first, last, bound, place)
 	JOIN sluice.quotas q ON q.workspace_id = g.workspace_id
 	JOIN sluice.settings n ON n.one AND ` + ownerOfQuota + ` = $1
-	LEFT JOIN LATERAL ( -- not looked up unless it is needed
-		SELECT * FROM sluice.shares s
-		WHERE s.workspace_id = g.workspace_id AND (cardinality($7::text[]) > 0 OR q.starts_per_second IS NOT NULL) LIMIT 1) AS s ON true
-	CROSS JOIN LATERAL (SELECT count(*) AS n FROM sluice.slots s WHERE s.workspace_id = g.workspace_id) AS used
-	WHERE q.ceiling = g.seen_limit
+	CROSS JOIN LATERAL ( -- see bounds
+		SELECT count(*) AS n, min(s.seq) AS lowest FROM sluice.slots s
+		WHERE s.workspace_id = g.workspace_id AND s.seq >= CASE WHEN fence.known THEN g.bound ELSE 0 END) AS used`
+
+const whereAskedSQL = `
+	WHERE q.ceiling = g.seen_limit`
+
+// roomSQL is what is left for each.
+const roomSQL = `
 ), cohorts AS MATERIALIZED (
 	SELECT m.cohort, sum(m.nominal) - sum(used.n) AS free, sum(m.weight) AS weight
 	FROM (SELECT DISTINCT cohort FROM asked WHERE cohort IS NOT NULL) AS c
+	CROSS JOIN fence
 	JOIN sluice.quotas m ON m.cohort = c.cohort
-	CROSS JOIN LATERAL (SELECT count(*) AS n FROM sluice.slots s WHERE s.workspace_id = m.workspace_id) AS used
+	CROSS JOIN LATERAL (
+		SELECT count(*) AS n FROM sluice.slots s WHERE s.workspace_id = m.workspace_id
+		AND s.seq >= CASE WHEN fence.known THEN coalesce(($19::bigint[])[array_position($18::uuid[], m.workspace_id)], 0) ELSE 0 END) AS used
 	GROUP BY 1
 ), alone AS ( -- what each may take by itself: 1e-6 as admission.grain
 	SELECT asked.*, greatest(0, least(slots, ceiling - used, nominal + borrowing_limit::bigint - used, floor(tokens + 1e-6)))::bigint AS could FROM asked
@@ -51,26 +76,29 @@ WITH fence AS (
 		ORDER BY t.place ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING), 0)))::bigint AS most
 	FROM together t
 	LEFT JOIN (SELECT max_concurrent_workflows - (SELECT count(*) FROM sluice.slots) AS free
-	           FROM sluice.settings WHERE max_concurrent_workflows IS NOT NULL) AS f ON true
+	           FROM sluice.settings WHERE max_concurrent_workflows IS NOT NULL) AS f ON true`
+
+// pickSQL takes it.
+const pickSQL = `
 ), picked AS (
 	SELECT item.place FROM granted g CROSS JOIN LATERAL (
 		-- Without a sort above it, the outer LIMIT ends this as soon as it is satisfied: rows are locked one by one.
 		SELECT due.place FROM (
 			SELECT next.place FROM ( -- of a single priority: there is nothing to sort
 				SELECT q.ctid AS place FROM sluice.execution_queue q
-				WHERE g.first = g.last AND q.workspace_id = g.workspace_id AND q.priority = ($12::int[])[g.first] AND q.available_at <= now()
-				  AND (q.available_at, q.id) >= (($10::timestamptz[])[g.first], ($11::uuid[])[g.first])
+				WHERE g.first = g.last AND q.workspace_id = g.workspace_id AND q.priority = ($9::int[])[g.first] AND q.available_at <= now()
+				  AND (q.available_at, q.id) >= (($7::timestamptz[])[g.first], ($8::uuid[])[g.first])
 				ORDER BY q.available_at, q.id LIMIT g.most FOR UPDATE SKIP LOCKED) AS next
 			UNION ALL
 			SELECT locked.place FROM (
-				SELECT head.*, ($12::int[])[c.i] AS priority
+				SELECT head.*, ($9::int[])[c.i] AS priority
 				FROM generate_series(g.first, g.last) AS c (i) CROSS JOIN LATERAL (
 					SELECT q.ctid AS place, q.id, q.available_at FROM sluice.execution_queue q
-					WHERE q.workspace_id = g.workspace_id AND q.priority = ($12::int[])[c.i] AND q.available_at <= now()
-					  AND (q.available_at, q.id) >= (($10::timestamptz[])[c.i], ($11::uuid[])[c.i])
+					WHERE q.workspace_id = g.workspace_id AND q.priority = ($9::int[])[c.i] AND q.available_at <= now()
+					  AND (q.available_at, q.id) >= (($7::timestamptz[])[c.i], ($8::uuid[])[c.i])
 					ORDER BY q.available_at, q.id LIMIT g.most) AS head
-				WHERE g.first < g.last AND ($10::timestamptz[])[c.i] <= now()
-				ORDER BY head.available_at + (($12::int[])[c.i] - 1) * (SELECT ageing_step FROM sluice.settings), ($12::int[])[c.i], head.id) AS first
+				WHERE g.first < g.last AND ($7::timestamptz[])[c.i] <= now()
+				ORDER BY head.available_at + (($9::int[])[c.i] - 1) * (SELECT ageing_step FROM sluice.settings), ($9::int[])[c.i], head.id) AS first
 			CROSS JOIN LATERAL (
 				SELECT q.ctid AS place FROM sluice.execution_queue q
 				WHERE q.ctid = first.place AND q.workspace_id = g.workspace_id AND q.priority = first.priority AND q.available_at <= now()
@@ -78,15 +106,15 @@ WITH fence AS (
 			UNION ALL -- Others hold some of them: go on behind them.
 			SELECT next.place FROM generate_series(g.first, g.last) AS c (i) CROSS JOIN LATERAL (
 				SELECT q.available_at, q.id FROM sluice.execution_queue q
-				WHERE q.workspace_id = g.workspace_id AND q.priority = ($12::int[])[c.i] AND q.available_at <= now()
-				  AND (q.available_at, q.id) >= (($10::timestamptz[])[c.i], ($11::uuid[])[c.i])
+				WHERE q.workspace_id = g.workspace_id AND q.priority = ($9::int[])[c.i] AND q.available_at <= now()
+				  AND (q.available_at, q.id) >= (($7::timestamptz[])[c.i], ($8::uuid[])[c.i])
 				ORDER BY q.available_at, q.id OFFSET g.most - 1 LIMIT 1) AS last
 			CROSS JOIN LATERAL (
 				SELECT q.ctid AS place FROM sluice.execution_queue q
-				WHERE q.workspace_id = g.workspace_id AND q.priority = ($12::int[])[c.i] AND q.available_at <= now()
+				WHERE q.workspace_id = g.workspace_id AND q.priority = ($9::int[])[c.i] AND q.available_at <= now()
 				  AND (q.available_at, q.id) > (last.available_at, last.id)
 				ORDER BY q.available_at, q.id LIMIT g.most FOR UPDATE SKIP LOCKED) AS next
-			WHERE g.first < g.last AND ($10::timestamptz[])[c.i] <= now()
+			WHERE g.first < g.last AND ($7::timestamptz[])[c.i] <= now()
 		) AS due LIMIT g.most) AS item
 	WHERE g.most > 0
 ), taken AS (
@@ -109,15 +137,18 @@ WITH fence AS (
 ), inputs AS (
 	INSERT INTO sluice.execution_inputs (execution_id, input) SELECT id, input FROM found WHERE NOT expired
 ), held AS (
-	INSERT INTO sluice.slots (execution_id, workspace_id, epoch, cycle, claimed_at)
-	SELECT c.id, c.workspace_id, fence.epoch, fence.cycle, c.claimed_at FROM claimed c CROSS JOIN fence
+	INSERT INTO sluice.slots (execution_id, workspace_id, epoch, cycle, claimed_at, seq)
+	SELECT c.id, c.workspace_id, fence.epoch, fence.cycle, c.claimed_at, fence.number FROM claimed c CROSS JOIN fence
 ), expired AS (
 	INSERT INTO sluice.refused_items (id, workspace_id, workflow_definition_id, status, reason, actor, priority, attempt_count,
 		created_at, available_at, expires_at, unique_key, trigger_type, enqueued_by, input)
 	SELECT i.id, i.workspace_id, i.workflow_definition_id, 'EXPIRED', 'expired', 'dispatcher', i.priority, i.attempt_count,
 		i.created_at, i.available_at, i.expires_at, i.unique_key, i.trigger_type, i.enqueued_by, i.input
-	FROM found i WHERE i.expired
-), counted AS ( -- from here on: Input.Charge of package admission, on what was taken
+	FROM found i WHERE i.expired`
+
+// chargeSQL does Input.Charge of package admission, on what was taken.
+const chargeSQL = `
+), counted AS (
 	SELECT g.*, c.n, least(c.n, greatest(0, g.nominal - g.used)) AS own_n, c.n - least(c.n, greatest(0, g.nominal - g.used)) AS borrowed_n
 	-- FULL makes it a hash join. The planner expects a single row and would compare each with each.
 	FROM granted g FULL JOIN (SELECT workspace_id, count(*) AS n FROM claimed GROUP BY 1) AS c ON c.workspace_id = g.workspace_id
@@ -125,7 +156,7 @@ WITH fence AS (
 ), line AS MATERIALIZED (
 	SELECT n.*, coalesce(l.own, 0) AS own, coalesce(l.borrowed, 0) AS borrowed,
 	       coalesce(l.own_clock, 0) AS own_clock, coalesce(l.borrowed_clock, 0) AS borrowed_clock
-	FROM unnest($7::text[], $8::int[], $9::int[]) AS n (cohort, own_weight, borrowed_weight)
+	FROM unnest($15::text[], $16::int[], $17::int[]) AS n (cohort, own_weight, borrowed_weight)
 	LEFT JOIN sluice.lines l ON l.shard = $1 AND l.cohort = n.cohort
 ), stood AS (
 	SELECT c.workspace_id, coalesce(c.cohort, '') AS cohort, c.weight, c.tokens, c.n, c.own_n, c.borrowed_n, l.cohort IS NOT NULL AS charged,
@@ -162,8 +193,10 @@ WITH fence AS (
 	       0, 0
 	FROM inside i JOIN line r ON r.cohort = '' GROUP BY r.own_clock, r.borrowed_clock, r.own_weight, r.borrowed_weight
 	ON CONFLICT (shard, cohort) DO UPDATE SET own_clock = excluded.own_clock, borrowed_clock = excluded.borrowed_clock,
-		own = excluded.own, borrowed = excluded.borrowed
+		own = excluded.own, borrowed = excluded.borrowed`
+
+const tookSQL = `
 )
 SELECT i.id, i.workspace_id, g.name, g.plan, g.weight, i.workflow_definition_id, i.definition_name, i.version_id,
-       i.version_number, i.input, i.priority::int, i.attempt_count, fence.at, i.available_at, i.expired
+       i.version_number, i.input, i.priority::int, i.attempt_count, fence.at, i.available_at, i.expired, least(g.lowest, fence.number)
 FROM found i CROSS JOIN fence JOIN granted g ON g.workspace_id = i.workspace_id`

@@ -9,11 +9,14 @@ import (
 
 // The plans of these are tested.
 const (
-	ClaimSQL    = claimSQL
-	CapacitySQL = capacitySQL
-	AgainSQL    = againSQL
-	NextSQL     = nextSQL
-	WaitsSQL    = waitsSQL
+	ClaimSQL      = claimSQL
+	ClaimAloneSQL = claimAloneSQL
+	CapacitySQL   = capacitySQL
+	AgainSQL      = againSQL
+	NextSQL       = nextSQL
+	WaitsSQL      = waitsSQL
+
+	ReopenEndedSQL = reopenEndedSQL // to be committed late
 )
 
 // Capacity is what is remembered: what Queue.Capacity would read, with counts of ready items that are exact as far as a
@@ -75,6 +78,14 @@ func (m *Memory) Overlooked(batch int) (ids []uuid.UUID) {
 		}
 	}
 	return ids
+}
+
+// Bounded is of how many workspaces slots would be counted from a bound.
+func (m *Memory) Bounded() int {
+	if !m.known {
+		return 0
+	}
+	return len(m.bounds.of)
 }
 
 // Gathered is how many wait for the next flush.

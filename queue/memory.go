@@ -27,6 +27,7 @@ type Memory struct {
 	sweptAt    time.Time
 	desk       desk // lays out workspaces
 	hand       hand
+	bounds     bounds
 	near       int // how many slots this process had freed when it last looked
 }
 
@@ -72,10 +73,15 @@ func (w *remembered) waits() bool { return w.Ready > 0 || w.NextDue != nil }
 func (m *Memory) Claim(ctx context.Context, fence Fence, grants []Grant, lines ...Line) (Claimed, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	from := make([]cursors, len(grants))
-	for i, g := range grants {
-		if w := m.workspaces[g.WorkspaceID]; w != nil && m.known {
-			from[i] = w.cursors
+	from := beginning{cursors: make([]cursors, len(grants))}
+	if m.known {
+		from.bounds, from.counted, from.alone = m.bounds, m.counted, m.shared.Limit == nil
+		for i, g := range grants {
+			w := m.workspaces[g.WorkspaceID]
+			if w != nil {
+				from.cursors[i] = w.cursors
+			}
+			from.alone = from.alone && w != nil && w.Cohort == nil && w.StartsPerSecond == nil
 		}
 	}
 	c, t, err := m.queue.claim(ctx, fence, grants, lines, from, !m.known)
@@ -105,7 +111,9 @@ func (m *Memory) take(grants []Grant, t taken, charged bool) {
 	got := make(map[uuid.UUID]int, len(grants))
 	for i := range t.items {
 		item := &t.items[i]
-		got[item.WorkspaceID]++
+		if got[item.WorkspaceID]++; got[item.WorkspaceID] == 1 {
+			m.bounds.raise(item.WorkspaceID, item.bound)
+		}
 		if w := m.workspaces[item.WorkspaceID]; w != nil {
 			w.Ready--
 			w.cursors.pass(item.Priority, item.availableAt, item.ExecutionID)

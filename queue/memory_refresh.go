@@ -94,23 +94,24 @@ func (m *Memory) listen(ctx context.Context, size int) (n news, err error) {
 		}
 	}
 	m.shared = Capacity{}
-	m.shared.queue(batch, m.queue.shard, &n.counted)
+	m.shared.queue(batch, m.queue.shard, &n.counted, m.bounds)
 	if m.hand.doubtful {
 		m.hand.queue(batch, m.queue.shard)
 	}
 	if len(used) > 0 {
-		batch.Queue(usageSQL, used).Query(m.noteUsage)
+		batch.Queue(usageSQL, used, m.bounds.all(used)).Query(m.noteUsage)
 	}
 	var known []uuid.UUID // nil: too many to tell
 	if len(m.workspaces) <= tellAtMost {
 		known = slices.AppendSeq([]uuid.UUID{}, maps.Keys(m.workspaces))
 	}
-	batch.Queue(heardSQL, string(before.Mark), m.queue.shard, known).Query(func(rows pgx.Rows) (err error) {
+	held, from := m.bounds.told()
+	batch.Queue(heardSQL, string(before.Mark), m.queue.shard, known, held, from).Query(func(rows pgx.Rows) (err error) {
 		n.bells, err = pgx.CollectRows(rows, pgx.RowToStructByName[bell])
 		return err
 	})
 	if known != nil {
-		queueRows(batch, &n.read, toldSQL, countBatches*size, countLimits, nil, nil, m.queue.shard, string(before.Mark), known, readAtOnce)
+		queueRows(batch, &n.read, toldSQL, countBatches*size, countLimits, nil, nil, m.queue.shard, string(before.Mark), known, readAtOnce, held, from)
 	}
 	if n.sweeps = before.Now.Sub(m.sweptAt) >= m.sweepAfter(); n.sweeps {
 		batch.Queue(nextSQL, m.swept, sweepAtOnce).Query(func(rows pgx.Rows) (err error) {
@@ -122,7 +123,7 @@ func (m *Memory) listen(ctx context.Context, size int) (n news, err error) {
 }
 
 // heardSQL reads the bells that the mark $1 has not seen and that are for the shard $2, and the usage of the known ($3) of
-// whom slots were freed.
+// whom slots were freed, from the bounds $5 of $4 on.
 const heardSQL = `
 WITH heard AS (
 	SELECT * FROM sluice.doorbell WHERE xid >= pg_snapshot_xmax($1::text::pg_snapshot)
@@ -134,15 +135,16 @@ WITH heard AS (
 	FROM (SELECT unnest(coalesce(workspaces, ARRAY[workspace_id])) AS workspace_id, available_at, limits FROM heard) AS each GROUP BY 1
 )
 SELECT b.*, CASE WHEN b.freed AND b.workspace_id = ANY (coalesce($3::uuid[], ARRAY[b.workspace_id]))
-            THEN (SELECT count(*) FROM sluice.slots s WHERE s.workspace_id = b.workspace_id) ELSE 0 END::int AS used,
+            THEN (SELECT count(*) FROM sluice.slots s WHERE s.workspace_id = b.workspace_id
+                  AND s.seq >= coalesce(($5::bigint[])[array_position($4::uuid[], b.workspace_id)], 0)) ELSE 0 END::int AS used,
        coalesce(s.own, 0) AS own, coalesce(s.borrowed, 0) AS borrowed, s.tokens, s.tokens_at
 FROM together b JOIN sluice.settings n ON n.one AND (b.limits OR ` + ownerOfBell + ` = $2)
 LEFT JOIN sluice.shares s ON b.freed AND s.workspace_id = b.workspace_id`
 
-// toldSQL reads $8 workspaces with new items, but for those that are known ($7).
+// toldSQL reads $8 workspaces with new items, but for those that are known ($7), and their slots from the bounds $10 of $9 on.
 const toldSQL = `
 WITH chosen AS (
-	SELECT DISTINCT b.workspace_id, NULL::bigint AS place FROM (
+	SELECT DISTINCT b.workspace_id, NULL::bigint AS place, coalesce(($10::bigint[])[array_position($9::uuid[], b.workspace_id)], 0) AS bound FROM (
 		SELECT * FROM sluice.doorbell WHERE xid >= pg_snapshot_xmax($6::text::pg_snapshot)
 		UNION ALL
 		SELECT * FROM sluice.doorbell WHERE xid = ANY (ARRAY(SELECT pg_snapshot_xip($6::text::pg_snapshot)))) AS heard
@@ -152,9 +154,9 @@ WITH chosen AS (
 // rebuild reads everything.
 func (m *Memory) rebuild(ctx context.Context, batch int) error {
 	var rows []workspaceRow
-	m.shared = Capacity{}
+	m.shared, m.bounds = Capacity{}, bounds{}
 	read := &pgx.Batch{}
-	m.shared.queue(read, m.queue.shard, &m.counted)
+	m.shared.queue(read, m.queue.shard, &m.counted, m.bounds)
 	m.hand.queue(read, m.queue.shard)
 	queueRows(read, &rows, capacitySQL, countBatches*batch, countLimits, nil, nil, m.queue.shard)
 	if err := m.queue.pool.SendBatch(ctx, read).Close(); err != nil {
@@ -181,7 +183,7 @@ func (m *Memory) reread(ctx context.Context, batch int, all []uuid.UUID) error {
 	at, ids := cursorArrays(from)
 	var again []workspaceRow
 	read := &pgx.Batch{}
-	queueRows(read, &again, againSQL, countBatches*batch, countLimits, at, ids, m.queue.shard, all)
+	queueRows(read, &again, againSQL, countBatches*batch, countLimits, at, ids, m.queue.shard, all, m.bounds.all(all))
 	if err := m.queue.pool.SendBatch(ctx, read).Close(); err != nil {
 		return err
 	}
@@ -235,8 +237,8 @@ type usageRow struct {
 }
 
 const usageSQL = `
-SELECT u.id, (SELECT count(*) FROM sluice.slots s WHERE s.workspace_id = u.id)::int, coalesce(s.own, 0), coalesce(s.borrowed, 0), s.tokens, s.tokens_at
-FROM unnest($1::uuid[]) AS u (id) LEFT JOIN sluice.shares s ON s.workspace_id = u.id`
+SELECT u.id, (SELECT count(*) FROM sluice.slots s WHERE s.workspace_id = u.id AND s.seq >= u.bound)::int, coalesce(s.own, 0), coalesce(s.borrowed, 0), s.tokens, s.tokens_at
+FROM unnest($1::uuid[], $2::bigint[]) AS u (id, bound) LEFT JOIN sluice.shares s ON s.workspace_id = u.id`
 
 func (m *Memory) noteUsage(rows pgx.Rows) error {
 	for rows.Next() {

@@ -63,8 +63,9 @@ func TestTheDispatcherReadsTheBacklogThroughTheClaimIndex(t *testing.T) {
 			}{
 				"claim":                      {queue.ClaimSQL, claimOf(b.fence, workspaces, slots, limits, []int{1, 2, 3, 4, 5})},
 				"claim of a single priority": {queue.ClaimSQL, claimOf(b.fence, workspaces, slots, limits, []int{3})},
+				"claim for those alone":      {queue.ClaimAloneSQL, claimOf(b.fence, workspaces, slots, limits, []int{3})[:14]},
 				"capacity":                   {queue.CapacitySQL, []any{100, 100, nil, nil, 0}},
-				"again":                      {queue.AgainSQL, []any{100, 100, beginnings(len(workspaces)), make([]uuid.UUID, 5*len(workspaces)), 0, workspaces}},
+				"again":                      {queue.AgainSQL, []any{100, 100, beginnings(len(workspaces)), make([]uuid.UUID, 5*len(workspaces)), 0, workspaces, make([]int64, len(workspaces))}},
 				"next":                       {queue.NextSQL, []any{uuid.Nil, 50}},
 				"waits":                      {queue.WaitsSQL, []any{last, workspaces, slots, 100}},
 			} {
@@ -83,7 +84,7 @@ func TestTheDispatcherReadsTheBacklogThroughTheClaimIndex(t *testing.T) {
 					var throughIndex int
 					var usage float64
 					plans[0].Plan.walk(nil, func(n planNode, above []planNode) {
-						if n.IndexName == "slots_usage" {
+						if n.IndexName == "slots_numbered" {
 							usage += n.ActualLoops
 						}
 						if n.RelationName != "execution_queue" || n.NodeType == "ModifyTable" {
@@ -140,8 +141,9 @@ func claimOf(fence queue.Fence, workspaces []uuid.UUID, slots, limits, prioritie
 	if n > 1 {
 		lines, own, borrowed = []string{""}, []int{len(workspaces)}, []int{0}
 	}
-	return []any{fence.Shard, fence.Epoch, 1, workspaces, slots, limits, lines, own, borrowed, beginnings(len(workspaces))[:n*len(workspaces)],
-		make([]uuid.UUID, n*len(workspaces)), slices.Repeat(priorities, len(workspaces)), first, last}
+	return []any{fence.Shard, fence.Epoch, 1, workspaces, slots, limits, beginnings(len(workspaces))[:n*len(workspaces)],
+		make([]uuid.UUID, n*len(workspaces)), slices.Repeat(priorities, len(workspaces)), first, last,
+		0, 0, make([]int64, len(workspaces)), lines, own, borrowed, []uuid.UUID{}, []int64{}}
 }
 
 // beginnings are cursors that skip nothing, five for each workspace.
