@@ -12,7 +12,8 @@ import (
 )
 
 // Queue is the execution queue in one database. It is safe for concurrent use and holds no state of its own, but for
-// copies of what never changes, and for some seconds of what seldom does, and for who waits for what.
+// copies of what never changes, and for some seconds of what seldom does, for who waits for what, and for how far checks
+// have come.
 type Queue struct {
 	pool     *pgxpool.Pool
 	shard    int           // see Shard
@@ -20,11 +21,12 @@ type Queue struct {
 	versions *versions
 	near     *near
 	vouched  *vouched
+	patrol   *patrol
 }
 
 // New returns the queue in the pool's database, whose schema must be migrated. The pool stays the caller's to close.
 func New(pool *pgxpool.Pool) *Queue {
-	return &Queue{pool: pool, waits: new(atomic.Int64), versions: new(versions), vouched: new(vouched), near: new(near)}
+	return &Queue{pool: pool, waits: new(atomic.Int64), versions: new(versions), vouched: new(vouched), near: new(near), patrol: new(patrol)}
 }
 
 // Pool is the pool the queue was made with.
