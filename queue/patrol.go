@@ -11,6 +11,8 @@ import (
 // ones without a slot: nothing but their own row tells of them. It remembers those it has found, for as long as they are
 // so. It begins anew with the process.
 type patrol struct {
+	part int // how many at a call; 0: patrolled
+
 	mu       sync.Mutex
 	before   uuid.UUID // where it goes on; nil: at the newest
 	slotless []uuid.UUID
@@ -30,15 +32,19 @@ func (p *patrol) next(ctx context.Context, db executor) ([]uuid.UUID, error) {
 	if before == uuid.Nil {
 		before = uuid.Max
 	}
+	part := p.part
+	if part == 0 {
+		part = patrolled
+	}
 	var n int
 	var last *uuid.UUID
 	var slotless []uuid.UUID
-	err := db.QueryRow(ctx, patrolSQL, before, patrolled, p.slotless, patrolledMost).Scan(&n, &last, &slotless)
+	err := db.QueryRow(ctx, patrolSQL, before, part, p.slotless, patrolledMost).Scan(&n, &last, &slotless)
 	if err != nil {
 		return nil, err
 	}
 	p.before, p.slotless = uuid.Nil, slotless
-	if n == patrolled {
+	if n == part {
 		p.before = *last
 	}
 	return slotless, nil
