@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"math"
+	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -130,7 +131,7 @@ func (q *Queue) check(ctx context.Context, doing string, w window, most int, cou
 	var ids []uuid.UUID
 	var what []string
 	kept := `NOT MATERIALIZED`
-	if len(w.args) > 0 { // found by their ids, which is not worth doing for each of the queries
+	if strings.HasPrefix(w.executions, recentExecutions) { // found by their ids, which is not worth doing for each of the queries
 		kept = `MATERIALIZED`
 	}
 	err := q.pool.QueryRow(ctx, fmt.Sprintf(`

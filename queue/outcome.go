@@ -70,7 +70,8 @@ func (q *Queue) tellFreed(ctx context.Context, statement string, args ...any) (b
 
 // endExecutions ends those executions that are claimed or running, in one statement, and tells which it has ended. What
 // it has not ended is RecordOutcome's to explain. No execution may be named twice, and they come in the order of their
-// ids, in which they are locked: two of these, or one and a settle, could deadlock otherwise. Data that cannot be stored
+// ids: by that order each finds what is recorded of it, and in it they are locked, or two of these, or one and a settle,
+// could deadlock. Data that cannot be stored
 // fails all of them, and so does a lock that somebody holds for longer than patience.
 func (q *Queue) endExecutions(ctx context.Context, outcomes []Outcome) (ended []bool, err error) {
 	n := len(outcomes)
@@ -109,8 +110,8 @@ func (q *Queue) endExecutions(ctx context.Context, outcomes []Outcome) (ended []
 // patience is how long many outcomes wait for a row that somebody else has locked: far longer than a settle takes.
 const patience = "500ms"
 
-// One bell will do, and it wakes by itself, as that of many items does: where several dispatchers may need to be woken,
-// each workspace's.
+// One bell will do for all workspaces, and the statement wakes by itself, as that of many items does: where several
+// dispatchers may need to be woken, each workspace's. The trigger on slots lists what has ended.
 const endExecutionsSQL = `
 WITH ended AS (
 	UPDATE sluice.workflow_executions e
