@@ -3,7 +3,9 @@ package queue
 import (
 	"context"
 	"encoding/binary"
+	"fmt"
 	"math"
+	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -24,12 +26,6 @@ type Broken struct {
 	What string
 }
 
-// recently are the executions that are open or have ended since $2, found without reading any other.
-const recently = `
-	SELECT * FROM sluice.workflow_executions WHERE completed_at IS NULL
-	UNION ALL
-	SELECT * FROM sluice.workflow_executions WHERE completed_at >= $2`
-
 // window is the part of the tables that a check looks at.
 type window struct {
 	executions, refused string
@@ -38,11 +34,14 @@ type window struct {
 
 // since narrows a check to the executions that are open or have ended since, and to the refused items that were
 // enqueued since; zero stands for all there are.
-func since(t time.Time) window {
-	if t.IsZero() {
-		return window{`SELECT * FROM sluice.workflow_executions`, `SELECT * FROM sluice.refused_items`, nil}
+func (q *Queue) since(ctx context.Context, from time.Time) (w window, err error) {
+	w.refused = `SELECT * FROM sluice.refused_items`
+	w.executions, w.args, err = q.executionsSince(ctx, from)
+	if !from.IsZero() {
+		w.refused += ` WHERE id >= $2`
+		w.args = append(w.args, firstIDAt(from))
 	}
-	return window{recently, `SELECT * FROM sluice.refused_items WHERE id >= $3`, []any{t, firstIDAt(t)}}
+	return w, err
 }
 
 // firstIDAt is below every id that sluice.uuid_v7 makes from that moment on, and above those it made before.
@@ -57,7 +56,10 @@ func firstIDAt(t time.Time) (id uuid.UUID) {
 // that were refused without a reason. It names at most so many. With a time it looks at what has ended or is open
 // since, and not for items that are in none.
 func (q *Queue) CheckPlaces(ctx context.Context, from time.Time, most int) (Checked, error) {
-	w := since(from)
+	w, err := q.since(ctx, from)
+	if err != nil {
+		return Checked{}, wrap(err, "check places")
+	}
 	count, nowhere := `(SELECT count(*) FROM executions) + (SELECT count(*) FROM refused)`, ``
 	if from.IsZero() {
 		count += ` + (SELECT count(*) FROM sluice.execution_queue)`
@@ -81,16 +83,26 @@ func (q *Queue) CheckPlaces(ctx context.Context, from time.Time, most int) (Chec
 		SELECT id, 'it is ' || status || ' without a reason' FROM refused WHERE btrim(reason) = ''`+nowhere)
 }
 
-// CheckSlots looks for slots without an open execution, and the other way round. It names at most so many.
-func (q *Queue) CheckSlots(ctx context.Context, most int) (Checked, error) {
-	return q.check(ctx, "check slots", window{`SELECT * FROM sluice.workflow_executions WHERE completed_at IS NULL`, `SELECT`, nil}, most,
-		`count(*) FROM sluice.slots`, `
+// CheckSlots looks for slots without an open execution, and the other way round. It names at most so many. With a time it
+// finds at once those open executions that have lost their slot since, and any others in the course of many calls.
+func (q *Queue) CheckSlots(ctx context.Context, from time.Time, most int) (Checked, error) {
+	w, err := q.since(ctx, from)
+	if err == nil && !from.IsZero() {
+		var slotless []uuid.UUID
+		slotless, err = q.patrol.next(ctx, q.pool)
+		w.executions += ` UNION ` + allExecutions + ` WHERE id = ANY (coalesce($3, '{}'::uuid[]))`
+		w.args = append(w.args, slotless)
+	}
+	if err != nil {
+		return Checked{}, wrap(err, "check slots")
+	}
+	return q.check(ctx, "check slots", w, most, `count(*) FROM sluice.slots`, `
 		SELECT coalesce(s.execution_id, e.id) AS id, CASE
 		       WHEN e.id IS NULL THEN 'it holds a slot, but has no open execution'
 		       WHEN s.execution_id IS NULL THEN 'its execution is ' || e.status || ', but holds no slot'
 		       WHEN s.workspace_id <> e.workspace_id THEN 'it holds a slot of workspace ' || s.workspace_id || ', but belongs to ' || e.workspace_id
 		       ELSE 'its execution is ' || e.status || ', but its slot says otherwise' END AS what
-		FROM sluice.slots s FULL JOIN executions e ON e.id = s.execution_id
+		FROM sluice.slots s FULL JOIN (SELECT * FROM executions WHERE completed_at IS NULL) AS e ON e.id = s.execution_id
 		WHERE s.execution_id IS NULL OR e.id IS NULL OR s.workspace_id <> e.workspace_id OR s.dispatched <> (e.status = 'RUNNING')`)
 }
 
@@ -98,7 +110,11 @@ func (q *Queue) CheckSlots(ctx context.Context, most int) (Checked, error) {
 // deleted there is nothing left to look at. It names at most so many. With a time it looks at what has ended or is
 // open since.
 func (q *Queue) CheckOwners(ctx context.Context, from time.Time, most int) (Checked, error) {
-	return q.check(ctx, "check owners", since(from), most, `
+	w, err := q.since(ctx, from)
+	if err != nil {
+		return Checked{}, wrap(err, "check owners")
+	}
+	return q.check(ctx, "check owners", w, most, `
 		count(*) FROM executions e JOIN sluice.workflow_definition_versions v ON v.id = e.workflow_version_id`, `
 		SELECT e.id, CASE WHEN d.workspace_id <> e.workspace_id
 		       THEN 'it belongs to workspace ' || e.workspace_id || ' and runs a definition of ' || d.workspace_id
@@ -114,12 +130,16 @@ func (q *Queue) check(ctx context.Context, doing string, w window, most int, cou
 	var c Checked
 	var ids []uuid.UUID
 	var what []string
-	err := q.pool.QueryRow(ctx, `
-		WITH executions AS NOT MATERIALIZED (`+w.executions+`), refused AS NOT MATERIALIZED (`+w.refused+`),
-		broken AS MATERIALIZED (`+broken+`), first AS (SELECT * FROM broken ORDER BY id, what LIMIT $1)
+	kept := `NOT MATERIALIZED`
+	if strings.HasPrefix(w.executions, recentExecutions) { // found by their ids, which is not worth doing for each of the queries
+		kept = `MATERIALIZED`
+	}
+	err := q.pool.QueryRow(ctx, fmt.Sprintf(`
+		WITH executions AS `+kept+` (`+w.executions+`), refused AS NOT MATERIALIZED (`+w.refused+`),
+		broken AS MATERIALIZED (`+broken+`), first AS (SELECT * FROM broken ORDER BY id, what LIMIT $%d)
 		SELECT (SELECT `+count+`), (SELECT count(*) FROM broken),
-		       ARRAY(SELECT id FROM first ORDER BY id, what), ARRAY(SELECT what FROM first ORDER BY id, what)`,
-		append([]any{most}, w.args...)...).Scan(&c.Checked, &c.Broken, &ids, &what)
+		       ARRAY(SELECT id FROM first ORDER BY id, what), ARRAY(SELECT what FROM first ORDER BY id, what)`, len(w.args)+1),
+		append(w.args, most)...).Scan(&c.Checked, &c.Broken, &ids, &what)
 	for i, id := range ids {
 		c.First = append(c.First, Broken{id, what[i]})
 	}
@@ -176,10 +196,13 @@ type HeldSlot struct {
 // HeldSlots are the slots that were held at any time since. One that was given back because its start failed has left
 // no trace of its time.
 func (q *Queue) HeldSlots(ctx context.Context, since time.Time) ([]HeldSlot, error) {
+	executions, args, err := q.executionsSince(ctx, since)
+	if err != nil {
+		return nil, wrap(err, "read held slots")
+	}
 	held, err := collect[HeldSlot](ctx, q.pool, `
-		SELECT id, workspace_id, claimed_at AS "from", NULL::timestamptz AS "to" FROM sluice.workflow_executions WHERE completed_at IS NULL
-		UNION ALL
-		SELECT id, workspace_id, claimed_at, completed_at FROM sluice.workflow_executions WHERE completed_at >= $1 AND completed_at <> claimed_at`, since)
+		SELECT id, workspace_id, claimed_at AS "from", completed_at AS "to" FROM (`+executions+`) AS executions
+		WHERE completed_at IS DISTINCT FROM claimed_at -- the outcome of a requeued item never held a slot`, args...)
 	return held, wrap(err, "read held slots")
 }
 

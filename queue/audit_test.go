@@ -14,10 +14,7 @@ import (
 // Each check names what is planted for it and nothing else.
 func TestChecksFindWhatIsWrong(t *testing.T) {
 	t.Parallel()
-	places, owners := (*queue.Queue).CheckPlaces, (*queue.Queue).CheckOwners
-	slots := func(q *queue.Queue, ctx context.Context, _ time.Time, most int) (queue.Checked, error) {
-		return q.CheckSlots(ctx, most)
-	}
+	places, slots, owners := (*queue.Queue).CheckPlaces, (*queue.Queue).CheckSlots, (*queue.Queue).CheckOwners
 	twice := func(into, from string) string {
 		return `INSERT INTO sluice.` + into + ` SELECT * FROM jsonb_populate_record(NULL::sluice.` + into + `, (SELECT to_jsonb(f) FROM sluice.` + from + ` f WHERE id = $1) ||
 			'{"status": "FAILED", "reason": "x", "actor": "x", "refused_at": "2026-01-01", "enqueued_by": "x", "input": {}, "rung": true}')`
@@ -114,10 +111,12 @@ func TestAChecksListIsBounded(t *testing.T) {
 	b.enqueueN(t, 5)
 	b.claim(t, 5)
 	b.exec(t, `DELETE FROM sluice.slots`)
-	found, err := b.app.CheckSlots(t.Context(), 2)
-	require.NoError(t, err)
-	require.EqualValues(t, 5, found.Broken)
-	require.Len(t, found.First, 2)
+	for _, since := range []time.Time{{}, time.Now().Add(-time.Hour)} {
+		found, err := b.app.CheckSlots(t.Context(), since, 2)
+		require.NoError(t, err)
+		require.EqualValues(t, 5, found.Broken)
+		require.Len(t, found.First, 2)
+	}
 }
 
 func TestOverdueItemsAreThoseThatCouldStart(t *testing.T) {

@@ -100,3 +100,6 @@ func (q *Queue) Near() <-chan struct{} { return q.near.rung() }
 
 // ForgetDefinitions makes the next enqueues look theirs up.
 func (q *Queue) ForgetDefinitions() { *q.vouched = vouched{} }
+
+// PatrolBy has the search for open executions without a slot look at so many at each call.
+func (q *Queue) PatrolBy(n int) { q.patrol.part = n }

@@ -8,6 +8,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgtype"
 )
 
 // Outcome is how an execution ended: COMPLETED, FAILED, CANCELLED, TERMINATED or TIMED_OUT.
@@ -69,19 +70,26 @@ func (q *Queue) tellFreed(ctx context.Context, statement string, args ...any) (b
 
 // endExecutions ends those executions that are claimed or running, in one statement, and tells which it has ended. What
 // it has not ended is RecordOutcome's to explain. No execution may be named twice, and they come in the order of their
-// ids, in which they are locked: two of these, or one and a settle, could deadlock otherwise. Data that cannot be stored
+// ids: by that order each finds what is recorded of it, and in it they are locked, or two of these, or one and a settle,
+// could deadlock. Data that cannot be stored
 // fails all of them, and so does a lock that somebody holds for longer than patience.
 func (q *Queue) endExecutions(ctx context.Context, outcomes []Outcome) (ended []bool, err error) {
 	n := len(outcomes)
 	ids, statuses, runs := make([]uuid.UUID, n), make([]string, n), make([]string, n)
-	outputs, errs := make([]*string, n), make([]*string, n)
+	outputs, errs := make(pgtype.FlatArray[json.RawMessage], n), make(pgtype.FlatArray[json.RawMessage], n)
 	for i, o := range outcomes {
-		ids[i], statuses[i], runs[i], outputs[i], errs[i] = o.ExecutionID, o.Status, o.RunID, nullJSON(o.Output), nullJSON(o.Error)
+		ids[i], statuses[i], runs[i] = o.ExecutionID, o.Status, o.RunID
+		if len(o.Output) > 0 {
+			outputs[i] = o.Output
+		}
+		if len(o.Error) > 0 {
+			errs[i] = o.Error
+		}
 	}
 	ended = make([]bool, n)
 	var freed []uuid.UUID
 	batch := &pgx.Batch{} // one round trip and one transaction
-	batch.Queue(byIDSQL+`, set_config('lock_timeout', $1, true)`, patience)
+	batch.Queue(`SELECT set_config('lock_timeout', $1, true)`, patience)
 	batch.Queue(endExecutionsSQL, ids, statuses, runs, outputs, errs).Query(func(rows pgx.Rows) error {
 		var place int
 		var workspace uuid.UUID
@@ -102,22 +110,29 @@ func (q *Queue) endExecutions(ctx context.Context, outcomes []Outcome) (ended []
 // patience is how long many outcomes wait for a row that somebody else has locked: far longer than a settle takes.
 const patience = "500ms"
 
-// One bell for each workspace will do, and one of them to notify; the dispatchers of several shards may each need theirs.
+// One bell will do for all workspaces, and the statement wakes by itself, as that of many items does: where several
+// dispatchers may need to be woken, each workspace's. The trigger on slots lists what has ended.
 const endExecutionsSQL = `
 WITH ended AS (
 	UPDATE sluice.workflow_executions e
-	SET status = o.status, completed_at = greatest(now(), claimed_at, dispatched_at), dispatched_at = coalesce(dispatched_at, claimed_at),
-	    engine_run_id = coalesce(nullif(o.run_id, ''), engine_run_id), output = o.output, error = o.error
-	FROM unnest($1::uuid[], $2::text[], $3::text[], $4::jsonb[], $5::jsonb[]) WITH ORDINALITY AS o (id, status, run_id, output, error, place)
-	WHERE e.id = ANY ($1) AND e.id = o.id AND e.status IN ('CLAIMED', 'RUNNING')
-	RETURNING e.id, e.workspace_id, o.place
+	SET status = ($2::text[])[width_bucket(e.id, $1::uuid[])], completed_at = greatest(now(), claimed_at, dispatched_at),
+	    dispatched_at = coalesce(dispatched_at, claimed_at),
+	    engine_run_id = coalesce(nullif(($3::text[])[width_bucket(e.id, $1::uuid[])], ''), engine_run_id),
+	    output = ($4::jsonb[])[width_bucket(e.id, $1::uuid[])], error = ($5::jsonb[])[width_bucket(e.id, $1::uuid[])]
+	WHERE e.id = ANY ($1) AND e.status IN ('CLAIMED', 'RUNNING')
+	RETURNING e.id, e.workspace_id
 ), freed AS (
-	DELETE FROM sluice.slots s USING ended e WHERE s.execution_id = ANY ($1) AND s.execution_id = e.id
+	DELETE FROM sluice.slots WHERE execution_id = ANY (ARRAY(SELECT id FROM ended))
+), told AS (
+	SELECT array_agg(DISTINCT workspace_id) AS workspaces FROM ended HAVING count(*) > 0
 ), rung AS (
-	INSERT INTO sluice.doorbell (workspace_id, quiet)
-	SELECT workspace_id, row_number() OVER () > 1 AND (SELECT shards = 1 FROM sluice.settings WHERE one) FROM (SELECT DISTINCT workspace_id FROM ended) AS freed
+	INSERT INTO sluice.doorbell (workspace_id, workspaces, quiet)
+	SELECT '00000000-0000-0000-0000-000000000000', workspaces, true FROM told
+	WHERE CASE WHEN EXISTS (SELECT FROM sluice.parked) THEN (
+		SELECT bool_and(sluice.wake(f.workspace_id, false)) FROM unnest(workspaces) WITH ORDINALITY AS f (workspace_id, place)
+		WHERE f.place = 1 OR (SELECT shards > 1 FROM sluice.settings WHERE one)) ELSE true END
 )
-SELECT place, workspace_id FROM ended`
+SELECT width_bucket(id, $1::uuid[]), workspace_id FROM ended`
 
 // An id that is known and has not ended is waiting or claimed.
 const whereaboutsSQL = `

@@ -8,11 +8,11 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
-	pgxuuid "github.com/vgarvardt/pgx-google-uuid/v5"
 )
 
 // Queue is the execution queue in one database. It is safe for concurrent use and holds no state of its own, but for
-// copies of what never changes, and for some seconds of what seldom does, and for who waits for what.
+// copies of what never changes, and for some seconds of what seldom does, for who waits for what, and for how far checks
+// have come.
 type Queue struct {
 	pool     *pgxpool.Pool
 	shard    int           // see Shard
@@ -20,11 +20,12 @@ type Queue struct {
 	versions *versions
 	near     *near
 	vouched  *vouched
+	patrol   *patrol
 }
 
 // New returns the queue in the pool's database, whose schema must be migrated. The pool stays the caller's to close.
 func New(pool *pgxpool.Pool) *Queue {
-	return &Queue{pool: pool, waits: new(atomic.Int64), versions: new(versions), vouched: new(vouched), near: new(near)}
+	return &Queue{pool: pool, waits: new(atomic.Int64), versions: new(versions), vouched: new(vouched), near: new(near), patrol: new(patrol)}
 }
 
 // Pool is the pool the queue was made with.
@@ -50,9 +51,8 @@ func DispatcherPool(ctx context.Context, databaseURL string, maxConns int32) (*p
 	if config.ConnConfig.RuntimeParams["application_name"] == "" {
 		config.ConnConfig.RuntimeParams["application_name"] = "sluice"
 	}
-	// Ids travel as the 16 bytes that they are: without this pgx makes text of each, at the price of an error it swallows.
 	config.AfterConnect = func(_ context.Context, conn *pgx.Conn) error {
-		pgxuuid.Register(conn.TypeMap())
+		registerIDs(conn.TypeMap())
 		return nil
 	}
 	pool, err := pgxpool.NewWithConfig(ctx, config)

@@ -325,6 +325,51 @@ func TestOnlyTheOwnersParkingMakesAnEnqueueNotify(t *testing.T) {
 	require.NoError(t, <-woken)
 }
 
+// One statement frees slots of workspaces of several shards, and rings once: it wakes each of their dispatchers.
+func TestOutcomesOfSeveralShardsWakeEachOfThem(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	b.setShards(t, 2)
+	var ids []uuid.UUID
+	for shard := range 2 {
+		workspace, definition := b.workspaceOf(t, shard)
+		b.workspace, b.definition = workspace, definition
+		for range 2 {
+			ids = append(ids, b.enqueue(t, b.item()))
+		}
+		fence := b.fenceOf(t, shard)
+		fence.Cycle = 1
+		_, err := b.dispatcher.Shard(shard).Claim(t.Context(), fence, b.grant(2))
+		require.NoError(t, err)
+	}
+	b.dispatch(t, ids...)
+	r, release := b.busy(t, ids[0])
+	for _, id := range ids[1:] {
+		r.record(t.Context(), completed(id))
+	}
+	r.gathered(t, 3)
+	b.exec(t, `INSERT INTO sluice.parked (shard, token) VALUES (0, gen_random_uuid()), (1, gen_random_uuid())`)
+	conn, err := b.pool.Acquire(t.Context())
+	require.NoError(t, err)
+	defer conn.Release()
+	_, err = conn.Exec(t.Context(), `LISTEN sluice_doorbell`)
+	require.NoError(t, err)
+	release()
+	for place := range ids {
+		require.True(t, r.answer(t, place).yes)
+	}
+	woken := map[string]bool{}
+	for len(woken) < 2 {
+		limited, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+		note, err := conn.Conn().WaitForNotification(limited)
+		cancel()
+		require.NoError(t, err)
+		woken[note.Payload] = true
+	}
+	require.Equal(t, map[string]bool{"0": true, "1": true}, woken)
+	require.Equal(t, 1, one[int](t, b.pool, `SELECT count(*) FROM sluice.doorbell WHERE cardinality(workspaces) = 2`))
+}
+
 // However many dispatchers are parked in a process, its pool keeps connections for those that work.
 func TestParkedDispatchersLeaveConnectionsToOthers(t *testing.T) {
 	t.Parallel()

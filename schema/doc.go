@@ -18,6 +18,9 @@
 //   - an enqueue takes no lock that another enqueue or the dispatcher waits for (two enqueues of one unique_key excepted);
 //   - the views queue_items, executions and activity keep their columns and words.
 //
+// endings tells which executions have given back a slot, and when: a trigger writes a row for each statement. From its
+// first row on it is complete, so old rows may be deleted by age.
+//
 // The activity log tells which limit was in force when: triggers write every change of a tier or a plan as it commits,
 // whoever makes it, from the rows tier-recorded and plan-recorded on.
 //

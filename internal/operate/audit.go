@@ -77,7 +77,7 @@ func (a *auditor) unchecked(why error, invariants ...int) {
 func (a *auditor) checkRules(ctx context.Context) error {
 	for invariant, check := range map[int]func() (queue.Checked, error){
 		audit.Place: func() (queue.Checked, error) { return a.queue.CheckPlaces(ctx, a.since, audit.Most) },
-		audit.Slot:  func() (queue.Checked, error) { return a.queue.CheckSlots(ctx, audit.Most) },
+		audit.Slot:  func() (queue.Checked, error) { return a.queue.CheckSlots(ctx, a.since, audit.Most) },
 		audit.Owner: func() (queue.Checked, error) { return a.queue.CheckOwners(ctx, a.since, audit.Most) },
 	} {
 		checked, err := check()
