@@ -89,3 +89,16 @@ func (q *Queue) Near() <-chan struct{} { return q.near.rung() }
 
 // ForgetDefinitions makes the next enqueues look theirs up.
 func (q *Queue) ForgetDefinitions() { *q.vouched = vouched{} }
+
+// Sharing is how many enqueues wait for the next shared statement.
+func (q *Queue) Sharing() int {
+	q.sharing.mu.Lock()
+	defer q.sharing.mu.Unlock()
+	return len(q.sharing.waiting)
+}
+
+// SetPatience sets for how long an enqueue waits to share a statement, before there are any.
+func (q *Queue) SetPatience(d time.Duration) { q.sharing.patience = d }
+
+// CopyFrom is from how many items on they are brought by COPY.
+const CopyFrom = copyFrom

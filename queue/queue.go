@@ -20,11 +20,12 @@ type Queue struct {
 	versions *versions
 	near     *near
 	vouched  *vouched
+	sharing  *sharing
 }
 
 // New returns the queue in the pool's database, whose schema must be migrated. The pool stays the caller's to close.
 func New(pool *pgxpool.Pool) *Queue {
-	return &Queue{pool: pool, waits: new(atomic.Int64), versions: new(versions), vouched: new(vouched), near: new(near)}
+	return &Queue{pool: pool, waits: new(atomic.Int64), versions: new(versions), vouched: new(vouched), near: new(near), sharing: &sharing{patience: sharingPatience}}
 }
 
 // Pool is the pool the queue was made with.
