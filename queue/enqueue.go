@@ -13,7 +13,8 @@ import (
 // Enqueue puts one item into the queue. When it returns without an error the item is committed and will start once,
 // or end FAILED, CANCELLED or EXPIRED with a reason. Errors: ErrUnknownWorkspace, ErrUnknownDefinition,
 // ErrForeignDefinition, ErrInvalid, or the database's own. A definition that was deleted less than 5 s ago may still be
-// taken: such items end FAILED, as those that were waiting for it do.
+// taken: such items end FAILED, as those that were waiting for it do. When ctx ends first the item may be in the queue or
+// not. Calls that come at the same time share statements and commits.
 func (q *Queue) Enqueue(ctx context.Context, item Item) (Answer, error) {
 	item, err := item.prepared()
 	if err != nil {

@@ -1,6 +1,7 @@
 package queue
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"runtime"
@@ -133,6 +134,7 @@ func (s *sharing) join(item Item) *asking {
 		s.underWay++
 		return nil
 	}
+	item.Input = bytes.Clone(item.Input) // a caller that gives up may use its own for something else
 	mine := &asking{Item: item, answer: make(chan shared, 1)}
 	s.waiting = append(s.waiting, mine)
 	return mine
