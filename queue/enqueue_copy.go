@@ -9,7 +9,7 @@ import (
 	"github.com/jackc/pgx/v5/pgtype"
 )
 
-// copyFrom is from how many items on they are brought by COPY: of a thousand, each takes Postgres 10.1 instead of 10.8 µs,
+// copyFrom is from how many items on they are brought by COPY: of a thousand, each takes Postgres 11.3 instead of 12.2 µs,
 // which need not make arrays and rows of them first, and Go a quarter less. It also takes three round trips more, so up to
 // some 128 items it is no cheaper.
 const copyFrom = 256
