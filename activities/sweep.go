@@ -13,9 +13,11 @@ const (
 	sweepBatch = 1000
 	// bellAge is longer than any wait goes on without reading capacity afresh.
 	bellAge = 2 * awaitAtMost
+	// endingAge is for how long an audit finds quickly what has ended since.
+	endingAge = 7 * 24 * time.Hour
 )
 
-// SweepQueue ends what has waited too long or waits for nobody, and deletes old doorbell rows.
+// SweepQueue ends what has waited too long or waits for nobody, and deletes old bells and endings.
 func (a *Activities) SweepQueue(ctx context.Context) (report workflows.RecoveryReport, err error) {
 	if report.Expired, err = inBatches(ctx, a.queue.Expire); err != nil {
 		return report, temporalError(err)
@@ -23,7 +25,10 @@ func (a *Activities) SweepQueue(ctx context.Context) (report workflows.RecoveryR
 	if report.Orphaned, err = inBatches(ctx, a.queue.RefuseOrphans); err != nil {
 		return report, temporalError(err)
 	}
-	report.BellsAged, err = a.queue.PruneDoorbell(ctx, bellAge)
+	if report.BellsAged, err = a.queue.PruneDoorbell(ctx, bellAge); err != nil {
+		return report, temporalError(err)
+	}
+	_, err = a.queue.PruneEndings(ctx, endingAge)
 	if report.Expired+report.Orphaned > 0 {
 		activity.GetLogger(ctx).Info("swept the queue", "expired", report.Expired, "orphaned", report.Orphaned)
 	}

@@ -4,19 +4,23 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"sync/atomic"
 	"time"
 
 	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgtype"
 	"golang.org/x/sync/errgroup"
 
 	"sluice/queue"
 )
 
-const aboutEnqueue = `Single enqueues by 16 callers, in turn with INSERTs of the same row, with an id made by the
-client, into a table of the same shape without triggers; and in bulk, 4 callers with 1,000 items each time. Meanwhile
-somebody reads the capacity as the dispatcher does, all the time at the same pace.`
+const aboutEnqueue = `Single enqueues by 16 callers of one process, which share statements, in turn with INSERTs of the
+same row, with an id made by the client, into a table of the same shape without triggers, each a statement and a commit
+of its own; apart, as if each caller were a process of its own, so that none shares; and in bulk, 4 callers with 1,000
+items each time, in turn with a bare COPY of the same rows into that table. Meanwhile somebody reads the capacity as
+the dispatcher does, all the time at the same pace.`
 
 const (
 	bulkCallers = 4
@@ -71,40 +75,81 @@ func (d *database) items(first, n int) []queue.Item {
 
 func (d *database) enqueueRates(ctx context.Context, s scale) ([]figure, error) {
 	var n atomic.Int64
+	apart := make(chan *queue.Queue, callers)
+	for range callers {
+		apart <- queue.New(d.pool)
+	}
+	ways := []*way{
+		{callers: callers, do: func(ctx context.Context) error {
+			_, err := d.app.Enqueue(ctx, d.item(int(n.Add(1))))
+			return err
+		}},
+		{callers: callers, do: func(ctx context.Context) error {
+			item := d.item(int(n.Add(1)))
+			_, err := d.pool.Exec(ctx, `INSERT INTO bench.bare (id, workspace_id, workflow_definition_id, priority, input, enqueued_by, trigger_type)
+				VALUES ($1, $2, $3, $4, $5, $6, $7)`,
+				wire(uuid.Must(uuid.NewV7())), wire(item.WorkspaceID), wire(item.DefinitionID), queue.DefaultPriority, item.Input, item.EnqueuedBy, "FUNCTION")
+			return err
+		}},
+		{callers: callers, do: func(ctx context.Context) error {
+			q := <-apart
+			defer func() { apart <- q }()
+			_, err := q.Enqueue(ctx, d.item(int(n.Add(1))))
+			return err
+		}},
+		{callers: bulkCallers, do: func(ctx context.Context) error {
+			_, err := d.app.EnqueueMany(ctx, d.items(int(n.Add(bulkItems)), bulkItems))
+			return err
+		}},
+		{callers: bulkCallers, do: func(ctx context.Context) error { return d.copyBare(ctx, int(n.Add(bulkItems))) }},
+	}
 	window := pick(s, 200*time.Millisecond, time.Second, 10*time.Second)
-	single := func(ctx context.Context) error {
-		_, err := d.app.Enqueue(ctx, d.item(int(n.Add(1))))
-		return err
-	}
-	bare := func(ctx context.Context) error {
-		item := d.item(int(n.Add(1)))
-		_, err := d.pool.Exec(ctx, `INSERT INTO bench.bare (id, workspace_id, workflow_definition_id, priority, input, enqueued_by, trigger_type)
-			VALUES ($1, $2, $3, $4, $5, $6, $7)`,
-			wire(uuid.Must(uuid.NewV7())), wire(item.WorkspaceID), wire(item.DefinitionID), queue.DefaultPriority, item.Input, item.EnqueuedBy, "FUNCTION")
-		return err
-	}
-	bulk := func(ctx context.Context) error {
-		_, err := d.app.EnqueueMany(ctx, d.items(int(n.Add(bulkItems)), bulkItems))
-		return err
-	}
-	var singles, bares float64
-	const turns = 8
-	for turn := range turns { // a b b a a b b a
-		sum, do := &singles, single
-		if turn%4 == 1 || turn%4 == 2 {
-			sum, do = &bares, bare
-		}
-		rate, err := rateOf(ctx, callers, window, do)
-		if err != nil {
+	for _, group := range [][]*way{ways[:3], ways[3:]} {
+		if err := inTurn(ctx, group, window); err != nil {
 			return nil, err
 		}
-		*sum += rate / (turns / 2)
 	}
-	many, err := rateOf(ctx, bulkCallers, window, bulk)
+	single, bare, alone, many, copied := ways[0].rate, ways[1].rate, ways[2].rate, ways[3].rate, ways[4].rate
 	return []figure{
-		{"single", "times", singles / bares}, {"single.rate", "per s", singles}, {"single.bare.rate", "per s", bares},
-		{"bulk", "per s", many * bulkItems},
-	}, err
+		{"single", "times", single / bare}, {"single.rate", "per s", single}, {"single.bare.rate", "per s", bare},
+		{"single.apart", "times", alone / bare},
+		{"bulk", "per s", many * bulkItems}, {"bulk.bare", "per s", copied * bulkItems},
+	}, nil
+}
+
+// copyBare brings as many rows as a bulk enqueue, and nothing else.
+func (d *database) copyBare(ctx context.Context, first int) error {
+	columns := []string{"id", "workspace_id", "workflow_definition_id", "priority", "input", "enqueued_by", "trigger_type"}
+	_, err := d.pool.CopyFrom(ctx, pgx.Identifier{"bench", "bare"}, columns, pgx.CopyFromSlice(bulkItems, func(i int) ([]any, error) {
+		item := d.item(first + i)
+		return []any{wire(uuid.Must(uuid.NewV7())), wire(item.WorkspaceID), wire(item.DefinitionID), int16(queue.DefaultPriority),
+			item.Input, item.EnqueuedBy, "FUNCTION"}, nil
+	}))
+	return err
+}
+
+// way is a way to bring items, and how often in a second so many callers did.
+type way struct {
+	callers int
+	do      func(context.Context) error
+	rate    float64
+}
+
+// inTurn measures the ways against one another: a b c c b a a b c c b a.
+func inTurn(ctx context.Context, ways []*way, window time.Duration) error {
+	const turns = 4
+	ways = slices.Clone(ways)
+	for range turns {
+		for _, w := range ways {
+			rate, err := rateOf(ctx, w.callers, window, w.do)
+			if err != nil {
+				return err
+			}
+			w.rate += rate / turns
+		}
+		slices.Reverse(ways)
+	}
+	return nil
 }
 
 // wire is an id as pgx sends it best, and package queue too.

@@ -4,9 +4,12 @@ import (
 	"cmp"
 	"encoding/json"
 	"fmt"
+	"slices"
+	"strings"
 	"testing"
 
 	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
 	"github.com/stretchr/testify/require"
 
 	"sluice/queue"
@@ -95,11 +98,11 @@ func TestEnqueueManyTxRollsBackWithItsTransaction(t *testing.T) {
 	require.NotContains(t, answer.Message, "Already", "the key was rolled back too")
 }
 
-// Who asks and why is sent once while it is the same for all, and belongs to the right item as soon as it is not.
+// Whether few or many.
 func TestEnqueueManyKeepsWhoAskedForWhat(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
-	for _, who := range [][]string{{"ann"}, {"ann", "ann", "ann"}, {"ann", "ann", "", "bob", "ann"}, {"", "", "ann"}, {"ann", "bob"}} {
+	for _, who := range [][]string{{"ann"}, {"ann", "ann", "", "bob", "ann"}, slices.Repeat([]string{"ann", "", "bob"}, queue.CopyFrom)} {
 		asked := items(b.item(), len(who))
 		var want []string
 		for n := range asked {
@@ -115,4 +118,81 @@ func TestEnqueueManyKeepsWhoAskedForWhat(t *testing.T) {
 		require.Equal(t, want, list[string](t, b.pool, `
 			SELECT enqueued_by || ' ' || trigger_type FROM unnest($1::uuid[]) WITH ORDINALITY AS a (id, place) JOIN sluice.execution_queue USING (id) ORDER BY place`, ids))
 	}
+}
+
+// However many they are, and in whosever transaction: the same rows, and a bell that tells of each workspace.
+func TestEnqueueManyWritesTheSameForFewAndForMany(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	globex, theirs := b.newWorkspace(t, "globex", "FREE")
+	for name, insert := range map[string]func([]queue.Item) ([]queue.Answer, error){
+		"alone": func(items []queue.Item) ([]queue.Answer, error) { return b.app.EnqueueMany(t.Context(), items) },
+		"in a transaction": func(items []queue.Item) (answers []queue.Answer, err error) {
+			err = pgx.BeginFunc(t.Context(), b.pool, func(tx pgx.Tx) error {
+				answers, err = b.app.EnqueueManyTx(t.Context(), tx, items)
+				return err
+			})
+			return answers, err
+		},
+	} {
+		for _, n := range []int{2, queue.CopyFrom - 1, queue.CopyFrom, 2*queue.CopyFrom + 1} {
+			b.exec(t, `TRUNCATE sluice.execution_queue, sluice.doorbell`)
+			want := []string{}
+			asked := items(b.item(), n)
+			for i := range asked {
+				if i%2 == 1 {
+					asked[i].WorkspaceID, asked[i].DefinitionID = globex, theirs
+				}
+				asked[i].Priority = 1 + i%5
+				asked[i].Input = json.RawMessage(fmt.Sprintf(`{"ä": %d}`, i))
+				if i == n/2 {
+					asked[i].Input = json.RawMessage(`{"long": "` + strings.Repeat("x", queue.MaxInputBytes-16) + `"}`) // more than a message takes
+				}
+				want = append(want, fmt.Sprint(asked[i].WorkspaceID, " ", asked[i].DefinitionID, " ", asked[i].Priority, " ", string(asked[i].Input), " shop FUNCTION 0 t t t"))
+			}
+			answers, err := insert(asked)
+			require.NoError(t, err)
+			require.Len(t, answers, n)
+			require.Equal(t, want, list[string](t, b.pool, `
+				SELECT concat_ws(' ', workspace_id, workflow_definition_id, priority, input, enqueued_by, trigger_type, attempt_count,
+				                 available_at = created_at, rung, expires_at IS NULL AND unique_key IS NULL AND last_error IS NULL)
+				FROM sluice.execution_queue ORDER BY id`), "%d %s", n, name)
+			require.ElementsMatch(t, []uuid.UUID{b.workspace, globex}, list[uuid.UUID](t, b.pool, `
+				SELECT unnest(coalesce(workspaces, ARRAY[workspace_id])) FROM sluice.doorbell WHERE available_at = (SELECT min(available_at) FROM sluice.execution_queue)`))
+		}
+	}
+}
+
+func TestManyWithAWrongOneAmongThemLeaveNothing(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	other, _ := b.newWorkspace(t, "other", "FREE")
+	b.enqueue(t, b.item()) // so its definition is vouched for
+	b.exec(t, `TRUNCATE sluice.execution_queue, sluice.doorbell`)
+	for name, tt := range map[string]struct {
+		change func(*queue.Item)
+		want   error
+	}{
+		"unknown definition": {func(i *queue.Item) { i.DefinitionID = uuid.New() }, queue.ErrUnknownDefinition},
+		"unknown workspace":  {func(i *queue.Item) { i.WorkspaceID = uuid.New() }, queue.ErrUnknownWorkspace},
+		"foreign definition": {func(i *queue.Item) { i.WorkspaceID = other }, queue.ErrForeignDefinition},
+		"huge number":        {input(`{"a": 1e999999}`), queue.ErrInvalid},
+		"half a pair":        {input(`{"a": "\ud800"}`), queue.ErrInvalid},
+		"no JSON":            {input(`{`), queue.ErrInvalid},
+		"no name":            {func(i *queue.Item) { i.EnqueuedBy = "a\x00" }, queue.ErrInvalid},
+		"a wrong key":        {func(i *queue.Item) { i.UniqueKey, i.ExpiresAt = "k", inFuture().AddDate(-1, 0, 0) }, queue.ErrInvalid},
+	} {
+		asked := items(b.item(), 2*queue.CopyFrom)
+		tt.change(&asked[queue.CopyFrom])
+		_, err := b.app.EnqueueMany(t.Context(), asked)
+		require.ErrorIs(t, err, tt.want, name)
+		tx := b.begin(t)
+		_, err = b.app.EnqueueManyTx(t.Context(), tx, asked)
+		require.ErrorIs(t, err, tt.want, name)
+		require.NoError(t, tx.Rollback(t.Context()))
+	}
+	require.Zero(t, one[int](t, b.pool, `SELECT count(*) FROM sluice.execution_queue`))
+	require.Zero(t, one[int](t, b.pool, `SELECT count(*) FROM sluice.doorbell`))
+	_, err := b.app.EnqueueMany(t.Context(), items(b.item(), queue.CopyFrom))
+	require.NoError(t, err, "the connections are as good as before")
 }

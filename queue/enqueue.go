@@ -13,32 +13,39 @@ import (
 // Enqueue puts one item into the queue. When it returns without an error the item is committed and will start once,
 // or end FAILED, CANCELLED or EXPIRED with a reason. Errors: ErrUnknownWorkspace, ErrUnknownDefinition,
 // ErrForeignDefinition, ErrInvalid, or the database's own. A definition that was deleted less than 5 s ago may still be
-// taken: such items end FAILED, as those that were waiting for it do.
+// taken: such items end FAILED, as those that were waiting for it do. When ctx ends first the item may be in the queue or
+// not. Calls that come at the same time share statements and commits.
 func (q *Queue) Enqueue(ctx context.Context, item Item) (Answer, error) {
 	item, err := item.prepared()
 	if err != nil {
 		return Answer{}, fmt.Errorf("enqueue: %w", err)
 	}
-	answer, err := q.enqueue(ctx, item)
+	if item.plain() {
+		return q.enqueueSharing(ctx, item)
+	}
+	answer, err := enqueueChecked(ctx, q.pool, item)
 	if err == nil {
 		q.near.ring()
 	}
 	return answer, err
 }
 
-func (q *Queue) enqueue(ctx context.Context, item Item) (Answer, error) {
-	if !item.plain() {
-		return enqueueChecked(ctx, q.pool, item)
+// enqueueAlone enqueues a plain item by a statement of its own.
+func (q *Queue) enqueueAlone(ctx context.Context, item Item) (Answer, error) {
+	asked, sql := time.Now(), insertVouched
+	vouched := q.vouched.has(item.ownership(), asked)
+	if !vouched {
+		sql = insertAlone
 	}
-	asked := time.Now()
-	if q.vouched.has(item.ownership(), asked) {
-		return enqueuePlain(ctx, q.pool, insertVouched, item)
+	answer, err := enqueuePlain(ctx, q.pool, sql, item)
+	if err != nil {
+		return answer, err
 	}
-	answer, err := enqueuePlain(ctx, q.pool, insertAlone, item)
-	if err == nil {
+	if !vouched {
 		q.vouched.add(asked, item.ownership())
 	}
-	return answer, err
+	q.near.ring()
+	return answer, nil
 }
 
 // EnqueueTx is Enqueue inside the caller's transaction: rolled back means never run, and nothing else waits for the
@@ -84,7 +91,10 @@ const (
 
 	insertPlain = `
 INSERT INTO sluice.execution_queue (id, workspace_id, workflow_definition_id, priority, input, enqueued_by, trigger_type, rung)
-SELECT $1, $2, $3, $4, $5::jsonb, coalesce($6, nullif(current_setting('application_name'), ''), session_user), $7, true`
+SELECT $1, $2, $3, $4, $5::jsonb, coalesce($6, ` + defaultActor + `), $7, true`
+
+	// defaultActor is who enqueues if nobody is named.
+	defaultActor = `coalesce(nullif(current_setting('application_name'), ''), session_user)`
 
 	checkDefinition = `
 CASE WHEN EXISTS (SELECT FROM sluice.workflow_definitions d WHERE d.id = $3 AND d.workspace_id = $2) THEN true

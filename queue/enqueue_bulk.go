@@ -16,31 +16,40 @@ import (
 
 // EnqueueMany enqueues all items or none, in one transaction, and answers for each in the order given. Items without
 // a key and times also start in that order within their workspace and priority. Use it for more than a handful: a
-// thousand of those cost one round trip.
+// thousand of those cost four round trips.
 func (q *Queue) EnqueueMany(ctx context.Context, items []Item) ([]Answer, error) {
-	asked := time.Now()
-	many, err := newMany(items, func(o ownership) bool { return q.vouched.has(o, asked) })
-	if err != nil {
-		return nil, err
-	}
-	if many.keyed.Len() == 0 {
-		err = many.insertPlain(ctx, q.pool, true)
-	} else {
-		err = pgx.BeginFunc(ctx, q.pool, func(tx pgx.Tx) error { return many.insert(ctx, tx) })
+	many, err := newMany(items)
+	if err == nil {
+		err = q.enqueueMany(ctx, many)
 	}
 	if err != nil {
 		return nil, err
 	}
-	q.vouched.add(asked, many.columns.unvouched...)
-	q.near.ring()
 	return many.answers, nil
+}
+
+func (q *Queue) enqueueMany(ctx context.Context, m *many) (err error) {
+	asked := time.Now()
+	m.unvouched = q.vouched.missing(asked, m.unvouched)
+	alone := m.keyed.Len() == 0
+	if alone && len(m.plain) < copyFrom {
+		err = m.insertPlain(ctx, q.pool, insertManyAlone)
+	} else {
+		err = pgx.BeginFunc(ctx, q.pool, func(tx pgx.Tx) error { return m.insert(ctx, tx, alone) })
+	}
+	if err != nil {
+		return err
+	}
+	q.vouched.add(asked, m.unvouched...)
+	q.near.ring()
+	return nil
 }
 
 // EnqueueManyTx is EnqueueMany inside the caller's transaction.
 func (q *Queue) EnqueueManyTx(ctx context.Context, tx pgx.Tx, items []Item) ([]Answer, error) {
-	many, err := newMany(items, func(ownership) bool { return false })
+	many, err := newMany(items)
 	if err == nil {
-		err = many.insert(ctx, tx)
+		err = many.insert(ctx, tx, false)
 	}
 	if err != nil {
 		return nil, err
@@ -51,140 +60,150 @@ func (q *Queue) EnqueueManyTx(ctx context.Context, tx pgx.Tx, items []Item) ([]A
 // many are items on their way into the queue, and the answers, complete when they are there.
 type many struct {
 	answers []Answer
-	columns bulkColumns
-	keyed   pgx.Batch // keys and times are checked by the function that single enqueues use; all calls travel together
+	plain   []Item        // nothing but their definitions is left for the database to check
+	ids     []pgtype.UUID // of the plain ones
+	ringing []pgtype.UUID // the workspaces of the plain ones, each once
+	keyed   pgx.Batch     // keys and times are checked by the function that single enqueues use; all calls travel together
+	random  *bufio.Reader // one system call for many ids
+
+	unvouched []ownership // of the plain ones, each once: what is to be checked
+	seen      map[ownership]struct{}
+	rings     map[uuid.UUID]struct{}
 }
 
-func newMany(items []Item, vouched func(ownership) bool) (*many, error) {
-	m := &many{answers: make([]Answer, len(items)), columns: newColumns(len(items), vouched)}
-	random := bufio.NewReaderSize(rand.Reader, min(len(items), 256)*len(uuid.UUID{})) // one system call for many ids
+func newMany(items []Item) (*many, error) {
+	m := emptyMany(len(items))
 	for n, item := range items {
 		item, err := item.prepared()
 		if err != nil {
 			return nil, fmt.Errorf("enqueue item %d of %d: %w", n+1, len(items), err)
 		}
-		if item.plain() {
-			m.answers[n] = queued(newID(random))
-			m.columns.add(m.answers[n].QueueID, item)
-			continue
-		}
-		m.keyed.Queue(enqueueItem, item.arguments()...).QueryRow(func(row pgx.Row) error {
-			return wrap(row.Scan(&m.answers[n]), fmt.Sprintf("enqueue item %d of %d", n+1, len(items)))
-		})
+		m.add(n, item)
 	}
 	return m, nil
+}
+
+func emptyMany(n int) *many {
+	return &many{
+		answers: make([]Answer, n), plain: make([]Item, 0, n), ids: make([]pgtype.UUID, 0, n),
+		random: bufio.NewReaderSize(rand.Reader, min(n, 256)*len(uuid.UUID{})),
+		seen:   map[ownership]struct{}{}, rings: map[uuid.UUID]struct{}{},
+	}
+}
+
+// add takes the item of a place, prepared.
+func (m *many) add(place int, item Item) {
+	if !item.plain() {
+		m.keyed.Queue(enqueueItem, item.arguments()...).QueryRow(func(row pgx.Row) error {
+			return wrap(row.Scan(&m.answers[place]), fmt.Sprintf("enqueue item %d of %d", place+1, len(m.answers)))
+		})
+		return
+	}
+	id := newID(m.random)
+	m.answers[place] = queued(id)
+	m.ids = append(m.ids, wire(id))
+	m.plain = append(m.plain, item)
+
+	owner := item.ownership()
+	if _, ok := m.seen[owner]; ok {
+		return
+	}
+	m.seen[owner] = struct{}{}
+	m.unvouched = append(m.unvouched, owner)
+	if _, ok := m.rings[item.WorkspaceID]; !ok {
+		m.rings[item.WorkspaceID] = struct{}{}
+		m.ringing = append(m.ringing, wire(item.WorkspaceID))
+	}
 }
 
 // newID is later in the order of ids than those before it.
 func newID(random io.Reader) uuid.UUID { return uuid.Must(uuid.NewV7FromReader(random)) }
 
-func (m *many) insert(ctx context.Context, tx pgx.Tx) error {
-	if err := m.insertPlain(ctx, tx, false); err != nil || m.keyed.Len() == 0 {
+// insert brings the items; alone says that the transaction is only about them.
+func (m *many) insert(ctx context.Context, tx pgx.Tx, alone bool) (err error) {
+	switch {
+	case len(m.plain) == 0:
+	case len(m.plain) < copyFrom:
+		err = m.insertPlain(ctx, tx, insertManyInTx)
+	default:
+		err = m.copyPlain(ctx, tx, alone)
+	}
+	if err != nil || m.keyed.Len() == 0 {
 		return err
 	}
 	return tx.SendBatch(ctx, &m.keyed).Close()
 }
 
-// insertPlain writes the items without a key and times; alone says that the statement is a transaction of its own.
-func (m *many) insertPlain(ctx context.Context, db executor, alone bool) error {
-	if len(m.columns.ids) == 0 {
+// insertPlain brings the plain items by one statement.
+func (m *many) insertPlain(ctx context.Context, db executor, sql string) error {
+	if len(m.plain) == 0 {
 		return nil
 	}
-	sql := insertManyInTx
-	if alone {
-		sql = insertManyAlone
+	var (
+		n                       = len(m.plain)
+		workspaces, definitions = make([]pgtype.UUID, n), make([]pgtype.UUID, n)
+		priorities, inputs      = make([]int16, n), make([]json.RawMessage, n)
+		actors, triggers        = make([]string, n), make([]string, n)
+	)
+	for i := range m.plain {
+		item := &m.plain[i]
+		workspaces[i], definitions[i] = wire(item.WorkspaceID), wire(item.DefinitionID)
+		priorities[i], inputs[i] = int16(item.Priority), item.Input
+		actors[i], triggers[i] = item.EnqueuedBy, item.TriggerType
 	}
-	c := &m.columns
-	_, err := db.Exec(ctx, sql, c.ids, c.workspaces, c.definitions, c.priorities, c.inputs, c.actors, c.triggers, c.ringing, c.owners, c.checked)
+	owners, checked := m.toCheck()
+	_, err := db.Exec(ctx, sql, flat(m.ringing), owners, checked,
+		flat(m.ids), flat(workspaces), flat(definitions), priorities, flat(inputs), actors, triggers)
+	return m.wrap(err)
+}
+
+// toCheck are the unvouched pairs as two columns.
+func (m *many) toCheck() (owners, checked pgtype.FlatArray[pgtype.UUID]) {
+	for _, o := range m.unvouched {
+		owners, checked = append(owners, wire(o.workspace)), append(checked, wire(o.definition))
+	}
+	return owners, checked
+}
+
+func (m *many) wrap(err error) error {
+	if err == nil {
+		return nil
+	}
 	return wrap(err, fmt.Sprintf("enqueue %d items", len(m.answers)))
 }
 
-// bulkColumns are plain items, turned by ninety degrees for unnest, and what has to be done once for several of them.
-type bulkColumns struct {
-	ids, workspaces, definitions pgtype.FlatArray[pgtype.UUID]
-	priorities                   []int16
-	inputs                       pgtype.FlatArray[json.RawMessage]
-	actors, triggers             []string // a single one stands for all
+// flat is a column as pgx sends it without looking for further dimensions.
+func flat[T any](column []T) pgtype.FlatArray[T] { return column }
 
-	ringing         pgtype.FlatArray[pgtype.UUID] // each workspace once
-	owners, checked pgtype.FlatArray[pgtype.UUID] // of the unvouched
-	unvouched       []ownership                   // each once
-
-	vouched func(ownership) bool
-	rings   map[uuid.UUID]struct{}
-	seen    map[ownership]struct{}
-}
-
-func newColumns(n int, vouched func(ownership) bool) bulkColumns {
-	ids := make([]pgtype.UUID, 3*n)
-	return bulkColumns{
-		ids: ids[:0:n], workspaces: ids[n : n : 2*n], definitions: ids[2*n : 2*n : 3*n],
-		priorities: make([]int16, 0, n), inputs: make([]json.RawMessage, 0, n),
-		vouched: vouched, rings: map[uuid.UUID]struct{}{}, seen: map[ownership]struct{}{},
-	}
-}
-
-func (c *bulkColumns) add(id uuid.UUID, item Item) {
-	workspace, definition := wire(item.WorkspaceID), wire(item.DefinitionID)
-	c.ids = append(c.ids, wire(id))
-	c.workspaces = append(c.workspaces, workspace)
-	c.definitions = append(c.definitions, definition)
-	c.priorities = append(c.priorities, int16(item.Priority))
-	c.inputs = append(c.inputs, item.Input)
-	c.actors = with(c.actors, len(c.ids)-1, item.EnqueuedBy)
-	c.triggers = with(c.triggers, len(c.ids)-1, item.TriggerType)
-
-	owner := item.ownership()
-	if _, ok := c.seen[owner]; ok {
-		return
-	}
-	c.seen[owner] = struct{}{}
-	if !c.vouched(owner) {
-		c.unvouched = append(c.unvouched, owner)
-		c.owners, c.checked = append(c.owners, workspace), append(c.checked, definition)
-	}
-	if _, ok := c.rings[item.WorkspaceID]; !ok {
-		c.rings[item.WorkspaceID] = struct{}{}
-		c.ringing = append(c.ringing, workspace)
-	}
-}
-
-// with adds a value to those of so many rows, which are a single one for as long as all are the same.
-func with(values []string, rows int, next string) []string {
-	if len(values) == 1 && values[0] == next {
-		return values
-	}
-	for len(values) < rows {
-		values = append(values, values[0])
-	}
-	return append(values, next)
-}
-
-// One bell does for all workspaces where the statement is a transaction of its own and wakes by itself; a bell that wakes
-// at the commit is of one workspace.
+// One bell does for all workspaces where the transaction is about nothing else and wakes by itself; a bell that wakes at
+// the commit is of one workspace.
 const (
-	insertManyAlone = `
+	insertManyAlone = ringOnce + insertMany + ` WHERE ` + checkDefinitions + ` AND ` + wakeParkedOfMany
+	insertManyInTx  = ringForEach + insertMany + ` WHERE ` + checkDefinitions
+
+	ringOnce = `
 WITH bell AS (
 	INSERT INTO sluice.doorbell (workspace_id, workspaces, available_at, quiet)
-	VALUES ('00000000-0000-0000-0000-000000000000', $8::uuid[], now(), true)
-)` + insertManyPlain + `
-  AND CASE WHEN EXISTS (SELECT FROM sluice.parked)
-           THEN (SELECT bool_and(sluice.wake(workspace_id, false)) FROM unnest($8::uuid[]) AS ringing (workspace_id)) ELSE true END`
-
-	insertManyInTx = `
+	VALUES ('00000000-0000-0000-0000-000000000000', $1::uuid[], now(), true)
+)`
+	ringForEach = `
 WITH bell AS (
-	INSERT INTO sluice.doorbell (workspace_id, available_at) SELECT workspace_id, now() FROM unnest($8::uuid[]) AS ringing (workspace_id)
-)` + insertManyPlain
+	INSERT INTO sluice.doorbell (workspace_id, available_at) SELECT workspace_id, now() FROM unnest($1::uuid[]) AS ringing (workspace_id)
+)`
 
-	insertManyPlain = `
+	insertMany = `
 INSERT INTO sluice.execution_queue (id, workspace_id, workflow_definition_id, priority, input, enqueued_by, trigger_type, rung)
-SELECT id, workspace_id, definition_id, priority, input,
-       coalesce(nullif(coalesce(actor, ($6::text[])[1]), ''), nullif(current_setting('application_name'), ''), session_user),
-       coalesce(trigger_type, ($7::text[])[1]), true
-FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::smallint[], $5::jsonb[], $6::text[], $7::text[])
-     AS item (id, workspace_id, definition_id, priority, input, actor, trigger_type)
-WHERE (SELECT coalesce(bool_and(CASE WHEN d.workspace_id = pair.workspace_id THEN true
-                                     ELSE sluice.check_definition(pair.workspace_id, pair.definition_id) END), true)
-       FROM unnest($9::uuid[], $10::uuid[]) AS pair (workspace_id, definition_id)
-       LEFT JOIN sluice.workflow_definitions d ON d.id = pair.definition_id)`
+SELECT id, workspace_id, definition_id, priority, input, coalesce(nullif(actor, ''), ` + defaultActor + `), trigger_type, true
+FROM unnest($4::uuid[], $5::uuid[], $6::uuid[], $7::smallint[], $8::jsonb[], $9::text[], $10::text[])
+     AS item (id, workspace_id, definition_id, priority, input, actor, trigger_type)`
+
+	checkDefinitions = `
+(SELECT coalesce(bool_and(CASE WHEN d.workspace_id = pair.workspace_id THEN true
+                               ELSE sluice.check_definition(pair.workspace_id, pair.definition_id) END), true)
+ FROM unnest($2::uuid[], $3::uuid[]) AS pair (workspace_id, definition_id)
+ LEFT JOIN sluice.workflow_definitions d ON d.id = pair.definition_id)`
+
+	wakeParkedOfMany = `
+CASE WHEN EXISTS (SELECT FROM sluice.parked)
+     THEN (SELECT bool_and(sluice.wake(workspace_id, false)) FROM unnest($1::uuid[]) AS ringing (workspace_id)) ELSE true END`
 )

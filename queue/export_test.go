@@ -103,3 +103,16 @@ func (q *Queue) ForgetDefinitions() { *q.vouched = vouched{} }
 
 // PatrolBy has the search for open executions without a slot look at so many at each call.
 func (q *Queue) PatrolBy(n int) { q.patrol.part = n }
+
+// Sharing is how many enqueues wait for the next shared statement.
+func (q *Queue) Sharing() int {
+	q.sharing.mu.Lock()
+	defer q.sharing.mu.Unlock()
+	return len(q.sharing.waiting)
+}
+
+// SetPatience sets for how long an enqueue waits to share a statement, before there are any.
+func (q *Queue) SetPatience(d time.Duration) { q.sharing.patience = d }
+
+// CopyFrom is from how many items on they are brought by COPY.
+const CopyFrom = copyFrom

@@ -44,6 +44,12 @@ func (q *Queue) PruneDoorbell(ctx context.Context, age time.Duration) (int64, er
 	return tag.RowsAffected(), wrap(err, "prune doorbell")
 }
 
+// PruneEndings deletes what is listed of endings longer than age ago. A check of a longer time reads every execution.
+func (q *Queue) PruneEndings(ctx context.Context, age time.Duration) (int64, error) {
+	tag, err := q.pool.Exec(ctx, `DELETE FROM sluice.endings WHERE at < now() - $1::interval`, age)
+	return tag.RowsAffected(), wrap(err, "prune the list of endings")
+}
+
 func (q *Queue) ids(ctx context.Context, doing, sql string, args ...any) ([]uuid.UUID, error) {
 	rows, err := q.pool.Query(ctx, sql, args...)
 	if err != nil {

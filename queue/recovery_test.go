@@ -134,6 +134,24 @@ func TestSlotsAreCheckedInTurn(t *testing.T) {
 	require.Equal(t, []uuid.UUID{ids[1], ids[2], ids[0]}, toCheck(0, 10))
 }
 
+func TestPruneEndingsDropsOldOnesAndNoCheckMissesThem(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	ids := b.enqueueN(t, 2)
+	for _, id := range ids {
+		b.claim(t, 1)
+		b.dispatch(t, b.held(t)...)
+		b.end(t, id, "COMPLETED")
+	}
+	b.exec(t, `UPDATE sluice.endings SET at = now() - interval '8 days' WHERE $1 = ANY (ids) OR ids = '{}'`, ids[0])
+	got, err := b.dispatcher.PruneEndings(t.Context(), 7*24*time.Hour)
+	require.NoError(t, err)
+	require.EqualValues(t, 2, got)
+	held, err := b.dispatcher.HeldSlots(t.Context(), time.Now().Add(-time.Hour))
+	require.NoError(t, err)
+	require.Len(t, held, 2, "from before the first that is left, all are looked at")
+}
+
 func TestPruneDoorbellDropsOldBells(t *testing.T) {
 	t.Parallel()
 	b := setup(t)

@@ -33,8 +33,23 @@ func (v *vouched) has(o ownership, now time.Time) bool {
 	return now.Before(v.until[o])
 }
 
+// missing are those of the pairs that it does not know to be right.
+func (v *vouched) missing(now time.Time, pairs []ownership) (unknown []ownership) {
+	v.mu.RLock()
+	defer v.mu.RUnlock()
+	for _, o := range pairs {
+		if !now.Before(v.until[o]) {
+			unknown = append(unknown, o)
+		}
+	}
+	return unknown
+}
+
 // add notes what was looked up after the moment asked. It begins anew when it is full.
 func (v *vouched) add(asked time.Time, seen ...ownership) {
+	if len(seen) == 0 {
+		return
+	}
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	if v.until == nil || len(v.until)+len(seen) > vouchedMost {

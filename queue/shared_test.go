@@ -1,0 +1,216 @@
+package queue_test
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/stretchr/testify/require"
+	"golang.org/x/sync/errgroup"
+
+	"sluice/queue"
+)
+
+// calls are enqueues under way, while a lock of the queue lets none of them go on.
+type calls struct {
+	b       *bundle
+	lock    pgx.Tx
+	answers []chan called
+}
+
+type called struct {
+	queue.Answer
+	err error
+}
+
+// crowd returns calls of which two wait for the lock, each with a statement of its own, so that others gather.
+func (b *bundle) crowd(t *testing.T) *calls {
+	t.Helper()
+	b.app.SetPatience(time.Hour)
+	b.enqueue(t, b.item()) // so the definition is vouched for
+	c := &calls{b: b, lock: b.begin(t)}
+	_, err := c.lock.Exec(t.Context(), `LOCK TABLE sluice.execution_queue IN EXCLUSIVE MODE`)
+	require.NoError(t, err)
+	return c
+}
+
+func (c *calls) release(t *testing.T) { t.Helper(); require.NoError(t, c.lock.Commit(t.Context())) }
+
+func (c *calls) enqueue(ctx context.Context, item queue.Item) (place int) {
+	answer := make(chan called, 1)
+	c.answers = append(c.answers, answer)
+	go func() {
+		got, err := c.b.app.Enqueue(ctx, item)
+		answer <- called{got, err}
+	}()
+	return len(c.answers) - 1
+}
+
+func (c *calls) answer(t *testing.T, place int) called {
+	t.Helper()
+	select {
+	case a := <-c.answers[place]:
+		return a
+	case <-time.After(20 * time.Second):
+		require.FailNow(t, "no answer", "call %d", place)
+		return called{}
+	}
+}
+
+func (c *calls) gathered(t *testing.T, n int) {
+	t.Helper()
+	require.Eventually(t, func() bool { return c.b.app.Sharing() == n }, 10*time.Second, time.Millisecond)
+}
+
+// held waits until so many wait for the lock.
+func (c *calls) held(t *testing.T, n int) {
+	t.Helper()
+	require.Eventually(t, func() bool {
+		return n == one[int](t, c.b.pool, `SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'`)
+	}, 10*time.Second, 2*time.Millisecond)
+}
+
+func TestEnqueuesThatComeTogetherShareStatements(t *testing.T) {
+	t.Parallel()
+	const n = 300
+	b := setup(t)
+	c := b.crowd(t)
+	mark := b.mark(t)
+	for i := range n + 2 {
+		item := b.item()
+		item.Input = json.RawMessage(fmt.Sprintf(`{"place": %d}`, i))
+		c.enqueue(t.Context(), item)
+		if i == 1 {
+			c.held(t, 2)
+		}
+	}
+	c.gathered(t, n)
+	c.release(t)
+	ids := map[uuid.UUID]bool{}
+	for place := range n + 2 {
+		a := c.answer(t, place)
+		require.NoError(t, a.err)
+		require.Equal(t, "QUEUED", a.Status)
+		require.JSONEq(t, fmt.Sprintf(`{"place": %d}`, place), string(b.view(t, a.QueueID).Input), "to each its own")
+		ids[a.QueueID] = true
+	}
+	require.Len(t, ids, n+2)
+	require.Equal(t, 4, one[int](t, b.pool, `SELECT count(*) FROM sluice.doorbell WHERE xid >= pg_snapshot_xmax($1::text::pg_snapshot)`, string(mark)),
+		"two by themselves, then 256 and the rest: a bell for each statement")
+	b.checkInvariants(t)
+}
+
+// Nobody pays for what another wants.
+func TestAWrongEnqueueHarmsNobodyBesideIt(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	c := b.crowd(t)
+	wrong, unknown := b.item(), b.item()
+	wrong.Input = json.RawMessage(`{"a": 1e999999}`)
+	unknown.DefinitionID = uuid.New()
+	c.enqueue(t.Context(), b.item())
+	c.enqueue(t.Context(), b.item())
+	c.held(t, 2)
+	c.enqueue(t.Context(), b.item())
+	c.gathered(t, 1)
+	refused := []int{c.enqueue(t.Context(), wrong), c.enqueue(t.Context(), unknown)}
+	good := []int{0, 1, 2, c.enqueue(t.Context(), b.item())}
+	c.gathered(t, 4)
+	c.release(t)
+	for _, place := range good {
+		require.NoError(t, c.answer(t, place).err)
+	}
+	require.ErrorIs(t, c.answer(t, refused[0]).err, queue.ErrInvalid)
+	require.ErrorIs(t, c.answer(t, refused[1]).err, queue.ErrUnknownDefinition)
+	require.Equal(t, 5, one[int](t, b.pool, `SELECT count(*) FROM sluice.execution_queue`), "each once")
+}
+
+func TestAnEnqueueThatGivesUpHarmsNobody(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	c := b.crowd(t)
+	first, leaveFirst := context.WithCancel(t.Context())
+	shared, leaveShared := context.WithCancel(t.Context())
+	c.enqueue(first, b.item())
+	c.held(t, 1)
+	c.enqueue(t.Context(), b.item())
+	c.held(t, 2)
+	waiting, leaveWaiting := context.WithCancel(t.Context())
+	c.enqueue(waiting, b.item())
+	c.gathered(t, 1)
+	leaveWaiting()
+	require.ErrorIs(t, c.answer(t, 2).err, context.Canceled, "at once, although nothing has moved")
+	c.gathered(t, 0)
+
+	c.enqueue(shared, b.item())
+	c.enqueue(shared, b.item())
+	c.gathered(t, 2)
+	leaveFirst()
+	require.ErrorIs(t, c.answer(t, 0).err, context.Canceled)
+	c.gathered(t, 0) // the two have its place
+	c.held(t, 2)
+	leaveShared()
+	require.ErrorIs(t, c.answer(t, 3).err, context.Canceled)
+	require.ErrorIs(t, c.answer(t, 4).err, context.Canceled)
+	c.held(t, 1) // a statement that nobody waits for is not left behind
+	c.release(t)
+	require.NoError(t, c.answer(t, 1).err)
+	require.Equal(t, 2, one[int](t, b.pool, `SELECT count(*) FROM sluice.execution_queue`))
+	b.enqueue(t, b.item())
+}
+
+// A statement may hang with its connection. Who is not part of it goes another way.
+func TestAnEnqueueDoesNotWaitForOthersForLong(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	c := b.crowd(t)
+	b.app.SetPatience(time.Millisecond)
+	for range 5 {
+		c.enqueue(t.Context(), b.item())
+	}
+	c.held(t, 5)
+	c.release(t)
+	for place := range 5 {
+		require.NoError(t, c.answer(t, place).err)
+	}
+	require.Equal(t, 6, one[int](t, b.pool, `SELECT count(*) FROM sluice.execution_queue`))
+}
+
+// Such a pool may give each caller the role of a tenant.
+func TestEnqueuesOfAPoolThatPreparesConnectionsKeepTheirOwn(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	config := b.pool.Config()
+	var mu sync.Mutex
+	prepared := map[any]int{}
+	config.PrepareConn = func(ctx context.Context, _ *pgx.Conn) (bool, error) {
+		mu.Lock()
+		defer mu.Unlock()
+		prepared[ctx.Value(tenant{})]++
+		return true, nil
+	}
+	config.MaxConns = 4
+	pool, err := pgxpool.NewWithConfig(t.Context(), config)
+	require.NoError(t, err)
+	defer pool.Close()
+	app := queue.New(pool)
+	var group errgroup.Group
+	want := map[any]int{}
+	for n := range 50 {
+		want[n] = 1
+		group.Go(func() error {
+			_, err := app.Enqueue(context.WithValue(t.Context(), tenant{}, n), b.item())
+			return err
+		})
+	}
+	require.NoError(t, group.Wait())
+	require.Equal(t, want, prepared)
+}
+
+type tenant struct{}
