@@ -102,7 +102,7 @@ func TestEnqueueManyTxRollsBackWithItsTransaction(t *testing.T) {
 func TestEnqueueManyKeepsWhoAskedForWhat(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
-	for _, who := range [][]string{{"ann"}, {"ann", "ann", "", "bob", "ann"}, slices.Repeat([]string{"ann", "", "bob"}, queue.CopyFrom)} {
+	for _, who := range [][]string{{"ann"}, {"ann", "ann", "", "bob", "ann"}, slices.Repeat([]string{"ann", "", "bob"}, 250)} {
 		asked := items(b.item(), len(who))
 		var want []string
 		for n := range asked {
@@ -135,7 +135,7 @@ func TestEnqueueManyWritesTheSameForFewAndForMany(t *testing.T) {
 			return answers, err
 		},
 	} {
-		for _, n := range []int{2, queue.CopyFrom - 1, queue.CopyFrom, 2*queue.CopyFrom + 1} {
+		for _, n := range []int{2, 500} {
 			b.exec(t, `TRUNCATE sluice.execution_queue, sluice.doorbell`)
 			want := []string{}
 			asked := items(b.item(), n)
@@ -182,8 +182,8 @@ func TestManyWithAWrongOneAmongThemLeaveNothing(t *testing.T) {
 		"no name":            {func(i *queue.Item) { i.EnqueuedBy = "a\x00" }, queue.ErrInvalid},
 		"a wrong key":        {func(i *queue.Item) { i.UniqueKey, i.ExpiresAt = "k", inFuture().AddDate(-1, 0, 0) }, queue.ErrInvalid},
 	} {
-		asked := items(b.item(), 2*queue.CopyFrom)
-		tt.change(&asked[queue.CopyFrom])
+		asked := items(b.item(), 500)
+		tt.change(&asked[250])
 		_, err := b.app.EnqueueMany(t.Context(), asked)
 		require.ErrorIs(t, err, tt.want, name)
 		tx := b.begin(t)
@@ -193,6 +193,6 @@ func TestManyWithAWrongOneAmongThemLeaveNothing(t *testing.T) {
 	}
 	require.Zero(t, one[int](t, b.pool, `SELECT count(*) FROM sluice.execution_queue`))
 	require.Zero(t, one[int](t, b.pool, `SELECT count(*) FROM sluice.doorbell`))
-	_, err := b.app.EnqueueMany(t.Context(), items(b.item(), queue.CopyFrom))
+	_, err := b.app.EnqueueMany(t.Context(), items(b.item(), 250))
 	require.NoError(t, err, "the connections are as good as before")
 }

@@ -19,8 +19,7 @@
 //	             └──── Retry ──────────────────────┘
 //
 // A Recorder is RecordOutcome for many at a time: the outcomes that come while a statement is under way share the next.
-// Enqueue does likewise for items without a key and times, unless it is in somebody's transaction. EnqueueMany brings many
-// by COPY, in a transaction that rings and checks their definitions first; their ids are made here, in the order of items.
+// Enqueue does likewise for items without a key and times, unless it is in somebody's transaction.
 //
 // Locks: an execution before its slot, and of many executions, or slots, the one with the lowest id first. Whoever keeps
 // to that cannot deadlock with another.

@@ -41,7 +41,9 @@ func newSharing(pool *pgxpool.Pool) *sharing {
 	if pool == nil {
 		return nil
 	}
-	if config := pool.Config(); config.PrepareConn != nil || config.BeforeAcquire != nil {
+	config := pool.Config()
+	//lint:ignore SA1019 applications set it all the same
+	if config.PrepareConn != nil || config.BeforeAcquire != nil {
 		return nil
 	}
 	return &sharing{patience: sharingPatience}

@@ -113,6 +113,3 @@ func (q *Queue) Sharing() int {
 
 // SetPatience sets for how long an enqueue waits to share a statement, before there are any.
 func (q *Queue) SetPatience(d time.Duration) { q.sharing.patience = d }
-
-// CopyFrom is from how many items on they are brought by COPY.
-const CopyFrom = copyFrom
