@@ -12,6 +12,10 @@ import (
 	"sluice/workflows"
 )
 
+// cycleTimeout bounds what a parked dispatcher does when it wakes, as its steps are bounded in its loop: a server that
+// hangs must not keep it from there.
+const cycleTimeout = 30 * time.Second
+
 // awaitAtMost ends an idle wait; capacity is then read afresh, whatever the doorbell said.
 const awaitAtMost = 10 * time.Minute
 
@@ -47,6 +51,8 @@ func (a *Activities) AwaitWork(ctx context.Context, r workflows.AwaitRequest) (r
 // cycle takes the steps 2 to 4 of the dispatcher's loop. Whatever is in the way is for its next one to meet and to note;
 // what was claimed before is not lost on the way: it is started there.
 func (a *Activities) cycle(ctx context.Context, shard int, c workflows.ParkedCycle) (result workflows.AwaitResult, err error) {
+	ctx, cancel := context.WithTimeout(ctx, cycleTimeout)
+	defer cancel()
 	report, err := a.CheckCapacity(ctx, workflows.CapacityRequest{Shard: shard, Epoch: c.Epoch, BatchSize: c.BatchSize})
 	if err != nil || len(report.Grants) == 0 || report.Shards <= shard {
 		return result, nil
