@@ -13,7 +13,7 @@ import (
 
 const aboutLatency = `One execution at a time in a system that does nothing else: from just before the enqueue until a
 worker begins its first workflow task. In turn with plain starts of the same workflow on the same task queues, one
-in the middle between two enqueues: from just before the start until the same. Spin: one enqueue every 300
+in the middle between two enqueues: from just before the start, which is not an eager one, until the same. Spin: one enqueue every 300
 ms, so that the dispatcher waits inside its workflow task. Park: one every 5 s, so that it waits in AwaitWork (checked
 before each). After some of the plain starts the dispatcher gets an update and a query; the longest answer counts.`
 

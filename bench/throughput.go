@@ -15,7 +15,7 @@ import (
 const aboutThroughput = `Executions that do nothing, over workspaces whose limits don't bind, from just before the
 first is asked for until the last outcome is on record in Postgres. With Sluice they are enqueued in bulk. Without it
 a client starts the same workflow with the same input on the same task queues, 32 starts at a time, with an id and
-nothing else: no search attributes, memo or summary, which Sluice sets. Both kinds of execution record their outcome
+nothing else: no search attributes, memo or summary, which Sluice sets, and no eager starts, which it asks for. Both kinds of execution record their outcome
 in the same way: for the plain ones the records and slots that an outcome ends are made before the clock starts, and
 the dispatcher is paused while they run, so that it takes nothing from them. The two take turns (Sluice, plain, plain,
 Sluice). Rates are executions per second; those of starts count to the last start, beside which executions run and end
