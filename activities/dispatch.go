@@ -34,7 +34,7 @@ func (a *Activities) DispatchExecutions(ctx context.Context, r workflows.Dispatc
 		memory.Doubt()
 	}
 	a.host(claims)
-	err = l.launch(ctx, claims, starting, max(1, r.Parallelism), a.eager.share(ctx))
+	err = l.launch(ctx, claims, starting, max(1, r.Parallelism), a.eager.share(ctx, len(claims)))
 	b := l.end()
 	if err != nil || b.left > 0 || b.settleErr != nil {
 		memory.Doubt()

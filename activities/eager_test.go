@@ -29,7 +29,7 @@ func shares(t *testing.T, e *eager, n int, between time.Duration) (all []int) {
 	env := (&testsuite.WorkflowTestSuite{}).NewTestActivityEnvironment()
 	act := func(ctx context.Context) error {
 		for range n {
-			all = append(all, e.share(ctx))
+			all = append(all, e.share(ctx, 2))
 			e.counting.Lock()
 			e.counted = e.counted.Add(-between)
 			e.counting.Unlock()
@@ -63,6 +63,7 @@ func TestTheShareIsOneOfTheWorkersThatPollAndIsAskedForNowAndThen(t *testing.T) 
 	e := &eager{client: temporal}
 	require.Equal(t, []int{1, 3, 3, 1}, shares(t, e, 4, countEvery), "what cannot be told stays")
 	require.Equal(t, []int{1, 1, 1}, shares(t, &eager{client: temporal, workers: 1, counted: time.Now()}, 3, 0))
+	require.Equal(t, 1, (&eager{client: temporal}).share(t.Context(), 1), "a single start needs no count")
 	temporal.AssertNumberOfCalls(t, "DescribeTaskQueue", 4)
 }
 

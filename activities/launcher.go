@@ -99,8 +99,9 @@ func (l *launcher) pending() int {
 	return len(l.underway) + len(l.batch.failed) + len(l.batch.unsettled) + l.batch.left
 }
 
-// launch starts those of the claims that were not being started already, one of share for this process. After the first that got no answer nothing
-// more is started: the client has tried for startTimeout by then, so Temporal is away or has too much to do.
+// launch starts those of the claims that were not being started already; the first, and then one of share, are this
+// process's own. After the first that got no answer nothing more is started: the client has tried for startTimeout by
+// then, so Temporal is away or has too much to do.
 func (l *launcher) launch(ctx context.Context, claims []queue.Claim, starting map[uuid.UUID]bool, atOnce, share int) error {
 	launched := 0
 	for _, c := range claims {

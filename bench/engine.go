@@ -14,7 +14,7 @@ claim, settle), with a starter that does nothing, and executions that end as soo
 waits until its own outcome is recorded, as a workflow does, and those of one worker share statements.
 Workspaces with a limit of 10 and a backlog that does not run out. Executions per second from the first cycle to the
 last outcome. Bare: the same rows in the same tables, written by three statements on three connections that decide
-nothing, a whole batch at a time; nothing that keeps such records can be faster here.`
+nothing, a whole batch at a time.`
 
 func engine(ctx context.Context, b *bench) (figures []figure, err error) {
 	for _, batch := range []int{100, 500} {

@@ -22,8 +22,7 @@ const claimSQL = fenceSQL + `
 		SELECT * FROM sluice.shares s
 		WHERE s.workspace_id = g.workspace_id AND (cardinality($15::text[]) > 0 OR q.starts_per_second IS NOT NULL) LIMIT 1) AS s ON true` + whereAskedSQL + roomSQL + pickSQL + chargeSQL + tookSQL
 
-// claimAloneSQL is claimSQL for workspaces that share no limit, have no rate and are not charged, which needs a third of
-// the plan. It has the parameters up to $14. Who turns out to share a limit or to have a rate gets nothing.
+// claimAloneSQL is claimSQL for workspaces that share no limit, have no rate and are not charged. It has the parameters up to $14. Who turns out to share a limit or to have a rate gets nothing.
 const claimAloneSQL = fenceSQL + `
 ), granted AS MATERIALIZED (
 	SELECT asked.*, greatest(0, least(slots, ceiling - used, nominal + borrowing_limit::bigint - used))::bigint AS most FROM (` + askedSQL + askedOfSQL + whereAskedSQL + `

@@ -71,8 +71,8 @@ func (q *Queue) tellFreed(ctx context.Context, statement string, args ...any) (b
 // endExecutions ends those executions that are claimed or running, in one statement, and tells which it has ended. What
 // it has not ended is RecordOutcome's to explain. No execution may be named twice, and they come in the order of their
 // ids: by that order each finds what is recorded of it, and in it they are locked, or two of these, or one and a settle,
-// could deadlock. Data that cannot be stored
-// fails all of them, and so does a lock that somebody holds for longer than patience.
+// could deadlock. Data that cannot be stored fails all of them, and so does a lock that somebody holds for longer than
+// patience.
 func (q *Queue) endExecutions(ctx context.Context, outcomes []Outcome) (ended []bool, err error) {
 	n := len(outcomes)
 	ids, statuses, runs := make([]uuid.UUID, n), make([]string, n), make([]string, n)
