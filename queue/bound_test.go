@@ -157,8 +157,10 @@ func (c *counting) claimAlone(t *testing.T) {
 		known, err := memory.Capacity(t.Context(), fence, 10)
 		require.NoError(t, err)
 		for _, w := range known.Workspaces {
+			// What is reopened does not ring: the claim finds it.
+			unheard := one[int](t, c.pool, `SELECT count(*) FROM sluice.slots WHERE workspace_id = $1 AND seq = 9223372036854775807`, w.WorkspaceID)
 			for i, id := range c.workspaces {
-				require.True(t, id != w.WorkspaceID || before[i] == w.Used, "%d slots are remembered, not %d", w.Used, before[i])
+				require.True(t, id != w.WorkspaceID || before[i]-unheard <= w.Used && w.Used <= before[i], "%d slots are remembered, not %d", w.Used, before[i])
 			}
 		}
 		for _, cohort := range known.Cohorts {
