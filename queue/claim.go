@@ -31,13 +31,12 @@ type Claimed struct {
 // Items that another transaction holds are skipped. A workspace whose limit is no longer the one it was granted under
 // gets nothing this time: after a cut has committed, no claim can exceed it. Nor can grants that were decided on an
 // outdated usage: nobody gets more than is free at this moment, of its own limits, its cohort, all workspaces together
-// and its rate. A workspace that belongs to another shard by now gets nothing. With the lines of the decision, what is
-// taken is charged to the virtual times in the same statement.
+// and its rate. A workspace that belongs to another shard by now gets nothing. Virtual times are not charged: see Memory.
 //
 // A cycle is accepted once: repeated, and in an epoch that is not the newest, it claims nothing; Carried tells what
 // the first call left. ErrFenced says that another run owns the shard.
-func (q *Queue) Claim(ctx context.Context, fence Fence, grants []Grant, lines ...Line) (Claimed, error) {
-	c, _, err := q.claim(ctx, fence, grants, lines, beginning{cursors: make([]cursors, len(grants))}, true)
+func (q *Queue) Claim(ctx context.Context, fence Fence, grants []Grant) (Claimed, error) {
+	c, _, err := q.claim(ctx, fence, grants, beginning{cursors: make([]cursors, len(grants))}, true)
 	return c, err
 }
 
@@ -74,7 +73,7 @@ type beginning struct {
 }
 
 // claim looks for items and slots from there on. Carried is counted only if asked for: it reads all slots.
-func (q *Queue) claim(ctx context.Context, fence Fence, grants []Grant, lines []Line, from beginning, carried bool) (c Claimed, t taken, err error) {
+func (q *Queue) claim(ctx context.Context, fence Fence, grants []Grant, from beginning, carried bool) (c Claimed, t taken, err error) {
 	ids, slots, limits := make([]uuid.UUID, len(grants)), make([]int, len(grants)), make([]int, len(grants))
 	once := make(map[uuid.UUID]bool, len(grants))
 	for i, g := range grants {
@@ -86,10 +85,6 @@ func (q *Queue) claim(ctx context.Context, fence Fence, grants []Grant, lines []
 	}
 	places := placesOf(from.cursors)
 	members, held := from.bounds.told()
-	names, own, borrowed := make([]string, len(lines)), make([]int, len(lines)), make([]int, len(lines))
-	for i, l := range lines {
-		names[i], own[i], borrowed[i] = l.Cohort, l.Own, l.Borrowed
-	}
 	batch := &pgx.Batch{} // one round trip and one transaction
 	if len(grants) > 0 {
 		batch.Queue(lockClaimsSQL, fence.Shard).Query(t.counters.of(fence.Shard))
@@ -102,8 +97,8 @@ func (q *Queue) claim(ctx context.Context, fence Fence, grants []Grant, lines []
 	if len(grants) > 0 {
 		sql, args := claimAloneSQL, []any{fence.Shard, fence.Epoch, fence.Cycle, ids, slots, limits,
 			places.at, places.ids, places.priorities, places.first, places.last, from.counted.claims, from.counted.dispatch, from.bounds.all(ids)}
-		if !from.alone || len(lines) > 0 {
-			sql, args = claimSQL, append(args, names, own, borrowed, members, held)
+		if !from.alone {
+			sql, args = claimSQL, append(args, members, held)
 		}
 		batch.Queue(sql, args...).Query(func(rows pgx.Rows) (err error) {
 			t.items, err = pgx.CollectRows(rows, scanTaken)

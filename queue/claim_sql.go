@@ -11,18 +11,17 @@ ORDER BY d.shard FOR NO KEY UPDATE`
 const carriedSQL = `
 SELECT count(*) FROM sluice.slots s JOIN sluice.settings n ON n.one AND ` + ownerOfSlot + ` = $1 WHERE NOT s.dispatched`
 
-// claimSQL takes what is granted, as far as there is room, and charges it. It is put together from what follows.
+// claimSQL takes what is granted, as far as there is room. It is put together from what follows.
 const claimSQL = fenceSQL + `
 ), asked AS MATERIALIZED ( -- or the slots of a workspace would be counted more than once` + askedSQL + `,
 	       n.max_concurrent_workflows IS NOT NULL OR q.cohort IS NOT NULL AS shares,
-	       coalesce(s.own, 0) AS own, coalesce(s.borrowed, 0) AS borrowed,
 	       CASE WHEN q.starts_per_second IS NOT NULL THEN least(q.burst, coalesce(
 	           s.tokens + q.starts_per_second * greatest(0, extract(epoch FROM fence.at - s.tokens_at))::float8, q.burst)) END AS tokens` + askedOfSQL + `
 	LEFT JOIN LATERAL ( -- not looked up unless it is needed
-		SELECT * FROM sluice.shares s
-		WHERE s.workspace_id = g.workspace_id AND (cardinality($15::text[]) > 0 OR q.starts_per_second IS NOT NULL) LIMIT 1) AS s ON true` + whereAskedSQL + roomSQL + pickSQL + chargeSQL + tookSQL
+		SELECT * FROM sluice.shares s WHERE s.workspace_id = g.workspace_id AND q.starts_per_second IS NOT NULL LIMIT 1) AS s ON true` + whereAskedSQL + roomSQL + pickSQL + spendSQL + tookSQL
 
-// claimAloneSQL is claimSQL for workspaces that share no limit, have no rate and are not charged. It has the parameters up to $14. Who turns out to share a limit or to have a rate gets nothing.
+// claimAloneSQL is claimSQL for workspaces that share no limit and have no rate, with the parameters up to $14. Who turns
+// out to share a limit or to have a rate gets nothing.
 const claimAloneSQL = fenceSQL + `
 ), granted AS MATERIALIZED (
 	SELECT asked.*, greatest(0, least(slots, ceiling - used, nominal + borrowing_limit::bigint - used))::bigint AS most FROM (` + askedSQL + askedOfSQL + whereAskedSQL + `
@@ -53,13 +52,13 @@ const whereAskedSQL = `
 // roomSQL is what is left for each.
 const roomSQL = `
 ), cohorts AS MATERIALIZED (
-	SELECT m.cohort, sum(m.nominal) - sum(used.n) AS free, sum(m.weight) AS weight
+	SELECT m.cohort, sum(m.nominal) - sum(used.n) AS free
 	FROM (SELECT DISTINCT cohort FROM asked WHERE cohort IS NOT NULL) AS c
 	CROSS JOIN fence
 	JOIN sluice.quotas m ON m.cohort = c.cohort
 	CROSS JOIN LATERAL (
 		SELECT count(*) AS n FROM sluice.slots s WHERE s.workspace_id = m.workspace_id
-		AND s.seq >= CASE WHEN fence.known THEN coalesce(($19::bigint[])[array_position($18::uuid[], m.workspace_id)], 0) ELSE 0 END) AS used
+		AND s.seq >= CASE WHEN fence.known THEN coalesce(($16::bigint[])[array_position($15::uuid[], m.workspace_id)], 0) ELSE 0 END) AS used
 	GROUP BY 1
 ), alone AS ( -- what each may take by itself: 1e-6 as admission.grain
 	SELECT asked.*, greatest(0, least(slots, ceiling - used, nominal + borrowing_limit::bigint - used, floor(tokens + 1e-6)))::bigint AS could FROM asked
@@ -145,54 +144,16 @@ const pickSQL = `
 		i.created_at, i.available_at, i.expires_at, i.unique_key, i.trigger_type, i.enqueued_by, i.input
 	FROM found i WHERE i.expired`
 
-// chargeSQL does Input.Charge of package admission, on what was taken.
-const chargeSQL = `
-), counted AS (
-	SELECT g.*, c.n, least(c.n, greatest(0, g.nominal - g.used)) AS own_n, c.n - least(c.n, greatest(0, g.nominal - g.used)) AS borrowed_n
+// spendSQL takes the tokens.
+const spendSQL = `
+), spent AS (
+	INSERT INTO sluice.shares (workspace_id, tokens, tokens_at)
+	SELECT g.workspace_id, greatest(0, g.tokens - c.n), fence.at
 	-- FULL makes it a hash join. The planner expects a single row and would compare each with each.
 	FROM granted g FULL JOIN (SELECT workspace_id, count(*) AS n FROM claimed GROUP BY 1) AS c ON c.workspace_id = g.workspace_id
-	WHERE coalesce(c.n, 0) > 0
-), line AS MATERIALIZED (
-	SELECT n.*, coalesce(l.own, 0) AS own, coalesce(l.borrowed, 0) AS borrowed,
-	       coalesce(l.own_clock, 0) AS own_clock, coalesce(l.borrowed_clock, 0) AS borrowed_clock
-	FROM unnest($15::text[], $16::int[], $17::int[]) AS n (cohort, own_weight, borrowed_weight)
-	LEFT JOIN sluice.lines l ON l.shard = $1 AND l.cohort = n.cohort
-), stood AS (
-	SELECT c.workspace_id, coalesce(c.cohort, '') AS cohort, c.weight, c.tokens, c.n, c.own_n, c.borrowed_n, l.cohort IS NOT NULL AS charged,
-	       CASE WHEN l.cohort IS NULL THEN c.own ELSE sluice.charged(c.own, l.own_clock, c.weight, c.own_n) END AS own,
-	       CASE WHEN l.cohort IS NULL THEN c.borrowed ELSE sluice.charged(c.borrowed, l.borrowed_clock, c.weight, c.borrowed_n) END AS borrowed
-	FROM counted c LEFT JOIN line l ON l.cohort = coalesce(c.cohort, '')
-), shared AS (
-	INSERT INTO sluice.shares (workspace_id, own, borrowed, tokens, tokens_at)
-	SELECT s.workspace_id, s.own, s.borrowed, greatest(0, s.tokens - s.n), CASE WHEN s.tokens IS NOT NULL THEN fence.at END
-	FROM stood s CROSS JOIN fence WHERE s.charged OR s.tokens IS NOT NULL
-	ON CONFLICT (workspace_id) DO UPDATE
-		SET own = excluded.own, borrowed = excluded.borrowed, tokens = excluded.tokens, tokens_at = excluded.tokens_at
-), members AS (
-	SELECT s.cohort, sum(s.own_n)::bigint AS own_n, sum(s.borrowed_n)::bigint AS borrowed_n,
-	       max(s.own - sluice.price(s.weight)) FILTER (WHERE s.own_n > 0) AS own_last,
-	       max(s.borrowed - sluice.price(s.weight)) FILTER (WHERE s.borrowed_n > 0) AS borrowed_last
-	FROM stood s WHERE s.charged GROUP BY 1
-), inside AS ( -- the clock of each line, moved by those who stand in it themselves
-	SELECT l.cohort, l.own_weight, l.borrowed_weight, m.own_n, m.borrowed_n, c.weight,
-	       greatest(l.own_clock, m.own_last, CASE WHEN l.cohort <> '' THEN l.own_clock + m.own_n * sluice.price(l.own_weight) END) AS own_clock,
-	       greatest(l.borrowed_clock, m.borrowed_last, CASE WHEN l.cohort <> '' THEN l.borrowed_clock + m.borrowed_n * sluice.price(l.borrowed_weight) END) AS borrowed_clock,
-	       CASE WHEN l.cohort = '' THEN 0 ELSE sluice.charged(l.own, root.own_clock, c.weight::bigint, m.own_n) END AS own,
-	       CASE WHEN l.cohort = '' THEN 0 ELSE sluice.charged(l.borrowed, root.borrowed_clock, c.weight::bigint, m.borrowed_n) END AS borrowed
-	FROM members m JOIN line l ON l.cohort = m.cohort JOIN line root ON root.cohort = '' LEFT JOIN cohorts c ON c.cohort = m.cohort
-), moved AS (
-	INSERT INTO sluice.lines (shard, cohort, own_clock, borrowed_clock, own, borrowed)
-	SELECT $1, cohort, own_clock, borrowed_clock, own, borrowed FROM inside WHERE cohort <> ''
-	UNION ALL -- and that of the root by everybody
-	SELECT $1, '',
-	       greatest(r.own_clock, max(i.own_clock) FILTER (WHERE i.cohort = ''), r.own_clock + sum(i.own_n)::bigint * sluice.price(r.own_weight),
-	           max(i.own - sluice.price(i.weight::bigint)) FILTER (WHERE i.cohort <> '' AND i.own_n > 0)),
-	       greatest(r.borrowed_clock, max(i.borrowed_clock) FILTER (WHERE i.cohort = ''), r.borrowed_clock + sum(i.borrowed_n)::bigint * sluice.price(r.borrowed_weight),
-	           max(i.borrowed - sluice.price(i.weight::bigint)) FILTER (WHERE i.cohort <> '' AND i.borrowed_n > 0)),
-	       0, 0
-	FROM inside i JOIN line r ON r.cohort = '' GROUP BY r.own_clock, r.borrowed_clock, r.own_weight, r.borrowed_weight
-	ON CONFLICT (shard, cohort) DO UPDATE SET own_clock = excluded.own_clock, borrowed_clock = excluded.borrowed_clock,
-		own = excluded.own, borrowed = excluded.borrowed`
+	CROSS JOIN fence WHERE c.n > 0 AND g.tokens IS NOT NULL
+	ORDER BY 1 -- as chargeSQL locks them
+	ON CONFLICT (workspace_id) DO UPDATE SET tokens = excluded.tokens, tokens_at = excluded.tokens_at`
 
 const tookSQL = `
 )

@@ -39,7 +39,8 @@
 // decision runs over all workspaces, and makes nothing anew for those that have not changed. Claims do not trust it: they
 // hold against what Postgres knows. Cursors, places in the claim index before which nothing waits, keep claims flat while an
 // old snapshot keeps deleted rows in it; bounds, numbers below which a workspace holds no slot, do the same for counts of
-// slots, and caps rest on them: see there. What a claim takes is handed on to its dispatch in memory (hand).
+// slots, and caps rest on them: see there. What a claim takes is handed on to its dispatch in memory (hand), and charged to
+// virtual times there, which are on record with the next look (charges).
 //
 // Shards: several dispatchers may share the workspaces. Each workspace belongs to one, by a hash and the number of shards
 // that is stored; a cohort belongs to one as a whole. Who owns what changes between claims only: whoever changes it locks

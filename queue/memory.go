@@ -28,6 +28,7 @@ type Memory struct {
 	desk       desk // lays out workspaces
 	hand       hand
 	bounds     bounds
+	charges    charges
 	near       int // how many slots this process had freed when it last looked
 }
 
@@ -69,7 +70,8 @@ func (m *Memory) update(ctx context.Context, fence Fence, batch int) error {
 // waits tells whether the workspace has a backlog.
 func (w *remembered) waits() bool { return w.Ready > 0 || w.NextDue != nil }
 
-// Claim is Queue.Claim, and remembers what was taken, for the next decision and for BeginDispatch.
+// Claim is Queue.Claim, and remembers what was taken, for the next decision and for BeginDispatch. With the lines of the
+// decision, what was taken is charged to the virtual times, unless somebody else has been at it.
 func (m *Memory) Claim(ctx context.Context, fence Fence, grants []Grant, lines ...Line) (Claimed, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -84,7 +86,7 @@ func (m *Memory) Claim(ctx context.Context, fence Fence, grants []Grant, lines .
 			from.alone = from.alone && w != nil && w.Cohort == nil && w.StartsPerSecond == nil
 		}
 	}
-	c, t, err := m.queue.claim(ctx, fence, grants, lines, from, !m.known)
+	c, t, err := m.queue.claim(ctx, fence, grants, from, !m.known)
 	if err != nil {
 		m.known = false
 		return c, err
@@ -99,15 +101,15 @@ func (m *Memory) Claim(ctx context.Context, fence Fence, grants []Grant, lines .
 	c.Carried = m.hand.carried()
 	m.counted = t.counters
 	if len(grants) > 0 && !c.Repeated {
-		m.take(grants, t, len(lines) > 0)
+		m.charge(t, lines)
+		m.take(grants, t)
 		m.hand.add(fence, t)
 	}
 	return c, nil
 }
 
-// take notes what an accepted claim has taken of its grants, and whether that was charged to their virtual times. Slots that
-// were freed meanwhile have rung.
-func (m *Memory) take(grants []Grant, t taken, charged bool) {
+// take notes what an accepted claim has taken of its grants. Slots that were freed meanwhile have rung.
+func (m *Memory) take(grants []Grant, t taken) {
 	got := make(map[uuid.UUID]int, len(grants))
 	for i := range t.items {
 		item := &t.items[i]
@@ -122,8 +124,8 @@ func (m *Memory) take(grants []Grant, t taken, charged bool) {
 			if !item.expired {
 				w.Used++
 			}
-			if charged || w.StartsPerSecond != nil {
-				w.changed = max(w.changed, usage)
+			if w.StartsPerSecond != nil {
+				w.changed = max(w.changed, usage) // its tokens
 			}
 		}
 	}

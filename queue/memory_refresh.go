@@ -87,6 +87,7 @@ type news struct {
 func (m *Memory) listen(ctx context.Context, size int) (n news, err error) {
 	before := m.shared
 	batch := &pgx.Batch{}
+	m.charges.queue(batch, m.queue.shard, m.counted)
 	var used []uuid.UUID
 	for _, w := range m.desk.touched {
 		if w.changed == usage {
@@ -154,7 +155,7 @@ WITH chosen AS (
 // rebuild reads everything.
 func (m *Memory) rebuild(ctx context.Context, batch int) error {
 	var rows []workspaceRow
-	m.shared, m.bounds = Capacity{}, bounds{}
+	m.shared, m.bounds, m.charges = Capacity{}, bounds{}, charges{}
 	read := &pgx.Batch{}
 	m.shared.queue(read, m.queue.shard, &m.counted, m.bounds)
 	m.hand.queue(read, m.queue.shard)

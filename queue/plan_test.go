@@ -137,13 +137,9 @@ func claimOf(fence queue.Fence, workspaces []uuid.UUID, slots, limits, prioritie
 	for i := range workspaces {
 		first, last = append(first, i*n+1), append(last, (i+1)*n)
 	}
-	lines, own, borrowed := []string{}, []int{}, []int{}
-	if n > 1 {
-		lines, own, borrowed = []string{""}, []int{len(workspaces)}, []int{0}
-	}
 	return []any{fence.Shard, fence.Epoch, 1, workspaces, slots, limits, beginnings(len(workspaces))[:n*len(workspaces)],
 		make([]uuid.UUID, n*len(workspaces)), slices.Repeat(priorities, len(workspaces)), first, last,
-		0, 0, make([]int64, len(workspaces)), lines, own, borrowed, []uuid.UUID{}, []int64{}}
+		0, 0, make([]int64, len(workspaces)), []uuid.UUID{}, []int64{}}
 }
 
 // beginnings are cursors that skip nothing, five for each workspace.

@@ -1,8 +1,6 @@
 package queue_test
 
 import (
-	"fmt"
-	"math/rand/v2"
 	"testing"
 	"time"
 
@@ -21,90 +19,16 @@ func (b *bundle) fill(t *testing.T, workspace uuid.UUID, n int) {
 }
 
 // decide makes one cycle of the policy and claims what it grants.
-func (b *bundle) decide(t *testing.T, batch int) (admission.Input, admission.Decision) {
+func (b *bundle) decide(t *testing.T, batch int) admission.Decision {
 	t.Helper()
 	b.openEpoch(t, "run")
 	b.fence.Cycle++
 	capacity, err := b.dispatcher.Capacity(t.Context(), batch)
 	require.NoError(t, err)
-	in := capacity.Input(batch)
-	d := admission.Decide(in)
-	_, err = b.dispatcher.Claim(t.Context(), b.fence, queue.Grants(d), capacity.Lines(d)...)
+	d := admission.Decide(capacity.Input(batch))
+	_, err = b.dispatcher.Claim(t.Context(), b.fence, queue.Grants(d))
 	require.NoError(t, err)
-	return in, d
-}
-
-// The claim statement charges in SQL what Charge does in Go: slots, virtual times, clocks and tokens, whatever the limits.
-func TestTheClaimChargesAsThePolicyDoes(t *testing.T) {
-	t.Parallel()
-	b := setup(t)
-	b.exec(t, `DELETE FROM sluice.workflow_definition_versions; DELETE FROM sluice.workflow_definitions; DELETE FROM sluice.workspaces`)
-	contended, borrowed := 0, 0
-	for seed := range uint64(12) {
-		rnd := rand.New(rand.NewPCG(seed, 4))
-		b.exec(t, `TRUNCATE sluice.execution_queue, sluice.slots, sluice.shares, sluice.lines, sluice.workflow_executions, sluice.execution_inputs;
-			DELETE FROM sluice.workspaces`)
-		maybe := func(n int) *int {
-			if rnd.IntN(2) == 0 {
-				return nil
-			}
-			n = rnd.IntN(n)
-			return &n
-		}
-		b.exec(t, `UPDATE sluice.settings SET max_concurrent_workflows = $1`, maybe(30))
-		var ids []uuid.UUID
-		for n := range 8 {
-			var id uuid.UUID
-			require.NoError(t, b.pool.QueryRow(t.Context(), `INSERT INTO sluice.workspaces
-				(name, plan, max_concurrent_workflows, nominal_quota, borrowing_limit, weight, starts_per_second, burst, cohort)
-				VALUES ($1, 'PRO', $2, $3, $4, $5, $6, $7, $8) RETURNING id`, fmt.Sprint("w", n), maybe(12), maybe(8), maybe(5), 1+rnd.IntN(5),
-				[]*float64{nil, nil, ptr(0.001)}[rnd.IntN(3)], 1+rnd.IntN(9), []*string{nil, ptr("a"), ptr("b")}[rnd.IntN(3)]).Scan(&id))
-			ids = append(ids, id)
-		}
-		for range 6 {
-			for _, id := range ids {
-				if rnd.IntN(2) == 0 {
-					b.fill(t, id, rnd.IntN(6))
-				}
-			}
-			in, d := b.decide(t, 1+rnd.IntN(20))
-			if d.Contended {
-				contended++
-			}
-			in.Charge(d, d.Grants)
-			want := map[uuid.UUID]admission.Workspace{}
-			for _, w := range in.Workspaces {
-				want[w.ID] = w
-				require.EqualValues(t, w.Used, b.slots(t)[w.ID], "seed %d", seed)
-				if w.Tags[admission.Borrowed] > 0 {
-					borrowed++
-				}
-			}
-			type share struct {
-				ID            uuid.UUID
-				Own, Borrowed int64
-				Tokens        *float64
-			}
-			for _, got := range rowsOf[share](t, b.pool, `SELECT workspace_id AS id, own, borrowed, tokens FROM sluice.shares`) {
-				w, waiting := want[got.ID]
-				if !waiting { // nothing pending when the last decision was made
-					continue
-				}
-				require.Equal(t, w.Tags, admission.Tags{admission.VirtualTime(got.Own), admission.VirtualTime(got.Borrowed)}, "seed %d", seed)
-				if w.PerSecond > 0 && got.Tokens != nil {
-					require.InDelta(t, w.Tokens, *got.Tokens, 0.01, "seed %d", seed)
-				}
-			}
-			capacity, err := b.dispatcher.Capacity(t.Context(), 1)
-			require.NoError(t, err)
-			now := capacity.Input(1)
-			require.Equal(t, in.Clocks, now.Clocks, "seed %d", seed)
-			require.Equal(t, in.Cohorts, now.Cohorts, "seed %d", seed)
-			b.exec(t, `DELETE FROM sluice.slots WHERE random() < 0.5`)
-		}
-	}
-	require.Greater(t, contended, 20)
-	require.Greater(t, borrowed, 10)
+	return d
 }
 
 // Grants that are older than what others have taken meanwhile never lead above a limit, whichever it is.

@@ -73,7 +73,7 @@ func TestTheReasonsOfItemsForetellTheNextClaim(t *testing.T) {
 			return cmp.Or(admission.Due(a.AvailableAt, a.Priority, step).Compare(admission.Due(b.AvailableAt, b.Priority, step)),
 				cmp.Compare(a.Priority, b.Priority), bytes.Compare(a.ID[:], b.ID[:]))
 		})
-		_, decision := b.decide(t, 10_000)
+		decision := b.decide(t, 10_000)
 		granted := map[uuid.UUID]bool{}
 		for _, g := range decision.Grants {
 			granted[g.ID] = true

@@ -1,8 +1,7 @@
 package admission
 
 // Charge books what was really claimed of the grants of a decision: slots, tokens, and virtual times if the decision was
-// contended. All are charged from where the clocks stood at the decision. The claim statement does the same in SQL, on
-// what it has taken.
+// contended. All are charged from where the clocks stood at the decision.
 func (in *Input) Charge(d Decision, claimed []Grant) {
 	if d.Contended {
 		in.chargeTime(d, claimed)

@@ -47,9 +47,9 @@ func TestWhatClaimsLeaveOnRecordBreaksNoLimit(t *testing.T) {
 	epoch, err := q.OpenEpoch(ctx, 0, "run")
 	require.NoError(t, err)
 	fence := queue.Fence{Epoch: epoch}
-	claim := func(grants []queue.Grant, lines ...queue.Line) int {
+	claim := func(grants []queue.Grant) int {
 		fence.Cycle++
-		claimed, err := q.Claim(ctx, fence, grants, lines...)
+		claimed, err := q.Claim(ctx, fence, grants)
 		require.NoError(t, err)
 		return claimed.New
 	}
@@ -77,7 +77,7 @@ func TestWhatClaimsLeaveOnRecordBreaksNoLimit(t *testing.T) {
 			for _, g := range decision.Grants {
 				grants = append(grants, queue.Grant{WorkspaceID: g.ID, Slots: g.Slots, Limit: g.Limit})
 			}
-			claims += claim(grants, capacity.Lines(decision)...)
+			claims += claim(grants)
 		case 7:
 			var grants []queue.Grant
 			usage, readErr := q.Workspaces(ctx)
