@@ -16,7 +16,8 @@ Three databases with the same workspaces take turns, cycle by cycle: one with a 
 and one with the same deep backlog of which 99 % lies in ten workspaces at their cap. What a cycle takes is put back,
 so that the depth stays. Settling and outcomes (128 at once) are told beside it. Then the deep one goes on for a while
 under a transaction whose snapshot is as old as that, which keeps every dead row: its first sixth is compared with its
-last. The plans are those of one cycle in the deep backlog, as auto_explain shows them.`
+last. The plans are those of one cycle in the deep backlog, as auto_explain shows them. Bare: a statement that takes 100 items
+of the deep backlog, one of each of 100 workspaces, and writes the rows of a claim, but decides and looks up nothing.`
 
 const (
 	claimBatch = 100
@@ -78,7 +79,12 @@ func claim(ctx context.Context, b *bench) (figures []figure, err error) {
 	figures = append(figures, figure{"plans", "nodes", float64(careless)})
 
 	growth, cycles, err := deep.underSnapshot(ctx, pick(b.scale, 500*time.Millisecond, 6*time.Second, 5*time.Minute))
-	return append(figures, figure{"snapshot", "times", growth}, figure{"snapshot.cycles", "", float64(cycles)}), err
+	if err != nil {
+		return nil, err
+	}
+	figures = append(figures, figure{"snapshot", "times", growth}, figure{"snapshot.cycles", "", float64(cycles)})
+	bare, err := deep.bare(ctx, warm, pick(b.scale, 5, 20, 100))
+	return append(figures, figure{"deep.bare.ms", "ms", milliseconds(bare)}), err
 }
 
 // newBacklog loads a backlog over all workspaces, or with 99 % of it in those at their cap.
@@ -110,7 +116,7 @@ func (b *bench) newBacklog(ctx context.Context, workspaces, items int, capped bo
 	if err = errors.Join(err, d.load(ctx, items, one.first, one.last), d.settle(ctx)); err != nil {
 		return nil, err
 	}
-	one.cycler, err = newCycler(ctx, d.dispatcher)
+	one.cycler, err = newCycler(ctx, d.dispatcher, 0)
 	return one, err
 }
 
@@ -155,4 +161,36 @@ func (b *backlog) underSnapshot(ctx context.Context, long time.Duration) (growth
 		b.took = nil
 	}
 	return ratio(middle(sixths[5], steps.admission), middle(sixths[0], steps.admission)), cycles, nil
+}
+
+// bare is what a claim costs that decides nothing. Nobody remembers this backlog any more when it is done.
+func (b *backlog) bare(ctx context.Context, warm, times int) (time.Duration, error) {
+	if err := b.settle(ctx); err != nil {
+		return 0, err
+	}
+	var took []time.Duration
+	at := 0
+	for range warm + times {
+		var turn []uuid.UUID
+		for range claimBatch {
+			turn = append(turn, b.workspaces[at%len(b.workspaces)])
+			at += 7919 // far from one another in the table, as whose turn it is
+		}
+		began := time.Now()
+		ids, err := bareIDs(ctx, b.database, turn, 1)
+		took = append(took, time.Since(began))
+		if err == nil && len(ids) != claimBatch {
+			err = fmt.Errorf("%d of %d claimed", len(ids), claimBatch)
+		}
+		if err == nil {
+			_, err = b.worker.Exec(ctx, bareEndSQL, ids)
+		}
+		if err == nil {
+			err = b.load(ctx, claimBatch, b.first, b.last)
+		}
+		if err != nil {
+			return 0, fmt.Errorf("bare claim: %w", err)
+		}
+	}
+	return quantile(took[warm:], 0.5), nil
 }

@@ -26,14 +26,17 @@ type cycler struct {
 	recorder *queue.Recorder
 	fence    queue.Fence
 	mark     queue.Mark // when the last cycle looked
+	started  int        // executions, by admit
+	took     []steps    // by cycles that started some
 }
 
-func newCycler(ctx context.Context, q *queue.Queue) (*cycler, error) {
-	epoch, err := q.OpenEpoch(ctx, 0, uuid.NewString())
+func newCycler(ctx context.Context, of *queue.Queue, shard int) (*cycler, error) {
+	q := of.Shard(shard)
+	epoch, err := q.OpenEpoch(ctx, shard, uuid.NewString())
 	if err != nil {
 		return nil, err
 	}
-	return &cycler{queue: q, memory: q.Memory(), recorder: queue.NewRecorder(q), fence: queue.Fence{Epoch: epoch}}, nil
+	return &cycler{queue: q, memory: q.Memory(), recorder: queue.NewRecorder(q), fence: queue.Fence{Shard: shard, Epoch: epoch}}, nil
 }
 
 // steps are the times that the steps of one cycle took.
@@ -123,14 +126,14 @@ func (c *cycler) end(ctx context.Context, executions []uuid.UUID) (time.Duration
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(ending)
 	for _, id := range executions {
-		group.Go(func() error { return c.endOne(ctx, id) })
+		group.Go(func() error { return endOne(ctx, c.recorder, id) })
 	}
 	err := group.Wait()
 	return time.Since(began), err
 }
 
-func (c *cycler) endOne(ctx context.Context, id uuid.UUID) error {
-	recorded, err := c.recorder.Record(ctx, queue.Outcome{ExecutionID: id, RunID: "run", Status: workflows.StatusCompleted})
+func endOne(ctx context.Context, r *queue.Recorder, id uuid.UUID) error {
+	recorded, err := r.Record(ctx, queue.Outcome{ExecutionID: id, RunID: "run", Status: workflows.StatusCompleted})
 	if err == nil && !recorded {
 		err = fmt.Errorf("execution %s had ended before", id)
 	}

@@ -18,7 +18,7 @@ func heldOpen(ctx context.Context, b *bench) ([]figure, error) {
 		return nil, err
 	}
 	defer d.close()
-	c, err := newCycler(ctx, d.dispatcher)
+	c, err := newCycler(ctx, d.dispatcher, 0)
 	if err != nil {
 		return nil, err
 	}
