@@ -70,6 +70,7 @@ type beginning struct {
 	bounds  bounds
 	counted counters // the bounds hold after this claim, unless another has followed it
 	alone   bool     // the workspaces are believed to share no limit and to have no rate
+	ageing  time.Duration
 }
 
 // claim looks for items and slots from there on. Carried is counted only if asked for: it reads all slots.
@@ -83,7 +84,7 @@ func (q *Queue) claim(ctx context.Context, fence Fence, grants []Grant, from beg
 		once[g.WorkspaceID] = true
 		ids[i], slots[i], limits[i] = g.WorkspaceID, g.Slots, g.Limit
 	}
-	places := placesOf(from.cursors)
+	places := placesOf(from.cursors, slots, from.ageing)
 	members, held := from.bounds.told()
 	batch := &pgx.Batch{} // one round trip and one transaction
 	if len(grants) > 0 {
@@ -96,7 +97,8 @@ func (q *Queue) claim(ctx context.Context, fence Fence, grants []Grant, from beg
 	}
 	if len(grants) > 0 {
 		sql, args := claimAloneSQL, []any{fence.Shard, fence.Epoch, fence.Cycle, ids, slots, limits,
-			places.at, places.ids, places.priorities, places.first, places.last, from.counted.claims, from.counted.dispatch, from.bounds.all(ids)}
+			places.at, places.ids, places.priorities, places.first, places.last, from.counted.claims, from.counted.dispatch, from.bounds.all(ids),
+			places.lead, places.until}
 		if !from.alone {
 			sql, args = claimSQL, append(args, members, held)
 		}

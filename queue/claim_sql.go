@@ -20,7 +20,7 @@ const claimSQL = fenceSQL + `
 	LEFT JOIN LATERAL ( -- not looked up unless it is needed
 		SELECT * FROM sluice.shares s WHERE s.workspace_id = g.workspace_id AND q.starts_per_second IS NOT NULL LIMIT 1) AS s ON true` + whereAskedSQL + roomSQL + pickSQL + spendSQL + tookSQL
 
-// claimAloneSQL is claimSQL for workspaces that share no limit and have no rate, with the parameters up to $14. Who turns
+// claimAloneSQL is claimSQL for workspaces that share no limit and have no rate, with the parameters up to $16. Who turns
 // out to share a limit or to have a rate gets nothing.
 const claimAloneSQL = fenceSQL + `
 ), granted AS MATERIALIZED (
@@ -35,11 +35,12 @@ WITH fence AS (
 	RETURNING epoch, cycle, clock_timestamp() AS at, nextval('sluice.slot_numbers') AS number, (claims, dispatch) = ($12 + 1, $13 + 1) AS known`
 
 const askedSQL = `
-	SELECT g.place, g.slots, g.first, g.last, q.*, used.n AS used, used.lowest`
+	SELECT g.place, g.slots, g.first, g.last, g.lead, g.until, q.*, used.n AS used, used.lowest`
 
 const askedOfSQL = `
 	FROM fence
-	CROSS JOIN unnest($4::uuid[], $5::int[], $6::int[], $10::int[], $11::int[], $14::bigint[]) WITH ORDINALITY AS g (workspace_id, slots, seen_limit, first, last, bound, place)
+	CROSS JOIN unnest($4::uuid[], $5::int[], $6::int[], $10::int[], $11::int[], $14::bigint[], $15::int[], $16::timestamptz[])
+		WITH ORDINALITY AS g (workspace_id, slots, seen_limit, first, last, bound, lead, until, place)
 	JOIN sluice.quotas q ON q.workspace_id = g.workspace_id
 	JOIN sluice.settings n ON n.one AND ` + ownerOfQuota + ` = $1
 	CROSS JOIN LATERAL ( -- see bounds
@@ -58,7 +59,7 @@ const roomSQL = `
 	JOIN sluice.quotas m ON m.cohort = c.cohort
 	CROSS JOIN LATERAL (
 		SELECT count(*) AS n FROM sluice.slots s WHERE s.workspace_id = m.workspace_id
-		AND s.seq >= CASE WHEN fence.known THEN coalesce(($16::bigint[])[array_position($15::uuid[], m.workspace_id)], 0) ELSE 0 END) AS used
+		AND s.seq >= CASE WHEN fence.known THEN coalesce(($18::bigint[])[array_position($17::uuid[], m.workspace_id)], 0) ELSE 0 END) AS used
 	GROUP BY 1
 ), alone AS ( -- what each may take by itself: 1e-6 as admission.grain
 	SELECT asked.*, greatest(0, least(slots, ceiling - used, nominal + borrowing_limit::bigint - used, floor(tokens + 1e-6)))::bigint AS could FROM asked
@@ -82,10 +83,10 @@ const pickSQL = `
 	SELECT item.place FROM granted g CROSS JOIN LATERAL (
 		-- Without a sort above it, the outer LIMIT ends this as soon as it is satisfied: rows are locked one by one.
 		SELECT due.place FROM (
-			SELECT next.place FROM ( -- of a single priority: there is nothing to sort
+			SELECT next.place FROM ( -- of a priority that leads, see places: there is nothing to sort
 				SELECT q.ctid AS place FROM sluice.execution_queue q
-				WHERE g.first = g.last AND q.workspace_id = g.workspace_id AND q.priority = ($9::int[])[g.first] AND q.available_at <= now()
-				  AND (q.available_at, q.id) >= (($7::timestamptz[])[g.first], ($8::uuid[])[g.first])
+				WHERE g.lead > 0 AND q.workspace_id = g.workspace_id AND q.priority = ($9::int[])[g.lead] AND q.available_at <= now()
+				  AND q.available_at < g.until AND (q.available_at, q.id) >= (($7::timestamptz[])[g.lead], ($8::uuid[])[g.lead])
 				ORDER BY q.available_at, q.id LIMIT g.most FOR UPDATE SKIP LOCKED) AS next
 			UNION ALL
 			SELECT locked.place FROM (

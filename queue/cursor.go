@@ -6,6 +6,8 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5/pgtype"
+
+	"sluice/internal/admission"
 )
 
 // priorities is how many there are: 1 (first) to 5.
@@ -83,22 +85,51 @@ func cursorArrays(all []cursors) (at []pgtype.Timestamptz, ids []uuid.UUID) {
 // places are the cursors of several workspaces, as parameters of a statement: those that are past left out, and those of
 // a workspace one after the other, from its first to its last. Their numbers begin with 1, and where a workspace has none
 // the last is before the first.
+//
+// Where an item of one priority goes before all of the others, because they all begin later, that priority leads: the
+// claim looks at it alone. It leads for a single item that is available before `until`, or, where there is no other
+// priority, for all; zero means that none is known to. Looking at two priorities took the claim four times as long as at
+// one.
 type places struct {
 	at          []pgtype.Timestamptz
 	ids         []uuid.UUID
 	priorities  []int
 	first, last []int
+	lead        []int
+	until       []pgtype.Timestamptz
 }
 
-func placesOf(all []cursors) (p places) {
-	for _, each := range all {
+// placesOf are those for claims of so many items of each.
+func placesOf(all []cursors, slots []int, ageing time.Duration) (p places) {
+	for i, each := range all {
 		p.first = append(p.first, len(p.ids)+1)
-		for i, c := range each {
-			if !c.past {
-				p.at, p.ids, p.priorities = append(p.at, c.timestamp()), append(p.ids, c.id), append(p.priorities, i+1)
+		var lead, unknown int
+		var due, next time.Time // of the one that leads, and of the one behind it
+		for n, c := range each {
+			if c.past {
+				continue
+			}
+			p.at, p.ids, p.priorities = append(p.at, c.timestamp()), append(p.ids, c.id), append(p.priorities, n+1)
+			if c.at.IsZero() {
+				unknown++
+			}
+			switch begins := admission.Due(c.at, n+1, ageing); {
+			case lead == 0 || begins.Before(due):
+				lead, due, next = len(p.ids), begins, due
+			case next.IsZero() || begins.Before(next):
+				next = begins
 			}
 		}
 		p.last = append(p.last, len(p.ids))
+		until := pgtype.Timestamptz{InfinityModifier: pgtype.Infinity, Valid: true}
+		if p.first[i] < p.last[i] {
+			if slots[i] != 1 || unknown > 1 {
+				lead = 0
+			} else {
+				until = pgtype.Timestamptz{Time: next.Add(-time.Duration(p.priorities[lead-1]-1) * ageing), Valid: true}
+			}
+		}
+		p.lead, p.until = append(p.lead, lead), append(p.until, until)
 	}
 	return p
 }

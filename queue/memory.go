@@ -77,7 +77,7 @@ func (m *Memory) Claim(ctx context.Context, fence Fence, grants []Grant, lines .
 	defer m.mu.Unlock()
 	from := beginning{cursors: make([]cursors, len(grants))}
 	if m.known {
-		from.bounds, from.counted, from.alone = m.bounds, m.counted, m.shared.Limit == nil
+		from.bounds, from.counted, from.alone, from.ageing = m.bounds, m.counted, m.shared.Limit == nil, m.shared.ageing
 		for i, g := range grants {
 			w := m.workspaces[g.WorkspaceID]
 			if w != nil {

@@ -63,7 +63,7 @@ func TestTheDispatcherReadsTheBacklogThroughTheClaimIndex(t *testing.T) {
 			}{
 				"claim":                      {queue.ClaimSQL, claimOf(b.fence, workspaces, slots, limits, []int{1, 2, 3, 4, 5})},
 				"claim of a single priority": {queue.ClaimSQL, claimOf(b.fence, workspaces, slots, limits, []int{3})},
-				"claim for those alone":      {queue.ClaimAloneSQL, claimOf(b.fence, workspaces, slots, limits, []int{3})[:14]},
+				"claim for those alone":      {queue.ClaimAloneSQL, claimOf(b.fence, workspaces, slots, limits, []int{3})[:16]},
 				"capacity":                   {queue.CapacitySQL, []any{100, 100, nil, nil, 0}},
 				"again":                      {queue.AgainSQL, []any{100, 100, beginnings(len(workspaces)), make([]uuid.UUID, 5*len(workspaces)), 0, workspaces, make([]int64, len(workspaces))}},
 				"next":                       {queue.NextSQL, []any{uuid.Nil, 50}},
@@ -133,13 +133,18 @@ func explain(t *testing.T, tx pgx.Tx, sql string, args ...any) (raw []byte) {
 // several.
 func claimOf(fence queue.Fence, workspaces []uuid.UUID, slots, limits, priorities []int) []any {
 	n := len(priorities)
-	var first, last []int
+	var first, last, lead []int
+	until := make([]pgtype.Timestamptz, len(workspaces))
 	for i := range workspaces {
-		first, last = append(first, i*n+1), append(last, (i+1)*n)
+		first, last, lead = append(first, i*n+1), append(last, (i+1)*n), append(lead, 0)
+		until[i] = pgtype.Timestamptz{InfinityModifier: pgtype.Infinity, Valid: true}
+		if n == 1 {
+			lead[i] = first[i]
+		}
 	}
 	return []any{fence.Shard, fence.Epoch, 1, workspaces, slots, limits, beginnings(len(workspaces))[:n*len(workspaces)],
 		make([]uuid.UUID, n*len(workspaces)), slices.Repeat(priorities, len(workspaces)), first, last,
-		0, 0, make([]int64, len(workspaces)), []uuid.UUID{}, []int64{}}
+		0, 0, make([]int64, len(workspaces)), lead, until, []uuid.UUID{}, []int64{}}
 }
 
 // beginnings are cursors that skip nothing, five for each workspace.

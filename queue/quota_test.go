@@ -1,6 +1,7 @@
 package queue_test
 
 import (
+	"math/rand/v2"
 	"testing"
 	"time"
 
@@ -87,6 +88,53 @@ func TestALowPriorityAgesPastAHighOne(t *testing.T) {
 }
 
 // However many of the first ones others hold, the claim goes on behind them.
+// A dispatcher that remembers where the items of each priority begin takes what is first of all of them, one at a time.
+func TestWhatIsRememberedLeadsToTheFirstItem(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	b.openEpoch(t, "run")
+	for seed := range uint64(6) {
+		rnd := rand.New(rand.NewPCG(seed, 17))
+		memory := b.dispatcher.Memory()
+		arrive := func(n int) {
+			for range n {
+				b.exec(t, `INSERT INTO sluice.execution_queue (id, workspace_id, workflow_definition_id, priority, available_at, enqueued_by)
+					VALUES (sluice.uuid_v7(), $1, $2, $3, date_trunc('minute', now()) - $4 * interval '1 minute', 'x')`,
+					b.workspace, b.definition, 1+rnd.IntN(5), rnd.IntN(30))
+			}
+		}
+		arrive(30)
+		for n := 0; ; n++ {
+			switch rnd.IntN(8) {
+			case 0:
+				if n < 40 {
+					arrive(1 + rnd.IntN(3))
+				}
+			case 1:
+				step := []time.Duration{0, time.Minute, 7 * time.Minute}[rnd.IntN(3)]
+				_, err := b.app.Set(t.Context(), queue.SettingsChange{AgeingStep: &step}, "ann")
+				require.NoError(t, err)
+			case 2:
+				for _, id := range list[uuid.UUID](t, b.pool, `SELECT id FROM sluice.execution_queue ORDER BY random() LIMIT 1`) {
+					cancel(t, b, id)
+				}
+			}
+			first := list[uuid.UUID](t, b.pool, `SELECT id FROM sluice.execution_queue, sluice.settings
+				ORDER BY available_at + (priority - 1) * ageing_step, priority, id LIMIT 1`)
+			if len(first) == 0 {
+				break
+			}
+			b.fence.Cycle++
+			d, err := memory.Decide(t.Context(), b.fence, 1)
+			require.NoError(t, err)
+			_, err = memory.Claim(t.Context(), b.fence, d.Grants, d.Lines...)
+			require.NoError(t, err)
+			require.Equal(t, first, list[uuid.UUID](t, b.pool, `SELECT execution_id FROM sluice.slots`), "seed %d, claim %d", seed, n)
+			b.end(t, first[0], "COMPLETED")
+		}
+	}
+}
+
 func TestTheClaimGoesOnBehindWhatOthersHold(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
