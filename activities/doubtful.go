@@ -6,17 +6,16 @@ import (
 	"time"
 
 	"github.com/google/uuid"
-	workflowpb "go.temporal.io/api/workflow/v1"
 	"go.temporal.io/api/workflowservice/v1"
-	"go.temporal.io/sdk/activity"
 
-	"sluice/queue"
 	"sluice/workflows"
 )
 
 const (
 	// visibilityLag is how late Temporal's visibility may show a change; each pass looks back so much further.
 	visibilityLag = 20 * time.Second
+	// usualLag is how late it shows one as a rule. What closed so long before the last pass is counted and not listed.
+	usualLag = 3 * time.Second
 	// firstLook is how far the very first pass looks back.
 	firstLook = time.Hour
 	// listPage and listPages bound what one pass reads of the changes. What lies beyond has its turn all the same.
@@ -30,43 +29,29 @@ const (
 	missingBatch = 1000
 )
 
-// doubtful returns the executions whose workflow was closed or started lately and does not agree with Postgres, and the
-// moment until which it has looked. Visibility is eventually consistent, so these are only doubts.
-func (a *Activities) doubtful(ctx context.Context) (ids []uuid.UUID, looked time.Time, err error) {
-	since, err := a.queue.LookedUntil(ctx)
-	if err != nil {
-		return nil, looked, err
-	}
-	looked = time.Now() // like the times it is compared with, not by the database's clock
-	if since.IsZero() {
-		since = looked.Add(-firstLook)
-	}
-	from := since.Add(-visibilityLag).UTC().Format(time.RFC3339Nano)
-
-	closed, err := a.listRuns(ctx, fmt.Sprintf("WorkflowType = '%s' AND CloseTime >= '%s'", workflows.ExecutionType, from))
-	if err != nil {
-		return nil, looked, err
-	}
-	unrecorded, err := a.queue.Unrecorded(ctx, closed)
-	if err != nil {
-		return nil, looked, err
-	}
-	open, err := a.listRuns(ctx, fmt.Sprintf("WorkflowType = '%s' AND ExecutionStatus = 'Running' AND StartTime >= '%s'", workflows.ExecutionType, from))
-	if err != nil {
-		return nil, looked, err
-	}
-	unheld, err := a.queue.Unheld(ctx, open)
-	return append(unrecorded, unheld...), looked, err
-}
-
-// nextInTurn returns the slots that were compared longest ago: what no list shows, such as a deleted workflow, is found
-// that way. Counts that differ make it many.
-func (a *Activities) nextInTurn(ctx context.Context) ([]uuid.UUID, error) {
-	limit := turnBatch
-	slots, err := a.queue.OldSlots(ctx, turnAge)
+// doubtful returns the executions whose workflow was closed or started since a moment, and does not agree with Postgres.
+// Visibility is eventually consistent, so these are only doubts.
+func (a *Activities) doubtful(ctx context.Context, since time.Time, known *closings) ([]uuid.UUID, error) {
+	closed, open, err := a.look(ctx, since, *known)
 	if err != nil {
 		return nil, err
 	}
+	*known = closed
+	unrecorded, err := a.queue.Unrecorded(ctx, closed.runs())
+	if err != nil {
+		return nil, err
+	}
+	unheld, err := a.queue.Unheld(ctx, open)
+	return append(unrecorded, unheld...), err
+}
+
+// nextInTurn returns the slots that were compared longest ago, of so many that are due: what no list shows, such as a
+// deleted workflow, is found that way. Counts that differ make it many.
+func (a *Activities) nextInTurn(ctx context.Context, slots int64) ([]uuid.UUID, error) {
+	if slots == 0 {
+		return nil, nil
+	}
+	limit := turnBatch
 	if slots > turnBatch {
 		count, err := a.client.CountWorkflow(ctx, &workflowservice.CountWorkflowExecutionsRequest{
 			Query: fmt.Sprintf("WorkflowType = '%s' AND ExecutionStatus = 'Running'", workflows.ExecutionType)})
@@ -78,32 +63,4 @@ func (a *Activities) nextInTurn(ctx context.Context) ([]uuid.UUID, error) {
 		}
 	}
 	return a.queue.SlotsToCheck(ctx, turnAge, limit)
-}
-
-// listRuns lists runs of executions, at most listPages pages of them.
-func (a *Activities) listRuns(ctx context.Context, query string) ([]queue.Run, error) {
-	var runs []queue.Run
-	request := &workflowservice.ListWorkflowExecutionsRequest{Query: query, PageSize: listPage}
-	for range listPages {
-		page, err := a.client.ListWorkflow(ctx, request)
-		if err != nil {
-			return nil, fmt.Errorf("list executions (%s): %w", query, err)
-		}
-		runs = append(runs, runsOf(page.GetExecutions())...)
-		if request.NextPageToken = page.GetNextPageToken(); len(request.NextPageToken) == 0 {
-			return runs, nil
-		}
-	}
-	activity.GetLogger(ctx).Warn("more executions have changed than one pass reads; the rest are checked in turn", "read", len(runs))
-	return runs, nil
-}
-
-func runsOf(list []*workflowpb.WorkflowExecutionInfo) []queue.Run {
-	var runs []queue.Run
-	for _, info := range list {
-		if id, ours := workflows.ParseExecutionID(info.GetExecution().GetWorkflowId()); ours {
-			runs = append(runs, queue.Run{ExecutionID: id, RunID: info.GetExecution().GetRunId()})
-		}
-	}
-	return runs
 }

@@ -28,7 +28,7 @@ const (
 // calls, however many executions there are.
 func (a *Activities) ReconcileSlots(ctx context.Context, r workflows.ReconcileRequest) (workflows.RecoveryReport, error) {
 	if r.For <= 0 {
-		report, err := a.reconcile(ctx)
+		report, err := a.reconcile(ctx, &closings{})
 		return report, temporalError(err)
 	}
 	waiting, stop := beating(ctx)
@@ -41,8 +41,9 @@ func (a *Activities) ReconcileSlots(ctx context.Context, r workflows.ReconcileRe
 	if info := activity.GetInfo(ctx); info.Attempt > 1 {
 		end = info.ScheduledTime.Add(time.Duration(r.For))
 	}
+	var known closings
 	for {
-		report, err := a.reconcile(waiting)
+		report, err := a.reconcile(waiting, &known)
 		total = total.Plus(report)
 		switch {
 		case stopping(waiting):
@@ -63,16 +64,25 @@ func (a *Activities) ReconcileSlots(ctx context.Context, r workflows.ReconcileRe
 	}
 }
 
-// reconcile is one pass.
-func (a *Activities) reconcile(ctx context.Context) (report workflows.RecoveryReport, err error) {
+// reconcile is one pass. What it has seen closed is known to the next one.
+func (a *Activities) reconcile(ctx context.Context, known *closings) (report workflows.RecoveryReport, err error) {
 	ctx, cancel := context.WithTimeout(ctx, passTimeout)
 	defer cancel()
 	// 1. Which executions may be out of step, by what has changed in Temporal, and which have their turn?
-	doubtful, looked, err := a.doubtful(ctx)
+	began := time.Now() // like the times it is compared with, not by the database's clock
+	at, err := a.queue.Reconciliation(ctx, turnAge)
 	if err != nil {
 		return report, err
 	}
-	turn, err := a.nextInTurn(ctx)
+	activity.GetMetricsHandler(ctx).Gauge("sluice_executions_unserved").Update(float64(at.Unserved))
+	if at.LookedUntil.IsZero() {
+		at.LookedUntil = began.Add(-firstLook)
+	}
+	doubtful, err := a.doubtful(ctx, at.LookedUntil, known)
+	if err != nil {
+		return report, err
+	}
+	turn, err := a.nextInTurn(ctx, at.Due)
 	if err != nil {
 		return report, err
 	}
@@ -90,7 +100,7 @@ func (a *Activities) reconcile(ctx context.Context) (report workflows.RecoveryRe
 	if compareErr != nil {
 		return report, compareErr // the next pass looks at the same again
 	}
-	return report, a.queue.SetLookedUntil(ctx, looked)
+	return report, a.queue.SetLookedUntil(ctx, began)
 }
 
 // comparison collects what was found in one pass; its mutex guards it.
@@ -159,11 +169,7 @@ func (a *Activities) noteChecked(ctx context.Context, seen *comparison) error {
 		activity.GetLogger(ctx).Warn("no worker takes an execution's workflow task", "execution", id,
 			"reason", workflows.ReasonUnserved, "for", seen.unserved[id].Round(time.Second))
 	}
-	n, err := a.queue.Unserved(ctx)
-	if err == nil {
-		activity.GetMetricsHandler(ctx).Gauge("sluice_executions_unserved").Update(float64(n))
-	}
-	return err
+	return nil
 }
 
 func distinct(lists ...[]uuid.UUID) []uuid.UUID {

@@ -24,6 +24,9 @@ func columns(runs []Run) (ids []uuid.UUID, runIDs []string) {
 // Unrecorded returns the executions of those closed runs whose end is not on record: they hold a slot, or another run
 // has recorded their outcome.
 func (q *Queue) Unrecorded(ctx context.Context, closed []Run) ([]uuid.UUID, error) {
+	if len(closed) == 0 {
+		return nil, nil
+	}
 	ids, runs := columns(closed)
 	return q.ids(ctx, "compare closed runs", `
 		SELECT DISTINCT e.id FROM unnest($1::uuid[], $2::text[]) AS closed (id, run_id)
@@ -34,6 +37,9 @@ func (q *Queue) Unrecorded(ctx context.Context, closed []Run) ([]uuid.UUID, erro
 // Unheld returns the executions of those open runs that hold no slot and have not recorded an outcome themselves. Who
 // has is about to close.
 func (q *Queue) Unheld(ctx context.Context, open []Run) ([]uuid.UUID, error) {
+	if len(open) == 0 {
+		return nil, nil
+	}
 	ids, runs := columns(open)
 	return q.ids(ctx, "compare open runs", `
 		SELECT DISTINCT open.id FROM unnest($1::uuid[], $2::text[]) AS open (id, run_id)
@@ -132,15 +138,12 @@ func (q *Queue) SlotsToCheck(ctx context.Context, age time.Duration, limit int) 
 		SELECT execution_id FROM sluice.slots WHERE dispatched AND checked_at < now() - $1::interval ORDER BY checked_at LIMIT $2`, age, limit)
 }
 
-// OldSlots counts the dispatched executions that hold a slot and were last compared with Temporal at least age ago.
-func (q *Queue) OldSlots(ctx context.Context, age time.Duration) (n int64, err error) {
-	err = q.pool.QueryRow(ctx, `SELECT count(*) FROM sluice.slots WHERE dispatched AND checked_at < now() - $1::interval`, age).Scan(&n)
-	return n, wrap(err, "count old slots")
-}
-
 // Checked notes that these slots are rightly held at this moment, and which of the executions nobody serves, for how
 // long. It returns those for which that is news.
 func (q *Queue) Checked(ctx context.Context, held []uuid.UUID, unserved map[uuid.UUID]time.Duration) (news []uuid.UUID, err error) {
+	if len(held) == 0 {
+		return nil, nil
+	}
 	held = inOrder(held, func(id uuid.UUID) uuid.UUID { return id }) // an outcome that frees many slots locks them so
 	waits := make([]*time.Duration, len(held))
 	for i, id := range held {
@@ -162,20 +165,23 @@ func (q *Queue) Checked(ctx context.Context, held []uuid.UUID, unserved map[uuid
 		SELECT id FROM before WHERE waits IS NOT NULL AND unserved_since IS NULL`, held, waits)
 }
 
-// Unserved counts the open executions that nobody serves.
-func (q *Queue) Unserved(ctx context.Context) (n int64, err error) {
-	err = q.pool.QueryRow(ctx, `SELECT count(*) FROM sluice.slots WHERE unserved_since IS NOT NULL`).Scan(&n)
-	return n, wrap(err, "count unserved executions")
+// Reconciliation is where reconciliation stands.
+type Reconciliation struct {
+	LookedUntil time.Time // before it, closed and started executions have been looked at; zero at first
+	Due         int64     // dispatched executions whose slot was last compared with Temporal at least age ago
+	Unserved    int64     // open executions that nobody serves
 }
 
-// LookedUntil is the moment before which closed and started executions have been looked at; zero at first.
-func (q *Queue) LookedUntil(ctx context.Context) (until time.Time, err error) {
-	var at *time.Time
-	err = q.pool.QueryRow(ctx, `SELECT (SELECT looked_at FROM sluice.reconciliation)`).Scan(&at)
-	if at != nil {
-		until = *at
+// Reconciliation reads where it stands.
+func (q *Queue) Reconciliation(ctx context.Context, age time.Duration) (r Reconciliation, err error) {
+	var looked *time.Time
+	err = q.pool.QueryRow(ctx, `
+		SELECT (SELECT looked_at FROM sluice.reconciliation), count(*) FILTER (WHERE dispatched AND checked_at < now() - $1::interval), count(unserved_since)
+		FROM sluice.slots`, age).Scan(&looked, &r.Due, &r.Unserved)
+	if looked != nil {
+		r.LookedUntil = *looked
 	}
-	return until, wrap(err, "read how far reconciliation has looked")
+	return r, wrap(err, "read where reconciliation stands")
 }
 
 // SetLookedUntil notes that moment; an earlier one than the noted changes nothing.

@@ -165,9 +165,9 @@ func TestWhoIsNotServedIsNewsOnce(t *testing.T) {
 	require.WithinDuration(t, time.Now().Add(-time.Minute), *since, 10*time.Second)
 	require.Empty(t, check(unserved))
 	require.Equal(t, since, b.view(t, ids[1]).UnservedSince)
-	n, err := b.dispatcher.Unserved(t.Context())
+	at, err := b.dispatcher.Reconciliation(t.Context(), 0)
 	require.NoError(t, err)
-	require.EqualValues(t, 1, n)
+	require.EqualValues(t, 1, at.Unserved)
 	usage, err := b.app.Workspaces(t.Context(), b.workspace)
 	require.NoError(t, err)
 	require.Equal(t, 1, usage[0].Unserved)
@@ -181,27 +181,27 @@ func TestWhoIsNotServedIsNewsOnce(t *testing.T) {
 func TestHowFarReconciliationHasLookedOnlyGrows(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
-	until, err := b.dispatcher.LookedUntil(t.Context())
+	at, err := b.dispatcher.Reconciliation(t.Context(), 0)
 	require.NoError(t, err)
-	require.True(t, until.IsZero())
+	require.True(t, at.LookedUntil.IsZero())
 	now := time.Now().UTC().Truncate(time.Second)
-	for _, at := range []time.Time{now, now.Add(-time.Minute), now.Add(time.Minute), now} {
-		require.NoError(t, b.dispatcher.SetLookedUntil(t.Context(), at))
+	for _, until := range []time.Time{now, now.Add(-time.Minute), now.Add(time.Minute), now} {
+		require.NoError(t, b.dispatcher.SetLookedUntil(t.Context(), until))
 	}
-	until, err = b.dispatcher.LookedUntil(t.Context())
+	at, err = b.dispatcher.Reconciliation(t.Context(), 0)
 	require.NoError(t, err)
-	require.True(t, until.Equal(now.Add(time.Minute)))
+	require.True(t, at.LookedUntil.Equal(now.Add(time.Minute)))
 }
 
-func TestOldSlotsAreCounted(t *testing.T) {
+func TestSlotsThatAreDueAreCounted(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	ids := b.enqueueN(t, 3)
 	b.claim(t, 3)
 	b.dispatch(t, ids[:2]...)
 	for age, want := range map[time.Duration]int64{0: 2, time.Hour: 0} {
-		n, err := b.dispatcher.OldSlots(t.Context(), age)
+		at, err := b.dispatcher.Reconciliation(t.Context(), age)
 		require.NoError(t, err)
-		require.Equal(t, want, n)
+		require.Equal(t, want, at.Due)
 	}
 }

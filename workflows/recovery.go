@@ -11,8 +11,8 @@ import (
 const (
 	// RecoveryEvery is how often the schedule looks whether Recovery runs, and how long it reconciles between two sweeps.
 	RecoveryEvery = time.Minute
-	// ReconcileEvery bounds, with the lag of Temporal's visibility, how long a slot can be wrong. A pass without a doubt
-	// is two visibility queries and six small statements.
+	// ReconcileEvery bounds, with the lag of Temporal's visibility, how long a slot can be wrong. A pass while nothing
+	// happens is one visibility query and two small statements.
 	ReconcileEvery    = Duration(2 * time.Second)
 	recoveryHeartbeat = 3 * time.Second
 )

@@ -117,6 +117,31 @@ func TestTheLastRunsOutcomeCounts(t *testing.T) {
 	s.audit()
 }
 
+// Postgres has lost that an execution completed, which earlier passes have found on record. Its turn is far away.
+func TestACompletionThatPostgresHasLostIsRecordedAgain(t *testing.T) {
+	t.Parallel()
+	s := newStack(t)
+	s.run()
+	s.reconcile()
+	ws := s.workspace("PRO")
+	def := s.definition(ws.ID, node{kind: "noop"})
+	id := s.enqueue(queue.Item{WorkspaceID: ws.ID, DefinitionID: def.ID})
+	s.await(id, workflows.StatusCompleted)
+	require.NoError(t, s.client.GetWorkflow(s.ctx, workflows.ExecutionID(id), "").Get(s.ctx, nil))
+	s.awaitCount(1, `
+		SELECT count(*) FROM sluice.reconciliation r, sluice.workflow_executions e
+		WHERE e.id = $1 AND r.looked_at > e.completed_at + interval '5 seconds'`, id)
+	_, err := s.pool.Exec(s.ctx, `
+		WITH lost AS (
+			UPDATE sluice.workflow_executions SET status = 'RUNNING', completed_at = NULL, output = NULL WHERE id = $1 RETURNING id, workspace_id
+		)
+		INSERT INTO sluice.slots (execution_id, workspace_id, epoch, cycle, dispatched, checked_at)
+		SELECT id, workspace_id, 0, 0, true, now() + interval '1 hour' FROM lost`, id)
+	require.NoError(t, err)
+	require.NotEmpty(t, s.await(id, workflows.StatusCompleted).Output)
+	require.Zero(t, s.count(`SELECT count(*) FROM sluice.slots`))
+}
+
 // The server refused a start and ran it all the same, and the item was cancelled meanwhile.
 func TestAWorkflowWhoseItemIsOverIsTerminated(t *testing.T) {
 	t.Parallel()
