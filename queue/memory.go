@@ -152,7 +152,7 @@ func (m *Memory) hear(b bell, now time.Time) {
 	}
 	m.touch(w)
 	if b.Freed {
-		w.use(b.usageRow)
+		w.Used = b.Used // where it stands is moved by claims only
 	}
 	for _, at := range []*time.Time{b.Due, b.Scheduled} {
 		switch {

@@ -70,7 +70,12 @@ type bell struct {
 	Scheduled   *time.Time
 	Freed       bool
 	Limits      bool
-	usageRow    // if freed
+	Used        int // if freed
+}
+
+func scanBell(row pgx.CollectableRow) (b bell, err error) {
+	err = row.Scan(&b.WorkspaceID, &b.Due, &b.Scheduled, &b.Freed, &b.Limits, &b.Used)
+	return b, err
 }
 
 // news is what a refresh hears first.
@@ -108,7 +113,7 @@ func (m *Memory) listen(ctx context.Context, size int) (n news, err error) {
 	}
 	held, from := m.bounds.told()
 	batch.Queue(heardSQL, string(before.Mark), m.queue.shard, known, held, from).Query(func(rows pgx.Rows) (err error) {
-		n.bells, err = pgx.CollectRows(rows, pgx.RowToStructByName[bell])
+		n.bells, err = pgx.CollectRows(rows, scanBell)
 		return err
 	})
 	if known != nil {
@@ -123,8 +128,8 @@ func (m *Memory) listen(ctx context.Context, size int) (n news, err error) {
 	return n, m.queue.pool.SendBatch(ctx, batch).Close()
 }
 
-// heardSQL reads the bells that the mark $1 has not seen and that are for the shard $2, and the usage of the known ($3) of
-// whom slots were freed, from the bounds $5 of $4 on.
+// heardSQL reads the bells that the mark $1 has not seen and that are for the shard $2, and counts the slots of the known
+// ($3) of whom some were freed, from the bounds $5 of $4 on.
 const heardSQL = `
 WITH heard AS (
 	SELECT * FROM sluice.doorbell WHERE xid >= pg_snapshot_xmax($1::text::pg_snapshot)
@@ -135,12 +140,10 @@ WITH heard AS (
 	       bool_or(available_at IS NULL AND NOT limits) AS freed, bool_or(limits) AS limits
 	FROM (SELECT unnest(coalesce(workspaces, ARRAY[workspace_id])) AS workspace_id, available_at, limits FROM heard) AS each GROUP BY 1
 )
-SELECT b.*, CASE WHEN b.freed AND b.workspace_id = ANY (coalesce($3::uuid[], ARRAY[b.workspace_id]))
+SELECT b.workspace_id, b.due, b.scheduled, b.freed, b.limits, CASE WHEN b.freed AND b.workspace_id = ANY (coalesce($3::uuid[], ARRAY[b.workspace_id]))
             THEN (SELECT count(*) FROM sluice.slots s WHERE s.workspace_id = b.workspace_id
-                  AND s.seq >= coalesce(($5::bigint[])[array_position($4::uuid[], b.workspace_id)], 0)) ELSE 0 END::int AS used,
-       coalesce(s.own, 0) AS own, coalesce(s.borrowed, 0) AS borrowed, s.tokens, s.tokens_at
-FROM together b JOIN sluice.settings n ON n.one AND (b.limits OR ` + ownerOfBell + ` = $2)
-LEFT JOIN sluice.shares s ON b.freed AND s.workspace_id = b.workspace_id`
+                  AND s.seq >= coalesce(($5::bigint[])[array_position($4::uuid[], b.workspace_id)], 0)) ELSE 0 END::int AS used
+FROM together b JOIN sluice.settings n ON n.one AND (b.limits OR ` + ownerOfBell + ` = $2)`
 
 // toldSQL reads $8 workspaces with new items, but for those that are known ($7), and their slots from the bounds $10 of $9 on.
 const toldSQL = `
