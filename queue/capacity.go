@@ -133,16 +133,17 @@ const (
 // workspacesSQL reads those that are chosen, belong to the shard $5 and have items left. Ready items are counted up to
 // $1, and up to $2 times the limit. Items are looked for from the cursors $3 and $4 on, five for each place; without a
 // place, from the beginning. One index range per priority: with one range over all of them, a scan would walk all scheduled items of
-// priority 1 before it reached the first ready item of priority 3.
+// priority 1 before it reached the first ready item of priority 3. The limits of one keep the planner from reading all
+// workspaces for a few, which it finds cheap while there are not many, and from keeping that plan.
 const workspacesSQL = `
 SELECT b.workspace_id, w.plan, w.cohort, w.ceiling AS "limit", w.nominal, w.borrowing_limit, w.weight, w.starts_per_second, w.burst,
        (SELECT count(*) FROM sluice.slots s WHERE s.workspace_id = b.workspace_id AND s.seq >= b.bound)::int AS used,
        ready.n::int AS ready, depth.n AS counted, due.since, due.at AS next_due, due.heads_at, due.head_ids,
        coalesce(share.own, 0) AS own, coalesce(share.borrowed, 0) AS borrowed, share.tokens, share.tokens_at
 FROM chosen b
-JOIN sluice.quotas w ON w.workspace_id = b.workspace_id
+CROSS JOIN LATERAL (SELECT * FROM sluice.quotas q WHERE q.workspace_id = b.workspace_id LIMIT 1) AS w
 JOIN sluice.settings n ON n.one AND sluice.shard_of(w.workspace_id, w.cohort, n.shards) = $5
-LEFT JOIN sluice.shares share ON share.workspace_id = b.workspace_id
+LEFT JOIN LATERAL (SELECT * FROM sluice.shares s WHERE s.workspace_id = b.workspace_id LIMIT 1) AS share ON true
 CROSS JOIN LATERAL (SELECT least($1::int, $2::bigint * greatest(1, w.ceiling))::int AS n) AS depth
 CROSS JOIN LATERAL (
 	SELECT min(head.available_at) FILTER (WHERE head.available_at <= now()) AS since, min(later.available_at) AS at,
@@ -181,7 +182,8 @@ WITH RECURSIVE backlog AS (
 	FROM backlog b WHERE b.workspace_id IS NOT NULL
 )`
 
-// nextSQL hops in the same way through the $2 workspaces that come after $1, whosever they are.
+// nextSQL hops in the same way through the $2 workspaces that come after $1, whosever they are, and reads the first item of
+// each of their priorities.
 const nextSQL = `
 WITH RECURSIVE backlog AS (
 	(SELECT workspace_id, 1 AS n FROM sluice.execution_queue WHERE workspace_id > $1 ORDER BY workspace_id LIMIT 1)
@@ -189,4 +191,8 @@ WITH RECURSIVE backlog AS (
 	SELECT (SELECT q.workspace_id FROM sluice.execution_queue q WHERE q.workspace_id > b.workspace_id ORDER BY q.workspace_id LIMIT 1), n + 1
 	FROM backlog b WHERE b.workspace_id IS NOT NULL AND n < $2
 )
-SELECT workspace_id FROM backlog WHERE workspace_id IS NOT NULL ORDER BY 1`
+SELECT b.workspace_id, p.priority, head.available_at, head.id FROM backlog b CROSS JOIN generate_series(1, 5) AS p (priority)
+CROSS JOIN LATERAL (
+	SELECT q.available_at, q.id FROM sluice.execution_queue q
+	WHERE q.workspace_id = b.workspace_id AND q.priority = p.priority ORDER BY q.available_at, q.id LIMIT 1) AS head
+ORDER BY 1`

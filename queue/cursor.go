@@ -25,12 +25,18 @@ type cursor struct {
 // cursors are those of the priorities 1 to 5.
 type cursors [priorities]cursor
 
+// nowhere are the cursors where nothing waits.
+var nowhere = cursors{{past: true}, {past: true}, {past: true}, {past: true}, {past: true}}
+
 func (c cursor) before(at time.Time, id uuid.UUID) bool {
 	if order := c.at.Compare(at); order != 0 || c.past {
 		return order < 0 && !c.past
 	}
 	return bytes.Compare(c.id[:], id[:]) < 0
 }
+
+// beyond tells whether an item at a place lies before the cursor, where there should be none.
+func (c cursor) beyond(item cursor) bool { return c.past || item.before(c.at, c.id) }
 
 // timestamp is how Postgres takes it.
 func (c cursor) timestamp() pgtype.Timestamptz {

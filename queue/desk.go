@@ -53,8 +53,8 @@ func (m *Memory) forget(id uuid.UUID) {
 // clear makes an empty desk.
 func (d *desk) clear() { *d = desk{decider: d.decider} }
 
-// outdated are those of which everything must be read again before a decision on so many starts.
-func (m *Memory) outdated(batch int) (all []uuid.UUID) {
+// outdated are those whose items, or of which everything, must be read again before a decision on so many starts.
+func (m *Memory) outdated(batch int) (items []*remembered, all []uuid.UUID) {
 	d, now := &m.desk, m.shared.Now
 	if batch > d.batch {
 		m.touchAll()
@@ -66,11 +66,14 @@ func (m *Memory) outdated(batch int) (all []uuid.UUID) {
 		}
 	}
 	for _, w := range d.touched {
-		if w.changed == everything || w.stale(now, batch) {
+		switch {
+		case w.changed == everything:
 			all = append(all, w.WorkspaceID)
+		case w.stale(now, batch):
+			items = append(items, w)
 		}
 	}
-	return all
+	return items, all
 }
 
 // layOut brings the desk up to what is remembered.

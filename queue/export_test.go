@@ -14,6 +14,7 @@ const (
 	CapacitySQL   = capacitySQL
 	AgainSQL      = againSQL
 	NextSQL       = nextSQL
+	ItemsSQL      = itemsSQL
 	WaitsSQL      = waitsSQL
 
 	ReopenEndedSQL = reopenEndedSQL // to be committed late
@@ -38,7 +39,7 @@ func (m *Memory) Capacity(ctx context.Context, fence Fence, batch int) (Capacity
 }
 
 // SweepNow makes the next part of the sweep due.
-func (m *Memory) SweepNow() { m.sweptAt = time.Time{} }
+func (m *Memory) SweepNow() { m.sweep.at = time.Time{} }
 
 // Known tells whether the next Capacity reads only what has changed.
 func (m *Memory) Known() bool { return m.known }

@@ -1,7 +1,6 @@
 package queue
 
 import (
-	"bytes"
 	"context"
 	"sync"
 	"time"
@@ -23,8 +22,7 @@ type Memory struct {
 	counted    counters // what was read is from after the last of these claims
 	shared     Capacity
 	workspaces map[uuid.UUID]*remembered
-	swept      uuid.UUID // the workspace up to which the sweep has come
-	sweptAt    time.Time
+	sweep      sweep
 	desk       desk // lays out workspaces
 	hand       hand
 	bounds     bounds
@@ -40,6 +38,7 @@ type remembered struct {
 	changed change
 	place   place
 	touched bool
+	idle    bool // a sweep has found no items, and no bell has told of any since
 }
 
 // change says what must be read again.
@@ -155,9 +154,11 @@ func (m *Memory) hear(b bell, now time.Time) {
 		w.Used = b.Used // where it stands is moved by claims only
 	}
 	for _, at := range []*time.Time{b.Due, b.Scheduled} {
-		switch {
-		case at == nil:
+		if at == nil {
 			continue
+		}
+		w.idle = false
+		switch {
 		case at.After(now):
 			if w.NextDue == nil || at.Before(*w.NextDue) {
 				w.NextDue = at
@@ -194,5 +195,3 @@ func (m *Memory) learn(r workspaceRow) {
 	m.workspaces[r.WorkspaceID] = w
 	m.touch(w)
 }
-
-func after(a, b uuid.UUID) bool { return bytes.Compare(a[:], b[:]) > 0 }

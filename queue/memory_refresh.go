@@ -17,12 +17,6 @@ const (
 	// workspace. What is counted once serves as many claims.
 	countBatches = 4
 	countLimits  = 4
-	// A sweep reads one workspace after the other although nothing was heard of it: so many at once, so often, with a
-	// pause before it begins anew. It finds what no bell tells: items that were cancelled, or passed over because somebody
-	// held them.
-	sweepAtOnce = 32
-	sweepEvery  = 100 * time.Millisecond
-	sweepPause  = 5 * time.Second
 	// Who is not known yet and has new items is read together with the bells, which spares a round trip: so many at once,
 	// and for as long as the known are few enough to be told.
 	readAtOnce = 16
@@ -57,10 +51,8 @@ func (m *Memory) refresh(ctx context.Context, batch int) error {
 			m.hear(b, now)
 		}
 	}
-	if heard.sweeps {
-		m.sweep(heard.next)
-	}
-	return m.reread(ctx, batch, m.outdated(batch))
+	m.endSweep(heard.swept)
+	return m.reread(ctx, batch)
 }
 
 // bell is what all bells of a workspace tell together.
@@ -83,30 +75,35 @@ type news struct {
 	bells   []bell
 	read    []workspaceRow // those with new items of which nothing was known
 	counted counters
-	next    []uuid.UUID // if a part of the sweep is due: the workspaces that come next
-	sweeps  bool
+	swept   swept
 }
 
 // listen reads what has been rung since the last time, by transactions that the last time did not see, and everything
-// but the workspaces; of those only the usage of which something was claimed.
+// but the workspaces; of those only what is known to be outdated before.
 func (m *Memory) listen(ctx context.Context, size int) (n news, err error) {
 	before := m.shared
 	batch := &pgx.Batch{}
 	m.charges.queue(batch, m.queue.shard, m.counted)
-	var used []uuid.UUID
-	for _, w := range m.desk.touched {
-		if w.changed == usage {
-			used = append(used, w.WorkspaceID)
-		}
-	}
 	m.shared = Capacity{}
 	m.shared.queue(batch, m.queue.shard, &n.counted, m.bounds)
 	if m.hand.doubtful {
 		m.hand.queue(batch, m.queue.shard)
 	}
+	var used []uuid.UUID
+	n.swept, used = m.beginSweep(before.Now)
+	var items []*remembered
+	for _, w := range m.desk.touched {
+		if w.changed == usage {
+			used = append(used, w.WorkspaceID)
+		}
+		if w.changed < everything && w.stale(before.Now, size) {
+			items = append(items, w)
+		}
+	}
 	if len(used) > 0 {
 		batch.Queue(usageSQL, used, m.bounds.all(used)).Query(m.noteUsage)
 	}
+	m.queueItems(batch, items, size)
 	var known []uuid.UUID // nil: too many to tell
 	if len(m.workspaces) <= tellAtMost {
 		known = slices.AppendSeq([]uuid.UUID{}, maps.Keys(m.workspaces))
@@ -116,14 +113,9 @@ func (m *Memory) listen(ctx context.Context, size int) (n news, err error) {
 		n.bells, err = pgx.CollectRows(rows, scanBell)
 		return err
 	})
+	m.queueSweep(batch, &n.swept)
 	if known != nil {
 		queueRows(batch, &n.read, toldSQL, countBatches*size, countLimits, nil, nil, m.queue.shard, string(before.Mark), known, readAtOnce, held, from)
-	}
-	if n.sweeps = before.Now.Sub(m.sweptAt) >= m.sweepAfter(); n.sweeps {
-		batch.Queue(nextSQL, m.swept, sweepAtOnce).Query(func(rows pgx.Rows) (err error) {
-			n.next, err = pgx.CollectRows(rows, pgx.RowTo[uuid.UUID])
-			return err
-		})
 	}
 	return n, m.queue.pool.SendBatch(ctx, batch).Close()
 }
@@ -141,9 +133,9 @@ WITH heard AS (
 	FROM (SELECT unnest(coalesce(workspaces, ARRAY[workspace_id])) AS workspace_id, available_at, limits FROM heard) AS each GROUP BY 1
 )
 SELECT b.workspace_id, b.due, b.scheduled, b.freed, b.limits, CASE WHEN b.freed AND b.workspace_id = ANY (coalesce($3::uuid[], ARRAY[b.workspace_id]))
-            THEN (SELECT count(*) FROM sluice.slots s WHERE s.workspace_id = b.workspace_id
-                  AND s.seq >= coalesce(($5::bigint[])[array_position($4::uuid[], b.workspace_id)], 0)) ELSE 0 END::int AS used
-FROM together b JOIN sluice.settings n ON n.one AND (b.limits OR ` + ownerOfBell + ` = $2)`
+            THEN (SELECT count(*) FROM sluice.slots s WHERE s.workspace_id = b.workspace_id AND s.seq >= coalesce(held.bound, 0)) ELSE 0 END::int AS used
+FROM together b JOIN sluice.settings n ON n.one AND (b.limits OR ` + ownerOfBell + ` = $2)
+LEFT JOIN unnest($4::uuid[], $5::bigint[]) AS held (workspace_id, bound) ON held.workspace_id = b.workspace_id`
 
 // toldSQL reads $8 workspaces with new items, but for those that are known ($7), and their slots from the bounds $10 of $9 on.
 const toldSQL = `
@@ -171,23 +163,27 @@ func (m *Memory) rebuild(ctx context.Context, batch int) error {
 	for _, r := range rows {
 		m.learn(r)
 	}
-	m.swept, m.sweptAt = uuid.Nil, m.shared.Now
+	m.sweep = sweep{at: m.shared.Now}
 	return nil
 }
 
-// reread reads everything about some workspaces again.
-func (m *Memory) reread(ctx context.Context, batch int, all []uuid.UUID) error {
-	if len(all) == 0 {
+// reread reads again what is outdated still.
+func (m *Memory) reread(ctx context.Context, batch int) error {
+	items, all := m.outdated(batch)
+	if len(items)+len(all) == 0 {
 		return nil
 	}
-	from := make([]cursors, len(all))
-	for i, id := range all {
-		from[i] = m.workspaces[id].cursors
-	}
-	at, ids := cursorArrays(from)
 	var again []workspaceRow
 	read := &pgx.Batch{}
-	queueRows(read, &again, againSQL, countBatches*batch, countLimits, at, ids, m.queue.shard, all, m.bounds.all(all))
+	m.queueItems(read, items, batch)
+	if len(all) > 0 {
+		from := make([]cursors, len(all))
+		for i, id := range all {
+			from[i] = m.workspaces[id].cursors
+		}
+		at, ids := cursorArrays(from)
+		queueRows(read, &again, againSQL, countBatches*batch, countLimits, at, ids, m.queue.shard, all, m.bounds.all(all))
+	}
 	if err := m.queue.pool.SendBatch(ctx, read).Close(); err != nil {
 		return err
 	}
@@ -200,37 +196,6 @@ func (m *Memory) reread(ctx context.Context, batch int, all []uuid.UUID) error {
 	return nil
 }
 
-// sweepAfter is how long to wait before the next part of a sweep, or before the next sweep.
-func (m *Memory) sweepAfter() time.Duration {
-	if m.swept == uuid.Nil {
-		return sweepPause
-	}
-	return sweepEvery
-}
-
-// sweep has the workspaces that come next read again from the beginning, and those it knows that should be among them.
-func (m *Memory) sweep(next []uuid.UUID) {
-	ended := len(next) < sweepAtOnce
-	last := m.swept
-	if !ended {
-		last = next[len(next)-1]
-	}
-	for id, w := range m.workspaces {
-		if after(id, m.swept) && (ended || !after(id, last)) {
-			w.changed = everything
-			m.touch(w)
-		}
-	}
-	for _, id := range next {
-		m.look(id)
-		m.workspaces[id].cursors = cursors{}
-	}
-	m.swept, m.sweptAt = last, m.shared.Now
-	if ended {
-		m.swept = uuid.Nil
-	}
-}
-
 // usageRow is what a workspace uses, and where that has brought it.
 type usageRow struct {
 	Used     int
@@ -240,9 +205,10 @@ type usageRow struct {
 	TokensAt *time.Time
 }
 
+// The limit keeps the planner from reading all shares at once, which it finds cheap while there are few.
 const usageSQL = `
 SELECT u.id, (SELECT count(*) FROM sluice.slots s WHERE s.workspace_id = u.id AND s.seq >= u.bound)::int, coalesce(s.own, 0), coalesce(s.borrowed, 0), s.tokens, s.tokens_at
-FROM unnest($1::uuid[], $2::bigint[]) AS u (id, bound) LEFT JOIN sluice.shares s ON s.workspace_id = u.id`
+FROM unnest($1::uuid[], $2::bigint[]) AS u (id, bound) LEFT JOIN LATERAL (SELECT * FROM sluice.shares s WHERE s.workspace_id = u.id LIMIT 1) AS s ON true`
 
 func (m *Memory) noteUsage(rows pgx.Rows) error {
 	for rows.Next() {
@@ -253,7 +219,9 @@ func (m *Memory) noteUsage(rows pgx.Rows) error {
 		}
 		w := m.workspaces[id]
 		w.use(read)
-		w.changed = nothing
+		if w.changed == usage {
+			w.changed = nothing
+		}
 		m.touch(w)
 	}
 	return rows.Err()

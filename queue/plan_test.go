@@ -66,6 +66,7 @@ func TestTheDispatcherReadsTheBacklogThroughTheClaimIndex(t *testing.T) {
 				"claim for those alone":      {queue.ClaimAloneSQL, claimOf(b.fence, workspaces, slots, limits, []int{3})[:16]},
 				"capacity":                   {queue.CapacitySQL, []any{100, 100, nil, nil, 0}},
 				"again":                      {queue.AgainSQL, []any{100, 100, beginnings(len(workspaces)), make([]uuid.UUID, 5*len(workspaces)), 0, workspaces, make([]int64, len(workspaces))}},
+				"items":                      {queue.ItemsSQL, itemsOf(workspaces, 100)},
 				"next":                       {queue.NextSQL, []any{uuid.Nil, 50}},
 				"waits":                      {queue.WaitsSQL, []any{last, workspaces, slots, 100}},
 			} {
@@ -145,6 +146,16 @@ func claimOf(fence queue.Fence, workspaces []uuid.UUID, slots, limits, prioritie
 	return []any{fence.Shard, fence.Epoch, 1, workspaces, slots, limits, beginnings(len(workspaces))[:n*len(workspaces)],
 		make([]uuid.UUID, n*len(workspaces)), slices.Repeat(priorities, len(workspaces)), first, last,
 		0, 0, make([]int64, len(workspaces)), lead, until, []uuid.UUID{}, []int64{}}
+}
+
+// itemsOf are the parameters of a look at the items of all priorities.
+func itemsOf(workspaces []uuid.UUID, depth int) []any {
+	var ids []uuid.UUID
+	for _, id := range workspaces {
+		ids = append(ids, id, id, id, id, id)
+	}
+	return []any{ids, slices.Repeat([]int{1, 2, 3, 4, 5}, len(workspaces)), beginnings(len(workspaces)), make([]uuid.UUID, len(ids)),
+		slices.Repeat([]int{depth}, len(ids))}
 }
 
 // beginnings are cursors that skip nothing, five for each workspace.
