@@ -60,9 +60,7 @@ func (m *Memory) Guess(batch int) (d Decision, ok bool) {
 
 func (m *Memory) decide(batch int) Decision {
 	c := &m.shared
-	in := c.input(batch)
-	in.Workspaces = m.desk.workspaces
-	d := m.desk.decider.Decide(in)
+	d := m.desk.decide(c.input(batch))
 	return Decision{
 		Mark: c.Mark, Shards: c.Shards, Grants: Grants(d), Lines: c.Lines(d), Waiting: d.Waiting,
 		DueIn: sooner(d.RateDue, m.desk.dueIn(c.Now)),

@@ -14,6 +14,8 @@ import (
 // pointers. So whoever changes anything remembered of a workspace must touch it.
 type desk struct {
 	decider    admission.Decider
+	decided    bool    // on these workspaces
+	changed    []int32 // since then: at these places
 	workspaces []admission.Workspace
 	due        []int64       // at the same places: when the next scheduled item is ready, in microseconds, or never
 	whose      []*remembered // at the same places
@@ -117,6 +119,7 @@ func (d *desk) lay(w *remembered) {
 		d.workspaces, d.due, d.whose = append(d.workspaces, admission.Workspace{}), append(d.due, 0), append(d.whose, w)
 		w.place = place(len(d.whose))
 	}
+	d.changed = append(d.changed, int32(w.place-1))
 	d.workspaces[w.place-1], d.due[w.place-1] = w.policyView(d.cohorts), never
 	if w.NextDue != nil {
 		d.due[w.place-1] = w.NextDue.UnixMicro()
@@ -129,10 +132,22 @@ func (d *desk) lift(w *remembered) {
 		return
 	}
 	to, last := w.place-1, len(d.whose)-1
+	d.changed = append(d.changed, int32(to))
 	d.workspaces[to], d.due[to], d.whose[to] = d.workspaces[last], d.due[last], d.whose[last]
 	d.whose[to].place, w.place = w.place, 0
 	d.whose[last] = nil
 	d.workspaces, d.due, d.whose = d.workspaces[:last], d.due[:last], d.whose[:last]
+}
+
+// decide completes the input with the workspaces, and lets the policy decide.
+func (d *desk) decide(in admission.Input) (decision admission.Decision) {
+	if in.Workspaces = d.workspaces; d.decided {
+		decision = d.decider.DecideAgain(in, d.changed)
+	} else {
+		decision = d.decider.Decide(in)
+	}
+	d.decided, d.changed = true, d.changed[:0]
+	return decision
 }
 
 // dueIn is how long until the next item of a workspace with a free slot is ready; zero when there is none.

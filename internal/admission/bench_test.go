@@ -72,9 +72,14 @@ func BenchmarkDecide(b *testing.B) {
 				require.Equal(b, min(in.Batch, granted), granted)
 				require.Positive(b, granted)
 				var decider Decider
+				decider.Decide(in)
+				changed := make([]int32, 2*in.Batch) // as after a claim and its outcomes
+				for i := range changed {
+					changed[i] = int32(i * (n / len(changed)))
+				}
 				b.ReportAllocs()
 				for b.Loop() {
-					decider.Decide(in)
+					decider.DecideAgain(in, changed)
 				}
 			})
 		}

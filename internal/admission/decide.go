@@ -72,11 +72,23 @@ type Decision struct {
 func Decide(in Input) Decision { return new(Decider).Decide(in) }
 
 // Decider decides as Decide does, and keeps the memory it needs for that: whoever decides again and again makes no
-// garbage. It keeps nothing of the input. The zero Decider is ready; it makes one decision at a time.
+// garbage. The zero Decider is ready; it makes one decision at a time.
 type Decider struct{ round round }
 
 // Decide distributes at most a batch of starts.
 func (d *Decider) Decide(in Input) Decision {
+	d.round.roster.begin(&in)
+	return d.decide(in)
+}
+
+// DecideAgain is Decide for an input whose workspaces are those of the Decider's last decision, but for those at the places
+// that have changed and those that were added or taken away at the end: it looks closely at them only.
+func (d *Decider) DecideAgain(in Input, changed []int32) Decision {
+	d.round.roster.goOn(&in, changed)
+	return d.decide(in)
+}
+
+func (d *Decider) decide(in Input) Decision {
 	r := &d.round
 	r.begin(in)
 	for class := range classes {

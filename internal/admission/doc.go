@@ -20,8 +20,9 @@
 // other: in a single one, those that borrow would fall behind for ever. Tags and clocks are the caller's to keep;
 // Charge moves them on by what has really been claimed. See Due for the order within a workspace.
 //
-// Cost. A decision runs once over all workspaces. Who has no room is only counted, and of those who are due as many are
-// put in order as can be served: 10,000 workspaces that all could start something cost half a millisecond.
+// Cost. A decision runs over all workspaces, but looks closely only at those that have changed since the one before it
+// (Decider). Who has no room is only counted, and of those who are due as many are put in order as can be served: 10,000
+// workspaces that all could start something cost a third of a millisecond.
 //
 // Rate. Beside what it may hold, a workspace may be bounded in how often it starts, by a token bucket.
 //

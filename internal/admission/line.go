@@ -1,15 +1,12 @@
 package admission
 
-import (
-	"slices"
-	"time"
-)
+import "slices"
 
 // flow is somebody who stands in a line.
 type flow struct {
-	key    VirtualTime   // when its next start is due to begin while it is not due, and when it is due to end once it is
-	waited time.Duration // of those who are due to end alike, who has waited longer goes first; not known before
-	index  int32         // of the workspace, or below zero of a cohort, see cohortIndex
+	key   VirtualTime // when its next start is due to begin while it is not due, and when it is due to end once it is
+	since int64       // of those who are due to end alike, who has waited longer goes first
+	index int32       // of the workspace, or below zero of a cohort, see cohortIndex
 }
 
 // line chooses who goes next: of those whose next start is due to begin, the one whose next start is due to end first.
@@ -29,23 +26,18 @@ func (l *line) begin(of *round, clock VirtualTime, most int) {
 	*l = line{of: of, clock: clock, most: most, later: heap{flows: l.later.flows[:0]}, due: heap{flows: l.due.flows[:0], of: of}}
 }
 
-// join puts somebody into the line who stands at a tag.
-func (l *line) join(index int32, tag VirtualTime, weight int) {
+// join puts somebody into the line who stands at a tag and has waited since then.
+func (l *line) join(index int32, tag VirtualTime, weight int, price VirtualTime, since int64) {
 	l.weight += weight
 	if l.most == 0 {
 		return // nobody's turn comes
 	}
-	price := Price(weight)
 	start := standing(tag, l.clock, price)
 	if start > l.clock {
-		l.later.flows = append(l.later.flows, flow{key: start, index: index})
+		l.later.flows = append(l.later.flows, flow{key: start, since: since, index: index})
 		return
 	}
-	f := flow{key: start + price, index: index}
-	if l.crops && f.key > l.last.key {
-		return
-	}
-	f.waited = l.of.waited(index)
+	f := flow{key: start + price, since: since, index: index}
 	if l.crops && !l.of.before(&f, &l.last) {
 		return
 	}
@@ -82,7 +74,7 @@ func (l *line) next() int32 {
 	}
 	for len(l.later.flows) > 0 && l.later.flows[0].key <= l.clock {
 		f := l.later.pop()
-		f.key, f.waited = f.key+l.of.price(f.index), l.of.waited(f.index)
+		f.key += l.of.price(f.index)
 		l.due.push(f)
 	}
 	return l.due.flows[0].index
@@ -116,8 +108,8 @@ func (r *round) before(a, b *flow) bool {
 	switch {
 	case a.key != b.key:
 		return a.key < b.key
-	case a.waited != b.waited:
-		return a.waited > b.waited
+	case a.since != b.since:
+		return a.since < b.since
 	}
 	return r.first(a.index, b.index)
 }

@@ -5,6 +5,7 @@ import (
 	"math/rand/v2"
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 	"pgregory.net/rapid"
@@ -183,4 +184,37 @@ func TestSharesFollowTheWeights(t *testing.T) {
 			}
 		}
 	})
+}
+
+// What is known from the last decision changes nothing about the next, whatever becomes of the workspaces in between.
+func TestDecidingAgainIsDecidingAnew(t *testing.T) {
+	t.Parallel()
+	rnd := rand.New(rand.NewPCG(3, 4))
+	draw := func(_ string, low, high int) int { return low + rnd.IntN(high-low+1) }
+	again := 0
+	for range 2000 {
+		in, decider := situation(draw), new(Decider)
+		require.Equal(t, Decide(in), decider.Decide(in))
+		for range 10 {
+			next := situation(draw) // another moment
+			next.Cohorts = in.Cohorts
+			next.Now = in.Now.Add(time.Duration(rnd.IntN(1000)) * time.Millisecond)
+			var changed []int32
+			for i := range min(len(in.Workspaces), len(next.Workspaces)) {
+				if rnd.IntN(3) == 0 {
+					changed = append(changed, int32(i))
+				} else {
+					next.Workspaces[i] = in.Workspaces[i]
+				}
+			}
+			for i := range next.Workspaces {
+				next.Workspaces[i].Cohort = min(next.Workspaces[i].Cohort, len(in.Cohorts)-1)
+			}
+			d := Decide(next)
+			require.Equal(t, d, decider.DecideAgain(next, changed), "%+v", next)
+			again += len(d.Grants)
+			in = next
+		}
+	}
+	require.Greater(t, again, 5000)
 }

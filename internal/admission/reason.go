@@ -23,7 +23,7 @@ const (
 func Reasons() []Reason { return append([]Reason{}, reasons[:]...) }
 
 // cause is a reason that can be counted without a map: its place in reasons.
-type cause int
+type cause uint8
 
 const (
 	scheduled cause = iota

@@ -12,36 +12,34 @@ import (
 // served.
 type round struct {
 	in      Input
-	batch   int // starts left
-	global  int // slots left
+	batch   int   // starts left
+	most    int32 // and how many there were
+	global  int   // slots left
 	class   Class
-	rooms   []room
+	roster  roster
 	granted []int32
 	order   []int32 // workspaces by their first grant
 	root    line
 	cohorts []cohortRound
 	weights Weights
-	waiting [causes]int // of those without room, and so the next
 	rateDue time.Duration
 	roomy   int // how many have room
 }
 
-// room is how many starts a workspace could take if nobody else were there, and how many of them are its own.
-type room struct{ own, all int32 }
-
 type cohortRound struct {
 	free    int
-	roomy   int       // members that have room and were granted nothing
-	since   time.Time // the earliest of its members in the line
+	roomy   int   // members that have room and were granted nothing
+	since   int64 // the earliest of its members in the line
 	members line
 	weights Weights
 }
 
 func (r *round) begin(in Input) {
 	r.in, r.batch, r.global = in, min(max(0, in.Batch), math.MaxInt32), in.Global.free()
-	r.rooms, r.granted = resized(r.rooms, len(in.Workspaces)), resized(r.granted, len(in.Workspaces))
+	r.most = int32(r.batch)
+	r.granted = resized(r.granted, len(in.Workspaces))
 	clear(r.granted)
-	r.order, r.weights, r.waiting, r.rateDue, r.roomy = r.order[:0], Weights{}, [causes]int{}, 0, 0
+	r.order, r.weights, r.rateDue, r.roomy = r.order[:0], Weights{}, 0, 0
 	r.cohorts = resized(r.cohorts, len(in.Cohorts))
 	for i := range in.Cohorts {
 		c := &r.cohorts[i]
@@ -52,30 +50,8 @@ func (r *round) begin(in Input) {
 // resized is the slice with n elements, whatever they are.
 func resized[T any](s []T, n int) []T { return slices.Grow(s[:0], n)[:n] }
 
-// measure finds out how much room a workspace has, and counts why if it has none.
-func (r *round) measure(i int, w *Workspace) {
-	all, why := w.alone(r.in.Now, 0)
-	if all == 0 {
-		r.rooms[i] = room{}
-		r.keep(w, why, 0)
-		return
-	}
-	r.roomy++
-	if w.Cohort != NoCohort {
-		r.cohorts[w.Cohort].roomy++
-	}
-	all = min(all, r.batch)
-	r.rooms[i] = room{own: int32(min(all, w.own(w.Used))), all: int32(all)}
-}
-
-// keep notes what keeps a workspace from its next start.
-func (r *round) keep(w *Workspace, why cause, granted int) {
-	if granted == 0 {
-		r.waiting[why]++
-	}
-	if why != rateLimited {
-		return
-	}
+// limited notes when the rate of a workspace allows it a start after those that it was granted.
+func (r *round) limited(w *Workspace, granted int) {
 	wait := w.wait(w.take(w.Bucket, r.in.Now, granted))
 	if r.rateDue == 0 || wait < r.rateDue {
 		r.rateDue = wait
@@ -84,15 +60,24 @@ func (r *round) keep(w *Workspace, why cause, granted int) {
 
 // room is how many more starts of the class a workspace could take, whatever is left for it.
 func (r *round) room(i int32) int32 {
-	room, granted := r.rooms[i], r.granted[i]
-	if r.class == Own {
-		return room.own - min(room.own, granted)
-	}
-	return room.all - max(room.own, granted)
+	return r.roster.all[i].room(r.class, r.granted[i], r.most)
 }
 
 // A cohort stands in the root's line under a negative index.
 func cohortIndex(cohort int) int32 { return int32(-1 - cohort) }
+
+// count notes who has room, and when the rate lets those have some who have none because of it.
+func (r *round) count(i int, m *measured) {
+	switch {
+	case m.all > 0:
+		r.roomy++
+		if m.cohort != NoCohort {
+			r.cohorts[m.cohort].roomy++
+		}
+	case m.why == rateLimited:
+		r.limited(&r.in.Workspaces[i], 0)
+	}
+}
 
 // gather lines up everybody who could take a start of this class.
 func (r *round) gather(class Class) {
@@ -102,22 +87,25 @@ func (r *round) gather(class Class) {
 	for i := range r.cohorts {
 		r.cohorts[i].members.begin(r, r.in.Cohorts[i].Clocks[class], most)
 	}
-	for i := range r.in.Workspaces {
-		w := &r.in.Workspaces[i]
+	for i := range r.roster.all {
+		m := &r.roster.all[i]
 		if class == Own { // once, while it is at hand
-			r.measure(i, w)
+			if m.rated {
+				r.roster.measure(i, &r.in)
+			}
+			r.count(i, m)
 		}
-		if r.room(int32(i)) <= 0 {
+		if m.all == 0 || m.room(class, r.granted[i], r.most) <= 0 {
 			continue
 		}
 		l := &r.root
-		if w.Cohort != NoCohort {
-			c := &r.cohorts[w.Cohort]
-			if l = &c.members; l.weight == 0 || w.Since.Before(c.since) {
-				c.since = w.Since
+		if m.cohort != NoCohort {
+			c := &r.cohorts[m.cohort]
+			if l = &c.members; l.weight == 0 || m.since < c.since {
+				c.since = m.since
 			}
 		}
-		l.join(int32(i), w.Tags[class], w.Weight)
+		l.join(int32(i), m.tags[class], m.weight, m.price, m.since)
 	}
 	for i := range r.cohorts {
 		c := &r.cohorts[i]
@@ -127,7 +115,7 @@ func (r *round) gather(class Class) {
 		}
 		c.members.open()
 		cohort := &r.in.Cohorts[i]
-		r.root.join(cohortIndex(i), cohort.Tags[class], cohort.Weight)
+		r.root.join(cohortIndex(i), cohort.Tags[class], cohort.Weight, Price(cohort.Weight), c.since)
 	}
 	r.weights[class] = r.root.weight
 	r.root.open()
@@ -166,17 +154,9 @@ func (r *round) grant(l *line, i int32) {
 // price is what a start costs who stands in a line under this index.
 func (r *round) price(i int32) VirtualTime {
 	if i >= 0 {
-		return Price(r.in.Workspaces[i].Weight)
+		return r.roster.all[i].price
 	}
 	return Price(r.in.Cohorts[-1-i].Weight)
-}
-
-// waited is for how long who stands in a line under this index has waited.
-func (r *round) waited(i int32) time.Duration {
-	if i >= 0 {
-		return r.in.Now.Sub(r.in.Workspaces[i].Since)
-	}
-	return r.in.Now.Sub(r.cohorts[-1-i].since)
 }
 
 // first breaks ties between those who have waited alike: workspaces by id, then cohorts by name.
@@ -201,24 +181,26 @@ func (r *round) decision() Decision {
 	for n, i := range r.order {
 		w, granted := &r.in.Workspaces[i], int(r.granted[i])
 		d.Grants[n] = Grant{Workspace: int(i), ID: w.ID, Slots: granted, Limit: w.Ceiling}
-		d.Contended = d.Contended || r.rooms[i].all > r.granted[i]
-		_, why := w.alone(r.in.Now, granted)
-		r.keep(w, why, granted)
+		d.Contended = d.Contended || min(r.roster.all[i].all, r.most) > r.granted[i]
+		if _, why := w.alone(r.in.Now, granted); why == rateLimited {
+			r.limited(w, granted)
+		}
 		if w.Cohort != NoCohort {
 			r.cohorts[w.Cohort].roomy--
 		}
 	}
+	waiting := r.roster.waiting
 	left := r.roomy - len(r.order)
 	for i := range r.cohorts {
 		c := &r.cohorts[i]
 		d.CohortWeights[i] = c.weights
 		if c.free == 0 {
-			r.waiting[cohortLimit] += c.roomy
+			waiting[cohortLimit] += c.roomy
 			left -= c.roomy
 		}
 	}
-	r.waiting[together(r.global)] += left
-	for why, n := range r.waiting {
+	waiting[together(r.global)] += left
+	for why, n := range waiting[:causes] {
 		if n > 0 {
 			d.Waiting[reasons[why]] = n
 		}
