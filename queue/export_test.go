@@ -89,12 +89,11 @@ func (m *Memory) Bounded() int {
 	return len(m.bounds.of)
 }
 
-// Gathered is how many wait for the next flush.
-func (r *Recorder) Gathered() int {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return len(r.waiting)
-}
+// Gathered is how many wait for the next statement.
+func (r *Recorder) Gathered() int { return r.outcomes.gathered() }
+
+// SetPatience sets for how long an outcome waits to share a statement, before there are any.
+func (r *Recorder) SetPatience(d time.Duration) { r.outcomes.patience = d }
 
 // Near is closed when this process next puts something on record.
 func (q *Queue) Near() <-chan struct{} { return q.near.rung() }
@@ -106,10 +105,15 @@ func (q *Queue) ForgetDefinitions() { *q.vouched = vouched{} }
 func (q *Queue) PatrolBy(n int) { q.patrol.part = n }
 
 // Sharing is how many enqueues wait for the next shared statement.
-func (q *Queue) Sharing() int {
-	q.sharing.mu.Lock()
-	defer q.sharing.mu.Unlock()
-	return len(q.sharing.waiting)
+func (q *Queue) Sharing() int { return q.sharing.gathered() }
+
+func (g *gatherer[R, A]) gathered() (n int) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	for _, b := range g.waiting {
+		n += len(b.calls)
+	}
+	return n
 }
 
 // SetPatience sets for how long an enqueue waits to share a statement, before there are any.

@@ -21,13 +21,14 @@ type Queue struct {
 	near     *near
 	vouched  *vouched
 	patrol   *patrol
-	sharing  *sharing
+	sharing  *gatherer[Item, Answer]
 }
 
 // New returns the queue in the pool's database, whose schema must be migrated. The pool stays the caller's to close.
 func New(pool *pgxpool.Pool) *Queue {
-	return &Queue{pool: pool, waits: new(atomic.Int64), versions: new(versions), vouched: new(vouched), near: new(near), patrol: new(patrol),
-		sharing: newSharing(pool)}
+	q := &Queue{pool: pool, waits: new(atomic.Int64), versions: new(versions), vouched: new(vouched), near: new(near), patrol: new(patrol)}
+	q.sharing = q.newSharing()
+	return q
 }
 
 // Pool is the pool the queue was made with.

@@ -131,57 +131,6 @@ func TestAWrongEnqueueHarmsNobodyBesideIt(t *testing.T) {
 	require.Equal(t, 5, one[int](t, b.pool, `SELECT count(*) FROM sluice.execution_queue`), "each once")
 }
 
-func TestAnEnqueueThatGivesUpHarmsNobody(t *testing.T) {
-	t.Parallel()
-	b := setup(t)
-	c := b.crowd(t)
-	first, leaveFirst := context.WithCancel(t.Context())
-	shared, leaveShared := context.WithCancel(t.Context())
-	c.enqueue(first, b.item())
-	c.held(t, 1)
-	c.enqueue(t.Context(), b.item())
-	c.held(t, 2)
-	waiting, leaveWaiting := context.WithCancel(t.Context())
-	c.enqueue(waiting, b.item())
-	c.gathered(t, 1)
-	leaveWaiting()
-	require.ErrorIs(t, c.answer(t, 2).err, context.Canceled, "at once, although nothing has moved")
-	c.gathered(t, 0)
-
-	c.enqueue(shared, b.item())
-	c.enqueue(shared, b.item())
-	c.gathered(t, 2)
-	leaveFirst()
-	require.ErrorIs(t, c.answer(t, 0).err, context.Canceled)
-	c.gathered(t, 0) // the two have its place
-	c.held(t, 2)
-	leaveShared()
-	require.ErrorIs(t, c.answer(t, 3).err, context.Canceled)
-	require.ErrorIs(t, c.answer(t, 4).err, context.Canceled)
-	c.held(t, 1) // a statement that nobody waits for is not left behind
-	c.release(t)
-	require.NoError(t, c.answer(t, 1).err)
-	require.Equal(t, 2, one[int](t, b.pool, `SELECT count(*) FROM sluice.execution_queue`))
-	b.enqueue(t, b.item())
-}
-
-// A statement may hang with its connection. Who is not part of it goes another way.
-func TestAnEnqueueDoesNotWaitForOthersForLong(t *testing.T) {
-	t.Parallel()
-	b := setup(t)
-	c := b.crowd(t)
-	b.app.SetPatience(time.Millisecond)
-	for range 5 {
-		c.enqueue(t.Context(), b.item())
-	}
-	c.held(t, 5)
-	c.release(t)
-	for place := range 5 {
-		require.NoError(t, c.answer(t, place).err)
-	}
-	require.Equal(t, 6, one[int](t, b.pool, `SELECT count(*) FROM sluice.execution_queue`))
-}
-
 // Such a pool may give each caller the role of a tenant.
 func TestEnqueuesOfAPoolThatPreparesConnectionsKeepTheirOwn(t *testing.T) {
 	t.Parallel()
