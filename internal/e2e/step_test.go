@@ -2,7 +2,9 @@ package e2e
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
+	"os"
 
 	"github.com/stretchr/testify/require"
 	"go.temporal.io/sdk/activity"
@@ -31,13 +33,20 @@ type meddler func(ctx context.Context, s step, do func(context.Context) (any, er
 
 // dial connects a client whose steps, and those of all workers made from it, go through the meddler.
 func dial(address, namespace string, meddle meddler) (client.Client, error) {
-	options := client.Options{HostPort: address, Namespace: namespace, Identity: "sluice-test",
+	identity := "sluice-test"
+	if os.Getenv(workerVariable) != "" {
+		identity = processIdentity(os.Getpid())
+	}
+	options := client.Options{HostPort: address, Namespace: namespace, Identity: identity,
 		Logger: sdklog.NewStructuredLogger(slog.New(slog.DiscardHandler))}
 	if meddle != nil {
 		options.Interceptors = []interceptor.ClientInterceptor{&meddling{meddle: meddle}}
 	}
 	return client.Dial(options)
 }
+
+// processIdentity tells worker processes apart, for Temporal too.
+func processIdentity(pid int) string { return fmt.Sprint("sluice-test@", pid) }
 
 // meddled is a client for a host of this test.
 func (s *stack) meddled(meddle meddler) client.Client {
