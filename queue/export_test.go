@@ -17,6 +17,9 @@ const (
 	ItemsSQL      = itemsSQL
 	WaitsSQL      = waitsSQL
 
+	EndExecutionSQL  = endExecutionSQL
+	EndExecutionsSQL = endExecutionsSQL
+
 	ReopenEndedSQL = reopenEndedSQL // to be committed late
 )
 

@@ -148,7 +148,8 @@ WITH ended AS (
 	WHERE id = $1 AND status IN ('CLAIMED', 'RUNNING')
 	RETURNING id, workspace_id
 ), freed AS (
-	DELETE FROM sluice.slots s USING ended e WHERE s.execution_id = e.id
+	-- A join would read all slots there ever were under an open transaction: the plan is made while there are few.
+	DELETE FROM sluice.slots WHERE execution_id = ANY (ARRAY(SELECT id FROM ended))
 )
 INSERT INTO sluice.doorbell (workspace_id) SELECT workspace_id FROM ended RETURNING workspace_id`
 

@@ -19,6 +19,7 @@ type planNode struct {
 	NodeType     string     `json:"Node Type"`
 	RelationName string     `json:"Relation Name"`
 	IndexName    string     `json:"Index Name"`
+	IndexCond    string     `json:"Index Cond"`
 	ActualRows   float64    `json:"Actual Rows"`
 	ActualLoops  float64    `json:"Actual Loops"`
 	Filtered     float64    `json:"Rows Removed by Filter"`
@@ -130,8 +131,7 @@ func explain(t *testing.T, tx pgx.Tx, sql string, args ...any) (raw []byte) {
 	return raw
 }
 
-// claimOf are the parameters of a claim that begins at the first item of each of the priorities, contended when there are
-// several.
+// claimOf are the parameters of a claim that begins at the first item of each of the priorities.
 func claimOf(fence queue.Fence, workspaces []uuid.UUID, slots, limits, priorities []int) []any {
 	n := len(priorities)
 	var first, last, lead []int
@@ -198,5 +198,34 @@ func TestTheClaimReadsNoMoreThanItTakes(t *testing.T) {
 		require.Positive(t, read)
 		require.LessOrEqual(t, read, 5.0, "it stops at what was granted: %s", raw)
 		require.NoError(t, tx.Rollback(t.Context()))
+	}
+}
+
+// An outcome looks for its own slot, and not through all that an open transaction keeps: plans are made while there are few.
+func TestAnOutcomeFindsItsSlotById(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	b.exec(t, `ANALYZE sluice.slots, sluice.workflow_executions`)
+	for name, statement := range map[string]struct {
+		sql  string
+		args []any
+	}{
+		"alone":    {queue.EndExecutionSQL, []any{uuid.New(), "COMPLETED", "run", nil, nil}},
+		"together": {queue.EndExecutionsSQL, []any{[]uuid.UUID{uuid.New()}, []string{"COMPLETED"}, []string{"run"}, []*string{nil}, []*string{nil}}},
+	} {
+		tx, err := b.dispatcher.Pool().Begin(t.Context())
+		require.NoError(t, err)
+		raw := explain(t, tx, statement.sql, statement.args...)
+		require.NoError(t, tx.Rollback(t.Context()))
+		var plans []struct{ Plan planNode }
+		require.NoError(t, json.Unmarshal(raw, &plans))
+		var conditions []string
+		plans[0].Plan.walk(nil, func(n planNode, _ []planNode) {
+			if n.RelationName == "slots" && n.NodeType != "ModifyTable" {
+				conditions = append(conditions, n.IndexCond)
+			}
+		})
+		require.Len(t, conditions, 1, name)
+		require.Contains(t, conditions[0], "execution_id", name)
 	}
 }
