@@ -84,11 +84,14 @@ func (c *Capacity) queue(batch *pgx.Batch, shard int, counted *counters, from bo
 	batch.Queue(`
 		SELECT pg_current_snapshot()::text, now(), s.max_concurrent_workflows, coalesce(l.own_clock, 0), coalesce(l.borrowed_clock, 0),
 		       CASE WHEN s.max_concurrent_workflows IS NULL THEN 0 ELSE (SELECT count(*) FROM sluice.slots) END, coalesce(s.shards, 1), coalesce(s.ageing_step, '0'),
-		       coalesce(d.epoch, 0), coalesce(d.cycle, 0), coalesce(d.claims, 0), coalesce(d.dispatch, 0)
+		       coalesce(d.epoch, 0), coalesce(d.cycle, 0), coalesce(d.claims, 0), coalesce(d.dispatch, 0), d.ctid
 		FROM (VALUES (1)) AS one LEFT JOIN sluice.settings s ON true LEFT JOIN sluice.lines l ON l.shard = $1 AND l.cohort = ''
-		LEFT JOIN sluice.dispatchers d ON d.shard = $1`, shard).QueryRow(func(row pgx.Row) error {
+		LEFT JOIN sluice.dispatchers d ON d.ctid = (
+			SELECT ctid FROM sluice.dispatchers WHERE ctid = $2 AND shard = $1
+			UNION ALL
+			SELECT ctid FROM sluice.dispatchers WHERE shard = $1 LIMIT 1)`, shard, counted.row).QueryRow(func(row pgx.Row) error {
 		return row.Scan(&c.Mark, &c.Now, &c.Limit, &c.OwnClock, &c.BorrowedClock, &c.Used, &c.Shards, &c.ageing,
-			&counted.epoch, &counted.cycle, &counted.claims, &counted.dispatch)
+			&counted.epoch, &counted.cycle, &counted.claims, &counted.dispatch, &counted.row)
 	})
 	batch.Queue(cohortsSQL, shard, members, held).Query(func(rows pgx.Rows) (err error) {
 		c.Cohorts, err = pgx.CollectRows(rows, pgx.RowToStructByName[CohortCapacity])

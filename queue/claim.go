@@ -7,6 +7,7 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgtype"
 )
 
 // Grant allows a workspace up to Slots more starts, decided under Limit.
@@ -51,6 +52,7 @@ type takenItem struct {
 	availableAt time.Time
 	expired     bool
 	bound       int64 // from which on its workspace may hold slots, now that this is claimed
+	row         pgtype.TID
 }
 
 // claimed are those to be dispatched, of which the workflows are still to be filled in.
@@ -86,38 +88,52 @@ func (q *Queue) claim(ctx context.Context, fence Fence, grants []Grant, from beg
 	}
 	places := placesOf(from.cursors, slots, from.ageing)
 	members, held := from.bounds.told()
-	batch := &pgx.Batch{} // one round trip and one transaction
-	if len(grants) > 0 {
-		batch.Queue(lockClaimsSQL, fence.Shard).Query(t.counters.of(fence.Shard))
-	} else {
-		batch.Queue(countersSQL, fence.Shard).Query(t.counters.of(fence.Shard))
-	}
-	if carried {
-		batch.Queue(carriedSQL, fence.Shard).QueryRow(func(row pgx.Row) error { return row.Scan(&c.Carried) })
-	}
-	if len(grants) > 0 {
-		sql, args := claimAloneSQL, []any{fence.Shard, fence.Epoch, fence.Cycle, ids, slots, limits,
-			places.at, places.ids, places.priorities, places.first, places.last, from.counted.claims, from.counted.dispatch, from.bounds.all(ids),
-			places.lead, places.until}
-		if !from.alone {
-			sql, args = claimSQL, append(args, members, held)
+	from.alone = from.alone && from.counted.row.Valid
+	for found := false; !found; from.alone = false { // if the row is not where it was, or not as it was, it is looked for
+		t, found = taken{}, true
+		batch := &pgx.Batch{} // one round trip and one transaction
+		switch {
+		case len(grants) == 0:
+			batch.Queue(countersSQL, fence.Shard).Query(t.counters.of(fence.Shard))
+		case from.alone:
+			batch.Queue(lockAloneSQL, fence.Shard, from.counted.row).Query(func(rows pgx.Rows) error {
+				_, err := pgx.ForEachRow(rows, []any{&t.row, &t.epoch, &t.cycle, &t.claims, &t.dispatch}, func() error { return nil })
+				found = t.row == from.counted.row && t.claims == from.counted.claims && t.dispatch == from.counted.dispatch
+				return err
+			})
+		default:
+			batch.Queue(lockClaimsSQL, fence.Shard).Query(t.counters.of(fence.Shard))
 		}
-		batch.Queue(sql, args...).Query(func(rows pgx.Rows) (err error) {
-			t.items, err = pgx.CollectRows(rows, scanTaken)
-			return err
-		})
+		if carried {
+			batch.Queue(carriedSQL, fence.Shard).QueryRow(func(row pgx.Row) error { return row.Scan(&c.Carried) })
+		}
+		if len(grants) > 0 {
+			sql, args := claimAloneSQL, []any{fence.Shard, fence.Epoch, fence.Cycle, ids, slots, limits,
+				places.at, places.ids, places.priorities, places.first, places.last, from.counted.claims, from.counted.dispatch, from.bounds.all(ids),
+				places.lead, places.until, from.counted.row}
+			if !from.alone {
+				args[len(args)-1] = pgtype.TID{}
+				sql, args = claimSQL, append(args, members, held)
+			}
+			batch.Queue(sql, args...).Query(func(rows pgx.Rows) (err error) {
+				t.items, err = pgx.CollectRows(rows, scanTaken)
+				return err
+			})
+		}
+		if err = q.pool.SendBatch(ctx, batch).Close(); err != nil {
+			return c, t, wrap(err, "claim executions")
+		}
 	}
-	err = q.pool.SendBatch(ctx, batch).Close()
-	if err == nil && t.epoch != fence.Epoch {
-		err = ErrFenced
-	}
-	if err != nil {
-		return c, t, wrap(err, "claim executions")
+	if t.epoch != fence.Epoch {
+		return c, t, wrap(ErrFenced, "claim executions")
 	}
 	if len(grants) > 0 {
 		c.Repeated = t.cycle >= fence.Cycle
 		if !c.Repeated {
-			t.cycle, t.claims, t.dispatch = fence.Cycle, t.claims+1, t.dispatch+1
+			t.cycle, t.claims, t.dispatch, t.row = fence.Cycle, t.claims+1, t.dispatch+1, pgtype.TID{}
+			if len(t.items) > 0 {
+				t.row = t.items[0].row
+			}
 		}
 	}
 	c.Newest = t.cycle
@@ -132,8 +148,11 @@ func (q *Queue) claim(ctx context.Context, fence Fence, grants []Grant, from beg
 }
 
 // counters are those of a dispatcher's row: its newest epoch and accepted cycle, and how many claims and dispatches there
-// have ever been.
-type counters struct{ epoch, cycle, claims, dispatch int64 }
+// have ever been; and where the row is, if that is known.
+type counters struct {
+	epoch, cycle, claims, dispatch int64
+	row                            pgtype.TID
+}
 
 // of reads those of a shard; zero if it has never had a dispatcher.
 func (c *counters) of(shard int) func(pgx.Rows) error {
@@ -154,6 +173,6 @@ const countersSQL = `SELECT shard, epoch, cycle, claims, dispatch FROM sluice.di
 
 func scanTaken(row pgx.CollectableRow) (i takenItem, err error) {
 	err = row.Scan(&i.ExecutionID, &i.WorkspaceID, &i.WorkspaceName, &i.Plan, &i.Weight, &i.DefinitionID, &i.DefinitionName, &i.VersionID,
-		&i.VersionNumber, (*[]byte)(&i.Input), &i.Priority, &i.Attempt, &i.ClaimedAt, &i.availableAt, &i.expired, &i.bound)
+		&i.VersionNumber, (*[]byte)(&i.Input), &i.Priority, &i.Attempt, &i.ClaimedAt, &i.availableAt, &i.expired, &i.bound, &i.row)
 	return i, err
 }

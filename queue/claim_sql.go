@@ -8,11 +8,16 @@ SELECT d.shard, d.epoch, d.cycle, d.claims, d.dispatch FROM sluice.dispatchers d
 WHERE d.shard = $1 OR EXISTS (SELECT FROM sluice.settings WHERE max_concurrent_workflows IS NOT NULL)
 ORDER BY d.shard FOR NO KEY UPDATE`
 
+// lockAloneSQL is the same where no limit is shared, for a row whose place is known: an open transaction keeps all of its
+// versions, and each look by the shard would go over them. Who has been overtaken finds nothing there, or the row elsewhere.
+const lockAloneSQL = `
+SELECT d.ctid, d.epoch, d.cycle, d.claims, d.dispatch FROM sluice.dispatchers d WHERE d.ctid = $2 AND d.shard = $1 FOR NO KEY UPDATE`
+
 const carriedSQL = `
 SELECT count(*) FROM sluice.slots s JOIN sluice.settings n ON n.one AND ` + ownerOfSlot + ` = $1 WHERE NOT s.dispatched`
 
 // claimSQL takes what is granted, as far as there is room. It is put together from what follows.
-const claimSQL = fenceSQL + `
+const claimSQL = fenceSQL + ` AND $17::tid IS NULL` + fencedSQL + `
 ), asked AS MATERIALIZED ( -- or the slots of a workspace would be counted more than once` + askedSQL + `,
 	       n.max_concurrent_workflows IS NOT NULL OR q.cohort IS NOT NULL AS shares,
 	       CASE WHEN q.starts_per_second IS NOT NULL THEN least(q.burst, coalesce(
@@ -20,9 +25,10 @@ const claimSQL = fenceSQL + `
 	LEFT JOIN LATERAL ( -- not looked up unless it is needed
 		SELECT * FROM sluice.shares s WHERE s.workspace_id = g.workspace_id AND q.starts_per_second IS NOT NULL LIMIT 1) AS s ON true` + whereAskedSQL + roomSQL + pickSQL + spendSQL + tookSQL
 
-// claimAloneSQL is claimSQL for workspaces that share no limit and have no rate, with the parameters up to $16. Who turns
-// out to share a limit or to have a rate gets nothing.
-const claimAloneSQL = fenceSQL + `
+// claimAloneSQL is claimSQL for workspaces that share no limit and have no rate, with the parameters up to $17, the last of
+// which is where the dispatcher's row is. Who turns out to share a limit or to have a rate gets nothing, and nobody does if
+// there has been another claim or dispatch.
+const claimAloneSQL = fenceSQL + ` AND ctid = $17 AND (claims, dispatch) = ($12, $13)` + fencedSQL + `
 ), granted AS MATERIALIZED (
 	SELECT asked.*, greatest(0, least(slots, ceiling - used, nominal + borrowing_limit::bigint - used))::bigint AS most FROM (` + askedSQL + askedOfSQL + whereAskedSQL + `
 		AND n.max_concurrent_workflows IS NULL AND q.cohort IS NULL AND q.starts_per_second IS NULL) AS asked` + pickSQL + tookSQL
@@ -30,9 +36,11 @@ const claimAloneSQL = fenceSQL + `
 const fenceSQL = `
 WITH fence AS (
 	UPDATE sluice.dispatchers SET cycle = $3, claims = claims + 1, dispatch = dispatch + 1, updated_at = now()
-	WHERE shard = $1 AND epoch = $2 AND cycle < $3 AND cardinality($4::uuid[]) > 0
+	WHERE shard = $1 AND epoch = $2 AND cycle < $3 AND cardinality($4::uuid[]) > 0`
+
+const fencedSQL = `
 	-- Read after the snapshot, so later than every outcome whose slot is taken over here: intervals never overlap.
-	RETURNING epoch, cycle, clock_timestamp() AS at, nextval('sluice.slot_numbers') AS number, (claims, dispatch) = ($12 + 1, $13 + 1) AS known`
+	RETURNING ctid AS row, epoch, cycle, clock_timestamp() AS at, nextval('sluice.slot_numbers') AS number, (claims, dispatch) = ($12 + 1, $13 + 1) AS known`
 
 const askedSQL = `
 	SELECT g.place, g.slots, g.first, g.last, g.lead, g.until, q.*, used.n AS used, used.lowest`
@@ -59,7 +67,7 @@ const roomSQL = `
 	JOIN sluice.quotas m ON m.cohort = c.cohort
 	CROSS JOIN LATERAL (
 		SELECT count(*) AS n FROM sluice.slots s WHERE s.workspace_id = m.workspace_id
-		AND s.seq >= CASE WHEN fence.known THEN coalesce(($18::bigint[])[array_position($17::uuid[], m.workspace_id)], 0) ELSE 0 END) AS used
+		AND s.seq >= CASE WHEN fence.known THEN coalesce(($19::bigint[])[array_position($18::uuid[], m.workspace_id)], 0) ELSE 0 END) AS used
 	GROUP BY 1
 ), alone AS ( -- what each may take by itself: 1e-6 as admission.grain
 	SELECT asked.*, greatest(0, least(slots, ceiling - used, nominal + borrowing_limit::bigint - used, floor(tokens + 1e-6)))::bigint AS could FROM asked
@@ -159,5 +167,5 @@ const spendSQL = `
 const tookSQL = `
 )
 SELECT i.id, i.workspace_id, g.name, g.plan, g.weight, i.workflow_definition_id, i.definition_name, i.version_id,
-       i.version_number, i.input, i.priority::int, i.attempt_count, fence.at, i.available_at, i.expired, least(g.lowest, fence.number)
+       i.version_number, i.input, i.priority::int, i.attempt_count, fence.at, i.available_at, i.expired, least(g.lowest, fence.number), fence.row
 FROM found i CROSS JOIN fence JOIN granted g ON g.workspace_id = i.workspace_id`

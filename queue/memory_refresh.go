@@ -84,7 +84,7 @@ func (m *Memory) listen(ctx context.Context, size int) (n news, err error) {
 	before := m.shared
 	batch := &pgx.Batch{}
 	m.charges.queue(batch, m.queue.shard, m.counted)
-	m.shared = Capacity{}
+	m.shared, n.counted.row = Capacity{}, m.counted.row
 	m.shared.queue(batch, m.queue.shard, &n.counted, m.bounds)
 	if m.hand.doubtful {
 		m.hand.queue(batch, m.queue.shard)

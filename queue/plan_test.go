@@ -64,7 +64,7 @@ func TestTheDispatcherReadsTheBacklogThroughTheClaimIndex(t *testing.T) {
 			}{
 				"claim":                      {queue.ClaimSQL, claimOf(b.fence, workspaces, slots, limits, []int{1, 2, 3, 4, 5})},
 				"claim of a single priority": {queue.ClaimSQL, claimOf(b.fence, workspaces, slots, limits, []int{3})},
-				"claim for those alone":      {queue.ClaimAloneSQL, claimOf(b.fence, workspaces, slots, limits, []int{3})[:16]},
+				"claim for those alone":      {queue.ClaimAloneSQL, claimOf(b.fence, workspaces, slots, limits, []int{3})[:17]},
 				"capacity":                   {queue.CapacitySQL, []any{100, 100, nil, nil, 0}},
 				"again":                      {queue.AgainSQL, []any{100, 100, beginnings(len(workspaces)), make([]uuid.UUID, 5*len(workspaces)), 0, workspaces, make([]int64, len(workspaces))}},
 				"items":                      {queue.ItemsSQL, itemsOf(workspaces, 100)},
@@ -145,7 +145,7 @@ func claimOf(fence queue.Fence, workspaces []uuid.UUID, slots, limits, prioritie
 	}
 	return []any{fence.Shard, fence.Epoch, 1, workspaces, slots, limits, beginnings(len(workspaces))[:n*len(workspaces)],
 		make([]uuid.UUID, n*len(workspaces)), slices.Repeat(priorities, len(workspaces)), first, last,
-		0, 0, make([]int64, len(workspaces)), lead, until, []uuid.UUID{}, []int64{}}
+		0, 0, make([]int64, len(workspaces)), lead, until, pgtype.TID{}, []uuid.UUID{}, []int64{}}
 }
 
 // itemsOf are the parameters of a look at the items of all priorities.
