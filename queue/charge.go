@@ -53,21 +53,6 @@ func (m *Memory) charge(t taken, lines []Line) {
 	}
 }
 
-// contended is a decision with these lines, as far as charging goes.
-func (c *Capacity) contended(lines []Line) admission.Decision {
-	d := admission.Decision{Contended: true, CohortWeights: make([]admission.Weights, len(c.Cohorts))}
-	cohorts := c.cohorts()
-	for _, l := range lines {
-		weights := admission.Weights{admission.Own: l.Own, admission.Borrowed: l.Borrowed}
-		if l.Cohort == "" {
-			d.Weights = weights
-		} else if place, known := cohorts[l.Cohort]; known {
-			d.CohortWeights[place] = weights
-		}
-	}
-	return d
-}
-
 // note takes the lines as they are after a charge, also into what all share.
 func (c *charges) note(shared *Capacity, in admission.Input, lines []Line) {
 	if c.workspaces == nil {
@@ -100,7 +85,8 @@ func (c *charges) queue(batch *pgx.Batch, shard int, counted counters) {
 	}
 	var names []string
 	var of [4][]int64
-	for name, l := range c.lines {
+	for _, name := range slices.Sorted(maps.Keys(c.lines)) {
+		l := c.lines[name]
 		names = append(names, name)
 		for i, v := range []int64{l.OwnClock, l.BorrowedClock, l.Own, l.Borrowed} {
 			of[i] = append(of[i], v)
@@ -111,7 +97,8 @@ func (c *charges) queue(batch *pgx.Batch, shard int, counted counters) {
 	*c = charges{}
 }
 
-// Everybody who writes the shares of many workspaces does so in the order of their ids, or two could deadlock.
+// Everybody who writes the shares of many workspaces does so in the order of their ids, and lines in that of their names, or
+// two could deadlock.
 const chargeSQL = `
 WITH mine AS MATERIALIZED (
 	SELECT FROM sluice.dispatchers WHERE shard = $1 AND claims = $2 AND dispatch = $3

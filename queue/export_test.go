@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5/pgtype"
 )
 
 // The plans of these are tested.
@@ -83,6 +84,9 @@ func (m *Memory) Overlooked(batch int) (ids []uuid.UUID) {
 	}
 	return ids
 }
+
+// Row is where the dispatcher's row is believed to be.
+func (m *Memory) Row() pgtype.TID { return m.counted.row }
 
 // Bounded is of how many workspaces slots would be counted from a bound.
 func (m *Memory) Bounded() int {

@@ -8,6 +8,7 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgtype"
 	"github.com/stretchr/testify/require"
 
 	"sluice/internal/admission"
@@ -335,4 +336,32 @@ func TestADispatchFindsEveryClaim(t *testing.T) {
 	_, err = memory.Capacity(t.Context(), queue.Fence{}, 10)
 	require.NoError(t, err)
 	require.ElementsMatch(t, ids[1:3], dispatched())
+}
+
+// A dispatcher knows where its row is, and claims what it was granted also when somebody has written it since.
+func TestADispatcherKnowsItsRow(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	b.openEpoch(t, "run")
+	memory := b.dispatcher.Memory()
+	row := func() pgtype.TID {
+		return one[pgtype.TID](t, b.pool, `SELECT ctid FROM sluice.dispatchers WHERE shard = 0`)
+	}
+	for _, moved := range []bool{false, true, false, true} {
+		id := b.enqueue(t, b.item())
+		b.fence.Cycle++
+		d, err := memory.Decide(t.Context(), b.fence, 1)
+		require.NoError(t, err)
+		require.Equal(t, row(), memory.Row())
+		if moved {
+			b.exec(t, `UPDATE sluice.dispatchers SET updated_at = now()`)
+			require.NotEqual(t, row(), memory.Row())
+		}
+		claimed, err := memory.Claim(t.Context(), b.fence, d.Grants, d.Lines...)
+		require.NoError(t, err)
+		require.Equal(t, 1, claimed.New)
+		require.Equal(t, row(), memory.Row())
+		require.True(t, memory.Known())
+		b.end(t, id, "COMPLETED")
+	}
 }

@@ -104,3 +104,18 @@ func (c Capacity) Lines(d admission.Decision) []Line {
 	}
 	return lines
 }
+
+// contended is the opposite of Lines: a decision that has them, as far as charging goes.
+func (c *Capacity) contended(lines []Line) admission.Decision {
+	d := admission.Decision{Contended: true, CohortWeights: make([]admission.Weights, len(c.Cohorts))}
+	cohorts := c.cohorts()
+	for _, l := range lines {
+		weights := admission.Weights{admission.Own: l.Own, admission.Borrowed: l.Borrowed}
+		if l.Cohort == "" {
+			d.Weights = weights
+		} else if place, known := cohorts[l.Cohort]; known {
+			d.CohortWeights[place] = weights
+		}
+	}
+	return d
+}
