@@ -6,32 +6,23 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"github.com/stretchr/testify/require"
-
-	"sluice/internal/devstack/devtest"
-	"sluice/schema"
 )
 
-const limitLog = `SELECT concat_ws(' ', actor, action, details ->> 'plan', details ->> 'maxConcurrentWorkflows', details ->> 'name')
-	FROM sluice.activity_log ORDER BY id`
+const limitChanges = `SELECT concat_ws(' ', actor, action, details ->> 'plan', details ->> 'maxConcurrentWorkflows', details ->> 'name')
+	FROM sluice.limit_changes ORDER BY id`
 
-func TestTheHistoryOfLimitsBeginsWithWhatWasInForce(t *testing.T) {
+func TestTheHistoryOfLimitsBeginsWithThoseOfANewDatabase(t *testing.T) {
 	t.Parallel()
-	url := devtest.Postgres(t)
-	require.NoError(t, schema.MigrateTo(t.Context(), url, 1))
-	db := open(t, url)
-	exec(t, db, `INSERT INTO sluice.workspaces (name, plan) VALUES ('old', 'PRO')`)
-	_, err := schema.Migrate(t.Context(), url)
-	require.NoError(t, err)
-	require.Equal(t, []string{
-		"migration tier-recorded ENTERPRISE 100", "migration tier-recorded FREE 2", "migration tier-recorded PRO 20",
-		"migration tier-recorded STARTER 5", "migration plan-recorded PRO",
-	}, list[string](t, db, limitLog))
+	b := setup(t)
+	require.Equal(t, []string{"tier-changed FREE 2", "tier-changed STARTER 5", "tier-changed PRO 20", "tier-changed ENTERPRISE 100"},
+		list[string](t, b.db, `SELECT concat_ws(' ', action, details ->> 'plan', details ->> 'maxConcurrentWorkflows')
+			FROM sluice.limit_changes WHERE workspace_id IS NULL ORDER BY id`))
 }
 
 func TestEveryChangeOfALimitIsLogged(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
-	exec(t, b.db, `DELETE FROM sluice.activity_log`)
+	exec(t, b.db, `DELETE FROM sluice.limit_changes`)
 	exec(t, b.db, `INSERT INTO sluice.tiers (plan, max_concurrent_workflows) VALUES ('TRIAL', 1)`)
 	exec(t, b.db, `UPDATE sluice.tiers SET max_concurrent_workflows = 3 WHERE plan = 'TRIAL'`)
 	exec(t, b.db, `UPDATE sluice.tiers SET max_concurrent_workflows = 3, updated_at = now() WHERE plan = 'TRIAL'`)
@@ -50,7 +41,7 @@ func TestEveryChangeOfALimitIsLogged(t *testing.T) {
 	require.Equal(t, []string{
 		me + " tier-changed TRIAL 1", me + " tier-changed TRIAL 3", me + " workspace-created TRIAL new", me + " plan-changed FREE",
 		"ann tier-changed TRIAL 4", "psql tier-changed TRIAL 5",
-	}, list[string](t, b.db, limitLog), "and what did not change is not")
+	}, list[string](t, b.db, limitChanges), "and what did not change is not")
 }
 
 // A change takes effect when it commits, so that is the time on record.
@@ -59,11 +50,27 @@ func TestALimitIsLoggedAsItCommits(t *testing.T) {
 	b := setup(t)
 	tx, err := b.db.Begin(t.Context())
 	require.NoError(t, err)
+	_, err = tx.Exec(t.Context(), `SELECT set_config('sluice.actor', 'ann', true)`)
+	require.NoError(t, err)
 	_, err = tx.Exec(t.Context(), `UPDATE sluice.tiers SET max_concurrent_workflows = 7 WHERE plan = 'PRO'`)
 	require.NoError(t, err)
 	before := one[time.Time](t, b.db, `SELECT clock_timestamp()`)
 	require.NoError(t, tx.Commit(t.Context()))
-	logged := one[time.Time](t, b.db, `SELECT at FROM sluice.activity_log WHERE action = 'tier-changed'`)
+	logged := one[time.Time](t, b.db, `SELECT at FROM sluice.limit_changes WHERE actor = 'ann'`)
 	require.True(t, logged.After(before))
 	require.False(t, logged.After(one[time.Time](t, b.db, `SELECT clock_timestamp()`)))
+}
+
+// An audit needs the settings too: how many shards there were, and what all workspaces might use together.
+func TestChangesOfSettingsAreLogged(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	exec(t, b.db, `DELETE FROM sluice.limit_changes`)
+	exec(t, b.db, `UPDATE sluice.settings SET max_concurrent_workflows = 9, shards = 2`)
+	exec(t, b.db, `UPDATE sluice.settings SET updated_at = now()`)
+	exec(t, b.db, `UPDATE sluice.workspaces SET nominal_quota = 1, cohort = 'a', starts_per_second = 0.5`)
+	require.Equal(t, []string{
+		`settings-changed {"shards": 2, "retention": "30 days", "ageingStep": "00:05:00", "maxConcurrentWorkflows": 9}`,
+		`limits-changed {"plan": "FREE", "cohort": "a", "nominalQuota": 1, "startsPerSecond": 0.5}`,
+	}, list[string](t, b.db, `SELECT action || ' ' || details FROM sluice.limit_changes ORDER BY id`))
 }

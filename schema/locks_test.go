@@ -14,10 +14,10 @@ import (
 	"sluice/schema"
 )
 
-// nextBuild has one more migration, which locks the queue.
+// nextBuild has one more migration, which locks the table of pending items.
 func nextBuild(t *testing.T) fs.FS {
 	t.Helper()
-	build := fstest.MapFS{"migrations/90000_next.sql": {Data: []byte("-- +goose Up\nALTER TABLE sluice.execution_queue ADD COLUMN extra integer;\n")}}
+	build := fstest.MapFS{"migrations/90000_next.sql": {Data: []byte("-- +goose Up\nALTER TABLE sluice.pending ADD COLUMN extra integer;\n")}}
 	files, err := fs.Glob(schema.Migrations, "migrations/*.sql")
 	require.NoError(t, err)
 	for _, name := range files {
@@ -28,8 +28,8 @@ func nextBuild(t *testing.T) fs.FS {
 	return build
 }
 
-// Whoever waits for an exclusive lock makes everybody behind it wait. A migration that waits for a transaction of an
-// application lets the others pass again and again, until that transaction has ended.
+// All statements wait behind one that waits for an exclusive lock. A migration that waits for a transaction of an application
+// lets the others pass again and again, until that transaction has ended.
 func TestAMigrationBehindALongTransactionLetsEnqueuesPass(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
@@ -48,18 +48,18 @@ func TestAMigrationBehindALongTransactionLetsEnqueuesPass(t *testing.T) {
 	}()
 	for range 2 { // it tries more than once
 		require.Eventually(t, func() bool {
-			return one[int](t, b.db, `SELECT count(*) FROM pg_locks WHERE relation = 'sluice.execution_queue'::regclass AND NOT granted`) > 0
+			return one[int](t, b.db, `SELECT count(*) FROM pg_locks WHERE relation = 'sluice.pending'::regclass AND NOT granted`) > 0
 		}, time.Minute, 5*time.Millisecond)
 		enqueue() // while the transaction is open: without a limit on the wait this would never return
 		require.Empty(t, migrated)
 		require.Eventually(t, func() bool {
-			return one[int](t, b.db, `SELECT count(*) FROM pg_locks WHERE relation = 'sluice.execution_queue'::regclass AND NOT granted`) == 0
+			return one[int](t, b.db, `SELECT count(*) FROM pg_locks WHERE relation = 'sluice.pending'::regclass AND NOT granted`) == 0
 		}, time.Minute, 5*time.Millisecond)
 	}
 	require.NoError(t, long.Commit(t.Context()))
 	require.NoError(t, <-migrated)
 	enqueue()
-	require.Equal(t, 4, one[int](t, b.db, `SELECT count(*) FROM sluice.execution_queue WHERE extra IS NULL`))
+	require.Equal(t, 4, one[int](t, b.db, `SELECT count(*) FROM sluice.pending WHERE extra IS NULL`))
 	require.NoError(t, schema.Check(t.Context(), b.db), "a build that does not know the new version may run on it")
 }
 
@@ -115,5 +115,5 @@ func TestAFleetMigratesUnderLoad(t *testing.T) {
 	stop()
 	require.NoError(t, load.Wait())
 	require.EqualValues(t, 1, applied.Load())
-	require.EqualValues(t, enqueued.Load(), one[int64](t, b.db, `SELECT count(*) FROM sluice.execution_queue WHERE extra IS NULL`))
+	require.EqualValues(t, enqueued.Load(), one[int64](t, b.db, `SELECT count(*) FROM sluice.pending WHERE extra IS NULL`))
 }

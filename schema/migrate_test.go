@@ -47,7 +47,7 @@ func TestMigrateFromManyProcessesAtOnce(t *testing.T) {
 		total += count
 	}
 	require.Equal(t, known(t), total, "each migration is applied once")
-	require.Less(t, time.Since(started), 10*time.Second, "those who wait learn soon that it is over")
+	require.Less(t, time.Since(started), 10*time.Second, "those that wait learn soon that it is over")
 	require.NoError(t, schema.Check(t.Context(), open(t, url)))
 }
 

@@ -11,6 +11,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/jackc/pgx/v5/stdlib" // database/sql for goose
 	"github.com/pressly/goose/v3"
 	"github.com/pressly/goose/v3/lock"
@@ -22,8 +23,8 @@ var migrations embed.FS
 // migrationLock orders the creation of the schema itself; goose's own session lock needs the schema to exist.
 const migrationLock = 0x51_1ce
 
-// A migration may change a table that a long transaction of an application has enqueued into. Whoever waits for such a
-// lock makes all later enqueues wait too, so it waits only briefly, then lets them pass and tries again.
+// A migration may change a table that a long transaction of an application has enqueued into. All later enqueues wait
+// behind a statement that waits for such a lock, so it waits only briefly, then lets them pass and tries again.
 const (
 	lockTimeout  = 250 * time.Millisecond
 	lockPause    = time.Second
@@ -36,7 +37,7 @@ var ErrLocked = errors.New("other transactions keep tables of schema sluice lock
 // Migrate brings the schema `sluice` of the database to the newest version and returns the versions it applied,
 // oldest first; none when it was up to date. It may run in several processes at once and while workers run: one
 // migrates, the others wait and find nothing left to do. An enqueue waits for it a moment at most. It gives up with
-// ErrLocked after five minutes behind other transactions.
+// ErrLocked after five minutes behind other transactions. Its role must own the schema, or be allowed to create it.
 func Migrate(ctx context.Context, databaseURL string) ([]int64, error) {
 	return migrate(ctx, databaseURL, migrations, lockPatience)
 }
@@ -69,14 +70,21 @@ func migrate(ctx context.Context, databaseURL string, files fs.FS, patience time
 	}
 }
 
-// open returns a database whose sessions wait for no lock longer than lockTimeout.
+// open returns a database whose sessions wait for no lock longer than lockTimeout. It takes the URLs that a pool takes, and
+// sets the timeout after it has connected: poolers refuse settings that they do not know in the first message.
 func open(databaseURL string) (*sql.DB, error) {
-	config, err := pgx.ParseConfig(databaseURL)
+	config, err := pgxpool.ParseConfig(databaseURL)
 	if err != nil {
 		return nil, fmt.Errorf("parse database url: %w", err)
 	}
-	config.RuntimeParams["lock_timeout"] = fmt.Sprint(lockTimeout.Milliseconds())
-	return stdlib.OpenDB(*config), nil
+	conn := config.ConnConfig
+	if conn.DefaultQueryExecMode == pgx.QueryExecModeCacheStatement {
+		conn.DefaultQueryExecMode = pgx.QueryExecModeExec // no statement runs twice, and the URL may have turned the cache off
+	}
+	return stdlib.OpenDB(*conn, stdlib.OptionAfterConnect(func(ctx context.Context, conn *pgx.Conn) error {
+		_, err := conn.Exec(ctx, `SELECT set_config('lock_timeout', $1, false)`, fmt.Sprint(lockTimeout.Milliseconds()))
+		return err
+	})), nil
 }
 
 // up applies what is left to do, as far as it gets.
@@ -153,6 +161,8 @@ func newProvider(db *sql.DB, all fs.FS) (*goose.Provider, error) {
 		goose.WithTableName("sluice.schema_migrations"), goose.WithSessionLocker(locker))
 }
 
+// createSchema makes the schema where it is missing. An administrator may have made it for a role that may create no
+// schemas: CREATE SCHEMA IF NOT EXISTS would be refused to that role.
 func createSchema(ctx context.Context, db *sql.DB) error {
 	tx, err := db.BeginTx(ctx, nil)
 	if err != nil {
@@ -162,7 +172,11 @@ func createSchema(ctx context.Context, db *sql.DB) error {
 	if _, err := tx.ExecContext(ctx, `SELECT pg_advisory_xact_lock($1)`, int64(migrationLock)); err != nil {
 		return err
 	}
-	if _, err := tx.ExecContext(ctx, `CREATE SCHEMA IF NOT EXISTS sluice`); err != nil {
+	var exists bool
+	if err := tx.QueryRowContext(ctx, `SELECT to_regnamespace('sluice') IS NOT NULL`).Scan(&exists); err != nil || exists {
+		return err
+	}
+	if _, err := tx.ExecContext(ctx, `CREATE SCHEMA sluice`); err != nil {
 		return err
 	}
 	return tx.Commit()
