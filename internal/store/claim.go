@@ -1,0 +1,185 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+)
+
+// ClaimRequest names the items that a plan takes, and the turn in which it takes them.
+type ClaimRequest struct {
+	Shard    int
+	Turn     int64       // the one after the last that the plan knows of
+	Items    []uuid.UUID // in order
+	Versions []uuid.UUID // of their definitions; nil where there is none
+	Now      time.Time   // of the plan
+	Rated    []uuid.UUID // the workspaces among them whose starts are rated, and the tokens they keep
+	Tokens   []float64
+}
+
+// Claimed is an item that a claim has taken. It holds a slot.
+type Claimed struct {
+	ID      uuid.UUID
+	Input   []byte
+	Attempt int // failed starts so far
+}
+
+// ClaimResult is what a claim has done.
+type ClaimResult struct {
+	Taken bool // false: the turn was taken, and nothing was done
+	At    time.Time
+	Items []Claimed
+}
+
+var claimSQL = load("claim", "shard", "turn", "ids", "versions", "now", "rated", "tokens")
+
+// QueueClaim adds a claim to a batch. It changes nothing unless its turn is free.
+func QueueClaim(b *pgx.Batch, r ClaimRequest, result *ClaimResult) {
+	rated, tokens := r.Rated, r.Tokens
+	if rated == nil {
+		rated, tokens = []uuid.UUID{}, []float64{}
+	}
+	b.Queue(claimSQL, r.Shard, r.Turn, r.Items, r.Versions, r.Now, rated, tokens).Query(func(rows pgx.Rows) error {
+		for rows.Next() {
+			var id *uuid.UUID
+			var input []byte
+			var attempt *int
+			if err := rows.Scan(&result.At, &id, &input, &attempt); err != nil {
+				return err
+			}
+			result.Taken = true
+			if id != nil {
+				result.Items = append(result.Items, Claimed{ID: *id, Input: input, Attempt: *attempt})
+			}
+		}
+		return rows.Err()
+	})
+}
+
+// Missing is an item that a claim did not get although it is there.
+type Missing struct {
+	ID      uuid.UUID
+	Expired bool // its time is over; otherwise another transaction holds it
+}
+
+var missingSQL = load("missing", "ids")
+
+// FindMissing returns those of the items that are pending still.
+func FindMissing(ctx context.Context, db DB, ids []uuid.UUID) ([]Missing, error) {
+	missing, err := Collect[Missing](ctx, db, missingSQL, ids)
+	return missing, Wrap(err, "look for items that were not claimed")
+}
+
+// Execution is an item that holds a slot and waits for its workflow to be started.
+type Execution struct {
+	ID             uuid.UUID
+	WorkspaceID    uuid.UUID
+	WorkspaceName  *string // nil: the workspace is gone
+	Plan           *string
+	Weight         *int
+	DefinitionID   uuid.UUID
+	DefinitionName *string // nil: the definition is gone
+	VersionID      *uuid.UUID
+	VersionNumber  *int
+	Input          []byte
+	Priority       int
+	Attempt        int // failed starts so far
+	ClaimedAt      time.Time
+}
+
+var undispatchedSQL = load("undispatched", "shard", "most")
+
+// Undispatched returns what is claimed and not known to be started of a shard's workspaces, oldest claim first, whichever run
+// claimed it.
+func Undispatched(ctx context.Context, db DB, shard, most int) ([]Execution, error) {
+	rows, err := db.Query(ctx, undispatchedSQL, shard, most)
+	if err != nil {
+		return nil, Wrap(err, "read undispatched claims")
+	}
+	executions, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (e Execution, err error) {
+		err = row.Scan(&e.ID, &e.WorkspaceID, &e.WorkspaceName, &e.Plan, &e.Weight, &e.DefinitionID, &e.DefinitionName, &e.VersionID,
+			&e.VersionNumber, &e.Input, &e.Priority, &e.Attempt, &e.ClaimedAt)
+		return e, err
+	})
+	return executions, Wrap(err, "read undispatched claims")
+}
+
+// Started says that the workflow of an execution exists.
+type Started struct {
+	ExecutionID uuid.UUID
+	RunID       string
+}
+
+var settleSQL = load("settle", "ids", "runs")
+
+// Settle records that workflows exist. It needs no turn, because it records a fact; an outcome that came first stays. If
+// Postgres loses it in a crash, the executions are started again, and found started.
+func Settle(ctx context.Context, db DB, started []Started) error {
+	if len(started) == 0 {
+		return nil
+	}
+	ids, runs := make([]uuid.UUID, len(started)), make([]string, len(started))
+	for i, s := range inOrder(started, func(s Started) uuid.UUID { return s.ExecutionID }) {
+		ids[i], runs[i] = s.ExecutionID, s.RunID
+	}
+	b := tuned()
+	b.Queue(unhurriedSQL)
+	b.Queue(settleSQL, ids, runs)
+	return Wrap(db.SendBatch(ctx, b).Close(), "settle started executions")
+}
+
+// FailedStart is a claim whose workflow does not exist and was not started.
+type FailedStart struct {
+	ExecutionID uuid.UUID
+	Reason      string
+	Error       string
+	Permanent   bool // no retry can help: FAILED at once
+}
+
+// RetryPolicy limits the starts of one item. Only failed starts count as attempts; waiting for capacity does not.
+type RetryPolicy struct {
+	MaxAttempts int           // FAILED after so many failed starts
+	Backoff     time.Duration // before the second attempt; doubles each time
+	MaxBackoff  time.Duration
+	Jitter      float64 // spreads each wait by this share of it to both sides, 0 to 1
+}
+
+// Undone is a claim that was undone: the item is pending again, or has ended FAILED.
+type Undone struct {
+	ID          uuid.UUID
+	AvailableAt *time.Time // nil: it has ended
+}
+
+var requeueSQL = load("requeue", "shard", "turn", "ids", "reasons", "errors", "permanent", "attempts", "backoff", "max_backoff", "jitter")
+
+// Requeue undoes claims whose start has failed, in a turn of its own. It returns false, and has done nothing, if that turn was
+// taken. A claim that was settled or has ended is left as it is.
+func Requeue(ctx context.Context, db DB, shard int, turn int64, failed []FailedStart, policy RetryPolicy) (undone []Undone, taken bool, err error) {
+	n := len(failed)
+	ids, reasons, errs, permanent := make([]uuid.UUID, n), make([]string, n), make([]string, n), make([]bool, n)
+	for i, f := range inOrder(failed, func(f FailedStart) uuid.UUID { return f.ExecutionID }) {
+		ids[i], reasons[i], errs[i], permanent[i] = f.ExecutionID, f.Reason, f.Error, f.Permanent
+	}
+	b := tuned()
+	b.Queue(requeueSQL, shard, turn, ids, reasons, errs, permanent, policy.MaxAttempts, policy.Backoff, policy.MaxBackoff, policy.Jitter).
+		Query(func(rows pgx.Rows) error {
+			var id *uuid.UUID
+			var at *time.Time
+			_, err := pgx.ForEachRow(rows, []any{&id, &at}, func() error {
+				taken = true
+				if id != nil {
+					undone = append(undone, Undone{ID: *id, AvailableAt: at})
+				}
+				return nil
+			})
+			return err
+		})
+	err = db.SendBatch(ctx, b).Close()
+	return undone, taken && err == nil, Wrap(err, "requeue failed starts")
+}
+
+// isNone tells that a statement of one row has returned none.
+func isNone(err error) bool { return errors.Is(err, pgx.ErrNoRows) }

@@ -1,0 +1,82 @@
+package store
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/jackc/pgx/v5/pgconn"
+)
+
+// What is wrong with a request. Test with errors.Is; the message names the offending value and the remedy.
+var (
+	ErrUnknownWorkspace  = errors.New("unknown workspace")
+	ErrUnknownDefinition = errors.New("unknown workflow definition")
+	ErrForeignDefinition = errors.New("workflow definition belongs to another workspace")
+	ErrUnknownPlan       = errors.New("unknown plan")
+	ErrUnknownItem       = errors.New("unknown queue item")
+	ErrNotRetryable      = errors.New("item cannot be retried")
+	ErrInvalid           = errors.New("invalid request")
+	ErrBusy              = errors.New("a claim is under way")
+)
+
+// ErrFenced says that another run of the dispatcher owns the shard: the caller must not go on.
+var ErrFenced = errors.New("another dispatcher run has taken over")
+
+// requestErrors maps the SQLSTATEs of schema sluice to the errors above.
+var requestErrors = map[string]error{
+	"SL001": ErrUnknownWorkspace,
+	"SL002": ErrUnknownDefinition,
+	"SL003": ErrForeignDefinition,
+	"SL004": ErrInvalid,
+	"SL005": ErrInvalid,
+	"SL006": ErrInvalid,
+	"SL007": ErrInvalid,
+	"SL009": ErrBusy,
+	"SL010": ErrInvalid,
+}
+
+// RequestError is a refused request: Kind is one of the errors above, Hint says how to mend it and may be empty.
+type RequestError struct {
+	Kind    error
+	Message string
+	Hint    string
+}
+
+func (e *RequestError) Error() string {
+	if e.Hint == "" {
+		return e.Message
+	}
+	return e.Message + " (" + e.Hint + ")"
+}
+
+// Unwrap makes errors.Is find the Kind.
+func (e *RequestError) Unwrap() error { return e.Kind }
+
+// Invalid returns a RequestError of kind ErrInvalid.
+func Invalid(format string, args ...any) error {
+	return &RequestError{Kind: ErrInvalid, Message: fmt.Sprintf(format, args...)}
+}
+
+// Wrap adds what was being done, and turns the database's refusal of a request into a RequestError.
+func Wrap(err error, doing string) error {
+	if err == nil {
+		return nil
+	}
+	var pg *pgconn.PgError
+	if errors.As(err, &pg) {
+		if kind, ok := requestErrors[pg.Code]; ok {
+			err = &RequestError{Kind: kind, Message: pg.Message, Hint: pg.Hint}
+		} else if isDataException(pg) {
+			err = &RequestError{Kind: ErrInvalid, Message: pg.Message, Hint: pg.Detail}
+		}
+	}
+	return fmt.Errorf("%s: %w", doing, err)
+}
+
+// isDataException tells whether the database cannot hold a value: \u0000 or half a surrogate pair in JSON, bytes that
+// are no UTF-8, a number out of range. JSON that Go finds valid may contain all of these.
+func isDataException(pg *pgconn.PgError) bool { return strings.HasPrefix(pg.Code, "22") }
+
+// isLocked tells a statement that gave up waiting for a lock, or was chosen to break a deadlock.
+func isLocked(pg *pgconn.PgError) bool { return pg.Code == "55P03" || pg.Code == "40P01" }

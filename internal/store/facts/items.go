@@ -1,0 +1,106 @@
+package facts
+
+import (
+	"context"
+	"encoding/json"
+	"time"
+
+	"github.com/google/uuid"
+
+	"sluice/internal/store"
+)
+
+// View is an item with the outcome of its execution beside it. Item and Items read this shape into any struct.
+type View struct {
+	ID                   uuid.UUID       `json:"id"`
+	WorkspaceID          uuid.UUID       `json:"workspaceId"`
+	WorkflowDefinitionID uuid.UUID       `json:"workflowDefinitionId"`
+	Status               string          `json:"status"`
+	ExecutionStatus      *string         `json:"executionStatus,omitempty"`
+	Priority             int             `json:"priority"`
+	UniqueKey            *string         `json:"uniqueKey,omitempty"`
+	AttemptCount         int             `json:"attemptCount"`
+	CreatedAt            time.Time       `json:"createdAt"`
+	AvailableAt          time.Time       `json:"availableAt"`
+	ExpiresAt            *time.Time      `json:"expiresAt,omitempty"`
+	ClaimedAt            *time.Time      `json:"claimedAt,omitempty"`
+	DispatchedAt         *time.Time      `json:"dispatchedAt,omitempty"`
+	CompletedAt          *time.Time      `json:"completedAt,omitempty"`
+	ExecutionID          *uuid.UUID      `json:"executionId,omitempty"`
+	EngineRunID          *string         `json:"engineRunId,omitempty"`
+	UnservedSince        *time.Time      `json:"unservedSince,omitempty"`  // since when no worker takes its workflow task
+	Reason               *string         `json:"reason,omitempty"`         // why the item ended without an execution, in one word; see Waits for one that is pending
+	Error                *string         `json:"error,omitempty"`          // why it did so, or why its last start failed
+	ExecutionError       json.RawMessage `json:"executionError,omitempty"` // why the execution failed
+	Input                json.RawMessage `json:"input,omitempty"`
+	Output               json.RawMessage `json:"output,omitempty"`
+}
+
+// Filter narrows a listing. Zero fields do not narrow.
+type Filter struct {
+	WorkspaceID uuid.UUID
+	Status      string // of the item or of its execution
+	Limit       int    // defaults to DefaultLimit
+}
+
+// DefaultLimit is how many items a listing has.
+const DefaultLimit = 50
+
+var (
+	itemsSQL    = load("items", "ids", "oldest", "status")
+	newestSQL   = load("newest", "workspace", "status", "most")
+	activitySQL = load("item_activity", "item")
+)
+
+// Item returns one item, or store.ErrUnknownItem. T has the fields of View.
+func Item[T any](ctx context.Context, db store.DB, id uuid.UUID) (item T, err error) {
+	items, err := ItemsOf[T](ctx, db, id)
+	switch {
+	case err != nil:
+		return item, err
+	case len(items) == 0:
+		return item, &store.RequestError{Kind: store.ErrUnknownItem, Message: "no queue item or execution " + id.String()}
+	}
+	return items[0], nil
+}
+
+// ItemsOf returns those of these items that there are, newest first. T has the fields of View.
+func ItemsOf[T any](ctx context.Context, db store.DB, ids ...uuid.UUID) ([]T, error) {
+	items, err := store.Collect[T](ctx, db, itemsSQL, ids, oldest(ids), "")
+	return items, store.Wrap(err, "read items")
+}
+
+// Items lists items, newest first. T has the fields of View.
+func Items[T any](ctx context.Context, db store.DB, f Filter) ([]T, error) {
+	if f.Limit <= 0 {
+		f.Limit = DefaultLimit
+	}
+	var workspace *uuid.UUID
+	if f.WorkspaceID != uuid.Nil {
+		workspace = &f.WorkspaceID
+	}
+	ids, err := store.Values[uuid.UUID](ctx, db, newestSQL, workspace, f.Status, f.Limit)
+	if err != nil {
+		return nil, store.Wrap(err, "list items")
+	}
+	// One whose status has changed since is left out.
+	items, err := store.Collect[T](ctx, db, itemsSQL, ids, oldest(ids), f.Status)
+	return items, store.Wrap(err, "list items")
+}
+
+// Activity is a line of sluice.activity: who did what when.
+type Activity struct {
+	At          time.Time       `json:"at"`
+	Actor       string          `json:"actor"`
+	Action      string          `json:"action"`
+	WorkspaceID *uuid.UUID      `json:"workspaceId,omitempty"`
+	QueueID     *uuid.UUID      `json:"queueId,omitempty"`
+	Reason      *string         `json:"reason,omitempty"`
+	Details     json.RawMessage `json:"details,omitempty"`
+}
+
+// ItemActivity is what has happened to one item, oldest first. T has the fields of Activity.
+func ItemActivity[T any](ctx context.Context, db store.DB, id uuid.UUID) ([]T, error) {
+	activity, err := store.Collect[T](ctx, db, activitySQL, id)
+	return activity, store.Wrap(err, "read activity of "+id.String())
+}

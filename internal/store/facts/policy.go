@@ -1,0 +1,66 @@
+package facts
+
+import (
+	"time"
+
+	"sluice/internal/admission"
+)
+
+// Input is the capacity as the policy takes it, for a decision on at most a batch of starts.
+func (c *Capacity) Input(batch int) admission.Input {
+	in := admission.Input{
+		Now: c.Now, Batch: batch, Global: admission.Pool{Limit: valueOr(c.Limit, admission.Unlimited), Used: c.Used},
+		Clocks:     clocks(c.OwnClock, c.BorrowedClock),
+		Cohorts:    make([]admission.Cohort, len(c.Cohorts)),
+		Workspaces: make([]admission.Workspace, len(c.Workspaces)),
+	}
+	places := make(map[string]int, len(c.Cohorts))
+	for i, k := range c.Cohorts {
+		places[k.Cohort] = i
+		in.Cohorts[i] = admission.Cohort{
+			Name: k.Cohort, Pool: admission.Pool{Limit: k.Nominal, Used: k.Used}, Weight: k.Weight,
+			Tags: tags(k.Own, k.Borrowed), Clocks: clocks(k.OwnClock, k.BorrowedClock),
+		}
+	}
+	for i := range c.Workspaces {
+		in.Workspaces[i] = c.Workspaces[i].input(places)
+	}
+	return in
+}
+
+func (w *WorkspaceCapacity) input(cohorts map[string]int) admission.Workspace {
+	in := admission.Workspace{
+		ID: w.WorkspaceID, Cohort: admission.NoCohort, Weight: w.Weight, Used: w.Used, Ready: w.Ready,
+		Quota: admission.Quota{Ceiling: w.Limit, Nominal: w.Nominal, BorrowingLimit: valueOr(w.BorrowingLimit, admission.Unlimited)},
+		Tags:  tags(w.Own, w.Borrowed),
+		Since: valueOr(w.Since, time.Time{}),
+	}
+	if w.Cohort != nil {
+		// One that it has joined since the cohorts were read is not known.
+		if place, known := cohorts[*w.Cohort]; known {
+			in.Cohort = place
+		}
+	}
+	if w.StartsPerSecond != nil {
+		in.Rate = admission.Rate{PerSecond: *w.StartsPerSecond, Burst: valueOr(w.Burst, 1)}
+		if w.Tokens != nil && w.TokensAt != nil {
+			in.Bucket = admission.Bucket{Tokens: *w.Tokens, At: *w.TokensAt}
+		}
+	}
+	return in
+}
+
+func tags(own, borrowed int64) admission.Tags {
+	return admission.Tags{admission.VirtualTime(own), admission.VirtualTime(borrowed)}
+}
+
+func clocks(own, borrowed int64) admission.Clocks {
+	return admission.Clocks{admission.VirtualTime(own), admission.VirtualTime(borrowed)}
+}
+
+func valueOr[T any](p *T, otherwise T) T {
+	if p == nil {
+		return otherwise
+	}
+	return *p
+}

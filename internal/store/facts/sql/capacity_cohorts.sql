@@ -1,0 +1,12 @@
+-- What the members of each cohort have together, with a backlog or not, and where the cohort stands in its shard.
+SELECT m.*, coalesce(c.own, 0) AS own, coalesce(c.borrowed, 0) AS borrowed,
+       coalesce(c.own_clock, 0) AS own_clock, coalesce(c.borrowed_clock, 0) AS borrowed_clock
+FROM (
+    SELECT min(sluice.shard_of(q.workspace_id, q.cohort, s.shards)) AS shard, q.cohort, least(sum(q.nominal), 2147483647)::int AS nominal,
+           coalesce(sum(used.n), 0)::int AS used, sum(q.weight)::int AS weight
+    FROM sluice.settings s CROSS JOIN sluice.quotas q
+    LEFT JOIN (SELECT r.workspace_id, count(*) AS n FROM sluice.running r GROUP BY 1) AS used ON used.workspace_id = q.workspace_id
+    WHERE q.cohort IS NOT NULL GROUP BY q.cohort
+) AS m
+LEFT JOIN sluice.clocks c ON c.shard = m.shard AND c.cohort = m.cohort
+ORDER BY m.cohort;

@@ -1,0 +1,9 @@
+-- Of some workspaces, so many of each, items that have been ready for so long.
+SELECT item.id, w.workspace_id, item.available_at
+FROM unnest(:'workspaces'::uuid[], :'slots'::int[]) AS w (workspace_id, slots)
+CROSS JOIN LATERAL (
+    SELECT head.* FROM generate_series(1, 5) AS line (priority) CROSS JOIN LATERAL (
+        SELECT p.id, p.available_at FROM sluice.pending p
+        WHERE p.workspace_id = w.workspace_id AND p.priority = line.priority AND p.available_at <= now() - :'age'::interval
+        ORDER BY p.available_at, p.id LIMIT w.slots) AS head
+    LIMIT w.slots) AS item;

@@ -1,0 +1,2 @@
+-- The executions that hold a slot.
+SELECT r.id FROM sluice.running r;

@@ -1,0 +1,68 @@
+package facts
+
+import (
+	"context"
+	"math"
+
+	"github.com/google/uuid"
+
+	"sluice/internal/admission"
+	"sluice/internal/store"
+)
+
+// WorkspaceUsage is a workspace with what it waits for and what it uses.
+type WorkspaceUsage struct {
+	ID         uuid.UUID `json:"id"`
+	Name       string    `json:"name"`
+	Plan       string    `json:"plan"`
+	Pending    int       `json:"pending"`
+	Running    int       `json:"running"` // slots held
+	Limit      int       `json:"limit"`
+	Done       int       `json:"done"`               // executions ended, whatever their outcome
+	LongestMS  int64     `json:"longestWaitMs"`      // age of the oldest ready item
+	Reason     *string   `json:"reason,omitempty"`   // why its ready items wait, or its executions
+	Unserved   int       `json:"unserved,omitempty"` // executions whose workflow task no worker takes
+	Refused    int       `json:"refused,omitempty"`  // items that ended without an execution
+	NotSuccess int       `json:"failed,omitempty"`   // executions that did not complete
+	Shard      int       `json:"shard,omitempty"`    // whose dispatcher decides for it
+}
+
+var (
+	workspacesSQL       = load("workspaces", "workspaces")
+	activeWorkspacesSQL = load("active_workspaces")
+)
+
+// Workspaces lists workspaces with their usage, by name; all of them when no ids are given. It counts everything that is
+// retained of them.
+func Workspaces(ctx context.Context, db store.DB, ids ...uuid.UUID) ([]WorkspaceUsage, error) {
+	list, err := store.Collect[WorkspaceUsage](ctx, db, workspacesSQL, fresh, orAll(ids))
+	if err != nil {
+		return nil, store.Wrap(err, "list workspaces")
+	}
+	why, err := reasons(ctx, db, ids...)
+	for i, w := range list {
+		if reason := string(why[w.ID]); reason != "" && w.Reason == nil {
+			list[i].Reason = &reason
+		}
+	}
+	return list, store.Wrap(err, "list workspaces")
+}
+
+// reasons tells why the items of workspaces wait: what the policy would decide now, if a batch had room for everything.
+func reasons(ctx context.Context, db store.DB, ids ...uuid.UUID) (map[uuid.UUID]admission.Reason, error) {
+	why := map[uuid.UUID]admission.Reason{}
+	capacities, err := deciding(ctx, db, 1, ids...)
+	for i := range capacities {
+		in := capacities[i].Input(math.MaxInt32)
+		for place, reason := range in.Why(admission.Decide(in)) {
+			why[in.Workspaces[place].ID] = reason
+		}
+	}
+	return why, err
+}
+
+// ActiveWorkspaces are those whose workflows need a worker: they hold slots, or have items that are ready or about to be.
+func ActiveWorkspaces(ctx context.Context, db store.DB) ([]uuid.UUID, error) {
+	ids, err := store.Values[uuid.UUID](ctx, db, activeWorkspacesSQL)
+	return ids, store.Wrap(err, "list active workspaces")
+}

@@ -1,0 +1,128 @@
+package store
+
+import (
+	"context"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+)
+
+// Run is one run of an execution's workflow.
+type Run struct {
+	ExecutionID uuid.UUID
+	RunID       string
+}
+
+var (
+	unrecordedSQL = load("unrecorded", "ids", "runs")
+	unheldSQL     = load("unheld", "ids", "runs")
+)
+
+// Unrecorded returns the executions of those closed runs whose end is not on record: they hold a slot, or what is on record
+// is the end of another run.
+func Unrecorded(ctx context.Context, db DB, closed []Run) ([]uuid.UUID, error) {
+	ids, err := compare(ctx, db, unrecordedSQL, closed)
+	return ids, Wrap(err, "compare closed runs")
+}
+
+// Unheld returns the executions of those open runs that hold no slot and have not recorded an outcome themselves. A run that
+// has is about to close.
+func Unheld(ctx context.Context, db DB, open []Run) ([]uuid.UUID, error) {
+	ids, err := compare(ctx, db, unheldSQL, open)
+	return ids, Wrap(err, "compare open runs")
+}
+
+func compare(ctx context.Context, db DB, sql string, runs []Run) (ids []uuid.UUID, err error) {
+	if len(runs) == 0 {
+		return nil, nil
+	}
+	executions, runIDs := make([]uuid.UUID, len(runs)), make([]string, len(runs))
+	for i, r := range runs {
+		executions[i], runIDs[i] = r.ExecutionID, r.RunID
+	}
+	b := tuned()
+	b.Queue(sql, executions, runIDs).Query(func(rows pgx.Rows) (err error) {
+		ids, err = pgx.CollectRows(rows, pgx.RowTo[uuid.UUID])
+		return err
+	})
+	return ids, db.SendBatch(ctx, b).Close()
+}
+
+var refusedSQL = load("refused", "id")
+
+// Refused tells whether the item has ended without an execution.
+func Refused(ctx context.Context, db DB, id uuid.UUID) (refused bool, err error) {
+	err = db.QueryRow(ctx, refusedSQL, id).Scan(&refused)
+	return refused, Wrap(err, "look for a refused item")
+}
+
+var (
+	slotsToCheckSQL = load("slots_to_check", "age", "most")
+	checkedSQL      = load("checked", "ids", "waits")
+)
+
+// SlotsToCheck returns the dispatched executions whose slot was compared with Temporal longest ago, at least age ago.
+func SlotsToCheck(ctx context.Context, db DB, age time.Duration, most int) ([]uuid.UUID, error) {
+	ids, err := Values[uuid.UUID](ctx, db, slotsToCheckSQL, age, most)
+	return ids, Wrap(err, "read slots to check")
+}
+
+// Checked notes that these slots are rightly held at this moment, and for how long no worker has taken the workflow task of
+// some of them. It returns those of which that was not known.
+func Checked(ctx context.Context, db DB, held []uuid.UUID, unserved map[uuid.UUID]time.Duration) (news []uuid.UUID, err error) {
+	if len(held) == 0 {
+		return nil, nil
+	}
+	held = inOrder(held, func(id uuid.UUID) uuid.UUID { return id })
+	waits := make([]*time.Duration, len(held))
+	for i, id := range held {
+		if wait, ok := unserved[id]; ok {
+			waits[i] = &wait
+		}
+	}
+	b := tuned()
+	b.Queue(unhurriedSQL)
+	b.Queue(checkedSQL, held, waits).Query(func(rows pgx.Rows) (err error) {
+		news, err = pgx.CollectRows(rows, pgx.RowTo[uuid.UUID])
+		return err
+	})
+	return news, Wrap(db.SendBatch(ctx, b).Close(), "note checked slots")
+}
+
+// RecoveryState is where recovery stands.
+type RecoveryState struct {
+	LookedUntil time.Time // up to then it has looked at what changed in Temporal; zero at first
+	Due         int64     // dispatched executions whose slot was last compared with Temporal at least age ago
+	Unserved    int64     // executions whose workflow task no worker takes
+}
+
+var (
+	recoveryStateSQL = load("recovery_state", "age")
+	lookedUntilSQL   = load("looked_until", "until")
+)
+
+// LoadRecoveryState reads where recovery stands.
+func LoadRecoveryState(ctx context.Context, db DB, age time.Duration) (s RecoveryState, err error) {
+	var looked *time.Time
+	err = db.QueryRow(ctx, recoveryStateSQL, age).Scan(&looked, &s.Due, &s.Unserved)
+	if looked != nil {
+		s.LookedUntil = *looked
+	}
+	return s, Wrap(err, "read where recovery stands")
+}
+
+// SetLookedUntil notes up to when recovery has looked at what changed in Temporal. An earlier moment than the noted one
+// changes nothing.
+func SetLookedUntil(ctx context.Context, db DB, until time.Time) error {
+	_, err := db.Exec(ctx, lookedUntilSQL, until)
+	return Wrap(err, "note how far recovery has looked")
+}
+
+var logRecoveredSQL = load("log_recovered", "id", "reason")
+
+// LogRecovered leaves a trace of a repair whose own statement leaves none.
+func LogRecovered(ctx context.Context, db DB, id uuid.UUID, reason string) error {
+	_, err := db.Exec(ctx, logRecoveredSQL, id, reason)
+	return Wrap(err, "log a repair")
+}

@@ -1,0 +1,2 @@
+-- Drops a partition that lies behind the retention, if no other transaction has it locked.
+SELECT sluice.drop_partition(:'name'::text);

@@ -1,0 +1,2 @@
+-- Makes the partitions of the coming days.
+SELECT sluice.make_partitions();

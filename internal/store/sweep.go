@@ -1,0 +1,59 @@
+package store
+
+import (
+	"context"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+)
+
+var (
+	expiredSQL = load("expired", "most")
+	orphansSQL = load("orphans", "most")
+)
+
+// Expire ends pending items whose time is over, at most so many.
+func Expire(ctx context.Context, db DB, most int) (int64, error) {
+	ended, err := endChosen(ctx, db, expiredSQL, most, Refusal{Status: "EXPIRED", Reason: "expired", Actor: "recovery"})
+	return ended, Wrap(err, "expire items")
+}
+
+// RefuseOrphans ends pending items whose workspace is gone, at most so many: no dispatcher could ever admit them.
+func RefuseOrphans(ctx context.Context, db DB, most int) (int64, error) {
+	ended, err := endChosen(ctx, db, orphansSQL, most, Refusal{Status: "FAILED", Reason: "workspace-gone", Actor: "recovery"})
+	return ended, Wrap(err, "refuse items without a workspace")
+}
+
+// endChosen ends the pending items that a statement chooses.
+func endChosen(ctx context.Context, db DB, sql string, most int, r Refusal) (int64, error) {
+	var ids []uuid.UUID
+	b := tuned()
+	b.Queue(sql, most).Query(func(rows pgx.Rows) (err error) {
+		ids, err = pgx.CollectRows(rows, pgx.RowTo[uuid.UUID])
+		return err
+	})
+	if err := db.SendBatch(ctx, b).Close(); err != nil {
+		return 0, err
+	}
+	ended, err := EndPending(ctx, db, ids, r)
+	return int64(len(ended)), err
+}
+
+var (
+	pruneEventsSQL = load("prune_events", "age", "most")
+	pruneTurnsSQL  = load("prune_turns", "age", "most")
+)
+
+// PruneEvents deletes events that are older than age, at most so many. A dispatcher reads them more often than that, or
+// begins afresh.
+func PruneEvents(ctx context.Context, db DB, age time.Duration, most int) (int64, error) {
+	tag, err := db.Exec(ctx, pruneEventsSQL, age, most)
+	return tag.RowsAffected(), Wrap(err, "delete old events")
+}
+
+// PruneTurns deletes turns of the journal that are older than age, at most so many, but not the newest of each shard.
+func PruneTurns(ctx context.Context, db DB, age time.Duration, most int) (int64, error) {
+	tag, err := db.Exec(ctx, pruneTurnsSQL, age, most)
+	return tag.RowsAffected(), Wrap(err, "delete old turns")
+}
