@@ -14,14 +14,14 @@ type Workspace struct {
 	Quota
 	Used  int // slots it holds; may exceed its quota after a cut
 	Ready int // items that could start now
-	// Since is when the oldest of them became available: of workspaces that are due alike, who waits longest goes first.
+	// Since is when the oldest of them became available: of workspaces that are due alike, the one that has waited longest goes first.
 	Since time.Time
 	Tags
 	Rate
 	Bucket
 }
 
-// NoCohort is the cohort of a workspace that shares its quota with nobody.
+// NoCohort is the cohort of a workspace that shares its quota with no other.
 const NoCohort = -1
 
 // Cohort is a group of workspaces that lend one another what they leave idle. Its pool is the sum over all its members,
@@ -54,16 +54,16 @@ type Grant struct {
 
 // Decision is the outcome of one cycle's policy.
 type Decision struct {
-	Grants []Grant // by who got its first start first
+	Grants []Grant // in the order of their first starts
 	// Waiting counts the workspaces that were granted nothing, by reason. Input.Why tells it of each.
 	Waiting map[Reason]int
 	// RateDue is how long until a workspace that only its rate keeps from a next start may make it; zero when there is none.
 	RateDue time.Duration
-	// Contended tells whether somebody could have taken another start if nobody else were there. If not, everybody has
-	// what he asked for, nothing is owed to anybody, and the starts cost no virtual time.
+	// Contended tells whether a workspace could have taken another start if it were the only one. If not, each has
+	// what it asked for, nothing is owed to any of them, and the starts cost no virtual time.
 	Contended bool
-	// Weights are what all weigh together who could have taken a start, and CohortWeights the same within each cohort of
-	// the input: what Charge needs to move the clocks.
+	// Weights are the sums of the weights of all that could have taken a start, and CohortWeights the same within each
+	// cohort of the input: what Charge needs to move the clocks.
 	Weights       Weights
 	CohortWeights []Weights
 }
@@ -71,7 +71,7 @@ type Decision struct {
 // Decide distributes at most a batch of starts. See the package for its promises.
 func Decide(in Input) Decision { return new(Decider).Decide(in) }
 
-// Decider decides as Decide does, and keeps the memory it needs for that: whoever decides again and again makes no
+// Decider decides as Decide does, and keeps the memory it needs for that, so that one decision after the other makes no
 // garbage. The zero Decider is ready; it makes one decision at a time.
 type Decider struct{ round round }
 

@@ -19,7 +19,7 @@ func number(id uuid.UUID) int { return int(binary.BigEndian.Uint32(id[12:])) }
 
 var noon = time.Date(2026, 5, 1, 12, 0, 0, 0, time.UTC)
 
-// plain is a workspace that only its ceiling bounds.
+// plain is a workspace that has no other limit than its ceiling.
 func plain(n, limit, used, ready int) Workspace {
 	return Workspace{ID: id(n), Cohort: NoCohort, Weight: 1, Quota: Quota{limit, limit, Unlimited}, Used: used, Ready: ready}
 }

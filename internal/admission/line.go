@@ -2,14 +2,14 @@ package admission
 
 import "slices"
 
-// flow is somebody who stands in a line.
+// flow is a workspace, or a cohort, that stands in a line.
 type flow struct {
 	key   VirtualTime // when its next start is due to begin while it is not due, and when it is due to end once it is
-	since int64       // of those who are due to end alike, who has waited longer goes first
+	since int64       // of those that are due to end alike, the one that has waited longer goes first
 	index int32       // of the workspace, or below zero of a cohort, see cohortIndex
 }
 
-// line chooses who goes next: of those whose next start is due to begin, the one whose next start is due to end first.
+// line chooses which goes next: of those whose next start is due to begin, the one whose next start is due to end first.
 type line struct {
 	of     *round
 	clock  VirtualTime
@@ -17,20 +17,20 @@ type line struct {
 	weight int
 	most   int  // so many starts are served at most
 	later  heap // not due yet, by when the next start begins
-	due    heap // by when it ends: those who may be among the first `most`
+	due    heap // by when it ends: those that may be among the first `most`
 	last   flow // if it crops: of the first `most` up to now, the last
-	crops  bool // whether there was somebody to forget
+	crops  bool // whether there was one to forget
 }
 
 func (l *line) begin(of *round, clock VirtualTime, most int) {
 	*l = line{of: of, clock: clock, most: most, later: heap{flows: l.later.flows[:0]}, due: heap{flows: l.due.flows[:0], of: of}}
 }
 
-// join puts somebody into the line who stands at a tag and has waited since then.
+// join puts a workspace or a cohort into the line, which stands at a tag and has waited since then.
 func (l *line) join(index int32, tag VirtualTime, weight int, price VirtualTime, since int64) {
 	l.weight += weight
 	if l.most == 0 {
-		return // nobody's turn comes
+		return // none will be served
 	}
 	start := standing(tag, l.clock, price)
 	if start > l.clock {
@@ -46,7 +46,7 @@ func (l *line) join(index int32, tag VirtualTime, weight int, price VirtualTime,
 	}
 }
 
-// crop forgets those who are due and will not be served: so many go first that it is not their turn in this decision.
+// crop forgets those that are due and will not be served: so many go first that it is not their turn in this decision.
 func (l *line) crop() {
 	slices.SortFunc(l.due.flows, func(a, b flow) int {
 		if l.of.before(&a, &b) {
@@ -58,7 +58,7 @@ func (l *line) crop() {
 	l.last, l.crops = l.due.flows[l.most-1], true
 }
 
-// open begins with those who have joined.
+// open begins with those that have joined.
 func (l *line) open() {
 	l.pace = Price(l.weight)
 	l.later.init()
@@ -67,7 +67,7 @@ func (l *line) open() {
 
 func (l *line) empty() bool { return len(l.due.flows)+len(l.later.flows) == 0 }
 
-// next is the index of who goes next. When nobody is due the clock skips to when somebody is: it never idles.
+// next is the index of the one that goes next. When none is due the clock skips to when one is: it never idles.
 func (l *line) next() int32 {
 	if len(l.due.flows) == 0 {
 		l.clock = max(l.clock, l.later.flows[0].key)
@@ -103,7 +103,7 @@ func (h *heap) before(a, b *flow) bool {
 	return h.of.before(a, b)
 }
 
-// before tells who of those who are due goes first.
+// before tells which of two that are due goes first.
 func (r *round) before(a, b *flow) bool {
 	switch {
 	case a.key != b.key:

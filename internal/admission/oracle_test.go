@@ -12,13 +12,13 @@ import (
 	"pgregory.net/rapid"
 )
 
-// naive is the oracle: one start at a time, each time looking at everybody again. It keeps the state of each line in
+// naive is the oracle: one start at a time, each time looking at all workspaces again. It keeps the state of each line in
 // plain maps and works everything out anew for each start.
 type naive struct {
 	in     Input
 	got    map[int]int
 	clocks map[string]VirtualTime // by line
-	starts map[string]VirtualTime // by who stands in it
+	starts map[string]VirtualTime // by what stands in it
 	prices map[string]VirtualTime
 }
 
@@ -40,7 +40,7 @@ func total(got map[int]int) (sum int) {
 	return sum
 }
 
-// can tells whether a workspace could take a start of the class if nobody else were there.
+// can tells whether a workspace could take a start of the class if it were the only one.
 func (n *naive) can(w Workspace, class Class) bool {
 	given, tokens := n.got[number(w.ID)], 1<<30
 	if w.PerSecond > 0 {
@@ -65,7 +65,7 @@ func (n *naive) lineOf(w Workspace) string {
 	return n.in.Cohorts[w.Cohort].Name
 }
 
-// lineUp places everybody at the beginning of a class.
+// lineUp places all workspaces and cohorts at the beginning of a class.
 func (n *naive) lineUp(class Class) {
 	n.clocks, n.starts, n.prices = map[string]VirtualTime{"": n.in.Clocks[class]}, map[string]VirtualTime{}, map[string]VirtualTime{}
 	weights := map[string]int{}
@@ -95,7 +95,7 @@ func (n *naive) lineUp(class Class) {
 	}
 }
 
-// choose returns who goes next in a line: of those who are due to begin, the first due to end.
+// choose returns which goes next in a line: of those that are due to begin, the first due to end.
 func (n *naive) choose(line string, who []string, since map[string]time.Time) string {
 	earliest := n.starts[who[0]]
 	for _, name := range who {

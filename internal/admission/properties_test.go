@@ -62,7 +62,7 @@ func TestDecideKeepsItsPromises(t *testing.T) {
 		}
 		require.Equal(t, counted, d.Waiting, "each refusal has one reason")
 
-		// Nobody borrows what another needs for its own share.
+		// None borrows what another needs for its nominal quota.
 		for i, lender := range then.Workspaces {
 			if lender.own(lender.Used) == 0 || lender.Ready == 0 || lender.starts(lender.Bucket, in.Now) == 0 {
 				continue
@@ -105,7 +105,7 @@ func renumbered(in, shuffled Input) Input {
 }
 
 // While a workspace could take a start and waits for it, another gets at most 2k+2, k being how much more it weighs.
-// Others come and go meanwhile: who has slept brings no more than that.
+// Others come and go meanwhile: one that comes back brings no more credit than that.
 func TestNobodyIsPassedOverForLong(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
@@ -141,7 +141,7 @@ func TestNobodyIsPassedOverForLong(t *testing.T) {
 	})
 }
 
-// Over a long run in which everybody can take every start, each gets its weighted share: at no time does it lack more
+// Over a long run in which each workspace can take every start, each gets its weighted share: at no time does it lack more
 // than one start of what the ideal schedule would have given it, within a cohort two.
 func TestSharesFollowTheWeights(t *testing.T) {
 	t.Parallel()

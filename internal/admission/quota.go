@@ -13,7 +13,7 @@ type Quota struct {
 	// Ceiling is the most slots it may ever hold.
 	Ceiling int
 	// Nominal is its guaranteed share: it goes before those that borrow. Above the ceiling it counts as the ceiling.
-	// Where Nominal is the Ceiling for everybody, nobody borrows and the weights alone decide.
+	// Where Nominal is the Ceiling for all workspaces, none borrows and the weights alone decide.
 	Nominal int
 	// BorrowingLimit is how many slots above Nominal it may hold of what others leave idle; Unlimited up to the ceiling.
 	BorrowingLimit int
@@ -30,13 +30,13 @@ func (q Quota) most() int {
 	return q.Nominal + q.BorrowingLimit
 }
 
-// Room is how many starts the workspace could take if nobody else were there.
+// Room is how many starts the workspace could take if it were the only one.
 func (w *Workspace) Room(now time.Time) int {
 	room, _ := w.alone(now, 0)
 	return room
 }
 
-// alone is how many starts the workspace could take after those it was granted if nobody else were there, and what keeps
+// alone is how many starts the workspace could take after those it was granted if it were the only one, and what keeps
 // it if that is none.
 func (w *Workspace) alone(now time.Time, granted int) (room int, why cause) {
 	ready, used, most := w.Ready-granted, w.Used+granted, w.most()
@@ -59,7 +59,7 @@ func (w *Workspace) alone(now time.Time, granted int) (room int, why cause) {
 
 // Pool is a number of slots that several workspaces share.
 type Pool struct {
-	Limit int // Unlimited when nothing bounds it
+	Limit int // Unlimited when there is none
 	Used  int // may exceed Limit after a cut: then it drains
 }
 

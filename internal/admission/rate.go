@@ -51,3 +51,6 @@ func (r Rate) take(b Bucket, now time.Time, n int) Bucket {
 	}
 	return Bucket{Tokens: max(0, r.tokens(b, now)-float64(n)), At: now}
 }
+
+// Left is how many tokens the workspace keeps after n starts at a time.
+func (w *Workspace) Left(now time.Time, n int) float64 { return w.take(w.Bucket, now, n).Tokens }

@@ -3,19 +3,19 @@ package admission
 // Reason says why items of a workspace wait. The same word stands in log, metric, CLI and Web UI.
 type Reason string
 
-// The reasons. Where several hold, a workspace is given the first of them in this order: what it could change itself
-// comes before what others are in the way of.
+// The reasons. Where several hold, a workspace is given the first of them in this order: its own limits come before those
+// that it shares with others.
 const (
 	Scheduled   Reason = "scheduled"    // none of its items is available yet
 	AtCapacity  Reason = "at-capacity"  // it holds all the slots its plan, or its own limit, allows
-	BorrowLimit Reason = "borrow-limit" // it holds its share, and has borrowed as much as it may
+	BorrowLimit Reason = "borrow-limit" // it holds its nominal quota, and has borrowed as much as it may
 	RateLimited Reason = "rate-limited" // it has started as often as it may for now
 	CohortLimit Reason = "cohort-limit" // the members of its cohort use all that the cohort has
-	GlobalLimit Reason = "global-limit" // all workspaces together hold what the fleet can run
+	GlobalLimit Reason = "global-limit" // all workspaces together hold as much as they may
 	BatchFull   Reason = "batch-full"   // others came first; its turn comes in one of the next cycles
 	// BehindPriority is for a single item, whose workspace may start something: others of its items go first, by Due.
 	BehindPriority Reason = "behind-priority"
-	// Paused is for whoever knows that nobody decides: the policy itself is not asked then.
+	// Paused is not the policy's to give: while the dispatcher is paused it is not asked.
 	Paused Reason = "paused"
 )
 

@@ -19,7 +19,7 @@ type measured struct {
 	price    VirtualTime
 	since    int64
 	weight   int
-	own, all int32 // how many starts of its own, and how many in all, it could take if nobody else were there
+	own, all int32 // how many starts of its own, and how many in all, it could take if it were the only one
 	cohort   int32
 	why      cause // it has no room
 	rated    bool  // its room changes with the time

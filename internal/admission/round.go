@@ -8,8 +8,8 @@ import (
 )
 
 // round is one decision being made. It costs little for each workspace and more only for those that are granted
-// something: who has no room is counted and left out, and of those in a line only as many are put in order as can be
-// served.
+// something: a workspace without room is counted and left out, and of those in a line only as many are put in order as can
+// be served.
 type round struct {
 	in      Input
 	batch   int   // starts left
@@ -66,7 +66,7 @@ func (r *round) room(i int32) int32 {
 // A cohort stands in the root's line under a negative index.
 func cohortIndex(cohort int) int32 { return int32(-1 - cohort) }
 
-// count notes who has room, and when the rate lets those have some who have none because of it.
+// count notes that a workspace has room, or when its rate will allow it a start if only that keeps it.
 func (r *round) count(i int, m *measured) {
 	switch {
 	case m.all > 0:
@@ -79,7 +79,7 @@ func (r *round) count(i int, m *measured) {
 	}
 }
 
-// gather lines up everybody who could take a start of this class.
+// gather lines up all workspaces that could take a start of this class.
 func (r *round) gather(class Class) {
 	r.class = class
 	most := min(r.batch, r.global)
@@ -89,7 +89,7 @@ func (r *round) gather(class Class) {
 	}
 	for i := range r.roster.all {
 		m := &r.roster.all[i]
-		if class == Own { // once, while it is at hand
+		if class == Own { // once for both classes
 			if m.rated {
 				r.roster.measure(i, &r.in)
 			}
@@ -121,7 +121,7 @@ func (r *round) gather(class Class) {
 	r.root.open()
 }
 
-// deal serves one after the other, until the batch or the fleet is full or nobody can take another.
+// deal serves one after the other, until the batch is full, the global limit is reached, or none can take another.
 func (r *round) deal() {
 	for r.batch > 0 && r.global > 0 && !r.root.empty() {
 		next := r.root.next()
@@ -151,7 +151,7 @@ func (r *round) grant(l *line, i int32) {
 	l.serve(r.room(i) > 0)
 }
 
-// price is what a start costs who stands in a line under this index.
+// price is what a start costs the workspace or cohort that stands in a line under this index.
 func (r *round) price(i int32) VirtualTime {
 	if i >= 0 {
 		return r.roster.all[i].price
@@ -159,7 +159,7 @@ func (r *round) price(i int32) VirtualTime {
 	return Price(r.in.Cohorts[-1-i].Weight)
 }
 
-// first breaks ties between those who have waited alike: workspaces by id, then cohorts by name.
+// first breaks ties between those that have waited alike: workspaces by id, then cohorts by name.
 func (r *round) first(a, b int32) bool {
 	switch {
 	case a >= 0 && b >= 0:
@@ -209,7 +209,7 @@ func (r *round) decision() Decision {
 	return d
 }
 
-// together is what keeps those who could have taken a start, with so many slots of all workspaces left.
+// together is what keeps the workspaces that could have taken a start, with so many slots of all workspaces left.
 func together(global int) cause {
 	if global == 0 {
 		return globalLimit

@@ -1,13 +1,13 @@
 package admission
 
 // VirtualTime counts the starts that the ideal schedule gives a workspace of weight 1, in units of 1/Stride. It lasts
-// for eight billion of them, so nobody has to wind it back.
+// for eight billion of them, so it is never set back.
 type VirtualTime int64
 
 // Stride is what one start costs a workspace of weight 1.
 const Stride VirtualTime = 1 << 30
 
-// Price is what one start costs at a weight, and how far it moves the clock of those who weigh so much together.
+// Price is what one start costs at a weight, and how far it moves the clock of workspaces that have this weight together.
 func Price(weight int) VirtualTime { return max(1, Stride/VirtualTime(max(1, weight))) }
 
 // Class says what a start is taken from. Each class is a line of its own, so everything below exists twice.
@@ -20,17 +20,18 @@ const (
 	classes
 )
 
-// Tags are where somebody stands in the two lines: the virtual time at which its next start is due to begin.
+// Tags are where a workspace or a cohort stands in the two lines: the virtual time at which its next start is due to begin.
 type Tags [classes]VirtualTime
 
 // Clocks are the present of the two lines: how far the ideal schedule has come.
 type Clocks [classes]VirtualTime
 
-// Weights are what all who stand in the two lines weigh together.
+// Weights are the sums of the weights of all that stand in the two lines.
 type Weights [classes]int
 
-// standing is the tag that counts at a clock. Nobody is more than one start behind: who has slept brings no credit for
-// it. And nobody is more than one ahead, which mends tags from another clock (after a change of cohort) or weight.
+// standing is the tag that counts at a clock. None is more than one start behind: a workspace that had nothing to start
+// gets no credit for that time. And none is more than one ahead, which mends tags from another clock (after a change of
+// cohort) or weight.
 func standing(tag, clock, price VirtualTime) VirtualTime {
 	return min(max(tag, clock-price), clock+price)
 }

@@ -7,10 +7,10 @@
 // What it leaves out: starts that fail, the time that Temporal and workers take (an execution runs for as long as the
 // trace says from the moment it is started), pauses, and changes of limits on the way.
 //
-// Fairness. A decision is contended when afterwards somebody still waits for a slot that he could take if nobody else
-// were there. From the first contended decision until one that is not, the ideal fluid schedule (generalised processor
-// sharing) runs beside the policy: the starts of each decision are divided by weight among all who have something left
-// in that schedule, nobody getting more than his own limits leave him. A workspace's lag is what the policy has started
-// less than the fluid schedule; its share is the one over the other. The fluid schedule knows neither guaranteed shares
+// Fairness. A decision is contended when afterwards a workspace still waits for a slot that it could take if it were the
+// only one. From the first contended decision until one that is not, the ideal fluid schedule (generalised processor
+// sharing) runs beside the policy: the starts of each decision are divided by weight among all workspaces that have something
+// left in that schedule, and none gets more than its own limits allow. A workspace's lag is what the policy has started
+// less than the fluid schedule; its share is the one over the other. The fluid schedule knows neither nominal quotas
 // nor cohorts, so with these there is no figure for fairness.
 package simulate

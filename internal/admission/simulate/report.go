@@ -16,7 +16,7 @@ type Report struct {
 	Lasted     time.Duration      // until the last execution ended
 	// Utilisation is how much of the global limit was in use on average until the last start; zero without one.
 	Utilisation float64
-	// Fairness is nil when there are guaranteed shares or cohorts; see the package.
+	// Fairness is nil when there are nominal quotas or cohorts; see the package.
 	Fairness *Fairness
 	// Waited counts, for each reason, the decisions in which a workspace was granted nothing for it.
 	Waited map[admission.Reason]int
@@ -122,7 +122,7 @@ func (t *tally) judge(in *admission.Input, d admission.Decision, total int, plac
 	for i, place := range places {
 		contended = contended || in.Workspaces[i].Room(in.Now) > t.given[place]
 	}
-	if !contended { // everybody has all that he could take: nothing is owed to anybody
+	if !contended { // each has all that it could take: nothing is owed to any
 		for _, place := range t.behind {
 			t.lag[place], t.inFluid[place] = 0, false
 		}
@@ -196,7 +196,7 @@ func pour(into []float64, amount float64, rooms []float64, weights []int) []floa
 	return into
 }
 
-// Jain is Jain's fairness index; 1 for nobody at all.
+// Jain is Jain's fairness index; 1 without workspaces.
 func Jain(shares []float64) float64 {
 	var sum, squares float64
 	for _, x := range shares {

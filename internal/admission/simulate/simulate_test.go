@@ -185,7 +185,7 @@ func TestJain(t *testing.T) {
 	require.InDelta(t, 1, Jain(nil), 1e-12)
 }
 
-// Workspaces with weights from 1 to 8 and endless work share a fleet that is far too small for them.
+// Workspaces with weights from 1 to 8 and endless work share a global limit that is far too small for them.
 func TestSaturationIsSharedByWeight(t *testing.T) {
 	t.Parallel()
 	for _, equal := range []bool{true, false} {
@@ -248,7 +248,7 @@ func TestAFloodDelaysNobodyMuch(t *testing.T) {
 	}
 }
 
-// A hundred thousand workspaces and a million executions, at 95 % of what the fleet can run.
+// A hundred thousand workspaces and a million executions, at 95 % of the global limit.
 func TestALargeFleet(t *testing.T) {
 	t.Parallel()
 	w, e := Generate(5, Class{Workspace: upTo(3, 1), Count: 100_000, Executions: 10, Over: 1000 * time.Second, Runs: 5 * time.Second})

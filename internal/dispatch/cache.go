@@ -1,0 +1,287 @@
+package dispatch
+
+import (
+	"math"
+	"time"
+
+	"github.com/google/uuid"
+
+	"sluice/internal/admission"
+	"sluice/internal/store"
+)
+
+// priorities is how many there are: 1 (first) to 5.
+const priorities = 5
+
+const never = math.MaxInt64
+
+// cache is what an engine knows of its shard: everything that a plan rests on. It may know less room than there is, never
+// more: what could take room away takes a turn, and a claim that has not heard of a turn does nothing.
+type cache struct {
+	known bool
+	turn  int64  // the newest that is known, with all that it did
+	run   int64  // the turn with which the run took the shard over
+	mark  string // the snapshot in which events were last read
+	now   int64  // the database's clock then, in microseconds
+	heard time.Time
+	read  time.Time // when slots were last read from Postgres
+
+	shards int
+	limit  *int // of all workspaces together
+	ageing int64
+
+	byID    map[uuid.UUID]*workspace
+	held    map[uuid.UUID]*workspace // whose slot an execution holds
+	foreign map[uuid.UUID]bool       // workspaces that belong to other shards, or are gone
+	cohorts map[string]int
+
+	// Workspaces that wait lie side by side as the policy takes them: a decision runs over all of them, and looks closely at
+	// those that have changed.
+	in      admission.Input
+	whose   []*workspace // at the same places
+	due     []int64      // at the same places: when the next scheduled item is ready
+	changed []int32      // places, since the last decision
+	decided bool
+	decider admission.Decider
+
+	touched []*workspace // to be laid out again
+	hungry  []*workspace // may have more items that are ready than are known
+	dirty   map[*workspace]bool
+	kept    time.Time // when virtual times were last put on record
+}
+
+// workspace is what is known of a workspace.
+type workspace struct {
+	name, plan string
+	view       admission.Workspace // as the policy takes it
+	lines      [priorities]line
+	due        int64
+	place      int // in cache.whose, from 1 on; 0: it does not wait
+	touched    bool
+	hungry     bool
+	swept      bool // a sweep has found nothing of it
+	versions   map[uuid.UUID]store.Definition
+}
+
+func newCache() cache {
+	return cache{
+		byID: map[uuid.UUID]*workspace{}, held: map[uuid.UUID]*workspace{}, foreign: map[uuid.UUID]bool{}, cohorts: map[string]int{},
+		dirty: map[*workspace]bool{}, kept: time.Now(),
+	}
+}
+
+// add makes a workspace known. Until its quota is read it may use nothing.
+func (c *cache) add(id uuid.UUID) *workspace {
+	w := &workspace{view: admission.Workspace{ID: id, Cohort: admission.NoCohort, Weight: 1}, due: never}
+	c.byID[id] = w
+	return w
+}
+
+// touch has a workspace laid out anew before the next decision. Everything that changes what is known of one must call it.
+func (c *cache) touch(w *workspace) {
+	if !w.touched {
+		w.touched = true
+		c.touched = append(c.touched, w)
+	}
+}
+
+// hold notes that an execution holds a slot. It is a set: to note one twice changes nothing.
+func (c *cache) hold(id uuid.UUID, w *workspace) {
+	if c.held[id] == nil {
+		c.held[id] = w
+		c.use(w, 1)
+	}
+}
+
+// free notes that an execution has given its slot back, if it was known to hold one.
+func (c *cache) free(id uuid.UUID) bool {
+	w := c.held[id]
+	if w == nil {
+		return false
+	}
+	delete(c.held, id)
+	c.use(w, -1)
+	return true
+}
+
+func (c *cache) use(w *workspace, n int) {
+	w.view.Used += n
+	c.in.Global.Used += n
+	if w.view.Cohort != admission.NoCohort {
+		c.in.Cohorts[w.view.Cohort].Used += n
+	}
+	c.touch(w)
+}
+
+// setShard takes over what holds for the shard as a whole.
+func (c *cache) setShard(s store.Shard) {
+	c.shards, c.limit, c.ageing = s.Shards, s.Limit, s.AgeingStep.Microseconds()
+	switch {
+	case s.Limit == nil:
+		c.in.Global.Limit = admission.Unlimited
+	case s.Shards == 1:
+		c.in.Global.Limit = *s.Limit
+	default:
+		c.in.Global.Limit = s.Allotment
+	}
+}
+
+// setQuota takes over what a workspace may use. Where it stands in virtual time, and its tokens, the cache knows better, unless
+// the workspace is new to it. It returns false for a workspace that has changed its cohort, which is an owner's change.
+func (c *cache) setQuota(q store.Quota) bool {
+	delete(c.foreign, q.WorkspaceID)
+	w, isNew := c.byID[q.WorkspaceID], false
+	if w == nil {
+		w, isNew = c.add(q.WorkspaceID), true
+	}
+	v := &w.view
+	if isNew || w.plan == "" {
+		v.Tags = admission.Tags{admission.VirtualTime(q.Own), admission.VirtualTime(q.Borrowed)}
+		if q.Tokens != nil && q.TokensAt != nil {
+			v.Bucket = admission.Bucket{Tokens: *q.Tokens, At: *q.TokensAt}
+		}
+	}
+	cohort := admission.NoCohort
+	if q.Cohort != nil {
+		cohort = c.cohort(*q.Cohort)
+	}
+	if v.Cohort != cohort {
+		if v.Cohort != admission.NoCohort {
+			return false
+		}
+		c.in.Cohorts[cohort].Used += v.Used
+		v.Cohort = cohort
+	} else if cohort != admission.NoCohort {
+		c.in.Cohorts[cohort].Limit -= v.Nominal
+		c.in.Cohorts[cohort].Weight -= v.Weight
+	}
+	w.name, w.plan, v.Weight = q.Name, q.Plan, q.Weight
+	v.Quota = admission.Quota{Ceiling: q.Ceiling, Nominal: q.Nominal, BorrowingLimit: admission.Unlimited}
+	if q.BorrowingLimit != nil {
+		v.BorrowingLimit = *q.BorrowingLimit
+	}
+	v.Rate = admission.Rate{}
+	if q.StartsPerSecond != nil {
+		v.Rate = admission.Rate{PerSecond: *q.StartsPerSecond, Burst: *q.Burst}
+	}
+	if cohort != admission.NoCohort {
+		c.in.Cohorts[cohort].Limit += v.Nominal
+		c.in.Cohorts[cohort].Weight += v.Weight
+	}
+	c.touch(w)
+	return true
+}
+
+// cohort is the place of a cohort.
+func (c *cache) cohort(name string) int {
+	k, known := c.cohorts[name]
+	if !known {
+		k = len(c.in.Cohorts)
+		c.cohorts[name] = k
+		c.in.Cohorts = append(c.in.Cohorts, admission.Cohort{Name: name})
+	}
+	return k
+}
+
+// setClock takes over the virtual time of a cohort, or of the shard.
+func (c *cache) setClock(k store.Clock) {
+	clocks := admission.Clocks{admission.VirtualTime(k.OwnClock), admission.VirtualTime(k.BorrowedClock)}
+	if k.Cohort == "" {
+		c.in.Clocks = clocks
+		return
+	}
+	cohort := &c.in.Cohorts[c.cohort(k.Cohort)]
+	cohort.Clocks, cohort.Tags = clocks, admission.Tags{admission.VirtualTime(k.Own), admission.VirtualTime(k.Borrowed)}
+}
+
+// refresh lays out the workspaces that were touched, and those whose next scheduled item has become ready.
+func (c *cache) refresh(batch int) {
+	for i, due := range c.due {
+		if due <= c.now {
+			c.touch(c.whose[i])
+		}
+	}
+	for _, w := range c.touched {
+		w.touched = false
+		c.layOut(w, batch)
+	}
+	clear(c.touched)
+	c.touched = c.touched[:0]
+}
+
+func (c *cache) layOut(w *workspace, batch int) {
+	v, since := &w.view, int64(never)
+	v.Ready, w.due = 0, never
+	more := false
+	few := fewFor(v, batch)
+	for p := range w.lines {
+		l := &w.lines[p]
+		n := l.ready(c.now)
+		if v.Ready += n; n > 0 {
+			since = min(since, l.items[0].at)
+		}
+		if n < len(l.items) {
+			w.due = min(w.due, l.items[n].at)
+		}
+		more = more || l.short(few, c.now)
+	}
+	v.Since = time.UnixMicro(since)
+	if more && !w.hungry && v.Used < v.Ceiling {
+		w.hungry = true
+		c.hungry = append(c.hungry, w)
+	}
+	if v.Ready == 0 && w.due == never {
+		c.lift(w)
+		return
+	}
+	if w.place == 0 {
+		c.in.Workspaces, c.whose, c.due = append(c.in.Workspaces, admission.Workspace{}), append(c.whose, w), append(c.due, 0)
+		w.place = len(c.whose)
+	}
+	c.in.Workspaces[w.place-1], c.due[w.place-1] = *v, w.due
+	c.changed = append(c.changed, int32(w.place-1))
+}
+
+// enoughFor is how many items of a line are worth reading, and fewFor with how many it is short.
+func enoughFor(v *admission.Workspace, batch int) int { return max(1, min(batch, v.Ceiling)) }
+
+func fewFor(v *admission.Workspace, batch int) int {
+	enough := enoughFor(v, batch)
+	return max((enough+1)/2, min(enough, v.Ceiling-v.Used))
+}
+
+// lift takes a workspace from among those that wait. The last one gets its place.
+func (c *cache) lift(w *workspace) {
+	if w.place == 0 {
+		return
+	}
+	to, last := w.place-1, len(c.whose)-1
+	c.in.Workspaces[to], c.whose[to], c.due[to] = c.in.Workspaces[last], c.whose[last], c.due[last]
+	c.whose[to].place, w.place = w.place, 0
+	c.whose[last] = nil
+	c.in.Workspaces, c.whose, c.due = c.in.Workspaces[:last], c.whose[:last], c.due[:last]
+	c.changed = append(c.changed, int32(to))
+}
+
+// forget drops a workspace of which nothing is left to know.
+func (c *cache) forget(w *workspace) {
+	if w.view.Used > 0 || w.view.Cohort != admission.NoCohort || c.dirty[w] || w.touched || w.hungry {
+		return
+	}
+	c.lift(w)
+	delete(c.byID, w.view.ID)
+}
+
+// dueIn is how long until the next scheduled item of a workspace with a free slot is ready; zero when there is none.
+func (c *cache) dueIn() time.Duration {
+	soonest := int64(never)
+	for i, due := range c.due {
+		if due < soonest && c.in.Workspaces[i].Used < c.in.Workspaces[i].Ceiling {
+			soonest = due
+		}
+	}
+	if soonest == never {
+		return 0
+	}
+	return max(time.Duration(soonest-c.now)*time.Microsecond, time.Millisecond)
+}

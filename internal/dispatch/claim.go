@@ -1,0 +1,155 @@
+package dispatch
+
+import (
+	"bytes"
+	"context"
+	"slices"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+
+	"sluice/internal/admission"
+	"sluice/internal/store"
+)
+
+// Claimed counts what a claim has done.
+type Claimed struct {
+	New       int
+	Unstarted int // claims that wait for a start, the new ones among them
+	Expired   int // items that the plan met and that have ended EXPIRED
+}
+
+// Claim takes the items of the last plan, in one statement that does nothing if the plan rests on something that has changed.
+// The same round trip brings the cache up to date. A call that is repeated claims nothing: its plan is gone.
+func (e *Engine) Claim(ctx context.Context, run int64) (Claimed, error) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	c := &e.cache
+	if e.plan.run != run || !c.known {
+		e.putBack()
+		return Claimed{Unstarted: e.waiting.count()}, nil
+	}
+	if err := e.learnVersions(ctx); err != nil {
+		e.putBack()
+		return Claimed{}, err
+	}
+	var result store.ClaimResult
+	h := e.hearing(c.in.Batch)
+	err := store.Send(ctx, e.pool, func(b *pgx.Batch) {
+		if len(e.plan.taken) > 0 {
+			store.QueueClaim(b, e.request(), &result)
+		}
+		h.queue(b)
+	})
+	if err != nil {
+		c.known = false // it may or may not have committed
+		e.plan = plan{}
+		e.waiting.doubtful = true
+		return Claimed{}, store.Wrap(err, "claim executions")
+	}
+	claimed := Claimed{New: len(result.Items)}
+	var missing []pick
+	if result.Taken {
+		missing = e.book(result)
+	} else {
+		e.putBack()
+	}
+	if err := e.apply(ctx, h); err != nil {
+		return claimed, err
+	}
+	if len(missing) > 0 {
+		claimed.Expired, err = e.explain(ctx, missing)
+	}
+	claimed.Unstarted = e.waiting.count()
+	return claimed, err
+}
+
+func (e *Engine) request() store.ClaimRequest {
+	n := len(e.plan.taken)
+	r := store.ClaimRequest{
+		Shard: e.shard, Turn: e.cache.turn + 1, Items: make([]uuid.UUID, n), Versions: make([]uuid.UUID, n), Now: time.UnixMicro(e.cache.now),
+	}
+	for i := range e.plan.taken {
+		p := &e.plan.taken[i]
+		r.Items[i], r.Versions[i] = p.id, p.of.versions[p.definition].VersionID
+	}
+	for _, g := range e.plan.decision.Grants {
+		if w := &e.cache.in.Workspaces[g.Workspace]; w.PerSecond > 0 {
+			r.Rated, r.Tokens = append(r.Rated, w.ID), append(r.Tokens, w.Left(r.Now, g.Slots))
+		}
+	}
+	return r
+}
+
+// book notes what a claim has taken of its plan, and returns what it has not.
+func (e *Engine) book(result store.ClaimResult) (missing []pick) {
+	c, taken := &e.cache, e.plan.taken
+	c.turn++
+	got := make(map[*workspace]int, len(e.plan.decision.Grants))
+	for _, item := range result.Items {
+		i, ok := slices.BinarySearchFunc(taken, item.ID, func(p pick, id uuid.UUID) int { return bytes.Compare(p.id[:], id[:]) })
+		if !ok {
+			continue
+		}
+		p := &taken[i]
+		p.claimed = true
+		got[p.of]++
+		c.held[item.ID] = p.of // Charge counts it
+		e.waiting.add(p, item, result.At)
+	}
+	e.charge(got)
+	for i := range taken {
+		if !taken[i].claimed {
+			missing = append(missing, taken[i])
+		}
+	}
+	e.plan = plan{taken: taken[:0]}
+	return missing
+}
+
+// charge books what was taken in slots, tokens and virtual time.
+func (e *Engine) charge(got map[*workspace]int) {
+	c, d := &e.cache, e.plan.decision
+	claimed := make([]admission.Grant, 0, len(d.Grants))
+	for _, g := range d.Grants {
+		if n := got[c.whose[g.Workspace]]; n > 0 {
+			g.Slots = n
+			claimed = append(claimed, g)
+		}
+	}
+	c.in.Charge(d, claimed)
+	for _, g := range claimed {
+		w := c.whose[g.Workspace]
+		laid := &c.in.Workspaces[g.Workspace]
+		w.view.Used, w.view.Tags, w.view.Bucket = laid.Used, laid.Tags, laid.Bucket
+		c.touch(w)
+		if d.Contended {
+			c.dirty[w] = true
+		}
+	}
+}
+
+// explain finds out why items were not claimed. Those whose time is over end; those that another transaction holds are tried
+// again later; the others are gone.
+func (e *Engine) explain(ctx context.Context, missing []pick) (expired int, err error) {
+	ids := make([]uuid.UUID, len(missing))
+	for i, m := range missing {
+		ids[i] = m.id
+	}
+	there, err := store.FindMissing(ctx, e.pool, ids)
+	if err != nil {
+		return 0, err
+	}
+	var over []uuid.UUID
+	for _, t := range there {
+		i := slices.IndexFunc(missing, func(m pick) bool { return m.id == t.ID })
+		if t.Expired {
+			over = append(over, t.ID)
+			continue
+		}
+		e.locked = append(e.locked, lockedItem{missing[i], missing[i].of.view.ID, e.cache.now + lockedFor.Microseconds()})
+	}
+	ended, err := store.EndPending(ctx, e.pool, over, store.Refusal{Status: "EXPIRED", Reason: "expired", Actor: "dispatcher"})
+	return len(ended), err
+}

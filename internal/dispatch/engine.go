@@ -1,0 +1,182 @@
+package dispatch
+
+import (
+	"context"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"sluice/internal/admission"
+	"sluice/internal/store"
+)
+
+// Engines are the engines of the shards whose dispatchers work in this process.
+type Engines struct {
+	pool      *pgxpool.Pool
+	workflows *workflows
+	listening atomic.Int64 // connections that listeners hold
+
+	mu  sync.Mutex
+	all map[int]*Engine
+}
+
+// New returns the engines of a database whose schema is migrated. The pool stays the caller's to close.
+func New(pool *pgxpool.Pool) *Engines {
+	return &Engines{pool: pool, workflows: &workflows{}, all: map[int]*Engine{}}
+}
+
+// Of is the engine of a shard.
+func (e *Engines) Of(shard int) *Engine {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.all[shard] == nil {
+		e.all[shard] = newEngine(e, shard)
+	}
+	return e.all[shard]
+}
+
+// Freed tells the engines what this process has recorded: these executions have ended, by statements that began at a time or
+// later. They hear of it from Postgres too, a little later.
+func (e *Engines) Freed(executions []uuid.UUID, since time.Time) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	for _, engine := range e.all {
+		engine.freed(executions, since)
+	}
+}
+
+// Engine decides and claims for the dispatcher of one shard. It is safe for concurrent use; its calls wait for one another.
+type Engine struct {
+	engines *Engines
+	pool    *pgxpool.Pool
+	shard   int
+	woken   chan struct{} // something was freed in this process
+
+	hintMu sync.Mutex
+	hints  []hint
+
+	mu      sync.Mutex
+	cache   cache
+	plan    plan
+	locked  []lockedItem
+	waiting waiting
+	sweep   sweep
+	asked   time.Time // when slots of the global limit were last asked for
+}
+
+func newEngine(e *Engines, shard int) *Engine {
+	return &Engine{engines: e, pool: e.pool, shard: shard, woken: make(chan struct{}, 1), cache: newCache(), waiting: waiting{doubtful: true}}
+}
+
+// Outlook is what a plan says.
+type Outlook struct {
+	Items     int                      // that the next claim takes
+	Unstarted int                      // claims that wait for a start
+	Waiting   map[admission.Reason]int // workspaces that are granted nothing
+	Shards    int                      // how many there are
+	// DueIn is how long until a workspace with a free slot gets its next item or its next token; zero when there is none.
+	DueIn time.Duration
+}
+
+// Plan decides who may start how many, at most batch in all, and which items that are. Claim takes them. The run is the turn
+// with which the caller's run took the shard over; store.ErrFenced says that another has.
+//
+// What the cache knows is enough as long as it has been brought up to date lately, as each claim does; otherwise, and where it
+// leaves the batch empty, Postgres is asked what is new.
+func (e *Engine) Plan(ctx context.Context, run int64, batch int) (Outlook, error) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.putBack()
+	e.takeHints()
+	if e.cache.known && e.cache.run == run && time.Since(e.cache.heard) < fresh {
+		if err := e.fillBatch(ctx, batch); err != nil {
+			return Outlook{}, err
+		}
+	}
+	for len(e.plan.taken) == 0 {
+		if err := e.upToDate(ctx, run, batch); err != nil {
+			return Outlook{}, err
+		}
+		if err := e.fillBatch(ctx, batch); err != nil {
+			return Outlook{}, err
+		}
+		if len(e.plan.taken) > 0 || !e.wantsAllotment() {
+			break
+		}
+		e.asked = time.Now()
+		changed, err := store.Allot(ctx, e.pool, e.shard, batch)
+		if err != nil {
+			return Outlook{}, err
+		}
+		if !changed {
+			break
+		}
+	}
+	return e.outlook(run), nil
+}
+
+// fresh is for how long a plan may rest on what was heard before.
+const fresh = time.Second
+
+// fillBatch decides, and reads lines further, until the batch is full or nothing more is known to be ready.
+func (e *Engine) fillBatch(ctx context.Context, batch int) error {
+	for e.cache.known {
+		e.decide(batch)
+		n := len(e.plan.taken)
+		if n == batch || len(e.cache.hungry) == 0 || n >= e.cache.in.Global.Limit-e.cache.in.Global.Used {
+			return nil // there is no more to give, or no more to read
+		}
+		e.putBack()
+		if err := e.scanHungry(ctx, batch); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// wantsAllotment tells whether only the shard's part of the global limit keeps it, and it has not asked for more just now.
+func (e *Engine) wantsAllotment() bool {
+	return e.cache.shards > 1 && e.cache.limit != nil && e.plan.decision.Waiting[admission.GlobalLimit] > 0 && time.Since(e.asked) > askEvery
+}
+
+// askEvery is how often a shard asks for slots of the global limit: each request that is granted has all shards read their
+// allotment again.
+const askEvery = 10 * time.Millisecond
+
+// upToDate makes the cache know everything that has happened until now, and that the run owns the shard.
+func (e *Engine) upToDate(ctx context.Context, run int64, batch int) error {
+	if e.cache.known {
+		if err := e.hear(ctx, batch); err != nil {
+			return err
+		}
+	}
+	if !e.cache.known {
+		if err := e.load(ctx); err != nil {
+			return err
+		}
+	}
+	if run != e.cache.run {
+		return store.Wrap(store.ErrFenced, "plan")
+	}
+	return nil
+}
+
+func (e *Engine) outlook(run int64) Outlook {
+	e.plan.run = run
+	d := &e.plan.decision
+	return Outlook{
+		Items: len(e.plan.taken), Unstarted: e.waiting.count(), Waiting: d.Waiting, Shards: e.cache.shards,
+		DueIn: sooner(sooner(d.RateDue, e.cache.dueIn()), e.lockedDueIn()),
+	}
+}
+
+// sooner is the shorter of two times until something, zero meaning never.
+func sooner(a, b time.Duration) time.Duration {
+	if a == 0 || b > 0 && b < a {
+		return b
+	}
+	return a
+}

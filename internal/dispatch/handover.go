@@ -1,0 +1,186 @@
+package dispatch
+
+import (
+	"context"
+	"encoding/json"
+	"time"
+
+	"github.com/google/uuid"
+
+	"sluice/internal/store"
+)
+
+// Execution is a claim that is to be started.
+type Execution struct {
+	store.Execution
+	Workflow json.RawMessage // nil: its definition, or the version, is gone
+}
+
+// waiting is what is known of the claims that are not started: those that the last claims took, to be handed to the dispatch
+// that follows. Whatever else there may be, because another process has claimed or because a dispatch went wrong, is read
+// from Postgres.
+type waiting struct {
+	executions []Execution
+	doubtful   bool // there may be others
+}
+
+// count is how many executions a dispatch would find, or 1 where that is not known.
+func (w *waiting) count() int {
+	if w.doubtful {
+		return max(1, len(w.executions))
+	}
+	return len(w.executions)
+}
+
+func (w *waiting) add(p *pick, item store.Claimed, at time.Time) {
+	x := store.Execution{
+		ID: item.ID, WorkspaceID: p.of.view.ID, DefinitionID: p.definition, Input: item.Input, Priority: int(p.priority) + 1, Attempt: item.Attempt, ClaimedAt: at,
+	}
+	if p.of.plan != "" {
+		name, plan, weight := p.of.name, p.of.plan, p.of.view.Weight
+		x.WorkspaceName, x.Plan, x.Weight = &name, &plan, &weight
+	}
+	if d, ok := p.of.versions[p.definition]; ok {
+		x.DefinitionName = &d.Name
+		if d.VersionID != uuid.Nil {
+			x.VersionID, x.VersionNumber = &d.VersionID, &d.Version
+		}
+	}
+	w.executions = append(w.executions, Execution{Execution: x})
+}
+
+// Begin hands over what is claimed and not started, at most so many. Normally that is what the last claims took. Where there may
+// be others it first takes a turn: a process that made these claims and believes that they failed to start can then no longer
+// undo them. store.ErrFenced says that another run owns the shard.
+func (e *Engine) Begin(ctx context.Context, run int64, most int) ([]Execution, error) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.cache.known && e.cache.run == run && !e.waiting.doubtful {
+		executions := e.waiting.executions
+		e.waiting = waiting{}
+		return executions, e.fill(ctx, executions)
+	}
+	for {
+		e.putBack()
+		if err := e.upToDate(ctx, run, 1); err != nil {
+			return nil, err
+		}
+		taken, err := store.TakeTurn(ctx, e.pool, e.shard, e.cache.turn+1, store.TurnHandover)
+		if err != nil {
+			e.cache.known = false
+			return nil, err
+		}
+		if taken {
+			e.cache.turn++
+			break
+		}
+	}
+	read, err := store.Undispatched(ctx, e.pool, e.shard, most)
+	if err != nil {
+		return nil, err
+	}
+	executions := make([]Execution, len(read))
+	for i := range read {
+		executions[i].Execution = read[i]
+	}
+	e.waiting = waiting{doubtful: len(read) == most}
+	return executions, e.fill(ctx, executions)
+}
+
+func (e *Engine) fill(ctx context.Context, executions []Execution) error {
+	err := e.engines.workflows.fill(ctx, e.pool, executions)
+	if err != nil {
+		e.waiting.doubtful = true
+	}
+	return err
+}
+
+// Doubt has the next Begin read from Postgres what is claimed and not started: something has gone wrong with a dispatch.
+func (e *Engine) Doubt() {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.waiting.doubtful = true
+}
+
+// Requeued tells what became of failed starts.
+type Requeued struct {
+	Pending int // back in the queue, with backoff
+	Failed  int // ended FAILED
+}
+
+// Requeue undoes claims whose start failed: their slots are free again, and the items go back to the queue or end FAILED. If
+// another process has been at work meanwhile it does nothing, since that may have started them, and has the next Begin read
+// what there is.
+func (e *Engine) Requeue(ctx context.Context, run int64, failed []store.FailedStart, policy store.RetryPolicy) (r Requeued, err error) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.putBack()
+	if !e.cache.known || e.cache.run != run {
+		e.waiting.doubtful = true
+		return r, nil
+	}
+	undone, taken, err := store.Requeue(ctx, e.pool, e.shard, e.cache.turn+1, failed, policy)
+	if err != nil || !taken {
+		e.cache.known = e.cache.known && err == nil
+		e.waiting.doubtful = true
+		return r, err
+	}
+	e.cache.turn++
+	for _, u := range undone {
+		w := e.cache.held[u.ID]
+		e.cache.free(u.ID)
+		if u.AvailableAt == nil {
+			r.Failed++
+			continue
+		}
+		r.Pending++
+		if w != nil {
+			w.cut(u.AvailableAt.UnixMicro())
+			e.cache.touch(w)
+		}
+	}
+	e.waiting.doubtful = e.waiting.doubtful || len(undone) < len(failed)
+	return r, nil
+}
+
+// cut has all lines of a workspace read again from a time on.
+func (w *workspace) cut(at int64) {
+	for p := range w.lines {
+		w.lines[p].cut(at)
+	}
+}
+
+// hint says that an execution was recorded as ended in this process, by a statement that began at a time or later.
+type hint struct {
+	id    uuid.UUID
+	since time.Time
+}
+
+func (e *Engine) freed(executions []uuid.UUID, since time.Time) {
+	e.hintMu.Lock()
+	defer e.hintMu.Unlock()
+	for _, id := range executions {
+		e.hints = append(e.hints, hint{id, since})
+	}
+	e.hints = e.hints[max(0, len(e.hints)-mostHints):]
+	select {
+	case e.woken <- struct{}{}:
+	default:
+	}
+}
+
+// mostHints are kept while nothing takes them.
+const mostHints = 4096
+
+// takeHints frees the slots of executions that this process has recorded as ended. One that was reset since may hold its slot
+// again: a hint from before slots were last read says nothing.
+func (e *Engine) takeHints() {
+	e.hintMu.Lock()
+	defer e.hintMu.Unlock()
+	for _, h := range e.hints {
+		if h.since.After(e.cache.read) {
+			e.cache.free(h.id)
+		}
+	}
+	e.hints = e.hints[:0]
+}
