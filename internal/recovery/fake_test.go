@@ -1,0 +1,148 @@
+package recovery
+
+import (
+	"context"
+	"encoding/json"
+	"regexp"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	commonpb "go.temporal.io/api/common/v1"
+	enumspb "go.temporal.io/api/enums/v1"
+	"go.temporal.io/api/serviceerror"
+	workflowpb "go.temporal.io/api/workflow/v1"
+	"go.temporal.io/api/workflowservice/v1"
+	"go.temporal.io/sdk/client"
+	"google.golang.org/protobuf/types/known/timestamppb"
+)
+
+// temporal is a Temporal that knows some workflows, and lists what it is told to list.
+type temporal struct {
+	client.Client
+	mu        sync.Mutex
+	workflows map[string]*workflow                // by their ids
+	listed    []*workflowpb.WorkflowExecutionInfo // ten a page
+	read      int                                 // of listed
+	open      int64                               // how many it counts as open
+	lists     func(context.Context) error         // comes before a list or a count is answered
+	describe  func(workflowID string) error       // comes before a workflow is described
+}
+
+// workflow is the newest run of one.
+type workflow struct {
+	runID      string
+	status     enumspb.WorkflowExecutionStatus
+	taskQueue  string
+	task       *workflowpb.PendingWorkflowTaskInfo
+	output     string
+	err        error
+	terminated string // the run that was asked to be
+}
+
+func newTemporal() *temporal {
+	return &temporal{workflows: map[string]*workflow{}, lists: func(context.Context) error { return nil }, describe: func(string) error { return nil }}
+}
+
+func (v *temporal) DescribeWorkflowExecution(_ context.Context, id, _ string) (*workflowservice.DescribeWorkflowExecutionResponse, error) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if err := v.describe(id); err != nil {
+		return nil, err
+	}
+	w := v.workflows[id]
+	if w == nil {
+		return nil, serviceerror.NewNotFound("workflow not found for ID: " + id)
+	}
+	return &workflowservice.DescribeWorkflowExecutionResponse{PendingWorkflowTask: w.task, WorkflowExecutionInfo: &workflowpb.WorkflowExecutionInfo{
+		Execution: &commonpb.WorkflowExecution{WorkflowId: id, RunId: w.runID}, Status: w.status, TaskQueue: w.taskQueue}}, nil
+}
+
+func (v *temporal) GetWorkflow(_ context.Context, id, _ string) client.WorkflowRun {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	return ended{w: *v.workflows[id]}
+}
+
+func (v *temporal) TerminateWorkflow(_ context.Context, id, runID, _ string, _ ...any) error {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.workflows[id].terminated = runID
+	return nil
+}
+
+// ended is a run that has.
+type ended struct {
+	client.WorkflowRun
+	w workflow
+}
+
+func (e ended) Get(_ context.Context, to any) error {
+	if e.w.err != nil {
+		return e.w.err
+	}
+	return json.Unmarshal([]byte(e.w.output), to)
+}
+
+var moments = regexp.MustCompile(`\d{4}-[^']*`)
+
+// times are those of a query, in their order.
+func times(t string) (at []time.Time) {
+	for _, found := range moments.FindAllString(t, -1) {
+		moment, err := time.Parse(time.RFC3339Nano, found)
+		if err != nil {
+			panic(err)
+		}
+		at = append(at, moment)
+	}
+	return at
+}
+
+func closedSince(info *workflowpb.WorkflowExecutionInfo, since time.Time) bool {
+	return info.CloseTime != nil && !info.CloseTime.AsTime().Before(since)
+}
+
+func (v *temporal) CountWorkflow(ctx context.Context, r *workflowservice.CountWorkflowExecutionsRequest) (*workflowservice.CountWorkflowExecutionsResponse, error) {
+	if err := v.lists(ctx); err != nil {
+		return nil, err
+	}
+	at, n := times(r.GetQuery()), int64(0)
+	if len(at) == 0 {
+		return &workflowservice.CountWorkflowExecutionsResponse{Count: v.open}, nil
+	}
+	for _, info := range v.listed {
+		if closedSince(info, at[0]) && !closedSince(info, at[1]) {
+			n++
+		}
+	}
+	return &workflowservice.CountWorkflowExecutionsResponse{Count: n}, nil
+}
+
+func (v *temporal) ListWorkflow(ctx context.Context, r *workflowservice.ListWorkflowExecutionsRequest) (*workflowservice.ListWorkflowExecutionsResponse, error) {
+	if err := v.lists(ctx); err != nil {
+		return nil, err
+	}
+	at := times(r.GetQuery())
+	found := slices.DeleteFunc(slices.Clone(v.listed), func(info *workflowpb.WorkflowExecutionInfo) bool {
+		return !closedSince(info, at[0]) && (info.CloseTime != nil || info.StartTime.AsTime().Before(at[1]))
+	})
+	answer := &workflowservice.ListWorkflowExecutionsResponse{}
+	place := len(r.GetNextPageToken())
+	answer.Executions = found[place:min(place+10, len(found))]
+	v.read += len(answer.Executions)
+	if place+10 < len(found) {
+		answer.NextPageToken = []byte(strings.Repeat("x", place+10))
+	}
+	return answer, nil
+}
+
+// show lists a run that closed at a moment, or started then and is open.
+func (v *temporal) show(workflowID, runID string, at time.Time, open bool) {
+	info := &workflowpb.WorkflowExecutionInfo{Execution: &commonpb.WorkflowExecution{WorkflowId: workflowID, RunId: runID},
+		StartTime: timestamppb.New(at), Status: enumspb.WORKFLOW_EXECUTION_STATUS_RUNNING}
+	if !open {
+		info.CloseTime, info.Status = timestamppb.New(at), enumspb.WORKFLOW_EXECUTION_STATUS_TERMINATED
+	}
+	v.listed = append(v.listed, info)
+}

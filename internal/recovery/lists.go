@@ -1,0 +1,130 @@
+package recovery
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	enumspb "go.temporal.io/api/enums/v1"
+	workflowpb "go.temporal.io/api/workflow/v1"
+	"go.temporal.io/api/workflowservice/v1"
+
+	"sluice/internal/store"
+	"sluice/workflows"
+)
+
+const (
+	// visibilityLag is how late Temporal's lists may show a change; each pass looks back so much further.
+	visibilityLag = 20 * time.Second
+	// usualLag is how late they show one as a rule. What closed so long before the last pass is counted and not listed.
+	usualLag = 3 * time.Second
+	// listPage and listPages limit what one pass reads of the changes. What lies beyond has its turn all the same.
+	listPage  = 1000
+	listPages = 20
+	// listTimeout is for one call. The client tries again for as long as it may while the server refuses, and a pass has
+	// more to do.
+	listTimeout = 2 * time.Second
+)
+
+// closedRuns are the closed runs that Temporal has shown to the passes of one caller. Each is compared in every pass for
+// visibilityLag, but closes only once, and each time it is read takes some 50 µs of processor time: what closed since the
+// last pass is listed, what closed before is counted, and listed again only when there are others than those that are
+// known. Temporal calls its counts approximate, so a caller begins with none.
+type closedRuns []closedRun
+
+type closedRun struct {
+	run  store.Run
+	ours bool // false: the workflow is no execution
+	at   time.Time
+}
+
+// runs are those of executions.
+func (c closedRuns) runs() []store.Run {
+	var runs []store.Run
+	for _, closed := range c {
+		if closed.ours {
+			runs = append(runs, closed.run)
+		}
+	}
+	return runs
+}
+
+// between are those that closed between two moments.
+func (c closedRuns) between(from, to time.Time) closedRuns {
+	return slices.DeleteFunc(c, func(closed closedRun) bool { return closed.at.Before(from) || !closed.at.Before(to) })
+}
+
+// look brings what is known up to date, and returns the runs that are open and started lately. It looks back from the
+// moment before which everything has been looked at.
+func (r *Recovery) look(ctx context.Context, since time.Time, known closedRuns) (closed closedRuns, open []store.Run, err error) {
+	since = since.Truncate(time.Millisecond) // no finer than any store of Temporal's compares
+	from, recent := since.Add(-visibilityLag), since.Add(-usualLag)
+	unread := from
+	if closed = known.between(from, recent); len(closed) > 0 {
+		shown, err := r.count(ctx, fmt.Sprintf("CloseTime >= '%s' AND CloseTime < '%s'", inQuery(from), inQuery(recent)))
+		if err != nil {
+			return nil, nil, err
+		}
+		if shown == int64(len(closed)) {
+			unread = recent
+		} else {
+			closed = nil
+		}
+	}
+	query := ofExecutions(fmt.Sprintf("(CloseTime >= '%s' OR (ExecutionStatus = 'Running' AND StartTime >= '%s'))", inQuery(unread), inQuery(from)))
+	for pages, token := 0, []byte(nil); pages < listPages; pages++ {
+		page, err := r.list(ctx, query, token)
+		if err != nil {
+			return nil, nil, err
+		}
+		for _, info := range page.GetExecutions() {
+			run, ours := runOf(info)
+			switch {
+			case info.GetStatus() != enumspb.WORKFLOW_EXECUTION_STATUS_RUNNING:
+				closed = append(closed, closedRun{run: run, ours: ours, at: info.GetCloseTime().AsTime()})
+			case ours:
+				open = append(open, run)
+			}
+		}
+		if token = page.GetNextPageToken(); len(token) == 0 {
+			return closed, open, nil
+		}
+	}
+	r.log.Warn("more executions have changed than one pass reads; the rest are checked in turn", "read", listPages*listPage)
+	return closed, open, nil
+}
+
+// list is one page of the workflows that a query finds.
+func (r *Recovery) list(ctx context.Context, query string, token []byte) (*workflowservice.ListWorkflowExecutionsResponse, error) {
+	ctx, cancel := context.WithTimeout(ctx, listTimeout)
+	defer cancel()
+	page, err := r.client.ListWorkflow(ctx, &workflowservice.ListWorkflowExecutionsRequest{PageSize: listPage, Query: query, NextPageToken: token})
+	if err != nil {
+		return nil, fmt.Errorf("%w (%s): %w", ErrLists, query, err)
+	}
+	return page, nil
+}
+
+// count is how many workflows of executions there are of which a condition holds.
+func (r *Recovery) count(ctx context.Context, condition string) (int64, error) {
+	ctx, cancel := context.WithTimeout(ctx, listTimeout)
+	defer cancel()
+	answer, err := r.client.CountWorkflow(ctx, &workflowservice.CountWorkflowExecutionsRequest{Query: ofExecutions(condition)})
+	if err != nil {
+		return 0, fmt.Errorf("%w (count of %s): %w", ErrLists, condition, err)
+	}
+	return answer.GetCount(), nil
+}
+
+func ofExecutions(condition string) string {
+	return fmt.Sprintf("WorkflowType = '%s' AND %s", workflows.ExecutionType, condition)
+}
+
+// runOf is the run of an execution, unless the workflow is another's.
+func runOf(info *workflowpb.WorkflowExecutionInfo) (run store.Run, ours bool) {
+	id, ours := workflows.ParseExecutionID(info.GetExecution().GetWorkflowId())
+	return store.Run{ExecutionID: id, RunID: info.GetExecution().GetRunId()}, ours
+}
+
+func inQuery(at time.Time) string { return at.UTC().Format(time.RFC3339Nano) }

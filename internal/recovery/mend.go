@@ -1,0 +1,90 @@
+package recovery
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/google/uuid"
+
+	"sluice/internal/store"
+	"sluice/workflows"
+)
+
+// end records how a closed or missing workflow ended, and tells whether that was news. Each statement guards the state
+// it starts from, so what is known better in the meantime wins.
+func (r *Recovery) end(ctx context.Context, o workflows.Outcome) (bool, error) {
+	outcome, err := OutcomeOf(o)
+	if err != nil {
+		return false, err
+	}
+	began := time.Now()
+	recorded, err := store.RecordOutcome(ctx, r.db, outcome)
+	switch {
+	case errors.Is(err, store.ErrUnknownItem):
+		return false, nil // of another database
+	case err != nil:
+		return false, err
+	case recorded:
+		r.freed([]uuid.UUID{o.ExecutionID}, began)
+		return true, r.logRepair(ctx, o.ExecutionID, "no-outcome", o.Status)
+	case o.RunID == "":
+		return false, nil // past its retention: what was recorded stays
+	}
+	superseded, err := store.Supersede(ctx, r.db, outcome)
+	if superseded {
+		r.noteRepair(ctx, o.ExecutionID, "superseded", o.Status)
+	}
+	return superseded, err
+}
+
+// reopenUnheld gives open workflows that hold no slot their slot back, and counts them. One whose item has ended without an
+// execution is terminated: there is no slot for it, and perhaps no worker that could cancel it.
+func (r *Recovery) reopenUnheld(ctx context.Context, open []store.Run) (n int64, err error) {
+	unheld, err := store.Unheld(ctx, r.db, open)
+	if err != nil || len(unheld) == 0 {
+		return 0, err
+	}
+	for _, run := range open {
+		if !slices.Contains(unheld, run.ExecutionID) {
+			continue
+		}
+		reopened, err := store.Reopen(ctx, r.db, run)
+		if err == nil && !reopened {
+			err = r.endRefused(ctx, run)
+		}
+		if err != nil {
+			return n, err
+		}
+		if reopened {
+			n++
+			r.noteRepair(ctx, run.ExecutionID, "reopened", "RUNNING")
+		}
+	}
+	return n, nil
+}
+
+func (r *Recovery) endRefused(ctx context.Context, run store.Run) error {
+	refused, err := store.Refused(ctx, r.db, run.ExecutionID)
+	if err != nil || !refused {
+		return err
+	}
+	err = r.client.TerminateWorkflow(ctx, workflows.ExecutionID(run.ExecutionID), run.RunID, "its queue item has ended without an execution")
+	if err != nil && !isNotFound(err) {
+		return fmt.Errorf("terminate a workflow whose item has ended without an execution: %w", err)
+	}
+	return r.logRepair(ctx, run.ExecutionID, "refused-but-open", workflows.StatusTerminated)
+}
+
+// logRepair leaves a trace of a repair that its statement does not leave itself.
+func (r *Recovery) logRepair(ctx context.Context, id uuid.UUID, reason, status string) error {
+	r.noteRepair(ctx, id, reason, status)
+	return store.LogRecovered(ctx, r.db, id, reason)
+}
+
+func (r *Recovery) noteRepair(ctx context.Context, id uuid.UUID, reason, status string) {
+	r.log.Warn("repaired an execution", "execution", id, "reason", reason, "status", status)
+	r.metrics(ctx).WithTags(map[string]string{"reason": reason}).Counter("sluice_executions_repaired").Inc(1)
+}

@@ -1,0 +1,190 @@
+package recovery
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/google/uuid"
+	"golang.org/x/sync/errgroup"
+
+	"sluice/internal/store"
+	"sluice/workflows"
+)
+
+const (
+	// compareParallel is how many executions are compared with their workflows at once.
+	compareParallel = 16
+	// passTimeout ends a pass that hangs on a server: another worker may have a better connection.
+	passTimeout = 5 * time.Second
+)
+
+// Known is what the passes of one caller know from one to the next; the zero value knows nothing. It saves reading closed
+// runs again, and belongs to one pass at a time.
+type Known struct {
+	closed closedRuns
+	blind  int // passes in a row for which the lists did not answer
+}
+
+// Pass compares Postgres with Temporal once: a slot is held if and only if the workflow is open. It makes a limited number
+// of calls, however many executions there are. Its report counts even with an error. ErrLists says that nothing else is wrong
+// than that: slots in their turn were compared.
+func (r *Recovery) Pass(ctx context.Context, known *Known) (report Report, err error) {
+	ctx, cancel := context.WithTimeout(ctx, passTimeout)
+	defer cancel()
+	began := time.Now() // like the times it is compared with, not by the database's clock
+	at, err := store.LoadRecoveryState(ctx, r.db, turnAge)
+	if err != nil {
+		return report, err
+	}
+	r.metrics(ctx).Gauge("sluice_executions_unserved").Update(float64(at.Unserved))
+	if at.LookedUntil.IsZero() {
+		at.LookedUntil = began.Add(-firstLook)
+	}
+	// 1. Compare what has changed in Temporal, and beside it the slots that have their turn: lists may be slow to answer. What
+	// is closed ends.
+	seen := &comparison{begun: map[uuid.UUID]bool{}, unserved: map[uuid.UUID]time.Duration{}}
+	blind := known.blind > 0
+	var changedErr error
+	var changed sync.WaitGroup
+	changed.Go(func() { changedErr = r.compareChanged(ctx, at.LookedUntil, known, seen) })
+	turnErr := r.compareInTurn(ctx, at.Due, blind, seen)
+	changed.Wait()
+	r.noteLists(known, changedErr)
+	// 2. What is open and holds no slot gets it back.
+	reopened, err := r.reopenUnheld(ctx, seen.open)
+	report.Checked, report.Repaired = seen.checked, seen.repaired+reopened
+	if err != nil {
+		return report, err
+	}
+	// 3. Note what is in order, what no worker serves, and how far this pass has looked.
+	if err := r.noteChecked(ctx, seen); err != nil {
+		return report, err
+	}
+	switch { // the next pass looks at the same again
+	case turnErr != nil && changedErr != nil:
+		return report, fmt.Errorf("%w (and: %v)", turnErr, changedErr) // not ErrLists: there is more that does not answer
+	case turnErr != nil:
+		return report, turnErr
+	case changedErr != nil:
+		return report, changedErr
+	}
+	return report, store.SetLookedUntil(ctx, r.db, began)
+}
+
+// noteLists tells when the lists answer no longer, and when they do again. A single list that is slow is not worth a line.
+func (r *Recovery) noteLists(known *Known, err error) {
+	switch blind := errors.Is(err, ErrLists); {
+	case blind:
+		if known.blind++; known.blind == 2 {
+			r.log.Warn("Temporal does not list executions; slots are compared in turn until it does", "error", err)
+		}
+		return
+	case known.blind >= 2:
+		r.log.Info("Temporal lists executions again")
+	}
+	known.blind = 0
+}
+
+// compareChanged compares the executions that the lists raise doubts about.
+func (r *Recovery) compareChanged(ctx context.Context, since time.Time, known *Known, seen *comparison) error {
+	doubtful, err := r.doubtful(ctx, since, known)
+	if err != nil {
+		return err
+	}
+	return r.compareAll(ctx, doubtful, seen)
+}
+
+// compareInTurn compares the executions whose slot was compared longest ago, of so many that are due.
+func (r *Recovery) compareInTurn(ctx context.Context, due int64, blind bool, seen *comparison) error {
+	turn, err := r.nextInTurn(ctx, due, blind)
+	if err != nil {
+		return err
+	}
+	return r.compareAll(ctx, turn, seen)
+}
+
+// comparison collects what a pass has found; its mutex guards it.
+type comparison struct {
+	sync.Mutex
+	begun             map[uuid.UUID]bool
+	checked, repaired int64
+	held              []uuid.UUID                 // open, whatever they belong to
+	open              []store.Run                 // open, and ours
+	unserved          map[uuid.UUID]time.Duration // for how long; among held
+}
+
+// compareAll compares executions with their workflows and ends those that are closed. It goes on when one cannot be
+// compared, and returns the first error.
+func (r *Recovery) compareAll(ctx context.Context, ids []uuid.UUID, seen *comparison) error {
+	var group errgroup.Group
+	group.SetLimit(compareParallel)
+	for _, id := range ids {
+		if !seen.begin(id) {
+			continue
+		}
+		group.Go(func() error {
+			if ctx.Err() != nil {
+				return ctx.Err()
+			}
+			found, err := r.standing(ctx, id)
+			if err != nil {
+				return err
+			}
+			ended := false
+			if !found.open {
+				if ended, err = r.end(ctx, *found.outcome); err != nil {
+					return fmt.Errorf("mend %s: %w", workflows.ExecutionID(id), err)
+				}
+			}
+			seen.add(id, found, ended)
+			return nil
+		})
+	}
+	return group.Wait()
+}
+
+// begin is false when the execution is being compared already.
+func (c *comparison) begin(id uuid.UUID) bool {
+	c.Lock()
+	defer c.Unlock()
+	if c.begun[id] {
+		return false
+	}
+	c.begun[id] = true
+	return true
+}
+
+func (c *comparison) add(id uuid.UUID, found standing, ended bool) {
+	c.Lock()
+	defer c.Unlock()
+	c.checked++
+	if ended {
+		c.repaired++
+	}
+	if !found.open {
+		return
+	}
+	c.held = append(c.held, id)
+	if found.ours {
+		c.open = append(c.open, store.Run{ExecutionID: id, RunID: found.runID})
+	}
+	if found.untaken >= unservedAfter {
+		c.unserved[id] = found.untaken
+	}
+}
+
+// noteChecked notes which slots are rightly held and which executions no worker serves, and tells when that is news.
+func (r *Recovery) noteChecked(ctx context.Context, seen *comparison) error {
+	news, err := store.Checked(ctx, r.db, seen.held, seen.unserved)
+	if err != nil {
+		return err
+	}
+	for _, id := range news {
+		r.log.Warn("no worker takes an execution's workflow task", "execution", id,
+			"reason", workflows.ReasonUnserved, "for", seen.unserved[id].Round(time.Second))
+	}
+	return nil
+}

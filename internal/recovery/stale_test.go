@@ -1,0 +1,58 @@
+package recovery
+
+import (
+	"errors"
+	"testing"
+
+	"github.com/google/uuid"
+	"github.com/stretchr/testify/require"
+
+	"sluice/workflows"
+)
+
+// claim adds claims that are an hour old.
+func (b *bundle) claim(t *testing.T, n int) []uuid.UUID {
+	t.Helper()
+	ids := b.run(t, n)
+	b.exec(t, `UPDATE sluice.running SET dispatched_at = NULL, engine_run_id = NULL, claimed_at = now() - interval '1 hour' WHERE id = ANY ($1)`, ids)
+	return ids
+}
+
+func TestAStaleClaimIsSettledOrReleased(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	b.run(t, 1)
+	ids := b.claim(t, 3)
+	fresh := b.claim(t, 1)[0]
+	b.exec(t, `UPDATE sluice.running SET claimed_at = now() WHERE id = $1`, fresh)
+	b.has(ids[0], workflow{runID: firstRun(ids[0]), status: running})
+	b.has(ids[1], workflow{runID: firstRun(ids[1]), status: completed})
+	report, err := b.ReleaseStale(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, Report{Released: 1, Settled: 2}, report)
+	require.Equal(t, "RUNNING", b.status(t, ids[0]))
+	require.Equal(t, "RUNNING", b.status(t, ids[1]), "a pass finds out that it has closed")
+	require.Equal(t, "PENDING", b.status(t, ids[2]))
+	require.Equal(t, "CLAIMED", b.status(t, fresh))
+	require.Equal(t, ids[2:], b.freedIDs())
+	report, err = b.ReleaseStale(t.Context())
+	require.NoError(t, err)
+	require.Zero(t, report)
+}
+
+func TestAClaimThatCannotBeLookedUpHoldsUpNoOther(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	ids := b.claim(t, 20)
+	unavailable := errors.New("no answer")
+	b.temporal.describe = func(workflowID string) error {
+		if workflowID == workflows.ExecutionID(ids[0]) {
+			return unavailable
+		}
+		return nil
+	}
+	report, err := b.ReleaseStale(t.Context())
+	require.ErrorIs(t, err, unavailable)
+	require.Equal(t, Report{Released: 19}, report)
+	require.Equal(t, ids[:1], b.held(t), "whether it was started is not known")
+}
