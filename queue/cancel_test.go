@@ -12,33 +12,35 @@ import (
 func TestCancelEndsWhatWaitsAndTouchesNothingElse(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
-	ids := b.enqueueN(t, 4)
-	require.Equal(t, ids[:3], b.claim(t, 3))
-	b.dispatch(t, ids[1:3]...)
-	b.end(t, ids[2], "COMPLETED")
-	for i, want := range []string{"CLAIMED", "DISPATCHED", "DISPATCHED", "CANCELLED"} {
-		before := b.view(t, ids[i])
+	claimed, running, completed, pending := b.enqueue(t, b.item()), b.enqueue(t, b.item()), b.enqueue(t, b.item()), b.enqueue(t, b.item())
+	b.claim(t, claimed)
+	b.dispatch(t, running)
+	executed("COMPLETED")(t, b, completed)
+	for id, want := range map[uuid.UUID]string{claimed: "CLAIMED", running: "DISPATCHED", completed: "DISPATCHED", pending: "CANCELLED"} {
+		before := b.get(t, id)
 		for range 2 { // again changes nothing
-			got, err := b.app.Cancel(t.Context(), ids[i], "ann", "a duplicate")
+			got, err := b.queue.Cancel(t.Context(), id, "ann", "a duplicate")
 			require.NoError(t, err)
 			require.Equal(t, want, got)
 		}
-		if want != "CANCELLED" {
-			require.Equal(t, before, b.view(t, ids[i]))
+		if id != pending {
+			require.Equal(t, before, b.get(t, id))
 		}
 	}
-	got := b.view(t, ids[3])
+	got := b.get(t, pending)
+	require.True(t, got.Done())
 	require.Equal(t, "cancelled: a duplicate", *got.Error)
-	require.Equal(t, "ann", one[string](t, b.pool, `SELECT actor FROM sluice.refused_items`))
-	require.Empty(t, b.claim(t, 5))
-	b.checkInvariants(t)
+	require.Equal(t, "cancelled", *got.Reason)
+	require.Nil(t, got.ExecutionID)
+	require.Equal(t, "ann", one[string](t, b.pool, `SELECT actor FROM sluice.ended WHERE reason IS NOT NULL`))
+	require.Zero(t, b.count(t, "pending"))
 }
 
 func TestCancelOfAnUnknownItem(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	id := uuid.New()
-	_, err := b.app.Cancel(t.Context(), id, "ann", "")
+	_, err := b.queue.Cancel(t.Context(), id, "ann", "")
 	require.ErrorIs(t, err, queue.ErrUnknownItem)
 	require.ErrorContains(t, err, id.String())
 }

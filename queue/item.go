@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+
+	"sluice/internal/store"
 )
 
 // Limits and defaults of an item.
@@ -14,6 +16,9 @@ const (
 	MaxUniqueKeyBytes = 512
 	DefaultPriority   = 3
 )
+
+// UntilEnded, as the UniqueFor of an Item, holds its key only while it is pending or running.
+const UntilEnded time.Duration = -1
 
 // Item is a request to run a definition once.
 type Item struct {
@@ -27,9 +32,15 @@ type Item struct {
 	AvailableAt time.Time
 	// ExpiresAt ends the item as EXPIRED if it has not been claimed by then. Defaults to never.
 	ExpiresAt time.Time
-	// UniqueKey makes a repeated enqueue in the same workspace answer with the first item. Defaults to none.
+	// UniqueKey makes a repeated enqueue in the same workspace answer with the first item instead of adding another.
+	// It has at most MaxUniqueKeyBytes. Defaults to none.
 	UniqueKey string
-	// EnqueuedBy is who asks, for the activity log. Defaults to the connection's application_name, else its user.
+	// UniqueFor says how long after its end, however it ended, the item goes on holding its UniqueKey; while it is pending
+	// or running it always does. The zero value holds the key as long as the item is retained (see the setting "retention"),
+	// 24 * time.Hour for a day after the end, and UntilEnded not beyond it. What the first item said counts,
+	// not what a repeated enqueue says.
+	UniqueFor time.Duration
+	// EnqueuedBy is named as the origin in the activity log. Defaults to the connection's application_name, else its user.
 	EnqueuedBy string
 	// TriggerType says what caused the execution. Defaults to FUNCTION.
 	TriggerType string
@@ -38,48 +49,74 @@ type Item struct {
 // Answer is what an enqueue returns.
 type Answer struct {
 	QueueID uuid.UUID `json:"queueId"`
-	Status  string    `json:"status"` // always QUEUED
-	Message string    `json:"message"`
+	// Status is QUEUED for a new item. For a repeated unique key it is what has become of the first item: QUEUED, CLAIMED,
+	// RUNNING, COMPLETED, FAILED, CANCELLED, TERMINATED, TIMED_OUT or EXPIRED.
+	Status  string `json:"status"`
+	Message string `json:"message"`
 }
 
 const messageQueued = "Workflow execution queued. Will start when capacity is available."
 
-// prepared checks what can be checked without the database and fills in the defaults.
-func (i Item) prepared() (Item, error) {
-	i.Input = bytes.TrimSpace(i.Input)
-	if len(i.Input) == 0 {
-		i.Input = json.RawMessage("{}")
+func queued(id uuid.UUID) Answer {
+	return Answer{QueueID: id, Status: "QUEUED", Message: messageQueued}
+}
+
+// arrival checks what can be checked without the database and fills in the defaults.
+func (i *Item) arrival() (a store.Arrival, err error) {
+	a = store.Arrival{
+		Ownership: store.Ownership{WorkspaceID: i.WorkspaceID, DefinitionID: i.DefinitionID},
+		Priority:  i.Priority, EnqueuedBy: i.EnqueuedBy, TriggerType: i.TriggerType,
+		AvailableAt: i.AvailableAt, ExpiresAt: i.ExpiresAt, UniqueKey: i.UniqueKey,
 	}
-	// Postgres stores no blanks between tokens. Only what may be too long with them is worth a copy without.
-	if len(i.Input) > MaxInputBytes || !json.Valid(i.Input) {
+	if a.Input, err = preparedInput(i.Input); err != nil {
+		return a, err
+	}
+	if a.Priority == 0 {
+		a.Priority = DefaultPriority
+	}
+	if a.Priority < 1 || a.Priority > 5 {
+		return a, store.Invalid("priority must be 1 (first) to 5 (last), not %d", a.Priority)
+	}
+	if len(a.UniqueKey) > MaxUniqueKeyBytes {
+		return a, store.Invalid("unique key must have at most %d bytes, not %d", MaxUniqueKeyBytes, len(a.UniqueKey))
+	}
+	switch {
+	case i.UniqueFor == UntilEnded:
+		a.UniqueFor = new(time.Duration)
+	case i.UniqueFor < 0:
+		return a, store.Invalid("UniqueFor must not be negative (%v), unless it is queue.UntilEnded", i.UniqueFor)
+	case i.UniqueFor > 0:
+		a.UniqueFor = &i.UniqueFor
+	}
+	if a.TriggerType == "" {
+		a.TriggerType = "FUNCTION"
+	}
+	return a, nil
+}
+
+// preparedInput returns the input without blanks around it, and without any where its size matters. Postgres stores no blanks
+// between tokens, so a small input is not worth a copy without them.
+func preparedInput(input json.RawMessage) (json.RawMessage, error) {
+	input = bytes.TrimSpace(input)
+	if len(input) == 0 {
+		return json.RawMessage("{}"), nil
+	}
+	if len(input) > store.LargeInput || !json.Valid(input) {
 		var compact bytes.Buffer
-		if err := json.Compact(&compact, i.Input); err != nil {
-			return i, invalid("input is not valid JSON: %v", err)
+		if err := json.Compact(&compact, input); err != nil {
+			return nil, store.Invalid("input is not valid JSON: %v", err)
 		}
-		i.Input = compact.Bytes()
+		input = compact.Bytes()
 	}
-	if i.Input[0] != '{' {
-		return i, invalid(`input must be a JSON object such as {"key": "value"}`)
+	switch {
+	case input[0] != '{':
+		return nil, store.Invalid(`input must be a JSON object such as {"key": "value"}`)
+	case len(input) > MaxInputBytes:
+		return nil, store.Invalid("input has %d bytes, at most %d (256 KiB) are allowed; store large data elsewhere and pass a reference", len(input), MaxInputBytes)
+	case containsNUL(input):
+		return nil, store.Invalid("input contains \\u0000, which the database cannot store")
 	}
-	if len(i.Input) > MaxInputBytes {
-		return i, invalid("input has %d bytes, at most %d (256 KiB) are allowed; store large data elsewhere and pass a reference", len(i.Input), MaxInputBytes)
-	}
-	if containsNUL(i.Input) {
-		return i, invalid("input contains \\u0000, which the database cannot store")
-	}
-	if i.Priority == 0 {
-		i.Priority = DefaultPriority
-	}
-	if i.Priority < 1 || i.Priority > 5 {
-		return i, invalid("priority must be 1 (first) to 5 (last), not %d", i.Priority)
-	}
-	if len(i.UniqueKey) > MaxUniqueKeyBytes {
-		return i, invalid("unique key must have at most %d bytes, not %d", MaxUniqueKeyBytes, len(i.UniqueKey))
-	}
-	if i.TriggerType == "" {
-		i.TriggerType = "FUNCTION"
-	}
-	return i, nil
+	return input, nil
 }
 
 // containsNUL looks for \u0000 in valid JSON; an escaped backslash before u0000 is something else.
@@ -93,18 +130,4 @@ func containsNUL(valid []byte) bool {
 		}
 	}
 	return false
-}
-
-func nullTime(t time.Time) *time.Time {
-	if t.IsZero() {
-		return nil
-	}
-	return &t
-}
-
-func nullString(s string) *string {
-	if s == "" {
-		return nil
-	}
-	return &s
 }

@@ -16,7 +16,7 @@ const (
 	DefaultHTTPAttempts = 5 // a slot is held while an endpoint fails, so not for ever
 )
 
-// MaxDelay bounds a delay node.
+// MaxDelay is the longest delay.
 const MaxDelay = 10 * 365 * 24 * time.Hour
 
 // DelayConfig is the config of a delay node.

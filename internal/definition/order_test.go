@@ -85,6 +85,44 @@ func TestEveryGraphWithoutCyclesRunsToItsEnd(t *testing.T) {
 	})
 }
 
+// Names in the place of ids make the same graph.
+func TestAGraphOfNamesIsThatOfTheirIDs(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(t *rapid.T) {
+		hidden := drawGraph(t)
+		name := map[uuid.UUID]string{}
+		for i, n := range hidden {
+			name[n.ID] = fmt.Sprint("node ", i)
+		}
+		f := file{Name: "n"}
+		for _, n := range rapid.Permutation(hidden).Draw(t, "file") {
+			written := fileNode{Name: name[n.ID], Type: Noop}
+			if rapid.Bool().Draw(t, "has an id") {
+				written.ID = n.ID
+			}
+			for _, need := range n.Needs {
+				written.Needs = append(written.Needs, name[need])
+			}
+			f.Nodes = append(f.Nodes, written)
+		}
+		raw, err := json.Marshal(f)
+		require.NoError(t, err)
+		d, err := Parse(raw)
+		require.NoError(t, err)
+		labels := map[uuid.UUID]string{}
+		for _, n := range d.Nodes {
+			labels[n.ID] = n.Label()
+		}
+		for i, n := range d.Nodes {
+			var needs []string
+			for _, need := range n.Needs {
+				needs = append(needs, labels[need])
+			}
+			require.Equal(t, f.Nodes[i].Needs, needs)
+		}
+	})
+}
+
 func TestABackEdgeIsACycle(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
@@ -98,7 +136,9 @@ func TestABackEdgeIsACycle(t *testing.T) {
 		}
 		hidden[early].Needs = append(hidden[early].Needs, hidden[late].ID)
 		d := Definition{Name: "n", Nodes: rapid.Permutation(hidden).Draw(t, "file")}
-		err := d.Validate()
+		raw, err := json.Marshal(d)
+		require.NoError(t, err)
+		_, err = Parse(raw)
 		require.ErrorContains(t, err, "the needs form a cycle: ")
 
 		_, path, _ := strings.Cut(err.Error(), "cycle: ")

@@ -3,6 +3,7 @@ package definition
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -31,6 +32,20 @@ func noop(id string, needs ...string) string {
 		panic(err)
 	}
 	return node(id, `"type": "noop", "needs": `+string(raw))
+}
+
+// named makes a node that has a name and no id.
+func named(name string, needs ...string) string {
+	raw, err := json.Marshal(map[string]any{"name": name, "type": "noop", "needs": needs})
+	if err != nil {
+		panic(err)
+	}
+	return string(raw)
+}
+
+// madeID is the id of a node that has none in the file.
+func madeID(definition, node string) string {
+	return uuid.NewSHA1(uuid.NewSHA1(uuid.MustParse("6f0b1f5e-3c0d-4b8a-9a51-5f2d8c7e4b10"), []byte(definition)), []byte(node)).String()
 }
 
 func TestParse(t *testing.T) {
@@ -63,6 +78,46 @@ func TestParse(t *testing.T) {
 	require.Equal(t, WorkflowConfig{WorkflowType: "Bill", TaskQueue: "q", Input: json.RawMessage(`[1]`), Timeout: Duration(time.Hour)}, child)
 }
 
+func TestNodesMayNameEachOther(t *testing.T) {
+	t.Parallel()
+	file := []byte(nodes(named("ship", "pay", a), named("pay", "reserve"), node(a, `"name": "reserve", "type": "noop"`), node(b, `"name": "twice", "type": "noop"`),
+		node(c, `"name": "twice", "type": "noop", "needs": ["ship", "`+b+`"]`)))
+	got, err := Parse(file)
+	require.NoError(t, err)
+	ship, pay := uuid.MustParse(madeID("n", "ship")), uuid.MustParse(madeID("n", "pay"))
+	require.Equal(t, []uuid.UUID{ship, pay, uuid.MustParse(a), uuid.MustParse(b), uuid.MustParse(c)}, ids(got.Nodes))
+	require.Equal(t, []uuid.UUID{pay, uuid.MustParse(a)}, got.Nodes[0].Needs)
+	require.Equal(t, []uuid.UUID{uuid.MustParse(a)}, got.Nodes[1].Needs)
+	require.Equal(t, []uuid.UUID{ship, uuid.MustParse(b)}, got.Nodes[4].Needs, "two nodes with ids may have one name, as long as no need says it")
+	stored, err := ParseVersion(file, "from the row")
+	require.NoError(t, err)
+	require.Equal(t, got, stored)
+}
+
+func TestAnIDComesBeforeAName(t *testing.T) {
+	t.Parallel()
+	got, err := Parse([]byte(nodes(node(b, `"name": "`+a+`", "type": "noop"`), noop(a), noop(c, a))))
+	require.NoError(t, err)
+	require.Equal(t, []uuid.UUID{uuid.MustParse(a)}, got.Nodes[2].Needs)
+	got, err = Parse([]byte(nodes(node(b, `"name": "`+a+`", "type": "noop"`), noop(c, a))))
+	require.NoError(t, err)
+	require.Equal(t, []uuid.UUID{uuid.MustParse(b)}, got.Nodes[1].Needs, "it is a name where it is no id")
+}
+
+// A node keeps its made id from version to version, and shares it with no other definition.
+func TestAMadeIDDependsOnTheNamesOnly(t *testing.T) {
+	t.Parallel()
+	made := func(file string) uuid.UUID {
+		got, err := Parse([]byte(file))
+		require.NoError(t, err)
+		return got.Nodes[len(got.Nodes)-1].ID
+	}
+	first := made(nodes(named("pay")))
+	require.Equal(t, first, made(nodes(noop(a), `{"name": "pay", "type": "delay", "config": {"duration": "1s"}, "needs": ["`+a+`"]}`)))
+	require.NotEqual(t, first, made(strings.Replace(nodes(named("pay")), `"n"`, `"m"`, 1)))
+	require.NotEqual(t, first, made(nodes(named("ship"))))
+}
+
 func TestHTTPDefaults(t *testing.T) {
 	t.Parallel()
 	got, err := Node{Type: HTTP, Config: json.RawMessage(`{"url": "http://localhost:8080"}`)}.HTTP()
@@ -84,28 +139,40 @@ func TestParseNamesTheProblem(t *testing.T) {
 		raw  string
 		want string
 	}{
-		"nothing":                     {``, "not valid JSON"},
-		"half of it":                  {`{"name": "n"`, "not valid JSON"},
-		"a list":                      {`[]`, "cannot unmarshal array"},
-		"more after it":               {nodes(noop(a)) + ` {}`, "more after the first JSON value"},
-		"a brace too many":            {nodes(noop(a)) + `}`, "more after the first JSON value"},
-		"a bracket too many":          {nodes(noop(a)) + ` ]`, "more after the first JSON value"},
-		"null":                        {`null`, "nodes is empty"},
-		"an unknown field":            {`{"name": "n", "nodez": []}`, `unknown field "nodez"`},
-		"an unknown field of a node":  {nodes(node(a, `"type": "noop", "need": []`)), `unknown field "need"`},
-		"no name":                     {`{"nodes": [` + noop(a) + `]}`, "name is missing"},
-		"no nodes":                    {`{"name": "n"}`, "nodes is empty"},
-		"a negative timeout":          {`{"name": "n", "timeout": "-1s", "nodes": [` + noop(a) + `]}`, "timeout must not be negative"},
-		"a timeout without a unit":    {`{"name": "n", "timeout": "10", "nodes": [` + noop(a) + `]}`, `"10" is not a duration such as`},
-		"a timeout as a number":       {`{"name": "n", "timeout": 10, "nodes": [` + noop(a) + `]}`, "cannot unmarshal number"},
-		"too many nodes":              {nodes(many...), "1001 nodes, at most 1000"},
-		"too many bytes":              {nodes(noop(a)) + strings.Repeat(" ", MaxBytes), "at most 524288 are allowed"},
-		"an id that is none":          {nodes(noop("first")), "invalid UUID"},
-		"no id":                       {nodes(`{"name": "step", "type": "noop"}`), "node 1 (step): id is missing"},
-		"the nil id":                  {nodes(noop(a), noop(uuid.Nil.String())), "node 2 (): id is missing"},
+		"nothing":                    {``, "not valid JSON"},
+		"half of it":                 {`{"name": "n"`, "not valid JSON"},
+		"a list":                     {`[]`, "cannot unmarshal array"},
+		"more after it":              {nodes(noop(a)) + ` {}`, "more after the first JSON value"},
+		"a brace too many":           {nodes(noop(a)) + `}`, "more after the first JSON value"},
+		"a bracket too many":         {nodes(noop(a)) + ` ]`, "more after the first JSON value"},
+		"null":                       {`null`, "nodes is empty"},
+		"an unknown field":           {`{"name": "n", "nodez": []}`, `unknown field "nodez"`},
+		"an unknown field of a node": {nodes(node(a, `"type": "noop", "need": []`)), `unknown field "need"`},
+		"no name":                    {`{"nodes": [` + noop(a) + `]}`, "name is missing"},
+		"no nodes":                   {`{"name": "n"}`, "nodes is empty"},
+		"a negative timeout":         {`{"name": "n", "timeout": "-1s", "nodes": [` + noop(a) + `]}`, "timeout must not be negative"},
+		"a timeout without a unit":   {`{"name": "n", "timeout": "10", "nodes": [` + noop(a) + `]}`, `"10" is not a duration such as`},
+		"a timeout as a number":      {`{"name": "n", "timeout": 10, "nodes": [` + noop(a) + `]}`, "cannot unmarshal number"},
+		"too many nodes":             {nodes(many...), "1001 nodes, at most 1000"},
+		"too many bytes":             {nodes(noop(a)) + strings.Repeat(" ", MaxBytes), "at most 524288 are allowed"},
+		"an id that is none":         {nodes(noop("first")), "invalid UUID"},
+		"too many needs":             {nodes(noop(a), noop(b, slices.Repeat([]string{a}, MaxNeeds+1)...)), "10001 needs of all nodes together, at most 10000"},
+		"neither a name nor an id":   {nodes(noop(a), `{"type": "noop"}`), "node 2 has neither a name nor an id: give it a name"},
+		"the nil id":                 {nodes(noop(a), noop(uuid.Nil.String())), "node 2 has neither a name nor an id"},
+		"a name used twice, no ids":  {nodes(named("pay"), named("pay")), "node 1 (pay) has no id, and its name is that of node 2: give it another name, or an id"},
+		"a name used twice, one id":  {nodes(named("pay"), node(a, `"name": "pay", "type": "noop"`)), "node 1 (pay) has no id, and its name is that of node 2 (" + a + ")"},
+		"an unknown name as a need":  {nodes(named("pay", "reserve")), `node pay: needs "reserve", which is no node of this definition`},
+		"no name as a need":          {nodes(noop(a, "")), `needs "", which is no node of this definition`},
+		"a need of two nodes": {nodes(node(a, `"name": "pay", "type": "noop"`), node(b, `"name": "pay", "type": "noop"`), named("ship", "pay")),
+			`node ship: needs "pay", which is the name of node 1 (` + a + `) and node 2 (` + b + `): give the id of the one that is meant`},
+		"a need of many nodes":        {nodes(named("x"), named("x"), named("x"), named("x"), named("x", "x")), "node 1 and node 2 and node 3 and others"},
+		"a cycle of names":            {nodes(named("a", "b"), named("b", "a")), "cycle: a -> b -> a"},
+		"a name that needs itself":    {nodes(named("a", "a")), "cycle: a -> a"},
+		"a problem without a name":    {nodes(noop(a), `{"type": "magic"}`), `node 2: unknown type "magic"`},
+		"the made id of another one":  {nodes(named("pay"), noop(madeID("n", "pay"))), "id " + madeID("n", "pay") + " is used twice"},
 		"an id used twice":            {nodes(noop(a), noop(a)), "used twice"},
-		"an unknown need":             {nodes(noop(a, b)), "needs " + b + ", which is no node"},
-		"the nil id as a need":        {nodes(noop(uuid.Nil.String()), noop(a, uuid.Nil.String())), "needs " + uuid.Nil.String() + ", which is no node"},
+		"an unknown need":             {nodes(noop(a, b)), `needs "` + b + `", which is no node`},
+		"the nil id as a need":        {nodes(noop(uuid.Nil.String()), noop(a, uuid.Nil.String())), `needs "` + uuid.Nil.String() + `", which is no node`},
 		"a node that needs itself":    {nodes(noop(a, a)), "cycle: " + a + " -> " + a},
 		"a cycle behind a tail":       {nodes(noop(a, b), noop(b, c), noop(c, b)), "cycle: " + b + " -> " + c + " -> " + b},
 		"no type":                     {nodes(node(a, `"name": "step"`)), "node step: type is missing"},
@@ -148,16 +215,16 @@ func TestParseNamesTheProblem(t *testing.T) {
 func TestParseReportsAllProblemsAtOnce(t *testing.T) {
 	t.Parallel()
 	_, err := Parse([]byte(`{"timeout": "-1s", "nodes": [
-		{"name": "first", "type": "magic"}, ` + node(a, `"name": "second", "type": "delay", "needs": ["`+c+`"]`) + `, ` + noop(a) + `]}`))
+		{"type": "magic"}, ` + node(a, `"name": "second", "type": "delay", "needs": ["`+c+`"]`) + `, ` + noop(a) + `]}`))
 	require.Error(t, err)
 	require.Equal(t, []string{
 		"name is missing",
 		"timeout must not be negative",
-		"node 1 (first): id is missing",
-		`node first: unknown type "magic": one of noop, delay, http, workflow`,
+		"node 1 has neither a name nor an id: give it a name",
+		`node 1: unknown type "magic": one of noop, delay, http, workflow`,
 		`node second: config.duration is missing, for example {"duration": "10s"}`,
 		"node " + a + ": id " + a + " is used twice",
-		"node second: needs " + c + ", which is no node of this definition",
+		`node second: needs "` + c + `", which is no node of this definition`,
 	}, strings.Split(err.Error(), "\n"))
 }
 
@@ -194,6 +261,8 @@ func FuzzParse(f *testing.F) {
 	f.Add([]byte(nodes(node(a, `"type": "delay", "config": {"duration": "1s"}`))))
 	f.Add([]byte(nodes(node(a, `"type": "http", "config": {"url": "http://a", "retry": {"backoffCoefficient": 2}}`))))
 	f.Add([]byte(nodes(node(a, `"type": "workflow", "config": {"workflowType": "A", "input": null}`))))
+	f.Add([]byte(nodes(named("a"), named("b", "a"), node(c, `"name": "c", "type": "noop", "needs": ["b", "`+c+`"]`))))
+	f.Add([]byte(nodes(named(a), noop(b, a), noop(a, b))))
 	f.Add([]byte(`null`))
 	f.Fuzz(func(t *testing.T, raw []byte) {
 		d, err := Parse(raw)
@@ -205,8 +274,12 @@ func FuzzParse(f *testing.F) {
 		again, err := json.Marshal(d)
 		require.NoError(t, err)
 		if len(again) <= MaxBytes {
-			_, err = Parse(again)
+			same, err := Parse(again)
 			require.NoError(t, err, "what was parsed can be written and parsed again")
+			for i, n := range d.Nodes {
+				require.Equal(t, n.ID, same.Nodes[i].ID)
+				require.Equal(t, n.Needs, same.Nodes[i].Needs)
+			}
 		}
 	})
 }

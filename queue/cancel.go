@@ -1,0 +1,24 @@
+package queue
+
+import (
+	"context"
+
+	"github.com/google/uuid"
+
+	"sluice/internal/store"
+)
+
+// Cancel ends a PENDING item as CANCELLED and returns the status that the item has afterwards. An item that is CLAIMED or
+// DISPATCHED is not touched: its workflow has to be cancelled in Temporal. ErrUnknownItem says that there is no such item.
+func (c *Client) Cancel(ctx context.Context, id uuid.UUID, actor, reason string) (status string, err error) {
+	refusal := store.Refusal{Status: "CANCELLED", Reason: "cancelled", Actor: actor, Message: reason}
+	for {
+		if _, err := store.EndPending(ctx, c.pool, []uuid.UUID{id}, refusal); err != nil {
+			return "", store.Wrap(err, "cancel item "+id.String())
+		}
+		state, err := c.Get(ctx, id)
+		if err != nil || state.Status != "PENDING" { // PENDING: its start has failed just now
+			return state.Status, err
+		}
+	}
+}

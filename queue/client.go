@@ -1,0 +1,32 @@
+package queue
+
+import (
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"sluice/internal/gather"
+	"sluice/internal/store"
+)
+
+// Client is the queue in one database. It is safe for concurrent use.
+type Client struct {
+	pool    store.AnyPool
+	checked checkedDefinitions
+	shared  *gather.Gatherer[store.Arrival, Answer] // nil: enqueues of this pool share no statements
+}
+
+// New returns the queue in the pool's database, whose schema must be migrated. The pool stays the caller's to close; a Client
+// needs no closing.
+func New(pool *pgxpool.Pool) *Client {
+	c := &Client{pool: store.AnyPool{Pool: pool}}
+	c.shared = c.sharing()
+	return c
+}
+
+// What is wrong with a request. Test with errors.Is; the message names the offending value and says how to mend it.
+var (
+	ErrUnknownWorkspace  = store.ErrUnknownWorkspace
+	ErrUnknownDefinition = store.ErrUnknownDefinition
+	ErrForeignDefinition = store.ErrForeignDefinition
+	ErrUnknownItem       = store.ErrUnknownItem
+	ErrInvalid           = store.ErrInvalid
+)

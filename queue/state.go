@@ -1,0 +1,63 @@
+package queue
+
+import (
+	"context"
+	"encoding/json"
+	"time"
+
+	"github.com/google/uuid"
+
+	"sluice/internal/store/facts"
+)
+
+// State is what has become of an item: its row in the view sluice.queue_items, and the outcome of its execution.
+type State struct {
+	ID                   uuid.UUID       `json:"id"`
+	WorkspaceID          uuid.UUID       `json:"workspaceId"`
+	WorkflowDefinitionID uuid.UUID       `json:"workflowDefinitionId"`
+	Status               string          `json:"status"`                    // PENDING, CLAIMED, DISPATCHED, FAILED, CANCELLED or EXPIRED
+	ExecutionStatus      *string         `json:"executionStatus,omitempty"` // RUNNING, COMPLETED, FAILED, CANCELLED, TERMINATED or TIMED_OUT
+	Priority             int             `json:"priority"`
+	UniqueKey            *string         `json:"uniqueKey,omitempty"`
+	AttemptCount         int             `json:"attemptCount"`
+	CreatedAt            time.Time       `json:"createdAt"`
+	AvailableAt          time.Time       `json:"availableAt"`
+	ExpiresAt            *time.Time      `json:"expiresAt,omitempty"`
+	ClaimedAt            *time.Time      `json:"claimedAt,omitempty"`
+	DispatchedAt         *time.Time      `json:"dispatchedAt,omitempty"`
+	CompletedAt          *time.Time      `json:"completedAt,omitempty"`
+	ExecutionID          *uuid.UUID      `json:"executionId,omitempty"`
+	EngineRunID          *string         `json:"engineRunId,omitempty"`
+	UnservedSince        *time.Time      `json:"unservedSince,omitempty"`  // since when no worker takes its workflow task
+	Reason               *string         `json:"reason,omitempty"`         // why the item ended without an execution, in one word
+	Error                *string         `json:"error,omitempty"`          // why it ended without an execution, or its last start failed
+	ExecutionError       json.RawMessage `json:"executionError,omitempty"` // why the execution failed
+	Input                json.RawMessage `json:"input,omitempty"`
+	Output               json.RawMessage `json:"output,omitempty"`
+}
+
+// Done tells whether the item has ended, however it did.
+func (s State) Done() bool {
+	switch s.Status {
+	case "FAILED", "CANCELLED", "EXPIRED":
+		return true
+	}
+	return s.ExecutionStatus != nil && *s.ExecutionStatus != "RUNNING"
+}
+
+// Get returns one item, or ErrUnknownItem.
+func (c *Client) Get(ctx context.Context, id uuid.UUID) (State, error) {
+	return facts.Item[State](ctx, c.pool, id)
+}
+
+// Filter narrows a listing. Zero fields do not narrow.
+type Filter struct {
+	WorkspaceID uuid.UUID
+	Status      string // of the item or of its execution
+	Limit       int    // defaults to 50
+}
+
+// List returns items, newest first.
+func (c *Client) List(ctx context.Context, f Filter) ([]State, error) {
+	return facts.Items[State](ctx, c.pool, facts.Filter(f))
+}

@@ -1,0 +1,68 @@
+package queue_test
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/stretchr/testify/require"
+
+	"sluice/queue"
+)
+
+func TestWaitReturnsWhenTheItemHasEnded(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	ended, refusedID := b.enqueue(t, b.item()), b.enqueue(t, b.item())
+	type result struct {
+		queue.State
+		err error
+	}
+	results := make(chan result, 2)
+	for _, id := range []uuid.UUID{ended, refusedID} {
+		go func() {
+			state, err := b.queue.Wait(t.Context(), id)
+			results <- result{state, err}
+		}()
+	}
+	b.dispatch(t, ended)
+	require.Never(t, func() bool { return len(results) > 0 }, 250*time.Millisecond, 10*time.Millisecond, "it waits, and it runs")
+	b.end(t, ended, "COMPLETED")
+	got := <-results
+	require.NoError(t, got.err)
+	require.Equal(t, b.get(t, ended), got.State)
+	require.JSONEq(t, `{"greeting": "hello"}`, string(got.Output))
+
+	b.refuse(t, refusedID, "EXPIRED", "expired")
+	got = <-results
+	require.NoError(t, got.err)
+	require.Equal(t, "EXPIRED", got.Status)
+
+	again, err := b.queue.Wait(t.Context(), refusedID)
+	require.NoError(t, err)
+	require.Equal(t, got.State, again, "what has ended is not waited for")
+}
+
+func TestWaitEndsWithItsContext(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	id := b.enqueue(t, b.item())
+	ctx, stop := context.WithTimeout(t.Context(), 150*time.Millisecond)
+	defer stop()
+	state, err := b.queue.Wait(ctx, id)
+	require.ErrorIs(t, err, context.DeadlineExceeded)
+	require.Equal(t, "PENDING", state.Status, "what was seen last")
+
+	ctx, stop = context.WithCancel(t.Context())
+	stop()
+	_, err = b.queue.Wait(ctx, id)
+	require.ErrorIs(t, err, context.Canceled)
+}
+
+func TestWaitForAnUnknownItem(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	_, err := b.queue.Wait(t.Context(), uuid.New())
+	require.ErrorIs(t, err, queue.ErrUnknownItem)
+}
