@@ -1,0 +1,45 @@
+package admin
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+
+	"sluice/internal/definition"
+	"sluice/internal/store"
+	"sluice/internal/store/catalog"
+)
+
+// Definition is a workflow definition at its current version.
+type Definition struct {
+	ID          uuid.UUID `json:"id"`
+	WorkspaceID uuid.UUID `json:"workspaceId"`
+	Name        string    `json:"name"`
+	Version     int       `json:"version"`
+	Nodes       int       `json:"nodes"`
+	UpdatedAt   time.Time `json:"updatedAt"`
+}
+
+// ApplyDefinition validates a definition file and makes it the current version of the definition with its name in the
+// workspace, creating the definition if need be. Applying what is current already changes nothing. Executions keep
+// the version they were claimed with. Errors: ErrInvalid with everything that is wrong, ErrUnknownWorkspace.
+func (c *Client) ApplyDefinition(ctx context.Context, workspace uuid.UUID, file []byte, actor string) (d Definition, err error) {
+	const doing = "apply definition"
+	graph, err := definition.Parse(file)
+	if err != nil {
+		return d, fmt.Errorf("%s: %w", doing, &store.RequestError{Kind: ErrInvalid, Message: err.Error()})
+	}
+	err = c.change(ctx, doing, actor, func(tx pgx.Tx) error {
+		d, err = catalog.ApplyDefinition[Definition](ctx, tx, workspace, graph.Name, file, actor)
+		return err
+	})
+	return d, err
+}
+
+// Definitions lists the definitions of a workspace, or all of them for the nil id, by name.
+func (c *Client) Definitions(ctx context.Context, workspace uuid.UUID) ([]Definition, error) {
+	return catalog.Definitions[Definition](ctx, c.pool, workspace)
+}

@@ -1,0 +1,126 @@
+package admin
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"regexp"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+
+	"sluice/internal/store"
+	"sluice/internal/store/catalog"
+)
+
+// Change is a new value for a limit; To nil takes the limit away.
+type Change[T any] struct{ To *T }
+
+// WorkspaceLimits are what a workspace may use instead of what its plan says; what is nil is left to the plan.
+type WorkspaceLimits struct {
+	Workspace
+	MaxConcurrentWorkflows *int     `json:"maxConcurrentWorkflows,omitempty"`
+	Weight                 *int     `json:"weight,omitempty"`
+	NominalQuota           *int     `json:"nominalQuota,omitempty"`
+	BorrowingLimit         *int     `json:"borrowingLimit,omitempty"`
+	StartsPerSecond        *float64 `json:"startsPerSecond,omitempty"`
+	Burst                  *int     `json:"burst,omitempty"`
+	Cohort                 *string  `json:"cohort,omitempty"` // whose members lend one another what they leave idle
+}
+
+// WorkspaceChange changes the limits that are not nil; one that is taken away is left to the plan again.
+type WorkspaceChange struct {
+	MaxConcurrentWorkflows *Change[int]
+	Weight                 *Change[int]
+	NominalQuota           *Change[int]
+	BorrowingLimit         *Change[int]
+	StartsPerSecond        *Change[float64]
+	Burst                  *Change[int]
+	Cohort                 *Change[string]
+}
+
+// WorkspaceLimits lists what is set for workspaces, by name; for all of them if no ids are given.
+func (c *Client) WorkspaceLimits(ctx context.Context, ids ...uuid.UUID) ([]WorkspaceLimits, error) {
+	return catalog.WorkspaceLimits[WorkspaceLimits](ctx, c.pool, ids...)
+}
+
+// SetWorkspace changes what one workspace may use, from the next claim on; a cut drains, it ends nothing that runs.
+func (c *Client) SetWorkspace(ctx context.Context, id uuid.UUID, change WorkspaceChange, actor string) (WorkspaceLimits, error) {
+	const doing = "set workspace"
+	type inForce struct {
+		WorkspaceLimits
+		Ceiling int // with Rate, what holds for the workspace, of its own or of its plan
+		Rate    *float64
+	}
+	var changed inForce
+	limits := catalog.Limits{
+		MaxConcurrentWorkflows: changeOf(change.MaxConcurrentWorkflows), Weight: changeOf(change.Weight), NominalQuota: changeOf(change.NominalQuota),
+		BorrowingLimit: changeOf(change.BorrowingLimit), StartsPerSecond: changeOf(change.StartsPerSecond), Burst: changeOf(change.Burst),
+		Cohort: changeOf(change.Cohort),
+	}
+	if err := check(limits); err != nil {
+		return changed.WorkspaceLimits, fmt.Errorf("%s: %w", doing, err)
+	}
+	err := c.change(ctx, doing, actor, func(tx pgx.Tx) (err error) {
+		if changed, err = catalog.SetWorkspace[inForce](ctx, tx, id, limits); err != nil {
+			return err
+		}
+		return consistent("workspace "+changed.Name, changed.Ceiling, changed.NominalQuota, changed.Rate, changed.Burst)
+	})
+	return changed.WorkspaceLimits, err
+}
+
+// changeOf makes a change for the store; nil changes nothing.
+func changeOf[T any](change *Change[T]) catalog.Change[T] {
+	if change == nil {
+		return catalog.Change[T]{}
+	}
+	return catalog.Change[T]{Set: true, To: change.To}
+}
+
+// valueOf makes a change of what cannot be taken away; nil changes nothing.
+func valueOf[T any](value *T) catalog.Change[T] {
+	return catalog.Change[T]{Set: value != nil, To: value}
+}
+
+var cohortName = regexp.MustCompile(`^[a-z0-9][a-z0-9_-]{0,62}$`)
+
+// maxRate is more than anything can start.
+const maxRate = 1e6
+
+// check refuses values that no limit can have.
+func check(l catalog.Limits) error {
+	if l == (catalog.Limits{}) {
+		return store.Invalid("nothing to change: give a limit or a weight")
+	}
+	for _, n := range []struct {
+		name     string
+		to       *int
+		low, top int
+	}{
+		{"max concurrent workflows", l.MaxConcurrentWorkflows.To, 0, math.MaxInt32}, {"nominal quota", l.NominalQuota.To, 0, math.MaxInt32},
+		{"borrowing limit", l.BorrowingLimit.To, 0, math.MaxInt32}, {"weight", l.Weight.To, 1, 1000}, {"burst", l.Burst.To, 1, math.MaxInt32},
+	} {
+		if n.to != nil && (*n.to < n.low || *n.to > n.top) {
+			return store.Invalid("%s must be %d to %d, got %d", n.name, n.low, n.top, *n.to)
+		}
+	}
+	if rate := l.StartsPerSecond.To; rate != nil && !(*rate > 0 && *rate <= maxRate) { // nor NaN
+		return store.Invalid("starts per second must be more than 0 and at most %d, got %g", int(maxRate), *rate)
+	}
+	if cohort := l.Cohort.To; cohort != nil && !cohortName.MatchString(*cohort) {
+		return store.Invalid("cohort %q must be a word of small letters, digits, - and _", *cohort)
+	}
+	return nil
+}
+
+// consistent refuses limits that contradict one another. They are those that then hold for what.
+func consistent(what string, most int, nominal *int, rate *float64, burst *int) error {
+	switch {
+	case nominal != nil && *nominal > most:
+		return store.Invalid("%s would be guaranteed %d slots and may hold at most %d: raise max concurrent workflows or lower the nominal quota", what, *nominal, most)
+	case burst != nil && rate == nil:
+		return store.Invalid("%s would have a burst of %d without a rate: give a rate, or take the burst away too", what, *burst)
+	}
+	return nil
+}

@@ -1,0 +1,77 @@
+package admin_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"sluice/admin"
+	"sluice/internal/store/catalog"
+)
+
+func TestSettings(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	const month, year = 30 * 24 * time.Hour, 365 * 24 * time.Hour
+	got, err := b.office.Settings(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, admin.Settings{AgeingStep: 5 * time.Minute, Retention: month}, got, "unless they are set")
+	for _, step := range []struct {
+		change admin.SettingsChange
+		want   admin.Settings
+	}{
+		{admin.SettingsChange{MaxConcurrentWorkflows: whole(40), AgeingStep: new(time.Minute)},
+			admin.Settings{MaxConcurrentWorkflows: new(40), AgeingStep: time.Minute, Retention: month}},
+		{admin.SettingsChange{MaxConcurrentWorkflows: &admin.Change[int]{}}, admin.Settings{AgeingStep: time.Minute, Retention: month}},
+		{admin.SettingsChange{Retention: new(36 * time.Hour)}, admin.Settings{AgeingStep: time.Minute, Retention: 36 * time.Hour}},
+		{admin.SettingsChange{Retention: new(24 * time.Hour), AgeingStep: new(year)}, admin.Settings{AgeingStep: year, Retention: 24 * time.Hour}},
+		{admin.SettingsChange{Retention: new(100 * year), AgeingStep: new(time.Duration(0))}, admin.Settings{Retention: 100 * year}},
+		{admin.SettingsChange{Retention: new(time.Duration(0))}, admin.Settings{}},
+	} {
+		set, err := b.office.Set(t.Context(), step.change, "ann")
+		require.NoError(t, err)
+		require.Equal(t, step.want, set)
+		got, err := b.office.Settings(t.Context())
+		require.NoError(t, err)
+		require.Equal(t, step.want, got)
+	}
+	require.Equal(t, 6, one[int](t, b.pool, `SELECT count(*) FROM sluice.activity WHERE action = 'settings-changed' AND actor = 'ann'`))
+	for want, change := range map[string]admin.SettingsChange{
+		"nothing to change: give a limit, an ageing step or a retention":                      {},
+		"max concurrent workflows must be 0 to 2147483647, got -1":                            {MaxConcurrentWorkflows: whole(-1)},
+		"max concurrent workflows must be 0 to 2147483647, got 2":                             {MaxConcurrentWorkflows: whole(1 << 31)},
+		"ageing step must be 0 to 8760h0m0s, got -1s":                                         {AgeingStep: new(-time.Second)},
+		"ageing step must be 0 to 8760h0m0s, got 8760h0m1s":                                   {AgeingStep: new(year + time.Second)},
+		"retention must be 24h to 36500 days, or 0 to keep everything for ever, got -24h0m0s": {Retention: new(-24 * time.Hour)},
+		"to keep everything for ever, got 23h59m59s":                                          {Retention: new(24*time.Hour - time.Second)},
+		"to keep everything for ever, got 876000h0m1s":                                        {Retention: new(100*year + time.Second)},
+	} {
+		_, err := b.office.Set(t.Context(), change, "ann")
+		require.ErrorIs(t, err, admin.ErrInvalid)
+		require.ErrorContains(t, err, want)
+	}
+}
+
+// How long things are kept is nothing that a claim depends on.
+func TestOnlyWhatClaimsDependOnTakesATurn(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	require.NoError(t, catalog.SetShards(t.Context(), b.pool, 2, "ann"))
+	n, err := b.office.Shards(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, 2, n)
+	_, before := b.turns(t, 0)
+	_, err = b.office.Set(t.Context(), admin.SettingsChange{Retention: new(48 * time.Hour)}, "ann")
+	require.NoError(t, err)
+	taken, _ := b.turns(t, before)
+	require.Empty(t, taken)
+	_, err = b.office.Set(t.Context(), admin.SettingsChange{MaxConcurrentWorkflows: whole(7)}, "ann")
+	require.NoError(t, err)
+	taken, before = b.turns(t, before)
+	require.Equal(t, []string{"0 settings", "1 settings"}, taken)
+	_, err = b.office.SetTier(t.Context(), "FREE", admin.TierChange{Weight: new(2)}, "ann")
+	require.NoError(t, err)
+	taken, _ = b.turns(t, before)
+	require.Equal(t, []string{"0 limits", "1 limits"}, taken)
+}

@@ -1,0 +1,85 @@
+package admin
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+
+	"sluice/internal/store"
+	"sluice/internal/store/catalog"
+)
+
+// Workspace is a customer's or team's share of the system.
+type Workspace struct {
+	ID   uuid.UUID `json:"id"`
+	Name string    `json:"name"`
+	Plan string    `json:"plan"`
+}
+
+// CreateWorkspace creates a workspace on a plan. Its name need not be unique. ErrUnknownPlan says that there is no such tier.
+func (c *Client) CreateWorkspace(ctx context.Context, name, plan, actor string) (Workspace, error) {
+	return c.createWorkspace(ctx, "create workspace", name, plan, actor, func(tx pgx.Tx, name, plan string) (Workspace, error) {
+		return catalog.CreateWorkspace[Workspace](ctx, tx, name, plan)
+	})
+}
+
+// EnsureWorkspace returns the workspace of a name, on whatever plan it is, and creates it on the given plan if there is none.
+// It is for programs that set themselves up: however many call it at once, there is one workspace. ErrInvalid says that
+// there are several of the name.
+func (c *Client) EnsureWorkspace(ctx context.Context, name, plan, actor string) (Workspace, error) {
+	return c.createWorkspace(ctx, "ensure workspace", name, plan, actor, func(tx pgx.Tx, name, plan string) (Workspace, error) {
+		switch found, err := catalog.WorkspacesNamed[Workspace](ctx, tx, name); {
+		case err != nil:
+			return Workspace{}, err
+		case len(found) == 0:
+			return catalog.CreateWorkspace[Workspace](ctx, tx, name, plan)
+		case len(found) == 1:
+			return found[0], nil
+		default:
+			return Workspace{}, store.Invalid("there are %d workspaces named %q, %s and %s among them: use the id of the one that is meant", len(found), name, found[0].ID, found[1].ID)
+		}
+	})
+}
+
+func (c *Client) createWorkspace(ctx context.Context, doing, name, plan, actor string, do func(tx pgx.Tx, name, plan string) (Workspace, error)) (w Workspace, err error) {
+	name, plan = strings.TrimSpace(name), strings.ToUpper(plan)
+	if name == "" {
+		return w, fmt.Errorf("%s: %w", doing, store.Invalid("a workspace needs a name"))
+	}
+	err = c.change(ctx, doing, actor, func(tx pgx.Tx) error {
+		w, err = do(tx, name, plan)
+		return err
+	})
+	return w, c.unknownPlan(ctx, err, doing, plan)
+}
+
+// SetPlan moves a workspace to another plan, from the next claim on.
+func (c *Client) SetPlan(ctx context.Context, id uuid.UUID, plan, actor string) (w Workspace, err error) {
+	const doing = "set plan"
+	plan = strings.ToUpper(plan)
+	err = c.change(ctx, doing, actor, func(tx pgx.Tx) error {
+		w, err = catalog.SetPlan[Workspace](ctx, tx, id, plan)
+		return err
+	})
+	return w, c.unknownPlan(ctx, err, doing, plan)
+}
+
+// unknownPlan answers an error that a plan is unknown with those there are. It reads them on a connection of its own: call it
+// when the transaction has ended.
+func (c *Client) unknownPlan(ctx context.Context, err error, doing, plan string) error {
+	if !catalog.IsUnknownPlan(err) {
+		return err
+	}
+	unknown := &store.RequestError{Kind: ErrUnknownPlan, Message: fmt.Sprintf("unknown plan %q", plan)}
+	if tiers, err := c.Tiers(ctx); err == nil {
+		var plans []string
+		for _, t := range tiers {
+			plans = append(plans, t.Plan)
+		}
+		unknown.Hint = "plans are " + strings.Join(plans, ", ")
+	}
+	return fmt.Errorf("%s: %w", doing, unknown)
+}
