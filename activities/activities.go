@@ -1,23 +1,26 @@
 package activities
 
 import (
-	"context"
 	"log/slog"
 	"net/http"
 	"sync"
 	"time"
 
 	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5/pgxpool"
 	"go.temporal.io/sdk/activity"
 	"go.temporal.io/sdk/client"
 
-	"sluice/queue"
+	"sluice/internal/dispatch"
+	"sluice/internal/recovery"
+	"sluice/internal/store"
 	"sluice/workflows"
 )
 
-// Config is what the activities depend on. Queue and Client are required.
+// Config is what the activities depend on. Pool and Client are required.
 type Config struct {
-	Queue  *queue.Queue
+	// Pool holds connections to the database with Sluice's schema; it stays the caller's to close.
+	Pool   *pgxpool.Pool
 	Client client.Client
 	// Logger is for what happens outside an activity's own context. Defaults to slog.Default().
 	Logger *slog.Logger
@@ -26,45 +29,37 @@ type Config struct {
 	EnsureWorkspace func(uuid.UUID)
 	// HTTPClient makes the calls of http nodes. Defaults to a client of its own without a timeout: nodes bring theirs.
 	HTTPClient *http.Client
-	// StaleAfter is how old a claim must be before recovery takes it for abandoned. Defaults to DefaultStaleAfter.
+	// StaleAfter is how old a claim must be before recovery takes it for abandoned. Defaults to recovery.DefaultStaleAfter.
 	StaleAfter time.Duration
 }
 
-// DefaultStaleAfter is well above what a dispatch may take (30 s): a dispatcher that lives takes up its claims itself.
-const DefaultStaleAfter = time.Minute
-
 // Activities holds the dependencies of all activities. It is safe for concurrent use.
 type Activities struct {
-	queue           *queue.Queue
-	recorder        *queue.Recorder // of what executions report; what is mended goes to the queue itself
+	pool            *pgxpool.Pool
+	recorder        *store.Recorder
+	engines         *dispatch.Engines
+	recovery        *recovery.Recovery
 	client          client.Client
-	logger          *slog.Logger
 	ensureWorkspace func(uuid.UUID)
 	http            *http.Client
-	staleAfter      time.Duration
 
 	eager  *eager
-	flying sync.WaitGroup // starts under way
+	flying sync.WaitGroup // starts and settles under way
 
-	mu     sync.Mutex
-	shards map[int]*shard // whose dispatcher has worked here
-}
-
-// shard is what this process keeps for a dispatcher from one step to the next.
-type shard struct {
-	memory   *queue.Memory
-	epoch    int64
-	launcher *launcher // of the run with that epoch: what an earlier run has under way is not waited for
+	mu        sync.Mutex
+	launchers map[int]*launcher // by shard
 }
 
 // New returns the activities with their defaults filled in.
 func New(c Config) *Activities {
+	engines := dispatch.New(c.Pool)
 	a := &Activities{
-		queue: c.Queue, recorder: queue.NewRecorder(c.Queue), client: c.Client, logger: c.Logger, ensureWorkspace: c.EnsureWorkspace,
-		http: c.HTTPClient, staleAfter: c.StaleAfter, eager: &eager{client: c.Client}, shards: map[int]*shard{},
+		pool: c.Pool, recorder: store.NewRecorder(c.Pool, engines.Freed), engines: engines, client: c.Client,
+		ensureWorkspace: c.EnsureWorkspace, http: c.HTTPClient, eager: &eager{client: c.Client}, launchers: map[int]*launcher{},
 	}
-	if a.logger == nil {
-		a.logger = slog.Default()
+	logger := c.Logger
+	if logger == nil {
+		logger = slog.Default()
 	}
 	if a.ensureWorkspace == nil {
 		a.ensureWorkspace = func(uuid.UUID) {}
@@ -72,9 +67,9 @@ func New(c Config) *Activities {
 	if a.http == nil {
 		a.http = &http.Client{}
 	}
-	if a.staleAfter == 0 {
-		a.staleAfter = DefaultStaleAfter
-	}
+	a.recovery = recovery.New(recovery.Config{
+		DB: c.Pool, Client: c.Client, Logger: logger, Metrics: activity.GetMetricsHandler, StaleAfter: c.StaleAfter, Freed: engines.Freed,
+	})
 	return a
 }
 
@@ -87,47 +82,19 @@ func (a *Activities) Leave() { a.eager.leave() }
 // settleTimeout at most. Call it when the default worker has stopped.
 func (a *Activities) Wait() { a.flying.Wait() }
 
-func (a *Activities) memory(shard int) *queue.Memory {
+// launcher is that of a run of a shard's dispatcher: what an earlier run has under way is not waited for.
+func (a *Activities) launcher(shard int, run int64) *launcher {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	s := a.shard(shard)
-	if s.memory == nil {
-		s.memory = a.queue.Shard(shard).Memory()
+	l := a.launchers[shard]
+	if l != nil && l.run == run {
+		return l
 	}
-	return s.memory
-}
-
-func (a *Activities) launcher(shard int, epoch int64) *launcher {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	s := a.shard(shard)
-	if s.launcher == nil || s.epoch < epoch {
-		s.epoch, s.launcher = epoch, newLauncher(a.start, a.settle, &a.flying)
-		if s.memory != nil {
-			s.memory.Doubt() // what an earlier run has under way may come to nothing
-		}
+	next := newLauncher(run, a.start, a.settle, a.engines.Of(shard).Doubt, &a.flying)
+	if l == nil || l.run < run { // otherwise it is for a step of a run that was overtaken
+		a.launchers[shard] = next
 	}
-	if s.epoch > epoch {
-		return newLauncher(a.start, a.settle, &a.flying) // a dispatch of an overtaken run
-	}
-	return s.launcher
-}
-
-// shard needs mu.
-func (a *Activities) shard(n int) *shard {
-	s := a.shards[n]
-	if s == nil {
-		s = &shard{}
-		a.shards[n] = s
-	}
-	return s
-}
-
-func (a *Activities) settle(ctx context.Context, started []queue.Started) error {
-	if len(started) == 0 {
-		return nil
-	}
-	return a.queue.Settle(ctx, started)
+	return next
 }
 
 // Registry is the part of a worker that takes activities.
@@ -137,18 +104,16 @@ type Registry interface {
 
 // RegisterDefault registers the activities of the dispatcher and of recovery.
 func (a *Activities) RegisterDefault(r Registry) {
-	register(r, workflows.ActivityOpenEpoch, a.OpenEpoch)
+	register(r, workflows.ActivityTakeOver, a.TakeOver)
 	register(r, workflows.ActivityRetire, a.Retire)
-	register(r, workflows.ActivityPassCycle, a.PassCycle)
 	register(r, workflows.ActivityCheckCapacity, a.CheckCapacity)
 	register(r, workflows.ActivityClaimExecutions, a.ClaimExecutions)
 	register(r, workflows.ActivityDispatchExecutions, a.DispatchExecutions)
-	register(r, workflows.ActivitySpinForWork, a.SpinForWork)
 	register(r, workflows.ActivityAwaitWork, a.AwaitWork)
 	register(r, workflows.ActivityLogAction, a.LogAction)
-	register(r, workflows.ActivitySweepQueue, a.SweepQueue)
+	register(r, workflows.ActivitySweep, a.Sweep)
 	register(r, workflows.ActivityReleaseStaleClaims, a.ReleaseStaleClaims)
-	register(r, workflows.ActivityReconcileSlots, a.ReconcileSlots)
+	register(r, workflows.ActivityReconcile, a.Reconcile)
 }
 
 // RegisterExternal registers the activities that call the outside world.

@@ -8,72 +8,69 @@ import (
 	"go.temporal.io/api/workflowservice/v1"
 	"go.temporal.io/sdk/activity"
 
-	"sluice/queue"
 	"sluice/workflows"
 )
 
-// cycleTimeout bounds what a parked dispatcher does when it wakes, as its steps are bounded in its loop: a server that
-// hangs must not keep it from there.
-const cycleTimeout = 30 * time.Second
+const (
+	// awaitAtMost ends an idle wait.
+	awaitAtMost = 10 * time.Minute
+	// stepTimeout limits a step of a cycle that is taken here, as steps are limited in the dispatcher's loop: a server that hangs
+	// must not keep it from there.
+	stepTimeout = 30 * time.Second
+)
 
-// awaitAtMost ends an idle wait; capacity is then read afresh, whatever the doorbell said.
-const awaitAtMost = 10 * time.Minute
-
-// SpinForWork looks at the doorbell every few milliseconds and tells whether it was rung in time.
-func (a *Activities) SpinForWork(ctx context.Context, r workflows.SpinRequest) (bool, error) {
-	rung, err := a.queue.Shard(r.Shard).Spin(ctx, queue.Mark(r.Mark), time.Now().Add(time.Duration(r.For)))
-	return rung, temporalError(err)
-}
-
-// AwaitWork parks: it returns when the doorbell is rung, when the next scheduled item is due, or after ten minutes. What
-// has come it claims and starts itself, if it was given a cycle for that. A worker that stops hands the wait to another
-// at once.
+// AwaitWork waits until something can be started, or for ten minutes, and takes the steps of the dispatcher's loop for it. A
+// worker that stops hands the wait to another at once.
 func (a *Activities) AwaitWork(ctx context.Context, r workflows.AwaitRequest) (result workflows.AwaitResult, err error) {
-	until := time.Now().Add(awaitAtMost)
-	if r.DueIn > 0 {
-		until = time.Now().Add(min(time.Duration(r.DueIn), awaitAtMost))
-	}
 	a.leaveDeadWorker(ctx)
 	waiting, stop := beating(ctx)
 	defer stop()
-	rung, err := a.queue.Await(waiting, r.Shard, queue.Mark(r.Mark), until, time.Duration(r.Poll))
-	switch {
-	case err != nil && stopping(waiting):
-		err = errWorkerStopping
-	case ctx.Err() != nil:
-		return result, nil // the dispatcher has moved on and no longer waits for this
-	case err == nil && r.Cycle != nil && (rung || r.DueIn > 0):
-		return a.cycle(ctx, r.Shard, *r.Cycle)
+	engine, end := a.engines.Of(r.Shard), time.Now().Add(awaitAtMost)
+	for {
+		done, dueIn := a.cycle(ctx, r, &result)
+		if done || !time.Now().Before(end) {
+			return result, nil
+		}
+		_, err := engine.Await(waiting, earlier(end, dueIn), time.Duration(r.Poll))
+		switch {
+		case err != nil && stopping(waiting):
+			return result, errWorkerStopping
+		case ctx.Err() != nil:
+			return result, nil // the dispatcher has moved on and no longer waits for this
+		case err != nil:
+			return result, temporalError(err)
+		}
 	}
-	return result, temporalError(err)
 }
 
-// cycle takes the steps 2 to 4 of the dispatcher's loop. Whatever is in the way is for its next one to meet and to note;
-// what was claimed before is not lost on the way: it is started there.
-func (a *Activities) cycle(ctx context.Context, shard int, c workflows.ParkedCycle) (result workflows.AwaitResult, err error) {
-	ctx, cancel := context.WithTimeout(ctx, cycleTimeout)
+// cycle takes the steps 2 to 4 of the dispatcher's loop, and tells whether there is an end to the wait. Whatever goes wrong ends
+// it too: the loop will meet it again, and note it.
+func (a *Activities) cycle(ctx context.Context, r workflows.AwaitRequest, result *workflows.AwaitResult) (done bool, dueIn time.Duration) {
+	ctx, cancel := context.WithTimeout(ctx, stepTimeout)
 	defer cancel()
-	report, err := a.CheckCapacity(ctx, workflows.CapacityRequest{Shard: shard, Epoch: c.Epoch, BatchSize: c.BatchSize})
-	if err != nil || len(report.Grants) == 0 || report.Shards <= shard {
-		return result, nil
+	report, dueIn, err := a.plan(ctx, r.Shard, r.Run, r.BatchSize)
+	result.Capacity = report
+	if err != nil || report.Shards <= r.Shard {
+		return true, 0
 	}
-	claimed, err := a.ClaimExecutions(ctx, workflows.ClaimRequest{Shard: shard, Epoch: c.Epoch, Cycle: c.Cycle, Grants: report.Grants, Lines: report.Lines})
-	if err != nil {
-		return result, nil
+	if report.Items > 0 {
+		if result.Claimed, err = a.ClaimExecutions(ctx, workflows.ClaimRequest{Shard: r.Shard, Run: r.Run}); err != nil {
+			return true, 0
+		}
+	} else if report.Unstarted == 0 {
+		return false, dueIn
 	}
-	result.Claimed = claimed
-	if claimed.New+claimed.Carried == 0 {
-		return result, nil
+	if max(report.Unstarted, result.Claimed.Unstarted) > 0 {
+		dispatched, err := a.DispatchExecutions(ctx, workflows.DispatchRequest{Shard: r.Shard, Run: r.Run, Parallelism: r.Parallelism, Retry: r.Retry})
+		if err == nil {
+			result.Dispatched = &dispatched
+		}
 	}
-	dispatched, err := a.DispatchExecutions(ctx, workflows.DispatchRequest{Shard: shard, Epoch: c.Epoch, Cycle: c.Cycle, Parallelism: c.Parallelism, Retry: c.Retry})
-	if err == nil {
-		result.Dispatched = &dispatched
-	}
-	return result, nil
+	return true, 0
 }
 
-// leaveDeadWorker makes the dispatcher's next workflow task one for any worker. Who takes a wait over does so because
-// its worker has stopped or died, and for ten seconds Temporal would first offer each workflow task to the dead worker's
+// leaveDeadWorker makes the dispatcher's next workflow task one for any worker. A worker takes a wait over because the one
+// before has stopped or died, and for ten seconds Temporal would first offer each workflow task to the dead worker's
 // sticky queue, for a second and more: 4.4 to 5.7 s until the next start instead of the figures in docs/operations.md.
 func (a *Activities) leaveDeadWorker(ctx context.Context) {
 	info := activity.GetInfo(ctx)

@@ -10,7 +10,8 @@ import (
 	"go.temporal.io/api/serviceerror"
 	"go.temporal.io/sdk/activity"
 
-	"sluice/queue"
+	"sluice/internal/dispatch"
+	"sluice/internal/store"
 	"sluice/workflows"
 )
 
@@ -18,37 +19,30 @@ import (
 // and settles each: DISPATCHED, back to PENDING with backoff, or FAILED with its reason. What Temporal gave no answer
 // for stays claimed: the next call asks again, and finds the workflow if it was started after all. A large batch is not
 // waited for to its end: its last starts are under way while the next batch is claimed, see launcher.
-func (a *Activities) DispatchExecutions(ctx context.Context, r workflows.DispatchRequest) (workflows.DispatchResult, error) {
-	l := a.launcher(r.Shard, r.Epoch)
+func (a *Activities) DispatchExecutions(ctx context.Context, r workflows.DispatchRequest) (result workflows.DispatchResult, err error) {
+	engine, l := a.engines.Of(r.Shard), a.launcher(r.Shard, r.Run)
 	if err := l.acquire(ctx); err != nil {
-		return workflows.DispatchResult{}, temporalError(err)
+		return result, temporalError(err)
 	}
 	defer l.release()
-	memory := a.memory(r.Shard)
 	starting := l.starting()
-	fence, claims, err := memory.BeginDispatch(ctx, queue.Fence{Shard: r.Shard, Epoch: r.Epoch, Cycle: r.Cycle}, workflows.MaxBatchSize)
+	executions, err := engine.Begin(ctx, r.Run, workflows.MaxBatchSize)
 	if err != nil {
-		return workflows.DispatchResult{}, temporalError(err)
+		return result, temporalError(err)
 	}
-	if !l.begin(fence) {
-		memory.Doubt()
+	l.begin()
+	a.host(executions)
+	err = l.launch(ctx, executions, starting, max(1, r.Parallelism), a.eager.share(ctx, len(executions)))
+	b := l.end(ctx)
+	if err != nil || b.left > 0 {
+		engine.Doubt()
 	}
-	a.host(claims)
-	err = l.launch(ctx, claims, starting, max(1, r.Parallelism), a.eager.share(ctx, len(claims)))
-	b := l.end()
-	if err != nil || b.left > 0 || b.settleErr != nil {
-		memory.Doubt()
-	}
-	result := workflows.DispatchResult{Started: b.started, Left: b.left, LastError: b.lastError}
-	if err := errors.Join(err, b.settleErr, l.settle(ctx, b.unsettled)); err != nil {
-		memory.Doubt()
+	result = workflows.DispatchResult{Started: b.started, Left: b.left, LastError: b.lastError}
+	if err != nil {
 		return result, temporalError(err)
 	}
 	if len(b.failed) > 0 {
-		requeued, err := a.queue.Requeue(ctx, fence, b.failed, retryPolicy(r.Retry))
-		if err != nil || requeued.Pending+requeued.Failed < len(b.failed) {
-			memory.Doubt()
-		}
+		requeued, err := engine.Requeue(ctx, r.Run, b.failed, retryPolicy(r.Retry))
 		if err != nil {
 			return result, temporalError(err)
 		}
@@ -63,25 +57,29 @@ func (a *Activities) DispatchExecutions(ctx context.Context, r workflows.Dispatc
 	return result, nil
 }
 
-func retryPolicy(r workflows.StartRetry) queue.RetryPolicy {
-	r = r.WithDefaults()
-	return queue.RetryPolicy{MaxAttempts: r.Attempts, Backoff: time.Duration(r.Backoff), MaxBackoff: time.Duration(r.MaxBackoff), Jitter: float64(r.Jitter) / 100}
+func (a *Activities) settle(ctx context.Context, started []store.Started) error {
+	return store.Settle(ctx, a.pool, started)
 }
 
-// host has the task queues of the claims served, before their first task arrives.
-func (a *Activities) host(claims []queue.Claim) {
+func retryPolicy(r workflows.StartRetry) store.RetryPolicy {
+	r = r.WithDefaults()
+	return store.RetryPolicy{MaxAttempts: r.Attempts, Backoff: time.Duration(r.Backoff), MaxBackoff: time.Duration(r.MaxBackoff), Jitter: float64(r.Jitter) / 100}
+}
+
+// host has the task queues of the executions served, before their first task arrives.
+func (a *Activities) host(executions []dispatch.Execution) {
 	hosted := map[uuid.UUID]bool{}
-	for _, c := range claims {
-		if !hosted[c.WorkspaceID] {
-			hosted[c.WorkspaceID] = true
-			a.ensureWorkspace(c.WorkspaceID)
+	for _, x := range executions {
+		if !hosted[x.WorkspaceID] {
+			hosted[x.WorkspaceID] = true
+			a.ensureWorkspace(x.WorkspaceID)
 		}
 	}
 }
 
 // start returns the run id of the execution's workflow, or why it was not started, or an error when that is unknown.
-func (a *Activities) start(ctx context.Context, c queue.Claim, mine bool) (runID string, failed *queue.FailedStart, err error) {
-	options, input, failed := startOptions(c)
+func (a *Activities) start(ctx context.Context, x dispatch.Execution, mine bool) (runID string, failed *store.FailedStart, err error) {
+	options, input, failed := startOptions(x)
 	if failed != nil {
 		return "", failed, nil
 	}
@@ -99,28 +97,28 @@ func (a *Activities) start(ctx context.Context, c queue.Claim, mine bool) (runID
 	}
 	var already *serviceerror.WorkflowExecutionAlreadyStarted
 	if errors.As(err, &already) {
-		return a.startedBefore(ctx, c, already.RunId)
+		return a.startedBefore(ctx, x, already.RunId)
 	}
 	switch judgeStart(err) {
 	case startPermanent:
-		return "", &queue.FailedStart{Reason: reasonRefused, Error: err.Error(), Permanent: true}, nil
+		return "", &store.FailedStart{Reason: reasonRefused, Error: err.Error(), Permanent: true}, nil
 	case startFailed:
-		return "", &queue.FailedStart{Reason: reasonStartFailed, Error: err.Error()}, nil
+		return "", &store.FailedStart{Reason: reasonStartFailed, Error: err.Error()}, nil
 	}
 	return "", nil, fmt.Errorf("start %s: %w", options.ID, err)
 }
 
-// startedBefore tells our own earlier start, which is success, from somebody else's workflow of that id.
-func (a *Activities) startedBefore(ctx context.Context, c queue.Claim, runID string) (string, *queue.FailedStart, error) {
-	id := workflows.ExecutionID(c.ExecutionID)
+// startedBefore tells our own earlier start, which is success, from another workflow of that id.
+func (a *Activities) startedBefore(ctx context.Context, x dispatch.Execution, runID string) (string, *store.FailedStart, error) {
+	id := workflows.ExecutionID(x.ID)
 	found, err := a.client.DescribeWorkflowExecution(ctx, id, runID)
 	if err != nil {
 		return "", nil, fmt.Errorf("describe %s: %w", id, err)
 	}
 	info := found.GetWorkflowExecutionInfo()
-	ours := info.GetType().GetName() == workflows.ExecutionType && info.GetTaskQueue() == workflows.WorkspaceTaskQueue(c.WorkspaceID)
+	ours := info.GetType().GetName() == workflows.ExecutionType && info.GetTaskQueue() == workflows.WorkspaceTaskQueue(x.WorkspaceID)
 	if !ours {
-		return "", &queue.FailedStart{Reason: reasonIDTaken, Permanent: true, Error: fmt.Sprintf(
+		return "", &store.FailedStart{Reason: reasonIDTaken, Permanent: true, Error: fmt.Sprintf(
 			"workflow %s run %s of type %s on task queue %s is not ours", id, runID, info.GetType().GetName(), info.GetTaskQueue())}, nil
 	}
 	return runID, nil, nil

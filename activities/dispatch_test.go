@@ -1,6 +1,8 @@
 package activities
 
 import (
+	"context"
+	"sync"
 	"sync/atomic"
 	"testing"
 
@@ -12,15 +14,16 @@ import (
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/mocks"
 
-	"sluice/queue"
+	"sluice/internal/dispatch"
+	"sluice/internal/store"
 )
 
-// claims are n of one workspace.
-func claims(n int) []queue.Claim {
-	list := make([]queue.Claim, n)
+// executions are n of one workspace.
+func executions(n int) []dispatch.Execution {
+	list := make([]dispatch.Execution, n)
 	for i := range list {
-		list[i] = claim()
-		list[i].ExecutionID = uuid.New()
+		list[i] = execution()
+		list[i].ID = uuid.New()
 	}
 	return list
 }
@@ -34,22 +37,23 @@ func TestABatchStopsAtTheFirstStartWithoutAnAnswer(t *testing.T) {
 		run := &mocks.WorkflowRun{}
 		run.On("GetRunID").Return("run")
 		count := func(mock.Arguments) { asked.Add(1) }
-		list := claims(30) // fewer than are settled at once
-		bad := list[10].ExecutionID
+		list := executions(30) // fewer than are settled at once
+		bad := list[10].ID
 		is := func(id uuid.UUID) any {
 			return mock.MatchedBy(func(o client.StartWorkflowOptions) bool { return o.ID == "execution-"+id.String() })
 		}
 		temporal.On("ExecuteWorkflow", mock.Anything, is(bad), mock.Anything, mock.Anything).Run(count).Return(nil, busy)
 		temporal.On("ExecuteWorkflow", mock.Anything, mock.Anything, mock.Anything, mock.Anything).Run(count).Return(run, nil)
-		l := New(Config{Client: temporal}).launcher(0, 1)
-		l.begin(queue.Fence{Epoch: 1, Dispatch: 1})
+		r := newRunway()
+		l := newLauncher(1, New(Config{Client: temporal}).start, r.settle, r.doubt, &sync.WaitGroup{})
+		l.begin()
 		require.NoError(t, l.launch(t.Context(), list, nil, parallelism, 1))
+		l.flying.Wait() // nor are the last ones under way any more
+		b := l.end(t.Context())
 		l.flying.Wait()
-		b := l.end()
 		if parallelism == 1 {
-			require.Len(t, b.unsettled, 10)
-			require.EqualValues(t, 11, asked.Load(), "who is busy is not asked for the rest")
-			require.Equal(t, queue.Started{ExecutionID: list[0].ExecutionID, RunID: "run"}, b.unsettled[0])
+			require.EqualValues(t, 11, asked.Load(), "a server that is busy is not asked for the rest")
+			require.Equal(t, map[uuid.UUID]int{}, r.settledBut(list[:10]), "those before it are settled, and no other")
 		}
 		require.Len(t, list, b.started+b.left, "each has its verdict")
 		require.Positive(t, b.left)
@@ -61,6 +65,28 @@ func TestABatchStopsAtTheFirstStartWithoutAnAnswer(t *testing.T) {
 func TestEachWorkspaceIsHostedOnce(t *testing.T) {
 	t.Parallel()
 	hosted := 0
-	New(Config{EnsureWorkspace: func(uuid.UUID) { hosted++ }}).host(claims(5))
+	New(Config{EnsureWorkspace: func(uuid.UUID) { hosted++ }}).host(executions(5))
 	require.Equal(t, 1, hosted)
+}
+
+func TestALauncherIsOneRunsAndALateStepOfAnEarlierRunGetsAnother(t *testing.T) {
+	t.Parallel()
+	a := New(Config{})
+	first := a.launcher(0, 10)
+	require.Same(t, first, a.launcher(0, 10))
+	require.NotSame(t, first, a.launcher(1, 10), "of another shard")
+	second := a.launcher(0, 11)
+	require.NotSame(t, first, second)
+	late := a.launcher(0, 10)
+	require.NotSame(t, first, late)
+	require.Same(t, second, a.launcher(0, 11))
+}
+
+func TestWhatCannotStartIsNotAskedFor(t *testing.T) {
+	t.Parallel()
+	x := execution()
+	x.DefinitionName = nil
+	_, failed, err := New(Config{Client: &mocks.Client{}}).start(context.Background(), x, true) // the mock refuses any call
+	require.NoError(t, err)
+	require.Equal(t, &store.FailedStart{Reason: reasonDefinitionGone, Error: "workflow definition " + x.DefinitionID.String() + " no longer exists in this workspace", Permanent: true}, failed)
 }

@@ -1,28 +1,35 @@
-// Package activities is the edge: what the workflows ask for, done on Postgres (queue) and on Temporal (client).
+// Package activities is the edge: what the workflows ask for, done on Postgres and on Temporal. It is thin.
 //
-// It owns the translation between the three: payloads of package workflows to calls of package queue, errors of both
-// to Temporal's retryable and non-retryable (errors.go, the one place), definitions to start options. It must not hold
-// SQL, and decides nothing about capacity: CheckCapacity reads the facts and lets internal/admission decide.
+// It owns the translation between the three: payloads of package workflows to calls of the engine (internal/dispatch), of the
+// store and of recovery, their errors to Temporal's retryable and non-retryable ones (errors.go, the one place), claims to
+// start options. Its one mechanism is the launcher, which has many starts under way at once. It must not hold SQL, and decides
+// nothing about capacity: the engine of the shard does.
 //
 //	activity             kind     idempotent because
-//	OpenEpoch            local    the same run id gets the same epoch
+//	TakeOver             local    the same run and number get the same turn
 //	Retire               local    once noted for a run it stays so
-//	CheckCapacity        either   reads only, and looks on for a spin while there is nothing to do; regular, without the
-//	                              spin, when the dispatcher yields its workflow task. What this process remembers
-//	                              (queue.Memory) decides what is read, never what may be claimed
-//	ClaimExecutions      local    a cycle is accepted once
-//	DispatchExecutions   local    workflow ids derive from queue items; "already started by us" is success.
-//	                              It is handed what the claim before it took, and reads what may be left otherwise.
-//	                              The last starts of a large batch outlive it (launcher) and settle by themselves.
-//	                              This process runs the first tasks of its share of them (eager)
-//	SpinForWork          local    reads only; after a claim that found everything held by somebody
-//	PassCycle            local    a cycle that is passed stays so
-//	AwaitWork            regular  its row in `parked` carries a token of its own; what has come it claims and dispatches
-//	                              in a cycle that is accepted once, as the steps above do
+//	CheckCapacity        either   changes nothing that counts: its plan stays in this process, and is put back by the next one.
+//	                              Regular, without the spin, when the dispatcher yields its workflow task
+//	ClaimExecutions      local    a plan is claimed once, in the turn it was made for; elsewhere there is no plan
+//	DispatchExecutions   local    workflow ids derive from item ids; "already started by us" is success. It is handed what the
+//	                              claim before it took, and reads in Postgres what there is when there may be more
+//	AwaitWork            regular  waits, then takes the three steps above
 //	LogAction            local    may log twice: a fact for people, not for decisions
 //	RecordOutcome        local    the first outcome stays
 //	CallHTTP             regular  sends an Idempotency-Key; the endpoint decides
-//	SweepQueue           regular  each transition is guarded in its statement
-//	ReleaseStaleClaims   regular  the same
-//	ReconcileSlots       regular  the same; verifies with Temporal before it frees
+//	Sweep                regular  each transition is guarded in its statement
+//	ReleaseStaleClaims   regular  the same; asks Temporal before it puts a claim back
+//	Reconcile            regular  the same; asks Temporal before it frees a slot
+//
+// Starts of a large batch outlive their dispatch: the cycle goes on to claim the next batch meanwhile, and the next dispatch
+// reports them. They are settled beside that. A settle that fails, and a start without an answer, put the engine in doubt: the
+// next dispatch then reads what is claimed and not started, and starts it again by the same ids.
+//
+// Invariants:
+//   - a start that got no answer costs its item no attempt, and what fails because of the namespace or the credentials costs
+//     none either;
+//   - a failed start is undone in a turn of its own, so a process that has been overtaken leaves it to its successor;
+//   - what is started again is no longer taken for failed;
+//   - an outcome that this process records is known to its engines at once (Freed), before Postgres tells of it;
+//   - a worker that stops hands its waits to another at once, and waits for the starts that it has under way.
 package activities

@@ -13,15 +13,15 @@ import (
 )
 
 const (
-	// countEvery is how often the worker processes are counted; Temporal remembers who has polled for five minutes.
+	// countEvery is how often the worker processes are counted; Temporal remembers for five minutes which have polled.
 	countEvery   = 30 * time.Second
 	countTimeout = time.Second
 )
 
 // eager says which starts bring their first workflow task back with the answer, for this process to run: 7.2 ms from the
-// start to the first task where it was 12.8. The process takes its share: of so many worker
-// processes, the first and then every so-manieth start of a batch. The others go through the task queue, where whoever
-// has time takes them; so a single start never waits for that, and a large batch is not run by one process alone.
+// start to the first task where it was 12.8. The process takes its share: the first start of a batch, and then one of as many as
+// there are worker processes. The others go through the task queue, where any process that has time takes them; so a single
+// start never waits for that, and a large batch is not run by one process alone.
 type eager struct {
 	client client.Client
 
@@ -37,7 +37,7 @@ type eager struct {
 // share is of how many of the n starts one is this process's own. An answer that is late or wrong only shares unevenly.
 func (e *eager) share(ctx context.Context, n int) int {
 	if n <= 1 {
-		return 1 // it is, whoever else there is: so the start that ends a rest does not wait for a count
+		return 1 // it is, however many there are: so the start that ends a rest does not wait for a count
 	}
 	e.counting.Lock()
 	defer e.counting.Unlock()

@@ -19,7 +19,8 @@ import (
 	"go.temporal.io/sdk/mocks"
 	"go.temporal.io/sdk/testsuite"
 
-	"sluice/queue"
+	"sluice/internal/dispatch"
+	"sluice/internal/store"
 	"sluice/workflows"
 )
 
@@ -72,16 +73,16 @@ func TestOneStartOfEachShareIsThisProcessesOwn(t *testing.T) {
 	for share, want := range map[int][]int{1: {0, 1, 2, 3, 4, 5, 6}, 3: {0, 3, 6}, 50: {0}} {
 		var mu sync.Mutex
 		var own []int
-		list := claims(7)
-		start := func(_ context.Context, c queue.Claim, mine bool) (string, *queue.FailedStart, error) {
+		list := executions(7)
+		start := func(_ context.Context, x dispatch.Execution, mine bool) (string, *store.FailedStart, error) {
 			mu.Lock()
 			defer mu.Unlock()
 			if mine {
-				own = append(own, slices.IndexFunc(list, func(o queue.Claim) bool { return o.ExecutionID == c.ExecutionID }))
+				own = append(own, slices.IndexFunc(list, func(o dispatch.Execution) bool { return o.ID == x.ID }))
 			}
 			return "run", nil, nil
 		}
-		l := newLauncher(start, func(context.Context, []queue.Started) error { return nil }, &sync.WaitGroup{})
+		l := newLauncher(1, start, func(context.Context, []store.Started) error { return nil }, func() {}, &sync.WaitGroup{})
 		require.NoError(t, l.launch(t.Context(), list, map[uuid.UUID]bool{}, 2, share))
 		l.flying.Wait()
 		slices.Sort(own)
@@ -90,7 +91,7 @@ func TestOneStartOfEachShareIsThisProcessesOwn(t *testing.T) {
 }
 
 // A worker that is about to stop its workspaces' workers must not get a first task that none of them would run.
-func TestWhoLeavesWaitsForFirstTasksOnTheirWayAndAsksForNoMore(t *testing.T) {
+func TestLeaveWaitsForFirstTasksOnTheirWayAndAsksForNoMore(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		answer := make(chan struct{})
@@ -104,7 +105,7 @@ func TestWhoLeavesWaitsForFirstTasksOnTheirWayAndAsksForNoMore(t *testing.T) {
 		}).Return(run, nil)
 		a := New(Config{Client: temporal})
 		var starts sync.WaitGroup
-		starts.Go(func() { _, _, _ = a.start(t.Context(), claim(), true) })
+		starts.Go(func() { _, _, _ = a.start(t.Context(), execution(), true) })
 		synctest.Wait()
 		left := make(chan struct{})
 		go func() { a.Leave(); close(left) }()
@@ -114,7 +115,7 @@ func TestWhoLeavesWaitsForFirstTasksOnTheirWayAndAsksForNoMore(t *testing.T) {
 			t.Fatal("left while a first task was on its way")
 		default:
 		}
-		starts.Go(func() { _, _, _ = a.start(t.Context(), claim(), true) })
+		starts.Go(func() { _, _, _ = a.start(t.Context(), execution(), true) })
 		synctest.Wait()
 		close(answer)
 		starts.Wait()

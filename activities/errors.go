@@ -7,20 +7,20 @@ import (
 	"go.temporal.io/api/serviceerror"
 	"go.temporal.io/sdk/temporal"
 
-	"sluice/queue"
+	"sluice/internal/store"
 	"sluice/workflows"
 )
 
-// temporalError maps what the queue says to what Temporal retries: a refused request and a lost fence will not get
+// temporalError maps what the store says to what Temporal retries: a refused request and a lost fence will not get
 // better, everything else may.
 func temporalError(err error) error {
 	switch {
 	case err == nil:
 		return nil
-	case errors.Is(err, queue.ErrFenced):
+	case errors.Is(err, store.ErrFenced):
 		return temporal.NewNonRetryableApplicationError(err.Error(), workflows.ErrorFenced, err)
 	}
-	var refused *queue.RequestError
+	var refused *store.RequestError
 	if errors.As(err, &refused) {
 		return temporal.NewNonRetryableApplicationError(err.Error(), "RefusedRequest", err)
 	}
@@ -56,8 +56,11 @@ func judgeStart(err error) startVerdict {
 		unimplemented *serviceerror.Unimplemented
 		precondition  *serviceerror.FailedPrecondition
 		internal      *serviceerror.Internal
+		exhausted     *serviceerror.ResourceExhausted
 	)
 	switch {
+	case errors.As(err, &exhausted) && isTooLarge(exhausted):
+		return startPermanent
 	case errors.As(err, &invalid) && isMissingAttribute(invalid):
 		return startUnknown
 	case errors.As(err, &invalid), errors.As(err, &unimplemented):
@@ -72,4 +75,10 @@ func judgeStart(err error) startVerdict {
 // has no code of its own for it.
 func isMissingAttribute(err *serviceerror.InvalidArgument) bool {
 	return strings.Contains(strings.ToLower(err.Error()), "search attribute")
+}
+
+// isTooLarge tells a request that is larger than the server takes from one that comes at a bad moment: gRPC has one code for
+// both.
+func isTooLarge(err *serviceerror.ResourceExhausted) bool {
+	return strings.Contains(err.Error(), "larger than max")
 }

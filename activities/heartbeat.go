@@ -9,7 +9,13 @@ import (
 	"go.temporal.io/sdk/temporal"
 )
 
-const beatEvery = time.Second
+// beatEvery is the pause between two heartbeats. It leaves a busy server the other half of the timeout to take the next.
+func beatEvery(timeout time.Duration) time.Duration {
+	if timeout <= 0 {
+		return time.Second
+	}
+	return timeout / 2
+}
 
 // errWorkerStopping makes Temporal hand an activity to another worker at once.
 var errWorkerStopping = temporal.NewApplicationErrorWithOptions("this worker is stopping", "WorkerStopping",
@@ -22,10 +28,12 @@ func beating(ctx context.Context) (waiting context.Context, stop func()) {
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		beat := time.NewTicker(beatEvery)
+		every := beatEvery(activity.GetInfo(ctx).HeartbeatTimeout)
+		beat := time.NewTimer(every)
 		defer beat.Stop()
 		for {
 			activity.RecordHeartbeat(ctx)
+			beat.Reset(every)
 			select {
 			case <-waiting.Done():
 				return

@@ -2,52 +2,56 @@ package activities
 
 import (
 	"context"
-	"errors"
 	"maps"
+	"slices"
 	"sync"
 	"time"
 
 	"github.com/google/uuid"
 
-	"sluice/queue"
+	"sluice/internal/dispatch"
+	"sluice/internal/store"
 )
 
 // launcher starts the executions of a dispatcher's run, so many at once. One dispatch after the other uses it. When a dispatch has
-// more to start than may be under way, it returns as soon as fewer than half of that still are: the cycle goes on to
-// claim the next batch, and Temporal has starts to do in between. Starts that end after their dispatch has are settled by
-// themselves, and the next dispatch reports them.
+// more to start than may be under way, it returns as soon as no more than half of that still are: the cycle goes on to
+// claim the next batch, and Temporal has starts to do in between. Starts are settled beside that, by statements of their own
+// which nothing waits for; the next dispatch reports what has ended after its own. When another run has taken the shard over
+// there is none: that run reads in Postgres what is claimed and not started, and starts it itself.
 type launcher struct {
-	start  func(_ context.Context, _ queue.Claim, mine bool) (runID string, failed *queue.FailedStart, err error)
-	settle func(context.Context, []queue.Started) error
+	run    int64
+	start  func(_ context.Context, _ dispatch.Execution, mine bool) (runID string, failed *store.FailedStart, err error)
+	settle func(context.Context, []store.Started) error
+	doubt  func()        // a settle has failed: what it was about is claimed still
 	turn   chan struct{} // held by a dispatch
 	landed chan struct{} // tells the dispatch that a start has ended
 	flying *sync.WaitGroup
 
-	mu       sync.Mutex
-	underway map[uuid.UUID]bool
-	open     bool // a dispatch is there to settle
-	settling bool // somebody is; meanwhile the others gather
-	fence    queue.Fence
-	batch    batch
+	mu        sync.Mutex
+	underway  map[uuid.UUID]bool
+	open      bool // a dispatch is there, and there will be more to settle
+	settling  bool // a statement is under way; meanwhile others gather
+	unsettled []store.Started
+	batch     batch
 }
 
 // batch is what became of starts since the last dispatch reported.
 type batch struct {
 	started   int
-	unsettled []queue.Started
-	settleErr error
-	failed    []queue.FailedStart
+	failed    []store.FailedStart
 	left      int // got no answer, or were not asked for after one that got none
 	lastError string
 }
 
 func newLauncher(
-	start func(context.Context, queue.Claim, bool) (string, *queue.FailedStart, error),
-	settle func(context.Context, []queue.Started) error,
+	run int64,
+	start func(context.Context, dispatch.Execution, bool) (string, *store.FailedStart, error),
+	settle func(context.Context, []store.Started) error,
+	doubt func(),
 	flying *sync.WaitGroup,
 ) *launcher {
 	return &launcher{
-		start: start, settle: settle, flying: flying,
+		run: run, start: start, settle: settle, doubt: doubt, flying: flying,
 		turn: make(chan struct{}, 1), landed: make(chan struct{}, 1), underway: map[uuid.UUID]bool{},
 	}
 }
@@ -63,25 +67,20 @@ func (l *launcher) acquire(ctx context.Context) error {
 
 func (l *launcher) release() { <-l.turn }
 
-// begin opens a dispatch. Failures that came after the last one count only if no other process has dispatched in
-// between: it may have started what failed here. If there were such, they are forgotten, and it returns false.
-func (l *launcher) begin(fence queue.Fence) bool {
+// begin opens a dispatch.
+func (l *launcher) begin() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	forgotten := fence.Dispatch != l.fence.Dispatch+1 && len(l.batch.failed) > 0
-	if forgotten {
-		l.batch.failed = nil
-	}
-	l.fence, l.open = fence, true
-	return !forgotten
+	l.open = true
 }
 
-// end closes the dispatch and returns what became of its starts.
-func (l *launcher) end() batch {
+// end closes the dispatch and returns what became of its starts. What is not settled yet is settled by itself.
+func (l *launcher) end(ctx context.Context) batch {
 	l.mu.Lock()
-	defer l.mu.Unlock()
 	b := l.batch
 	l.batch, l.open = batch{}, false
+	l.mu.Unlock()
+	l.flying.Go(func() { l.settleAll(context.WithoutCancel(ctx)) })
 	return b
 }
 
@@ -96,16 +95,16 @@ func (l *launcher) starting() map[uuid.UUID]bool {
 func (l *launcher) pending() int {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return len(l.underway) + len(l.batch.failed) + len(l.batch.unsettled) + l.batch.left
+	return len(l.underway) + len(l.batch.failed) + l.batch.left
 }
 
 // launch starts those of the claims that were not being started already; the first, and then one of share, are this
 // process's own. After the first that got no answer nothing more is started: the client has tried for startTimeout by
 // then, so Temporal is away or has too much to do.
-func (l *launcher) launch(ctx context.Context, claims []queue.Claim, starting map[uuid.UUID]bool, atOnce, share int) error {
+func (l *launcher) launch(ctx context.Context, executions []dispatch.Execution, starting map[uuid.UUID]bool, atOnce, share int) error {
 	launched := 0
-	for _, c := range claims {
-		if starting[c.ExecutionID] {
+	for _, x := range executions {
+		if starting[x.ID] {
 			continue
 		}
 		if err := l.wait(ctx, atOnce-1); err != nil {
@@ -114,7 +113,7 @@ func (l *launcher) launch(ctx context.Context, claims []queue.Claim, starting ma
 		if l.leave() {
 			continue
 		}
-		l.fly(ctx, c, launched%share == 0)
+		l.fly(ctx, x, launched%share == 0)
 		launched++
 	}
 	last := 0
@@ -152,71 +151,74 @@ func (l *launcher) leave() bool {
 	return true
 }
 
-// settleTimeout bounds a settle that nobody waits for; what it does not settle, a later dispatch finds started.
+// settleTimeout limits a settle that nothing waits for; what it does not settle, a later dispatch finds started.
 const settleTimeout = 5 * time.Second
 
 // fly starts one execution in the background. It outlives the dispatch, for startTimeout and settleTimeout at most.
-func (l *launcher) fly(ctx context.Context, c queue.Claim, mine bool) {
+func (l *launcher) fly(ctx context.Context, x dispatch.Execution, mine bool) {
 	ctx = context.WithoutCancel(ctx)
 	l.mu.Lock()
-	l.underway[c.ExecutionID] = true
+	l.underway[x.ID] = true
+	// It may have failed after the dispatch before, and been read again by this one: what counts is what becomes of it now.
+	l.batch.failed = slices.DeleteFunc(l.batch.failed, func(f store.FailedStart) bool { return f.ExecutionID == x.ID })
 	l.mu.Unlock()
 	l.flying.Go(func() {
-		runID, failed, err := l.start(ctx, c, mine)
-		l.land(c, runID, failed, err)
-		for chunk := l.toSettle(); len(chunk) > 0; chunk = l.toSettle() {
-			settling, cancel := context.WithTimeout(ctx, settleTimeout)
-			l.settled(l.settle(settling, chunk))
-			cancel()
-		}
-		l.mu.Lock()
-		delete(l.underway, c.ExecutionID)
-		l.mu.Unlock()
+		runID, failed, err := l.start(ctx, x, mine)
+		l.land(x, runID, failed, err)
 		select {
 		case l.landed <- struct{}{}:
 		default:
 		}
+		l.settleAll(ctx)
 	})
 }
 
-// settleEvery is how many starts of a dispatch are settled by one statement at least, but for the last ones. What is
-// settled is not done again when the worker dies in the middle of a batch.
-const settleEvery = 32
-
 // land notes what became of one start.
-func (l *launcher) land(c queue.Claim, runID string, failed *queue.FailedStart, err error) {
+func (l *launcher) land(x dispatch.Execution, runID string, failed *store.FailedStart, err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	delete(l.underway, x.ID)
 	b := &l.batch
 	switch {
 	case failed != nil:
-		failed.ExecutionID = c.ExecutionID
+		failed.ExecutionID = x.ID
 		b.failed = append(b.failed, *failed)
 	case err != nil:
 		b.left++
 		b.lastError = err.Error()
 	default:
 		b.started++
-		b.unsettled = append(b.unsettled, queue.Started{ExecutionID: c.ExecutionID, RunID: runID})
+		l.unsettled = append(l.unsettled, store.Started{ExecutionID: x.ID, RunID: runID})
 	}
 }
 
-// toSettle returns all unsettled starts, if nobody is settling and they are enough, or no dispatch is there to settle
-// them; then settled has to follow.
-func (l *launcher) toSettle() (chunk []queue.Started) {
+// settleEvery is how many starts of a dispatch are settled by one statement at least, but for the last ones. What is
+// settled is not done again when the worker dies in the middle of a batch.
+const settleEvery = 32
+
+// settleAll settles what has been started, unless another call is at it, or there will be more soon.
+func (l *launcher) settleAll(ctx context.Context) {
+	for chunk := l.toSettle(); len(chunk) > 0; chunk = l.toSettle() {
+		settling, cancel := context.WithTimeout(ctx, settleTimeout)
+		err := l.settle(settling, chunk)
+		cancel()
+		l.mu.Lock()
+		l.settling = false
+		l.mu.Unlock()
+		if err != nil {
+			l.doubt()
+		}
+	}
+}
+
+// toSettle returns what is to be settled now, and notes that it is being done.
+func (l *launcher) toSettle() (chunk []store.Started) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.settling || l.open && len(l.batch.unsettled) < settleEvery {
+	if l.settling || l.open && len(l.unsettled) < settleEvery {
 		return nil
 	}
-	chunk, l.batch.unsettled = l.batch.unsettled, nil
+	chunk, l.unsettled = l.unsettled, nil
 	l.settling = len(chunk) > 0
 	return chunk
-}
-
-func (l *launcher) settled(err error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.settling = false
-	l.batch.settleErr = errors.Join(l.batch.settleErr, err)
 }

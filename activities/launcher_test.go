@@ -3,6 +3,7 @@ package activities
 import (
 	"context"
 	"errors"
+	"maps"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -11,32 +12,39 @@ import (
 	"github.com/google/uuid"
 	"github.com/stretchr/testify/require"
 
-	"sluice/queue"
+	"sluice/internal/dispatch"
+	"sluice/internal/store"
 )
 
-// runway is a Temporal whose starts end when the test says so.
+// runway is a Temporal whose starts end when the test says so, and a Postgres that settles them.
 type runway struct {
-	mu      sync.Mutex
-	waiting map[uuid.UUID]chan error
-	most    int // under way at once
-	settled map[uuid.UUID]int
+	mu       sync.Mutex
+	waiting  map[uuid.UUID]chan error
+	most     int // under way at once
+	settled  map[uuid.UUID]int
+	doubts   int
+	settling func() error // what a settle waits for; nil: nothing
 }
 
 func newRunway() *runway {
 	return &runway{waiting: map[uuid.UUID]chan error{}, settled: map[uuid.UUID]int{}}
 }
 
+func (r *runway) launcher() *launcher {
+	return newLauncher(1, r.start, r.settle, r.doubt, &sync.WaitGroup{})
+}
+
 var errRefusedStart = errors.New("refused")
 
-func (r *runway) start(_ context.Context, c queue.Claim, _ bool) (string, *queue.FailedStart, error) {
+func (r *runway) start(_ context.Context, x dispatch.Execution, _ bool) (string, *store.FailedStart, error) {
 	end := make(chan error)
 	r.mu.Lock()
-	r.waiting[c.ExecutionID] = end
+	r.waiting[x.ID] = end
 	r.most = max(r.most, len(r.waiting))
 	r.mu.Unlock()
 	err := <-end
 	if errors.Is(err, errRefusedStart) {
-		return "", &queue.FailedStart{Reason: "start-failed"}, nil
+		return "", &store.FailedStart{Reason: "start-failed"}, nil
 	}
 	return "run", nil, err
 }
@@ -47,13 +55,37 @@ func (r *runway) peak() int {
 	return r.most
 }
 
-func (r *runway) settle(_ context.Context, started []queue.Started) error {
+func (r *runway) settle(_ context.Context, started []store.Started) error {
+	if r.settling != nil {
+		if err := r.settling(); err != nil {
+			return err
+		}
+	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for _, s := range started {
 		r.settled[s.ExecutionID]++
 	}
 	return nil
+}
+
+// settledBut is what was settled, and how often, if these should have been once.
+func (r *runway) settledBut(once []dispatch.Execution) map[uuid.UUID]int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	rest := maps.Clone(r.settled)
+	for _, x := range once {
+		if rest[x.ID]--; rest[x.ID] == 0 {
+			delete(rest, x.ID)
+		}
+	}
+	return rest
+}
+
+func (r *runway) doubt() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.doubts++
 }
 
 // end ends so many of the starts under way, as soon as they are.
@@ -73,90 +105,159 @@ func (r *runway) end(t *testing.T, n int, err error) {
 	}
 }
 
-func dispatchNumber(n int64) queue.Fence { return queue.Fence{Epoch: 7, Dispatch: n} }
+// dispatch has a launcher start these, and returns what it reports.
+func dispatchWith(t *testing.T, l *launcher, list []dispatch.Execution, starting map[uuid.UUID]bool) chan batch {
+	returned := make(chan batch, 1)
+	l.begin()
+	go func() {
+		if l.launch(context.Background(), list, starting, 4, 1) == nil {
+			returned <- l.end(context.Background())
+		}
+	}()
+	return returned
+}
 
 func TestALargeBatchReturnsWhileItsLastStartsAreUnderWay(t *testing.T) {
 	t.Parallel()
 	r := newRunway()
-	l := newLauncher(r.start, r.settle, &sync.WaitGroup{})
-	list := claims(20)
-	dispatch := func(n int64, list []queue.Claim, starting map[uuid.UUID]bool) chan batch {
-		returned := make(chan batch, 1)
-		l.begin(dispatchNumber(n))
-		go func() {
-			if l.launch(context.Background(), list, starting, 4, 1) == nil {
-				b := l.end()
-				_ = r.settle(context.Background(), b.unsettled)
-				returned <- b
-			}
-		}()
-		return returned
-	}
-	first := dispatch(1, list, nil)
+	l := r.launcher()
+	list := executions(20)
+	first := dispatchWith(t, l, list, nil)
 	r.end(t, 18, nil)
-	b := <-first
-	require.Equal(t, 18, b.started, "two of four are still under way")
+	require.Equal(t, 18, (<-first).started, "two of four are still under way")
 	require.LessOrEqual(t, r.peak(), 4)
 	require.Len(t, l.starting(), 2)
+	require.Equal(t, 2, l.pending(), "a dispatch would find them")
 
-	// One ends in between: it is settled by itself. The other two dispatches do not start what is under way.
+	// One ends in between: it is settled by itself. The next dispatch does not start what is under way.
 	r.end(t, 1, nil)
 	require.Eventually(t, func() bool { return len(l.starting()) == 1 }, 10*time.Second, time.Millisecond)
-	second := dispatch(2, list[:3], map[uuid.UUID]bool{list[0].ExecutionID: true, list[1].ExecutionID: true, list[2].ExecutionID: true})
+	second := dispatchWith(t, l, list[:3], map[uuid.UUID]bool{list[0].ID: true, list[1].ID: true, list[2].ID: true})
 	r.end(t, 1, nil)
 	require.Equal(t, 2, (<-second).started, "the next dispatch reports both, and waits for the end when it has little to do")
 	require.Empty(t, l.starting())
-	for _, c := range list {
-		require.Equal(t, 1, r.settled[c.ExecutionID])
-	}
+	require.Zero(t, l.pending())
+	l.flying.Wait()
+	require.Empty(t, r.settledBut(list))
 }
 
-func TestALateFailureCountsForTheNextDispatchOnly(t *testing.T) {
+// The cycle goes on to claim while Postgres settles: the claim may well wait for the same disk.
+func TestADispatchDoesNotWaitUntilItsStartsAreSettled(t *testing.T) {
 	t.Parallel()
-	for next, want := range map[int64]int{2: 1, 3: 0} { // dispatch 2 was another process's: it may have started what failed here
-		r := newRunway()
-		l := newLauncher(r.start, r.settle, &sync.WaitGroup{})
-		l.begin(dispatchNumber(1))
-		l.fly(t.Context(), claim(), false)
-		require.Empty(t, l.end().failed)
-		r.end(t, 1, errRefusedStart)
-		l.flying.Wait()
-		l.begin(dispatchNumber(next))
-		require.Len(t, l.end().failed, want)
-	}
+	r := newRunway()
+	slow := make(chan struct{})
+	r.settling = func() error { <-slow; return nil }
+	l := r.launcher()
+	list := executions(3)
+	done := dispatchWith(t, l, list, nil)
+	r.end(t, 3, nil)
+	require.Equal(t, 3, (<-done).started)
+	require.Zero(t, l.pending(), "they are not for another dispatch")
+	require.Len(t, r.settledBut(nil), 0)
+	close(slow)
+	l.flying.Wait()
+	require.Empty(t, r.settledBut(list))
+}
+
+func TestStartsOfALargeBatchAreSettledBeforeItsEnd(t *testing.T) {
+	t.Parallel()
+	r := newRunway()
+	l := r.launcher()
+	list := executions(settleEvery + 10) // so there are some to start yet
+	done := dispatchWith(t, l, list, nil)
+	r.end(t, settleEvery-1, nil)
+	require.Empty(t, r.settledBut(nil), "not each by itself")
+	r.end(t, 1, nil)
+	require.Eventually(t, func() bool { return len(r.settledBut(nil)) == settleEvery }, 10*time.Second, time.Millisecond)
+	r.end(t, 10, nil)
+	<-done
+	l.flying.Wait()
+	require.Empty(t, r.settledBut(list))
+}
+
+func TestASettleThatFailsLeavesItsClaimsInDoubt(t *testing.T) {
+	t.Parallel()
+	r := newRunway()
+	r.settling = func() error { return errors.New("connection lost") }
+	l := r.launcher()
+	done := dispatchWith(t, l, executions(2), nil)
+	r.end(t, 2, nil)
+	require.Equal(t, 2, (<-done).started)
+	l.flying.Wait()
+	require.Equal(t, 1, r.doubts, "the next dispatch reads what there is")
+}
+
+func TestALateFailureIsReportedByTheNextDispatch(t *testing.T) {
+	t.Parallel()
+	r := newRunway()
+	l := r.launcher()
+	x := execution()
+	l.begin()
+	l.fly(t.Context(), x, false)
+	require.Empty(t, l.end(t.Context()).failed)
+	r.end(t, 1, errRefusedStart)
+	l.flying.Wait()
+	require.Equal(t, 1, l.pending(), "there is something to dispatch")
+	l.begin()
+	require.Equal(t, []store.FailedStart{{ExecutionID: x.ID, Reason: "start-failed"}}, l.end(t.Context()).failed)
+	require.Zero(t, l.pending())
+	require.Zero(t, r.doubts)
+}
+
+// The next dispatch has read it from Postgres, where it was claimed still. Its start by then must not be undone.
+func TestWhatIsStartedAgainIsNoFailure(t *testing.T) {
+	t.Parallel()
+	r := newRunway()
+	l := r.launcher()
+	list := executions(2)
+	l.fly(t.Context(), list[0], false)
+	l.fly(t.Context(), list[1], false)
+	r.end(t, 2, errRefusedStart)
+	l.flying.Wait()
+	done := dispatchWith(t, l, list[:1], l.starting())
+	r.end(t, 1, nil)
+	b := <-done
+	require.Equal(t, 1, b.started)
+	require.Len(t, b.failed, 1)
+	require.Equal(t, list[1].ID, b.failed[0].ExecutionID)
+	l.flying.Wait()
+	require.Empty(t, r.settledBut(list[:1]))
 }
 
 func TestALateStartWithoutAnAnswerStopsTheNextDispatch(t *testing.T) {
 	t.Parallel()
 	r := newRunway()
-	l := newLauncher(r.start, r.settle, &sync.WaitGroup{})
-	l.begin(dispatchNumber(1))
-	l.fly(t.Context(), claim(), false)
-	l.end()
+	l := r.launcher()
+	l.begin()
+	l.fly(t.Context(), execution(), false)
+	l.end(t.Context())
 	r.end(t, 1, context.DeadlineExceeded)
 	l.flying.Wait()
-	l.begin(dispatchNumber(2))
-	require.NoError(t, l.launch(t.Context(), claims(5), nil, 4, 1))
-	require.Equal(t, 6, l.end().left)
+	require.Equal(t, 1, l.pending())
+	l.begin()
+	require.NoError(t, l.launch(t.Context(), executions(5), nil, 4, 1))
+	require.Equal(t, 6, l.end(t.Context()).left)
 	require.Equal(t, 1, r.most)
 }
 
-// A database that does not answer must not keep a worker from stopping, nor the next dispatch from settling.
-func TestALateSettleGivesUpOnASilentDatabase(t *testing.T) {
+// A database that does not answer must not keep a worker from stopping.
+func TestASettleGivesUpOnASilentDatabase(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		start := func(context.Context, queue.Claim, bool) (string, *queue.FailedStart, error) { return "run", nil, nil }
-		silent := func(ctx context.Context, _ []queue.Started) error {
+		r := newRunway()
+		start := func(context.Context, dispatch.Execution, bool) (string, *store.FailedStart, error) {
+			return "run", nil, nil
+		}
+		silent := func(ctx context.Context, _ []store.Started) error {
 			<-ctx.Done()
 			return ctx.Err()
 		}
-		l := newLauncher(start, silent, &sync.WaitGroup{})
-		l.fly(t.Context(), claim(), false) // no dispatch is there to settle it
+		l := newLauncher(1, start, silent, r.doubt, &sync.WaitGroup{})
+		l.fly(t.Context(), execution(), false) // no dispatch is there to settle it
 		began := time.Now()
 		l.flying.Wait()
 		require.Equal(t, settleTimeout, time.Since(began))
 		require.Empty(t, l.starting())
-		l.begin(dispatchNumber(1))
-		require.ErrorIs(t, l.end().settleErr, context.DeadlineExceeded)
+		require.Equal(t, 1, r.doubts)
 	})
 }

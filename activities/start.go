@@ -9,50 +9,51 @@ import (
 	"go.temporal.io/sdk/temporal"
 
 	"sluice/internal/definition"
-	"sluice/queue"
+	"sluice/internal/dispatch"
+	"sluice/internal/store"
 	"sluice/workflows"
 )
 
-// startTimeout bounds one start; a start that got no answer in time is asked for again, by the same id.
+// startTimeout limits one start; a start that got no answer in time is asked for again, by the same id.
 const startTimeout = 5 * time.Second
 
-// startOptions makes the start of a claim's workflow: all of it derives from durable data, so that a repeated start is
-// the same start. It returns a permanent failure when the claim cannot be started at all.
-func startOptions(c queue.Claim) (client.StartWorkflowOptions, workflows.ExecutionInput, *queue.FailedStart) {
-	refuse := func(reason, message string) (client.StartWorkflowOptions, workflows.ExecutionInput, *queue.FailedStart) {
-		return client.StartWorkflowOptions{}, workflows.ExecutionInput{}, &queue.FailedStart{Reason: reason, Error: message, Permanent: true}
+// startOptions makes the start of an execution's workflow: all of it derives from durable data, so that a repeated start is
+// the same start. It returns a permanent failure when it cannot be started at all.
+func startOptions(x dispatch.Execution) (client.StartWorkflowOptions, workflows.ExecutionInput, *store.FailedStart) {
+	refuse := func(reason, message string) (client.StartWorkflowOptions, workflows.ExecutionInput, *store.FailedStart) {
+		return client.StartWorkflowOptions{}, workflows.ExecutionInput{}, &store.FailedStart{Reason: reason, Error: message, Permanent: true}
 	}
 	switch {
-	case c.WorkspaceName == nil || c.Plan == nil || c.Weight == nil:
-		return refuse(reasonWorkspaceGone, "workspace "+c.WorkspaceID.String()+" no longer exists")
-	case c.DefinitionName == nil:
-		return refuse(reasonDefinitionGone, "workflow definition "+c.DefinitionID.String()+" no longer exists")
-	case c.VersionID == nil || c.VersionNumber == nil:
-		return refuse(reasonVersionGone, "workflow definition "+c.DefinitionID.String()+" has no current version in this workspace")
+	case x.WorkspaceName == nil || x.Plan == nil || x.Weight == nil:
+		return refuse(reasonWorkspaceGone, "workspace "+x.WorkspaceID.String()+" no longer exists")
+	case x.DefinitionName == nil:
+		return refuse(reasonDefinitionGone, "workflow definition "+x.DefinitionID.String()+" no longer exists in this workspace")
+	case x.VersionID == nil || x.VersionNumber == nil:
+		return refuse(reasonVersionGone, "workflow definition "+x.DefinitionID.String()+" has no current version")
 	}
-	graph, err := definition.ParseVersion(c.Workflow, *c.DefinitionName)
+	graph, err := definition.ParseVersion(x.Workflow, *x.DefinitionName)
 	if err != nil {
-		return refuse(reasonInvalidGraph, fmt.Sprintf("version %d of %s: %v", *c.VersionNumber, *c.DefinitionName, err))
+		return refuse(reasonInvalidGraph, fmt.Sprintf("version %d of %s: %v", *x.VersionNumber, *x.DefinitionName, err))
 	}
 	input := workflows.ExecutionInput{
-		ExecutionID: c.ExecutionID, WorkspaceID: c.WorkspaceID, Plan: *c.Plan, DefinitionID: c.DefinitionID,
-		VersionNumber: *c.VersionNumber, Definition: graph, Input: c.Input,
+		ExecutionID: x.ID, WorkspaceID: x.WorkspaceID, Plan: *x.Plan, DefinitionID: x.DefinitionID,
+		VersionNumber: *x.VersionNumber, Definition: graph, Input: x.Input,
 	}
 	return client.StartWorkflowOptions{
-		ID:        workflows.ExecutionID(c.ExecutionID),
-		TaskQueue: workflows.WorkspaceTaskQueue(c.WorkspaceID),
+		ID:        workflows.ExecutionID(x.ID),
+		TaskQueue: workflows.WorkspaceTaskQueue(x.WorkspaceID),
 		// Rejecting also closed workflows of this id keeps a late repetition from running the execution again, for as
 		// long as the namespace retains them; beyond that the claim in Postgres does.
 		WorkflowIDReusePolicy:                    enumspb.WORKFLOW_ID_REUSE_POLICY_REJECT_DUPLICATE,
 		WorkflowExecutionErrorWhenAlreadyStarted: true,
 		WorkflowExecutionTimeout:                 time.Duration(graph.Timeout),
-		TypedSearchAttributes:                    workflows.ExecutionAttributes(c.WorkspaceID, *c.Plan, graph.Name, c.ExecutionID),
-		StaticSummary:                            fmt.Sprintf("%s v%d for %s (%s)", graph.Name, *c.VersionNumber, *c.WorkspaceName, *c.Plan),
+		TypedSearchAttributes:                    workflows.ExecutionAttributes(x.WorkspaceID, *x.Plan, graph.Name, x.ID),
+		StaticSummary:                            fmt.Sprintf("%s v%d for %s (%s)", graph.Name, *x.VersionNumber, *x.WorkspaceName, *x.Plan),
 		StaticDetails: fmt.Sprintf("| | |\n|---|---|\n| workspace | %s `%s` |\n| plan | %s |\n| definition | %s v%d, %d nodes |\n| queue item | `%s` |\n",
-			*c.WorkspaceName, c.WorkspaceID, *c.Plan, graph.Name, *c.VersionNumber, len(graph.Nodes), c.ExecutionID),
+			*x.WorkspaceName, x.WorkspaceID, *x.Plan, graph.Name, *x.VersionNumber, len(graph.Nodes), x.ID),
 		Memo: map[string]any{
-			"workspace": *c.WorkspaceName, "definitionId": c.DefinitionID.String(), "version": *c.VersionNumber, "attempt": c.Attempt + 1,
+			"workspace": *x.WorkspaceName, "definitionId": x.DefinitionID.String(), "version": *x.VersionNumber, "attempt": x.Attempt + 1,
 		},
-		Priority: temporal.Priority{PriorityKey: c.Priority, FairnessKey: c.WorkspaceID.String(), FairnessWeight: float32(*c.Weight)},
+		Priority: temporal.Priority{PriorityKey: x.Priority, FairnessKey: x.WorkspaceID.String(), FairnessWeight: float32(*x.Weight)},
 	}, input, nil
 }

@@ -13,25 +13,27 @@ import (
 	"go.temporal.io/api/serviceerror"
 	"go.temporal.io/sdk/temporal"
 
-	"sluice/queue"
+	"sluice/internal/dispatch"
+	"sluice/internal/store"
 	"sluice/workflows"
 )
 
-func claim() queue.Claim {
-	name, plan, definition, weight, version, versionID := "Acme", "PRO", "orders", 4, 3, uuid.UUID{9}
-	return queue.Claim{
-		ExecutionID: uuid.UUID{1}, WorkspaceID: uuid.UUID{2}, WorkspaceName: &name, Plan: &plan, Weight: &weight,
-		DefinitionID: uuid.UUID{3}, DefinitionName: &definition, VersionID: &versionID, VersionNumber: &version,
+func execution() dispatch.Execution {
+	return dispatch.Execution{
+		Execution: store.Execution{
+			ID: uuid.UUID{1}, WorkspaceID: uuid.UUID{2}, WorkspaceName: new("Acme"), Plan: new("PRO"), Weight: new(4),
+			DefinitionID: uuid.UUID{3}, DefinitionName: new("orders"), VersionID: &uuid.UUID{9}, VersionNumber: new(3),
+			Input: []byte(`{"a":1}`), Priority: 2,
+		},
 		Workflow: []byte(`{"timeout":"1m","nodes":[{"id":"00000000-0000-0000-0000-000000000007","type":"noop"}]}`),
-		Input:    []byte(`{"a":1}`), Priority: 2,
 	}
 }
 
-func TestAStartDerivesFromTheClaimAlone(t *testing.T) {
+func TestAStartDerivesFromDurableDataAlone(t *testing.T) {
 	t.Parallel()
-	options, input, failed := startOptions(claim())
+	options, input, failed := startOptions(execution())
 	require.Nil(t, failed)
-	again, _, _ := startOptions(claim())
+	again, _, _ := startOptions(execution())
 	require.Equal(t, options, again, "a repeated start is the same start")
 	require.Equal(t, "execution-01000000-0000-0000-0000-000000000000", options.ID)
 	require.Equal(t, "workflow.workspace.02000000-0000-0000-0000-000000000000", options.TaskQueue)
@@ -47,16 +49,16 @@ func TestAStartDerivesFromTheClaimAlone(t *testing.T) {
 
 func TestAClaimThatCannotStartSaysWhy(t *testing.T) {
 	t.Parallel()
-	tests := map[string]func(*queue.Claim){
-		reasonWorkspaceGone:  func(c *queue.Claim) { c.WorkspaceName = nil },
-		reasonDefinitionGone: func(c *queue.Claim) { c.DefinitionName = nil },
-		reasonVersionGone:    func(c *queue.Claim) { c.VersionID = nil },
-		reasonInvalidGraph:   func(c *queue.Claim) { c.Workflow = []byte(`{"nodes":[]}`) },
+	tests := map[string]func(*dispatch.Execution){
+		reasonWorkspaceGone:  func(x *dispatch.Execution) { x.WorkspaceName = nil },
+		reasonDefinitionGone: func(x *dispatch.Execution) { x.DefinitionName = nil },
+		reasonVersionGone:    func(x *dispatch.Execution) { x.VersionID = nil },
+		reasonInvalidGraph:   func(x *dispatch.Execution) { x.Workflow = []byte(`{"nodes":[]}`) },
 	}
 	for want, change := range tests {
-		c := claim()
-		change(&c)
-		_, _, failed := startOptions(c)
+		x := execution()
+		change(&x)
+		_, _, failed := startOptions(x)
 		require.NotNil(t, failed, want)
 		require.Equal(t, want, failed.Reason)
 		require.True(t, failed.Permanent)
@@ -73,9 +75,11 @@ func TestOnlyAnAnswerIsAFailedStart(t *testing.T) {
 		context.DeadlineExceeded:                                                              startUnknown,
 		errors.New("connection reset"):                                                        startUnknown,
 		serviceerror.NewInternal("bug"):                                                       startFailed,
-		serviceerror.NewInvalidArgument("blob too large"):                                     startPermanent,
-		serviceerror.NewNamespaceNotFound("x"):                                                startUnknown,
-		serviceerror.NewPermissionDenied("expired key", ""):                                   startUnknown,
+		serviceerror.NewResourceExhausted(enumspb.RESOURCE_EXHAUSTED_CAUSE_UNSPECIFIED, "grpc: received message after decompression larger than max 4194304"): startPermanent,
+		serviceerror.NewResourceExhausted(enumspb.RESOURCE_EXHAUSTED_CAUSE_RPS_LIMIT, "namespace rate limit exceeded"):                                        startUnknown,
+		serviceerror.NewInvalidArgument("blob too large"):                                                      startPermanent,
+		serviceerror.NewNamespaceNotFound("x"):                                                                 startUnknown,
+		serviceerror.NewPermissionDenied("expired key", ""):                                                    startUnknown,
 		fmt.Errorf("start: %w", serviceerror.NewInvalidArgument("search attribute SluicePlan is not defined")): startUnknown,
 	}
 	for err, want := range tests {
@@ -83,14 +87,14 @@ func TestOnlyAnAnswerIsAFailedStart(t *testing.T) {
 	}
 }
 
-func TestErrorsOfTheQueueBecomeTemporals(t *testing.T) {
+func TestErrorsOfTheStoreBecomeTemporals(t *testing.T) {
 	t.Parallel()
 	require.NoError(t, temporalError(nil))
 	var refused *temporal.ApplicationError
-	require.ErrorAs(t, temporalError(fmt.Errorf("claim: %w", queue.ErrFenced)), &refused)
+	require.ErrorAs(t, temporalError(fmt.Errorf("claim: %w", store.ErrFenced)), &refused)
 	require.Equal(t, workflows.ErrorFenced, refused.Type())
 	require.True(t, refused.NonRetryable())
-	require.ErrorAs(t, temporalError(&queue.RequestError{Kind: queue.ErrUnknownItem, Message: "no execution"}), &refused)
+	require.ErrorAs(t, temporalError(&store.RequestError{Kind: store.ErrUnknownItem, Message: "no execution"}), &refused)
 	require.True(t, refused.NonRetryable())
 	down := errors.New("connection refused")
 	require.Equal(t, down, temporalError(down), "a database that is away is asked again")

@@ -24,7 +24,7 @@ func (d *dispatcher) details() string {
 		row("paused", strings.TrimSuffix(fmt.Sprintf("by %s since %s: %s", d.Pause.Actor, d.Pause.Since.UTC().Format(time.DateTime), d.Pause.Reason), ": "))
 	}
 	row("cycle", d.Cycle)
-	row("epoch", d.epoch)
+	row("run since turn", d.run)
 	row("started", d.Totals.Started)
 	row("requeued / failed / expired", fmt.Sprintf("%d / %d / %d", d.Totals.Requeued, d.Totals.Failed, d.Totals.Expired))
 	for _, reason := range workflow.DeterministicKeys(d.Waiting) {

@@ -4,17 +4,13 @@ import (
 	"testing"
 	"time"
 
-	"github.com/stretchr/testify/mock"
 	"github.com/stretchr/testify/require"
 	"go.temporal.io/sdk/temporal"
-	"go.temporal.io/sdk/testsuite"
 )
-
-const anything = mock.Anything
 
 var stopRequest = StopRequest{Actor: "test", Reason: "end of test"}
 
-// drain runs the dispatcher across continue-as-new until it stops itself, which it is told when it parks idle.
+// drain runs the dispatcher across continue-as-new until it stops itself, which it is told when it waits with nothing to do.
 func drain(t *testing.T, f *fakeQueue, state State) State {
 	t.Helper()
 	for range 200 {
@@ -45,31 +41,47 @@ func TestEverythingStartsOnceAcrossContinueAsNew(t *testing.T) {
 		require.Equal(t, 50, f.started, "continue every %d", every)
 		require.Zero(t, f.claimed)
 		if every < 1000 {
-			require.NotEmpty(t, f.runs)
+			require.NotEmpty(t, f.takeovers)
 			require.Equal(t, 2, state.Tunables.BatchSize, "tunables survive")
 			require.Positive(t, state.Totals.Started, "totals survive")
 		}
 	}
 }
 
-func TestEachRunOpensItsOwnEpoch(t *testing.T) {
+func TestEachRunTakesItsShardOverOnce(t *testing.T) {
 	t.Parallel()
 	f := &fakeQueue{pending: 10, slots: 1}
-	drain(t, f, State{ContinueEvery: 2})
-	require.Equal(t, int64(len(f.runs)), f.epoch)
-	require.Greater(t, len(f.runs), 3)
+	drain(t, f, State{ContinueEvery: 2}) // two cycles for two items, and a last run that finds nothing
+	require.Equal(t, []int{0, 0, 0, 0, 0, 0, 1}, numbers(f.takeovers), "and the last one again when it is told to stop")
 }
 
-func TestIdleSpinsOnceThenParks(t *testing.T) {
+func TestIdleSpinsOnceThenWaits(t *testing.T) {
 	t.Parallel()
 	f := &fakeQueue{}
 	drain(t, f, State{})
-	require.Len(t, f.parks, 1)
-	require.Equal(t, "mark", f.parks[0].Mark, "it waits from the moment capacity was read")
-	require.Equal(t, DefaultPollInterval, f.parks[0].Poll)
+	require.Len(t, f.checks, 1)
+	require.Equal(t, DefaultSpin, f.checks[0].Spin)
+	require.Len(t, f.waits, 1)
+	require.Equal(t, f.checks[0].Run, f.waits[0].Run, "it may go on for the run that waits")
+	require.Equal(t, DefaultPollInterval, f.waits[0].Poll)
 }
 
-func TestAFullWorkspaceParksWithItsReason(t *testing.T) {
+// Messages wait for the end of the workflow task, so the loop leaves it once a second; the look that comes then must not last.
+func TestTheLookWithWhichTheLoopYieldsDoesNotSpin(t *testing.T) {
+	t.Parallel()
+	f := &fakeQueue{pending: 12, slots: 1, fail: map[string]int{}}
+	f.onDispatch = func(int) { f.fail[ActivityClaimExecutions] = 2 } // and its retries take 250 ms
+	drain(t, f, State{})
+	require.Equal(t, 12, f.started)
+	var spins []Duration
+	for _, check := range f.checks {
+		spins = append(spins, check.Spin)
+	}
+	s := DefaultSpin
+	require.Equal(t, []Duration{s, s, s, s, s, 0, s, s, s, 0, s, s, s}, spins)
+}
+
+func TestAFullWorkspaceWaitsWithItsReason(t *testing.T) {
 	t.Parallel()
 	f := &fakeQueue{pending: 5, slots: 0}
 	env := newEnv(t, f)
@@ -127,79 +139,6 @@ func TestPauseStopsAdmissionUntilResume(t *testing.T) {
 	require.Equal(t, []string{"dispatcher-pause", "dispatcher-resume", "dispatcher-stop"}, actionNames(f.actions))
 }
 
-// Under load a message arrives while the loop yields, with capacity read and nothing claimed yet.
-func TestNothingIsClaimedOnceAPauseIsAnswered(t *testing.T) {
-	t.Parallel()
-	f := &fakeQueue{pending: 5, slots: 5}
-	env := newEnv(t, f)
-	var refused error
-	f.onCheck = func() { update(env, UpdatePause, PauseRequest{Actor: "ann"}, nil, &refused) }
-	env.RegisterDelayedCallback(func() {
-		require.Equal(t, 5, f.pending)
-		update(env, UpdateStop, stopRequest, nil, &refused)
-	}, time.Hour)
-	env.ExecuteWorkflow(DispatcherType, State{})
-	require.NoError(t, env.GetWorkflowError())
-	require.NoError(t, refused)
-	require.Zero(t, f.started)
-	require.Equal(t, 5, f.pending)
-}
-
-func TestWhatWakesAParkedDispatcherIsClaimedInACycleOfItsOwn(t *testing.T) {
-	t.Parallel()
-	f := &fakeQueue{slots: 3, wakes: true}
-	env := newEnv(t, f)
-	var status Status
-	var refused error
-	f.onAwait = func() {
-		f.Lock()
-		first := len(f.parks) == 1
-		if first {
-			f.pending = 5
-		}
-		f.Unlock()
-		if !first {
-			update(env, UpdateStop, stopRequest, &status, &refused)
-		}
-	}
-	env.ExecuteWorkflow(DispatcherType, State{})
-	require.NoError(t, env.GetWorkflowError())
-	require.NoError(t, refused)
-	require.Equal(t, 5, f.started)
-	require.Equal(t, Totals{Claimed: 5, Started: 5}, status.Totals)
-	require.NotNil(t, status.LastWork)
-	require.Equal(t, int64(2), f.parks[0].Cycle.Cycle, "the cycle after the one that found nothing")
-	require.Equal(t, int64(5), f.parks[1].Cycle.Cycle, "3 takes the rest, 4 finds nothing")
-}
-
-// The parked step goes on for a while when the dispatcher has stopped waiting for it.
-func TestAParkedCycleClaimsNothingOnceAMessageIsAnswered(t *testing.T) {
-	t.Parallel()
-	for _, stops := range []bool{false, true} {
-		f := &fakeQueue{}
-		env := newEnv(t, f)
-		passed := make(chan bool, 1)
-		f.onAwait = func() {
-			callback := &testsuite.TestUpdateCallback{OnReject: func(error) { passed <- false }, OnAccept: func() {}, OnComplete: func(_ any, err error) {
-				f.Lock()
-				defer f.Unlock()
-				passed <- err == nil && f.accepted == f.parks[0].Cycle.Cycle
-			}}
-			if stops {
-				env.UpdateWorkflow(UpdateStop, "stop", callback, stopRequest)
-			} else {
-				env.UpdateWorkflow(UpdatePause, "pause", callback, PauseRequest{Actor: "ann"})
-			}
-		}
-		var refused error
-		env.RegisterDelayedCallback(func() { update(env, UpdateStop, stopRequest, nil, &refused) }, time.Hour)
-		env.ExecuteWorkflow(DispatcherType, State{})
-		require.NoError(t, env.GetWorkflowError())
-		require.True(t, <-passed, "its cycle is passed before the answer")
-		require.Len(t, f.parks, 1)
-	}
-}
-
 func TestConfigureIsCheckedAndHolds(t *testing.T) {
 	t.Parallel()
 	f := &fakeQueue{}
@@ -211,7 +150,7 @@ func TestConfigureIsCheckedAndHolds(t *testing.T) {
 	var refused, badSize, badSpin, badBackoff, badJitter, nothing, nobody error
 	f.onAwait = func() {
 		f.Lock()
-		first := len(f.parks) == 1
+		first := len(f.waits) == 1
 		f.Unlock()
 		if !first {
 			update(env, UpdateStop, stopRequest, nil, &refused)
@@ -236,12 +175,12 @@ func TestConfigureIsCheckedAndHolds(t *testing.T) {
 	require.ErrorContains(t, badJitter, "start jitter must be 1 to 100 percent, not 101")
 	require.Equal(t, Tunables{BatchSize: 7, PollInterval: poll, Spin: spin, Parallelism: DefaultParallelism,
 		StartRetry: StartRetry{Attempts: 7, Backoff: DefaultStartBackoff, MaxBackoff: DefaultStartMaxBackoff, Jitter: DefaultStartJitter}}, status.Tunables)
-	require.Equal(t, poll, f.parks[1].Poll, "the next wait uses it")
+	require.Equal(t, poll, f.waits[1].Poll, "the next wait uses it")
 }
 
 func TestAFailingStepIsNotedAndTriedAgain(t *testing.T) {
 	t.Parallel()
-	for _, step := range []string{ActivityOpenEpoch, ActivityCheckCapacity, ActivityClaimExecutions, ActivityDispatchExecutions} {
+	for _, step := range []string{ActivityTakeOver, ActivityCheckCapacity, ActivityClaimExecutions, ActivityDispatchExecutions} {
 		f := &fakeQueue{pending: 5, slots: 5, fail: map[string]int{step: 7}}
 		env := newEnv(t, f)
 		var status Status
@@ -266,20 +205,11 @@ func TestAClaimWhoseAnswerIsLostIsTakenUp(t *testing.T) {
 	require.Zero(t, f.pending)
 }
 
-// A run that replays from before cycles which were already accepted catches up without waiting for each.
-func TestARepeatedCycleGoesOnWhereTheRecordWasLost(t *testing.T) {
+func TestWhatAnEarlierRunHasClaimedIsStartedThoughNothingIsPlanned(t *testing.T) {
 	t.Parallel()
-	f := &fakeQueue{pending: 5, slots: 5, accepted: 40, claimed: 2}
-	env := newEnv(t, f)
-	var status Status
-	var refused error
-	f.onAwait = func() {
-		update(env, UpdateStop, stopRequest, &status, &refused)
-	}
-	env.ExecuteWorkflow(DispatcherType, State{Cycle: 10})
-	require.NoError(t, env.GetWorkflowError())
-	require.Equal(t, 7, f.started)
-	require.Equal(t, int64(43), status.Cycle, "41 claims the rest, 42 finds nothing, 43 is parked")
+	f := &fakeQueue{claimed: 2}
+	drain(t, f, State{})
+	require.Equal(t, 2, f.started)
 }
 
 func TestClaimsLeftByAnUnreachableServerAreRetried(t *testing.T) {
@@ -288,42 +218,6 @@ func TestClaimsLeftByAnUnreachableServerAreRetried(t *testing.T) {
 	drain(t, f, State{})
 	require.Equal(t, 5, f.started)
 	require.Zero(t, f.claimed)
-}
-
-func TestAFencedRunOpensANewEpoch(t *testing.T) {
-	t.Parallel()
-	f := &fakeQueue{pending: 2, slots: 5}
-	env := newEnv(t, f)
-	var refused error
-	env.RegisterDelayedCallback(func() {
-		f.Lock()
-		defer f.Unlock()
-		f.epoch++ // a late step of an earlier run
-		f.pending += 2
-	}, time.Millisecond)
-	f.onAwait = func() {
-		f.Lock()
-		done := f.started == 4
-		f.Unlock()
-		if done {
-			update(env, UpdateStop, stopRequest, nil, &refused)
-		}
-	}
-	env.ExecuteWorkflow(DispatcherType, State{})
-	require.NoError(t, env.GetWorkflowError())
-	require.Equal(t, 4, f.started)
-}
-
-func TestTwoDispatchersOnOneDatabaseEndLoudly(t *testing.T) {
-	t.Parallel()
-	f := &fakeQueue{pending: 1, slots: 1}
-	env := newEnv(t, f)
-	env.OnActivity(ActivityOpenEpoch, anything, anything, anything).Return(int64(-1), nil)
-	env.ExecuteWorkflow(DispatcherType, State{})
-	var refused *temporal.ApplicationError
-	require.ErrorAs(t, env.GetWorkflowError(), &refused)
-	require.Equal(t, ErrorFenced, refused.Type())
-	require.ErrorContains(t, refused, "another dispatcher")
 }
 
 func TestCancellationEndsTheLoopAfterTheCycle(t *testing.T) {
@@ -339,7 +233,7 @@ func TestCancellationEndsTheLoopAfterTheCycle(t *testing.T) {
 func TestDetailsShowTheStateAsMarkdown(t *testing.T) {
 	t.Parallel()
 	since := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
-	d := dispatcher{phase: PhaseParked, epoch: 3, State: State{Cycle: 12, Pause: &Pause{Actor: "ann", Reason: "deploy", Since: since},
+	d := dispatcher{phase: PhaseWaiting, run: 3, State: State{Cycle: 12, Pause: &Pause{Actor: "ann", Reason: "deploy", Since: since},
 		Totals: Totals{Started: 5}, Waiting: map[string]int{"scheduled": 2, "at-capacity": 1}, LastError: "boom", LastErrorAt: &since,
 		Batch: 16, Tunables: Tunables{}.WithDefaults()}}
 	require.Equal(t, `### Dispatcher: paused
@@ -348,7 +242,7 @@ func TestDetailsShowTheStateAsMarkdown(t *testing.T) {
 |---|---|
 | paused | by ann since 2026-01-02 03:04:05: deploy |
 | cycle | 12 |
-| epoch | 3 |
+| run since turn | 3 |
 | started | 5 |
 | requeued / failed / expired | 0 / 0 / 0 |
 | workspaces waiting: at-capacity | 1 |

@@ -8,8 +8,9 @@ import (
 	"go.temporal.io/sdk/workflow"
 )
 
-// Execution runs one definition for one workspace and records the outcome, which frees the slot and rings the
-// dispatcher. It returns the outputs of its nodes as a JSON object by node id. When it fails, so does the workflow;
+// Execution runs one definition for one workspace and records the outcome, which frees the slot and tells the
+// dispatcher. It returns the outputs of its nodes as a JSON object, by the ids
+// of the nodes, or by their names where they have no ids of their own. When it fails, so does the workflow;
 // when it is cancelled, the outcome is recorded all the same.
 func Execution(ctx workflow.Context, in ExecutionInput) (json.RawMessage, error) {
 	g := newGraph(in)

@@ -17,33 +17,42 @@ import (
 	"go.temporal.io/sdk/workflow"
 )
 
-// fakeQueue stands in for the activities: a queue in memory with the promises of the real one. Its mutex guards it.
+// fakeQueue stands in for the activities: a queue in memory with the promises of the real one. Its mutex guards it; hooks are
+// called without it.
 type fakeQueue struct {
 	sync.Mutex
 	pending    int // items that could start
-	slots      int // how many one cycle is granted
-	claimed    int // claimed and not dispatched
+	slots      int // how many one plan takes
+	claimed    int // claimed and not started
 	started    int
-	accepted   int64 // newest cycle
-	epoch      int64
-	shards     int // as stored; zero: an earlier version's activities do not tell
+	run        int64 // the turn with which its owner took the shard over
+	owner      takeoverCall
+	planned    int // by run; a claim takes it
+	shards     int // zero: one
 	retired    map[string]bool
-	runs       []string
+	takeovers  []takeoverCall
 	actions    []Action
-	parks      []AwaitRequest
-	spins      int
+	checks     []CapacityRequest
+	waits      []AwaitRequest
 	fail       map[string]int // how often an activity fails from now on
-	onAwait    func()         // called when the dispatcher parks
-	wakes      bool           // whatever is pending then is claimed and started in the parked cycle
-	onCheck    func()         // called once, while capacity is read
+	onAwait    func()         // called when the dispatcher waits
+	wakes      bool           // what is pending when it waits is claimed and started there
+	onCheck    func()         // called once, before capacity is read
+	onClaim    func()         // called once, after a claim and before its answer
+	onTakeOver func()         // called once, after it and before its answer
 	onRetire   func()         // called once, before it is decided
+	onBegin    func()         // called once, before a dispatch
 	onDispatch func(claimed int)
 	leave      int  // how many starts get no answer, once
 	lostClaim  bool // the next claim succeeds, but its answer is lost
 	outcomes   []Outcome
 }
 
-var workspaceOne = uuid.MustParse("00000000-0000-0000-0000-000000000001")
+// takeoverCall is a request to take the shard over.
+type takeoverCall struct {
+	run    string
+	number int
+}
 
 func (f *fakeQueue) failing(name string) error {
 	if f.fail[name] > 0 {
@@ -53,43 +62,67 @@ func (f *fakeQueue) failing(name string) error {
 	return nil
 }
 
+// once calls a hook that is called once.
+func (f *fakeQueue) once(hook *func()) {
+	f.Lock()
+	call := *hook
+	*hook = nil
+	f.Unlock()
+	if call != nil {
+		call()
+	}
+}
+
+// takeOver is what the real one promises: a repeated call changes nothing.
+func (f *fakeQueue) takeOver(c takeoverCall) int64 {
+	if f.run == 0 || f.owner.run != c.run || f.owner.number < c.number {
+		f.run, f.owner, f.planned = f.run+1, c, 0
+	}
+	return f.run
+}
+
+func (f *fakeQueue) fence(run int64) error {
+	if run != f.run {
+		return temporal.NewNonRetryableApplicationError("taken over", ErrorFenced, nil)
+	}
+	return nil
+}
+
+// room is how many items the next plan takes.
+func (f *fakeQueue) room(batch int) int { return min(f.pending, f.slots, batch) }
+
 func (f *fakeQueue) register(env *testsuite.TestWorkflowEnvironment) {
 	add := func(name string, function any) {
 		env.RegisterActivityWithOptions(function, activity.RegisterOptions{Name: name})
 	}
-	add(ActivityOpenEpoch, func(_ context.Context, _ int, runID string) (int64, error) {
+	add(ActivityTakeOver, func(_ context.Context, _ int, runID string, takeover int) (int64, error) {
+		call := takeoverCall{runID, takeover}
 		f.Lock()
-		defer f.Unlock()
-		f.epoch++
-		f.runs = append(f.runs, runID)
-		return f.epoch, f.failing(ActivityOpenEpoch)
+		f.takeovers = append(f.takeovers, call)
+		run, err := f.takeOver(call), f.failing(ActivityTakeOver)
+		f.Unlock()
+		f.once(&f.onTakeOver)
+		return run, err
 	})
 	add(ActivityCheckCapacity, func(_ context.Context, r CapacityRequest) (CapacityReport, error) {
+		f.once(&f.onCheck)
 		f.Lock()
 		defer f.Unlock()
-		if f.onCheck != nil {
-			f.onCheck()
-			f.onCheck = nil
+		f.checks = append(f.checks, r)
+		if err := f.fence(r.Run); err != nil {
+			return CapacityReport{}, err
 		}
-		if r.Epoch != 0 && r.Epoch != f.epoch {
-			return CapacityReport{}, temporal.NewNonRetryableApplicationError("taken over", ErrorFenced, nil)
-		}
-		report := CapacityReport{Mark: "mark", Shards: f.shards, Carried: f.claimed}
-		if n := min(f.pending, f.slots, r.BatchSize); n > 0 {
-			report.Grants = []Grant{{WorkspaceID: workspaceOne, Slots: n, Limit: 10}}
-			report.After = workspaceOne
-		} else if f.pending > 0 {
+		report := CapacityReport{Shards: max(1, f.shards), Unstarted: f.claimed, Items: f.room(r.BatchSize)}
+		f.planned = report.Items
+		if report.Items == 0 && f.pending > 0 {
 			report.Waiting = map[string]int{"at-capacity": 1}
 		}
 		return report, f.failing(ActivityCheckCapacity)
 	})
 	add(ActivityRetire, func(_ context.Context, shard int, runID string) (bool, error) {
+		f.once(&f.onRetire)
 		f.Lock()
 		defer f.Unlock()
-		if f.onRetire != nil {
-			f.onRetire()
-			f.onRetire = nil
-		}
 		retired := shard >= f.shards
 		if retired {
 			f.retired = map[string]bool{runID: true}
@@ -97,37 +130,15 @@ func (f *fakeQueue) register(env *testsuite.TestWorkflowEnvironment) {
 		return retired, f.failing(ActivityRetire)
 	})
 	add(ActivityClaimExecutions, func(_ context.Context, r ClaimRequest) (ClaimResult, error) {
-		f.Lock()
-		defer f.Unlock()
-		if r.Epoch != f.epoch {
-			return ClaimResult{}, temporal.NewNonRetryableApplicationError("taken over", ErrorFenced, nil)
-		}
-		if err := f.failing(ActivityClaimExecutions); err != nil {
-			return ClaimResult{}, err
-		}
-		result := ClaimResult{Carried: f.claimed, Newest: f.accepted}
-		for _, g := range r.Grants {
-			if r.Cycle <= f.accepted {
-				result.Repeated = true
-				return result, nil
-			}
-			result.New += g.Slots
-		}
-		if len(r.Grants) > 0 {
-			f.accepted = r.Cycle
-		}
-		f.pending -= result.New
-		f.claimed += result.New
-		if f.lostClaim && result.New > 0 {
-			f.lostClaim = false
-			return ClaimResult{}, errors.New("connection lost after the commit")
-		}
-		return result, nil
+		result, err := f.claim(r)
+		f.once(&f.onClaim)
+		return result, err
 	})
 	add(ActivityDispatchExecutions, func(_ context.Context, r DispatchRequest) (DispatchResult, error) {
+		f.once(&f.onBegin)
 		f.Lock()
 		defer f.Unlock()
-		if err := f.failing(ActivityDispatchExecutions); err != nil {
+		if err := errors.Join(f.fence(r.Run), f.failing(ActivityDispatchExecutions)); err != nil {
 			return DispatchResult{}, err
 		}
 		if f.onDispatch != nil {
@@ -144,38 +155,23 @@ func (f *fakeQueue) register(env *testsuite.TestWorkflowEnvironment) {
 		}
 		return result, nil
 	})
-	add(ActivitySpinForWork, func(_ context.Context, r SpinRequest) (bool, error) {
-		f.Lock()
-		defer f.Unlock()
-		f.spins++
-		return f.pending > 0 && f.slots > 0, f.failing(ActivitySpinForWork)
-	})
-	add(ActivityPassCycle, func(_ context.Context, _ int, epoch, cycle int64) error {
-		f.Lock()
-		defer f.Unlock()
-		if epoch == f.epoch {
-			f.accepted = max(f.accepted, cycle)
-		}
-		return f.failing(ActivityPassCycle)
-	})
 	add(ActivityAwaitWork, func(_ context.Context, r AwaitRequest) (AwaitResult, error) {
 		f.Lock()
-		f.parks = append(f.parks, r)
-		parked := f.onAwait
+		f.waits = append(f.waits, r)
+		waiting := f.onAwait
 		f.Unlock()
-		if parked != nil {
-			parked()
+		if waiting != nil {
+			waiting()
 		}
 		f.Lock()
 		defer f.Unlock()
-		n := min(f.pending, f.slots)
-		if !f.wakes || r.Cycle == nil || r.Cycle.Epoch != f.epoch || r.Cycle.Cycle <= f.accepted || n == 0 {
+		n := f.room(r.BatchSize)
+		if !f.wakes || r.Run != f.run || n == 0 {
 			return AwaitResult{}, nil
 		}
-		f.accepted = r.Cycle.Cycle
 		f.pending -= n
 		f.started += n
-		return AwaitResult{Claimed: ClaimResult{New: n, Newest: f.accepted}, Dispatched: &DispatchResult{Started: n}}, nil
+		return AwaitResult{Claimed: ClaimResult{New: n, Unstarted: n, Expired: 1}, Dispatched: &DispatchResult{Started: n}}, nil
 	})
 	add(ActivityLogAction, func(_ context.Context, a Action) error {
 		f.Lock()
@@ -194,6 +190,26 @@ func (f *fakeQueue) register(env *testsuite.TestWorkflowEnvironment) {
 	})
 }
 
+// claim takes what was planned. A plan of another run, or from before a takeover, is gone.
+func (f *fakeQueue) claim(r ClaimRequest) (ClaimResult, error) {
+	f.Lock()
+	defer f.Unlock()
+	if err := f.failing(ActivityClaimExecutions); err != nil {
+		return ClaimResult{}, err
+	}
+	n := 0
+	if r.Run == f.run {
+		n, f.planned = f.planned, 0
+	}
+	f.pending -= n
+	f.claimed += n
+	if f.lostClaim && n > 0 {
+		f.lostClaim = false
+		return ClaimResult{}, errors.New("connection lost after the commit")
+	}
+	return ClaimResult{New: n, Unstarted: f.claimed}, nil
+}
+
 func newEnv(t *testing.T, f *fakeQueue) *testsuite.TestWorkflowEnvironment {
 	t.Helper()
 	var suite testsuite.WorkflowTestSuite
@@ -208,19 +224,27 @@ func newEnv(t *testing.T, f *fakeQueue) *testsuite.TestWorkflowEnvironment {
 	return env
 }
 
-// update sends an update from inside the test's workflow clock and returns its answer through the pointers.
-func update(env *testsuite.TestWorkflowEnvironment, name string, request any, status *Status, refused *error) {
+// updateThen sends an update and calls done with its answer.
+func updateThen(env *testsuite.TestWorkflowEnvironment, name string, request any, done func(Status, error)) {
 	env.UpdateWorkflow(name, uuid.NewString(), &testsuite.TestUpdateCallback{
-		OnReject: func(err error) { *refused = err },
+		OnReject: func(err error) { done(Status{}, err) },
 		OnAccept: func() {},
 		OnComplete: func(answer any, err error) {
-			if err != nil {
-				*refused = err
-			} else if status != nil {
-				*status = answer.(Status)
-			}
+			status, _ := answer.(Status)
+			done(status, err)
 		},
 	}, request)
+}
+
+// update sends an update from inside the test's workflow clock and returns its answer through the pointers.
+func update(env *testsuite.TestWorkflowEnvironment, name string, request any, status *Status, refused *error) {
+	updateThen(env, name, request, func(answer Status, err error) {
+		if err != nil {
+			*refused = err
+		} else if status != nil {
+			*status = answer
+		}
+	})
 }
 
 // nextState decodes the state that a continued run hands over; ok is false when the workflow ended otherwise.

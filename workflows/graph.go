@@ -10,7 +10,7 @@ import (
 	"sluice/internal/definition"
 )
 
-// maxOutputBytes bounds the output of a whole execution; Temporal refuses results above 2 MiB.
+// maxOutputBytes limits the output of a whole execution; Temporal refuses results above 2 MiB.
 const maxOutputBytes = 1 << 20
 
 // graph is one run of a definition: nodes whose needs are done run in parallel.
@@ -18,11 +18,11 @@ type graph struct {
 	input   ExecutionInput
 	started map[uuid.UUID]bool
 	done    map[uuid.UUID]bool
-	outputs map[uuid.UUID]json.RawMessage
+	outputs map[string]json.RawMessage // see definition.OutputKey
 }
 
 func newGraph(in ExecutionInput) *graph {
-	return &graph{input: in, started: map[uuid.UUID]bool{}, done: map[uuid.UUID]bool{}, outputs: map[uuid.UUID]json.RawMessage{}}
+	return &graph{input: in, started: map[uuid.UUID]bool{}, done: map[uuid.UUID]bool{}, outputs: map[string]json.RawMessage{}}
 }
 
 // nodeError says which node failed.
@@ -57,7 +57,7 @@ func (g *graph) run(ctx workflow.Context) error {
 				}
 				g.done[n.ID] = true
 				if len(output) > 0 {
-					g.outputs[n.ID] = asJSON(output)
+					g.outputs[g.input.Definition.OutputKey(n)] = asJSON(output)
 				}
 			})
 		}

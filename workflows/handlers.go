@@ -19,7 +19,7 @@ func (d *dispatcher) handleMessages(ctx workflow.Context) error {
 		handle(ctx, d, UpdatePause, "stop admission; what runs goes on", d.refusePause, d.pause),
 		handle(ctx, d, UpdateResume, "go on after a pause", d.refuseResume, d.resume),
 		handle(ctx, d, UpdateConfigure, "change the tunables", d.refuseConfigure, d.configure),
-		handle(ctx, d, UpdateStop, "complete this workflow after the cycle in hand", d.refuseStop, d.stopWhenDone),
+		handle(ctx, d, UpdateStop, "complete this workflow after the cycle under way", d.refuseStop, d.stopWhenDone),
 	)
 }
 
@@ -29,7 +29,11 @@ func handle[R any](ctx workflow.Context, d *dispatcher, name, description string
 		action := do(ctx, request)
 		d.messages++
 		action.Action = "dispatcher-" + name
-		err := errors.Join(d.pass(ctx), logAction(ctx, action))
+		var overtakeErr error
+		if name == UpdatePause || name == UpdateStop { // nothing is claimed once it is answered
+			overtakeErr = d.overtake(ctx)
+		}
+		err := errors.Join(overtakeErr, logAction(ctx, action))
 		return d.status(), err
 	}
 	validator := func(_ workflow.Context, request R) error {
@@ -43,15 +47,6 @@ func handle[R any](ctx workflow.Context, d *dispatcher, name, description string
 		return fmt.Errorf("register update %s: %w", name, err)
 	}
 	return nil
-}
-
-// pass ends the cycle that may be under way, or parked: from then on nothing is claimed in it. A claim that came first
-// stands, and is waited for.
-func (d *dispatcher) pass(ctx workflow.Context) error {
-	if !d.parksOn || d.epoch == 0 {
-		return nil
-	}
-	return passCycle(ctx, d.Shard, d.epoch, d.Cycle)
 }
 
 func (d *dispatcher) refusePause(r PauseRequest) error {
@@ -110,7 +105,7 @@ func (d *dispatcher) status() Status {
 		phase = PhasePaused
 	}
 	return Status{
-		Phase: phase, Shard: d.Shard, Shards: d.shards, Epoch: d.epoch, Cycle: d.Cycle, Pause: d.Pause, Tunables: d.Tunables, Batch: d.Batch, Totals: d.Totals,
+		Phase: phase, Shard: d.Shard, Shards: d.shards, Run: d.run, Cycle: d.Cycle, Pause: d.Pause, Tunables: d.Tunables, Batch: d.Batch, Totals: d.Totals,
 		Waiting: d.Waiting, LastError: d.LastError, LastErrorAt: d.LastErrorAt, LastWork: d.LastWork,
 	}
 }

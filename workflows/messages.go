@@ -15,7 +15,7 @@ const (
 	UpdatePause     = "pause"     // PauseRequest → Status; refused when paused already
 	UpdateResume    = "resume"    // ResumeRequest → Status; refused when not paused
 	UpdateConfigure = "configure" // ConfigureRequest → Status; refused outside the limits
-	UpdateStop      = "stop"      // StopRequest → Status; the workflow completes when the cycle in hand is done
+	UpdateStop      = "stop"      // StopRequest → Status; the workflow completes when the cycle under way is done
 )
 
 // PauseRequest stops admission: nothing new starts, what runs goes on.
@@ -57,7 +57,7 @@ type Phase string
 // The phases.
 const (
 	PhaseDispatching Phase = "dispatching"
-	PhaseParked      Phase = "parked"      // nothing admissible; waits for the doorbell
+	PhaseWaiting     Phase = "waiting"     // nothing can be started; it waits for something to happen
 	PhasePaused      Phase = "paused"      // by an operator
 	PhaseBackingOff  Phase = "backing-off" // after an error, see LastError
 	PhaseStopping    Phase = "stopping"
@@ -68,7 +68,7 @@ type Status struct {
 	Phase    Phase    `json:"phase"`
 	Shard    int      `json:"shard"`
 	Shards   int      `json:"shards,omitempty"` // how many there were when it last looked; zero: it has not looked yet
-	Epoch    int64    `json:"epoch"`
+	Run      int64    `json:"run"`              // the turn with which it took its shard over; zero: it has not yet
 	Cycle    int64    `json:"cycle"`
 	Pause    *Pause   `json:"pause,omitempty"`
 	Tunables Tunables `json:"tunables"`

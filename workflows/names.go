@@ -71,21 +71,19 @@ func ExecutionAttributes(workspace uuid.UUID, plan, definition string, queueItem
 
 // Activity types, by which workers register them.
 const (
-	ActivityOpenEpoch          = "OpenEpoch"
+	ActivityTakeOver           = "TakeOver"
 	ActivityRetire             = "Retire"
-	ActivityPassCycle          = "PassCycle"
 	ActivityCheckCapacity      = "CheckCapacity"
 	ActivityClaimExecutions    = "ClaimExecutions"
 	ActivityDispatchExecutions = "DispatchExecutions"
-	ActivitySpinForWork        = "SpinForWork"
 	ActivityAwaitWork          = "AwaitWork"
 	ActivityLogAction          = "LogAction"
 	ActivityRecordOutcome      = "RecordOutcome"
 	ActivityCallHTTP           = "CallHTTP"
-	ActivitySweepQueue         = "SweepQueue"
+	ActivitySweep              = "Sweep"
 	ActivityReleaseStaleClaims = "ReleaseStaleClaims"
-	ActivityReconcileSlots     = "ReconcileSlots"
+	ActivityReconcile          = "Reconcile"
 )
 
-// ErrorFenced is the type of the application error that says: a newer dispatcher run owns the queue.
+// ErrorFenced is the type of the application error that says: another run of the dispatcher owns the shard.
 const ErrorFenced = "Fenced"

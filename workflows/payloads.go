@@ -8,109 +8,68 @@ import (
 	"sluice/internal/definition"
 )
 
-// CapacityRequest asks for the free slots of the shard's workspaces. While there is nothing to claim or to dispatch, the
-// answer may take as long as Spin. An epoch of zero stands for any.
+// CapacityRequest asks who may start how many. The run is the turn with which the dispatcher's run took its shard over. While
+// there is nothing to claim or to start, the answer may take as long as Spin.
 type CapacityRequest struct {
-	Shard     int       `json:"shard"`
-	Epoch     int64     `json:"epoch,omitempty"`
-	BatchSize int       `json:"batchSize"`
-	Spin      Duration  `json:"spin,omitempty"`
-	After     uuid.UUID `json:"after"` // no longer used
+	Shard     int      `json:"shard"`
+	Run       int64    `json:"run"`
+	BatchSize int      `json:"batchSize"`
+	Spin      Duration `json:"spin,omitempty"`
 }
 
-// CapacityReport says who may start how many, and why the others may not.
+// CapacityReport sums up a plan. The plan itself stays with the worker that has made it.
 type CapacityReport struct {
-	Grants  []Grant        `json:"grants,omitempty"`
-	Lines   []Line         `json:"lines,omitempty"`   // those that the grants are charged to
-	After   uuid.UUID      `json:"after"`             // no longer used
-	Waiting map[string]int `json:"waiting,omitempty"` // workspaces by reason
-	Mark    string         `json:"mark"`              // the moment it was read, for SpinForWork and AwaitWork
-	DueIn   Duration       `json:"dueIn,omitempty"`   // until the next scheduled item is ready; zero: there is none
-	Shards  int            `json:"shards,omitempty"`  // how many there are; zero: an earlier version has not asked
-	Carried int            `json:"carried,omitempty"` // claims that wait for a dispatch, or whose starts are still under way
+	Items     int            `json:"items,omitempty"`     // that the plan takes
+	Unstarted int            `json:"unstarted,omitempty"` // claims that wait for a start, or whose starts are under way
+	Waiting   map[string]int `json:"waiting,omitempty"`   // workspaces by reason
+	Shards    int            `json:"shards,omitempty"`    // how many there are
 }
 
-// Grant allows a workspace up to Slots more starts, decided under Limit.
-type Grant struct {
-	WorkspaceID uuid.UUID `json:"workspaceId"`
-	Slots       int       `json:"slots"`
-	Limit       int       `json:"limit"`
-}
-
-// Line says how much weight stood in a line when the grants were decided; an empty cohort is that of all outside of one.
-type Line struct {
-	Cohort   string `json:"cohort,omitempty"`
-	Own      int    `json:"own,omitempty"`
-	Borrowed int    `json:"borrowed,omitempty"`
-}
-
-// ClaimRequest names the cycle that claims; repeated, it claims nothing new.
+// ClaimRequest takes what was planned. Repeated, or on another worker, it takes nothing.
 type ClaimRequest struct {
-	Shard  int     `json:"shard"`
-	Epoch  int64   `json:"epoch"`
-	Cycle  int64   `json:"cycle"`
-	Grants []Grant `json:"grants"`
-	Lines  []Line  `json:"lines,omitempty"`
+	Shard int   `json:"shard"`
+	Run   int64 `json:"run"`
 }
 
 // ClaimResult counts what is claimed now.
 type ClaimResult struct {
-	New     int `json:"new"`
-	Carried int `json:"carried"` // claimed before and not yet dispatched
-	Expired int `json:"expired"`
-	// Repeated says that this cycle had been accepted before, up to Newest: this is a step done again.
-	Repeated bool  `json:"repeated,omitempty"`
-	Newest   int64 `json:"newest,omitempty"`
+	New       int `json:"new,omitempty"`
+	Unstarted int `json:"unstarted,omitempty"` // claims that wait for a start, the new ones among them
+	Expired   int `json:"expired,omitempty"`
 }
 
 // DispatchRequest starts whatever is claimed and not yet started.
 type DispatchRequest struct {
 	Shard       int   `json:"shard"`
-	Epoch       int64 `json:"epoch"`
-	Cycle       int64 `json:"cycle"`
+	Run         int64 `json:"run"`
 	Parallelism int   `json:"parallelism"`
-	// Retry bounds failed starts; zero fields take the default.
+	// Retry limits failed starts; zero fields take the default.
 	Retry StartRetry `json:"retry"`
 }
 
 // DispatchResult counts what became of the claims.
 type DispatchResult struct {
-	Started  int `json:"started"`
-	Requeued int `json:"requeued"`
-	Failed   int `json:"failed"`
+	Started  int `json:"started,omitempty"`
+	Requeued int `json:"requeued,omitempty"`
+	Failed   int `json:"failed,omitempty"`
 	// Left stay claimed, because Temporal could not be reached for them: the next cycle takes them up, after a pause.
-	Left      int    `json:"left"`
+	Left      int    `json:"left,omitempty"`
 	LastError string `json:"lastError,omitempty"`
 }
 
-// SpinRequest waits at most For for the shard's doorbell.
-type SpinRequest struct {
-	Shard int      `json:"shard,omitempty"`
-	Mark  string   `json:"mark"`
-	For   Duration `json:"for"`
-}
-
-// AwaitRequest parks until the doorbell rings or DueIn has passed; zero means no due time. What has come then is claimed
-// and started in the cycle that is given; nil: an earlier version does that in its next one.
+// AwaitRequest waits until something can be started, and takes a cycle for it: the steps that the dispatcher's loop takes.
 type AwaitRequest struct {
-	Shard int          `json:"shard"`
-	Mark  string       `json:"mark"`
-	DueIn Duration     `json:"dueIn,omitempty"`
-	Poll  Duration     `json:"poll"`
-	Cycle *ParkedCycle `json:"cycle,omitempty"`
-}
-
-// ParkedCycle is the cycle in which a parked dispatcher claims what wakes it.
-type ParkedCycle struct {
-	Epoch       int64      `json:"epoch"`
-	Cycle       int64      `json:"cycle"`
+	Shard       int        `json:"shard"`
+	Run         int64      `json:"run"`
 	BatchSize   int        `json:"batchSize"`
+	Poll        Duration   `json:"poll"`
 	Parallelism int        `json:"parallelism"`
 	Retry       StartRetry `json:"retry"`
 }
 
-// AwaitResult says what was done about whatever ended the wait; all zero: nothing yet.
+// AwaitResult says what was done in the cycle that ended the wait; all zero: nothing was to be done.
 type AwaitResult struct {
+	Capacity   CapacityReport  `json:"capacity"`
 	Claimed    ClaimResult     `json:"claimed"`
 	Dispatched *DispatchResult `json:"dispatched,omitempty"`
 }
@@ -193,11 +152,11 @@ type ReconcileRequest struct {
 
 // RecoveryReport counts what one recovery pass mended.
 type RecoveryReport struct {
-	Expired   int64 `json:"expired"`
-	Orphaned  int64 `json:"orphaned"`  // items whose workspace is gone
-	Released  int64 `json:"released"`  // stale claims put back
-	Settled   int64 `json:"settled"`   // stale claims whose workflow did exist
-	Checked   int64 `json:"checked"`   // executions compared with Temporal
-	Repaired  int64 `json:"repaired"`  // those that were found closed, or open without a slot
-	BellsAged int64 `json:"bellsAged"` // doorbell rows deleted
+	Expired  int64 `json:"expired"`
+	Orphaned int64 `json:"orphaned"` // items whose workspace is gone
+	Released int64 `json:"released"` // stale claims put back
+	Settled  int64 `json:"settled"`  // stale claims whose workflow did exist
+	Checked  int64 `json:"checked"`  // executions compared with Temporal
+	Repaired int64 `json:"repaired"` // those that were found closed, or open without a slot
+	Dropped  int64 `json:"dropped"`  // partitions behind the retention
 }

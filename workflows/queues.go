@@ -16,7 +16,7 @@ const (
 
 const workspaceTaskQueuePrefix = "workflow.workspace."
 
-// WorkspaceTaskQueue is where the executions of one workspace run, and nobody else's.
+// WorkspaceTaskQueue is where the executions of one workspace run, and of no other.
 func WorkspaceTaskQueue(workspace uuid.UUID) string {
 	return workspaceTaskQueuePrefix + workspace.String()
 }

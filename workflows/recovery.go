@@ -11,7 +11,7 @@ import (
 const (
 	// RecoveryEvery is how often the schedule looks whether Recovery runs, and how long it reconciles between two sweeps.
 	RecoveryEvery = time.Minute
-	// ReconcileEvery bounds, with the lag of Temporal's visibility, how long a slot can be wrong. A pass while nothing
+	// ReconcileEvery limits, with the lag of Temporal's visibility, how long a slot can be wrong. A pass while nothing
 	// happens is one visibility query and two small statements.
 	ReconcileEvery    = Duration(2 * time.Second)
 	recoveryHeartbeat = 3 * time.Second
@@ -19,7 +19,7 @@ const (
 
 // Recovery mends what no workflow is left to mend. Each step stands alone: one that fails does not keep the others from
 // running. Asked to go on it never ends: it sweeps, reconciles for a while, and continues as new. Its schedule only sees to
-// it that there is one; handing over through the schedule left gaps of 40 s in an hour of chaos. Without a request it makes
+// it that there is one; a schedule that started each round left gaps of 40 s in an hour of chaos. Without a request it makes
 // one pass and ends.
 func Recovery(ctx workflow.Context, request RecoveryRequest) (RecoveryReport, error) {
 	steps := []struct {
@@ -27,9 +27,9 @@ func Recovery(ctx workflow.Context, request RecoveryRequest) (RecoveryReport, er
 		args     []any
 		lasts    time.Duration
 	}{
-		{ActivitySweepQueue, nil, 0},
+		{ActivitySweep, nil, 0},
 		{ActivityReleaseStaleClaims, nil, 0},
-		{ActivityReconcileSlots, []any{ReconcileRequest{For: request.ReconcileFor, Every: ReconcileEvery}}, time.Duration(request.ReconcileFor)},
+		{ActivityReconcile, []any{ReconcileRequest{For: request.ReconcileFor, Every: ReconcileEvery}}, time.Duration(request.ReconcileFor)},
 	}
 	var report RecoveryReport
 	var problems []error
@@ -75,6 +75,6 @@ func (r RecoveryReport) Plus(o RecoveryReport) RecoveryReport {
 	r.Settled += o.Settled
 	r.Checked += o.Checked
 	r.Repaired += o.Repaired
-	r.BellsAged += o.BellsAged
+	r.Dropped += o.Dropped
 	return r
 }

@@ -17,21 +17,21 @@ func TestRecoveryRunsEveryStepAlthoughOneFails(t *testing.T) {
 	add := func(name string, part RecoveryReport, err error) {
 		env.RegisterActivityWithOptions(func(context.Context) (RecoveryReport, error) { return part, err }, activity.RegisterOptions{Name: name})
 	}
-	add(ActivitySweepQueue, RecoveryReport{Expired: 2, Orphaned: 1, BellsAged: 9}, nil)
+	add(ActivitySweep, RecoveryReport{Expired: 2, Orphaned: 1, Dropped: 9}, nil)
 	add(ActivityReleaseStaleClaims, RecoveryReport{}, temporal.NewApplicationError("temporal is away", "Unavailable"))
-	add(ActivityReconcileSlots, RecoveryReport{Checked: 5, Repaired: 1}, nil)
+	add(ActivityReconcile, RecoveryReport{Checked: 5, Repaired: 1}, nil)
 	env.ExecuteWorkflow(RecoveryType)
 	require.ErrorContains(t, env.GetWorkflowError(), "temporal is away")
 
 	env = newEnv(t, &fakeQueue{})
-	add(ActivitySweepQueue, RecoveryReport{Expired: 2, Orphaned: 1, BellsAged: 9}, nil)
+	add(ActivitySweep, RecoveryReport{Expired: 2, Orphaned: 1, Dropped: 9}, nil)
 	add(ActivityReleaseStaleClaims, RecoveryReport{Released: 3, Settled: 4}, nil)
-	add(ActivityReconcileSlots, RecoveryReport{Checked: 5, Repaired: 1}, nil)
+	add(ActivityReconcile, RecoveryReport{Checked: 5, Repaired: 1}, nil)
 	env.ExecuteWorkflow(RecoveryType)
 	require.NoError(t, env.GetWorkflowError())
 	var report RecoveryReport
 	require.NoError(t, env.GetWorkflowResult(&report))
-	require.Equal(t, RecoveryReport{Expired: 2, Orphaned: 1, Released: 3, Settled: 4, Checked: 5, Repaired: 1, BellsAged: 9}, report)
+	require.Equal(t, RecoveryReport{Expired: 2, Orphaned: 1, Released: 3, Settled: 4, Checked: 5, Repaired: 1, Dropped: 9}, report)
 }
 
 func TestRecoveryThatGoesOnBeginsAnewWhateverHappens(t *testing.T) {
@@ -39,14 +39,14 @@ func TestRecoveryThatGoesOnBeginsAnewWhateverHappens(t *testing.T) {
 	request := RecoveryRequest{ReconcileFor: Duration(RecoveryEvery), GoOn: true}
 	env := newEnv(t, &fakeQueue{})
 	down := temporal.NewNonRetryableApplicationError("postgres is away", "Unavailable", nil)
-	for _, name := range []string{ActivitySweepQueue, ActivityReleaseStaleClaims} {
+	for _, name := range []string{ActivitySweep, ActivityReleaseStaleClaims} {
 		env.RegisterActivityWithOptions(func(context.Context) (RecoveryReport, error) { return RecoveryReport{}, down }, activity.RegisterOptions{Name: name})
 	}
 	var asked ReconcileRequest
 	env.RegisterActivityWithOptions(func(_ context.Context, r ReconcileRequest) (RecoveryReport, error) {
 		asked = r
 		return RecoveryReport{}, down
-	}, activity.RegisterOptions{Name: ActivityReconcileSlots})
+	}, activity.RegisterOptions{Name: ActivityReconcile})
 	env.ExecuteWorkflow(RecoveryType, request)
 	var continued *workflow.ContinueAsNewError
 	require.ErrorAs(t, env.GetWorkflowError(), &continued)

@@ -13,7 +13,7 @@ import (
 )
 
 // Every history that a released shape of these workflows has written must replay: a worker of this version may have to
-// carry it on. Record new ones with: go test ./internal/e2e -run TestRecordHistories -record
+// carry it on. Record new ones with: go test ./internal/e2e -run 'TestRecordHistories|TestAWaitingDispatcherEnds' -record
 func TestRecordedHistoriesReplay(t *testing.T) {
 	t.Parallel()
 	files, err := filepath.Glob("testdata/histories/*/*.json.gz")

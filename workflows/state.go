@@ -1,10 +1,6 @@
 package workflows
 
-import (
-	"time"
-
-	"github.com/google/uuid"
-)
+import "time"
 
 // State is the dispatcher's input and all that survives continue-as-new. It stays small (about 1 KB): the backlog and
 // the running set are Postgres' to know.
@@ -15,9 +11,7 @@ type State struct {
 	Tunables Tunables `json:"tunables"`
 	Totals   Totals   `json:"totals"`
 	// Batch is what a cycle claims at present, while Temporal cannot take Tunables.BatchSize; zero: it can.
-	Batch int `json:"batch,omitempty"`
-	// After is no longer used: who is next stands in Postgres. It is kept so that old states decode and old runs replay.
-	After       uuid.UUID      `json:"after"`
+	Batch       int            `json:"batch,omitempty"`
 	Waiting     map[string]int `json:"waiting,omitempty"`
 	LastError   string         `json:"lastError,omitempty"`
 	LastErrorAt *time.Time     `json:"lastErrorAt,omitempty"`

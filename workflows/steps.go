@@ -23,22 +23,18 @@ const (
 	yieldTimeout     = 3 * time.Second
 	// awaitTimeout ends an idle wait; each costs some ten history events.
 	awaitTimeout = 10 * time.Minute
-	// awaitHeartbeat is what a dead worker costs while the dispatcher is parked.
+	// awaitHeartbeat is what a dead worker costs while the dispatcher waits.
 	awaitHeartbeat = 2 * time.Second
 )
 
-func openEpoch(ctx workflow.Context, shard int, runID string) (epoch int64, err error) {
-	err = localStep(ctx, queueStepTimeout, ActivityOpenEpoch, &epoch, shard, runID)
-	return epoch, err
+func takeOver(ctx workflow.Context, shard int, runID string, takeover int) (run int64, err error) {
+	err = localStep(ctx, queueStepTimeout, ActivityTakeOver, &run, shard, runID, takeover)
+	return run, err
 }
 
 func retire(ctx workflow.Context, shard int, runID string) (retired bool, err error) {
 	err = localStep(ctx, queueStepTimeout, ActivityRetire, &retired, shard, runID)
 	return retired, err
-}
-
-func passCycle(ctx workflow.Context, shard int, epoch, cycle int64) error {
-	return localStep(ctx, queueStepTimeout, ActivityPassCycle, nil, shard, epoch, cycle)
 }
 
 // checkCapacity is a local activity, or a regular one when the loop yields: then the workflow task ends, and messages
@@ -68,19 +64,15 @@ func dispatchExecutions(ctx workflow.Context, r DispatchRequest) (result Dispatc
 	return result, err
 }
 
-func spinForWork(ctx workflow.Context, r SpinRequest) (rung bool, err error) {
-	err = localStep(ctx, queueStepTimeout, ActivitySpinForWork, &rung, r)
-	return rung, err
-}
-
 // awaitWork is always a regular activity: a workflow task that waited this long would not answer messages.
 // The heartbeat finds a dead worker; any worker can take the wait over.
 func awaitWork(ctx workflow.Context, r AwaitRequest) workflow.Future {
 	ctx = workflow.WithActivityOptions(ctx, workflow.ActivityOptions{
 		StartToCloseTimeout: awaitTimeout + time.Minute,
 		HeartbeatTimeout:    awaitHeartbeat,
+		WaitForCancellation: true,
 		RetryPolicy:         &temporal.RetryPolicy{InitialInterval: 100 * time.Millisecond, MaximumInterval: 2 * time.Second},
-		Summary:             "parked until there is work",
+		Summary:             "waits until there is work",
 	})
 	return workflow.ExecuteActivity(ctx, ActivityAwaitWork, r)
 }

@@ -11,24 +11,24 @@ type Tunables struct {
 	// BatchSize is the most that one cycle claims. Larger is faster and, after a crash in mid-dispatch, more is done
 	// again. Defaults to DefaultBatchSize.
 	BatchSize int `json:"batchSize"`
-	// PollInterval bounds what a lost NOTIFY can cost while parked. Defaults to DefaultPollInterval.
+	// PollInterval limits what a lost NOTIFY can cost while the dispatcher waits. Defaults to DefaultPollInterval.
 	PollInterval Duration `json:"pollInterval"`
-	// Spin is how long the loop waits inside its workflow task before it parks; messages wait as long. Defaults to DefaultSpin.
+	// Spin is how long the loop looks on inside its workflow task before it waits outside; messages wait as long. Defaults to DefaultSpin.
 	Spin Duration `json:"spin"`
 	// Parallelism is how many starts are in flight at once. Defaults to DefaultParallelism.
 	Parallelism int `json:"parallelism"`
-	// StartRetry bounds the failed starts of one item.
+	// StartRetry limits the failed starts of one item.
 	StartRetry StartRetry `json:"startRetry"`
 }
 
-// StartRetry bounds the failed starts of one item: those that Temporal has refused, or the definition made impossible.
+// StartRetry limits the failed starts of one item: those that Temporal has refused, or the definition made impossible.
 // Waiting for capacity, and a Temporal that does not answer, cost no attempt.
 type StartRetry struct {
 	// Attempts is how many starts may fail before the item ends FAILED. Defaults to DefaultStartAttempts.
 	Attempts int `json:"attempts"`
 	// Backoff is the wait before the second attempt; it doubles each time. Defaults to DefaultStartBackoff.
 	Backoff Duration `json:"backoff"`
-	// MaxBackoff bounds the doubled wait. Defaults to DefaultStartMaxBackoff.
+	// MaxBackoff limits the doubled wait. Defaults to DefaultStartMaxBackoff.
 	MaxBackoff Duration `json:"maxBackoff"`
 	// Jitter spreads each wait by so many percent to both sides. Defaults to DefaultStartJitter.
 	Jitter int `json:"jitter"`
@@ -93,7 +93,7 @@ func (r StartRetry) WithDefaults() StartRetry {
 	return r
 }
 
-// Validate returns everything that is out of bounds.
+// Validate returns everything that is outside its limits.
 func (t Tunables) Validate() error {
 	var problems []error
 	check := func(ok bool, format string, args ...any) {
