@@ -11,8 +11,9 @@ import (
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/log"
 
+	"sluice/admin"
 	"sluice/internal/connect"
-	"sluice/queue"
+	"sluice/internal/store"
 	"sluice/schema"
 )
 
@@ -64,33 +65,42 @@ func (a *app) does(command *cobra.Command, act action) *cobra.Command {
 	return command
 }
 
-// queue opens the database once and checks that it has the schema.
-func (a *app) queue(ctx context.Context) (*queue.Queue, error) {
-	pool, err := a.database(ctx)
+// database opens the database once and checks that it has the schema.
+func (a *app) database(ctx context.Context) (*pgxpool.Pool, error) {
+	pool, err := a.anyDatabase(ctx)
 	if err != nil {
 		return nil, err
 	}
 	if err := schema.Check(ctx, pool); err != nil {
 		return nil, err
 	}
-	return queue.New(pool), nil
+	return pool, nil
 }
 
-// queueIfKnown is for commands that can do without: nil says that there is no database at hand.
-func (a *app) queueIfKnown(ctx context.Context) *queue.Queue {
+// office is the database for commands that administer it.
+func (a *app) office(ctx context.Context) (*admin.Client, error) {
+	pool, err := a.database(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return admin.New(pool), nil
+}
+
+// databaseIfKnown is for commands that can do without: nil says that there is no database at hand.
+func (a *app) databaseIfKnown(ctx context.Context) *pgxpool.Pool {
 	if a.config.DatabaseURL == "" {
 		return nil
 	}
-	q, err := a.queue(ctx)
+	pool, err := a.database(ctx)
 	if err != nil {
 		a.note("note: going on without the database, and looking for all dispatchers there may be: " + err.Error())
 		return nil
 	}
-	return q
+	return pool
 }
 
-// database opens the database once, migrated or not.
-func (a *app) database(ctx context.Context) (*pgxpool.Pool, error) {
+// anyDatabase opens the database once, migrated or not.
+func (a *app) anyDatabase(ctx context.Context) (*pgxpool.Pool, error) {
 	if a.pool != nil {
 		return a.pool, nil
 	}
@@ -106,15 +116,7 @@ func (a *app) database(ctx context.Context) (*pgxpool.Pool, error) {
 }
 
 func openPool(ctx context.Context, databaseURL string) (*pgxpool.Pool, error) {
-	config, err := pgxpool.ParseConfig(databaseURL)
-	if err != nil {
-		return nil, fmt.Errorf("parse database url: %w", err)
-	}
-	config.MaxConns = 2
-	if config.ConnConfig.RuntimeParams["application_name"] == "" {
-		config.ConnConfig.RuntimeParams["application_name"] = "starter"
-	}
-	return pgxpool.NewWithConfig(ctx, config)
+	return store.OpenAs(ctx, "starter", databaseURL, 2)
 }
 
 // client connects to Temporal once.

@@ -44,11 +44,11 @@ func (a *app) auditCommand() *cobra.Command {
 		case options.Since < 0:
 			return usage("--since must not be negative, got %s", options.Since)
 		}
-		q, err := a.queue(ctx)
+		pool, err := a.database(ctx)
 		if err != nil {
 			return err
 		}
-		report, err := operate.Audit(ctx, q, a.client, options)
+		report, err := operate.Audit(ctx, pool, a.client, options)
 		if err != nil {
 			return err
 		}

@@ -22,7 +22,7 @@ func TestAudit(t *testing.T) {
 	require.Equal(t, true, healthy["complete"])
 	require.Len(t, healthy["invariants"], 5)
 
-	claim(t, c) // and nobody starts it
+	claim(t, c) // and its workflow is not started
 	out := c.run("audit", "--grace", "100ms", "--json")
 	require.Equal(t, exitFailed, out.code)
 	require.Empty(t, out.stderr)
@@ -51,9 +51,8 @@ func TestAuditWithoutTemporal(t *testing.T) {
 
 	id := c.enqueue()
 	claim(t, c)
-	_, err := c.queue().Pool().Exec(t.Context(), `DELETE FROM sluice.slots`)
-	require.NoError(t, err)
+	c.exec(`UPDATE sluice.running SET dispatched_at = now()`)
 	out = c.run("audit")
 	require.Equal(t, exitFailed, out.code, "a violation is worse than what is not known")
-	require.Contains(t, out.stdout, id+"  its execution is CLAIMED, but holds no slot")
+	require.Contains(t, out.stdout, id+"  it holds a slot and was started, but without a run id")
 }

@@ -9,8 +9,10 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/spf13/cobra"
 
+	"sluice/admin"
 	"sluice/internal/operate"
 	"sluice/queue"
 )
@@ -41,11 +43,11 @@ func (a *app) cancelCommand() *cobra.Command {
 		if err != nil {
 			return err
 		}
-		q, err := a.queue(ctx)
+		pool, err := a.database(ctx)
 		if err != nil {
 			return err
 		}
-		result, err := a.cancel(ctx, q, id, reason)
+		result, err := a.cancel(ctx, pool, id, reason)
 		if err != nil {
 			return err
 		}
@@ -54,16 +56,16 @@ func (a *app) cancelCommand() *cobra.Command {
 }
 
 // cancel follows the item through its states until one of them lets it be cancelled.
-func (a *app) cancel(ctx context.Context, q *queue.Queue, id uuid.UUID, reason string) (cancelled, error) {
+func (a *app) cancel(ctx context.Context, pool *pgxpool.Pool, id uuid.UUID, reason string) (cancelled, error) {
 	patience, stop := context.WithTimeout(ctx, cancelPatience)
 	defer stop()
-	logged := false
+	q, logged := queue.New(pool), false
 	for {
-		item, err := q.Item(ctx, id)
+		item, err := q.Get(ctx, id)
 		if err != nil {
 			return cancelled{}, err
 		}
-		if isOver(item) {
+		if item.Done() {
 			return cancelled{}, fmt.Errorf("item %s has already ended: it is %s", id, strings.ToLower(finalStatus(item)))
 		}
 		if item.Status == "PENDING" {
@@ -80,8 +82,8 @@ func (a *app) cancel(ctx context.Context, q *queue.Queue, id uuid.UUID, reason s
 		if err != nil {
 			return cancelled{}, err
 		}
-		if !logged { // before the request, or the story would end with what began it
-			a.logCancel(ctx, q, item, reason)
+		if !logged { // before the request, or its end would be logged before its cause
+			a.logCancel(ctx, pool, item, reason)
 			logged = true
 		}
 		switch err := operate.CancelExecution(ctx, c, item.ID); {
@@ -99,27 +101,19 @@ func (a *app) cancel(ctx context.Context, q *queue.Queue, id uuid.UUID, reason s
 	}
 }
 
-// logCancel records who wanted the cancellation: the workflow will only say that it was cancelled.
-func (a *app) logCancel(ctx context.Context, q *queue.Queue, item queue.ItemView, reason string) {
-	entry := queue.Activity{Actor: a.config.Actor, Action: "cancel-requested", WorkspaceID: &item.WorkspaceID, QueueID: &item.ID}
+// logCancel records the actor and the reason: the workflow will only say that it was cancelled.
+func (a *app) logCancel(ctx context.Context, pool *pgxpool.Pool, item queue.State, reason string) {
+	entry := admin.Activity{Actor: a.config.Actor, Action: "cancel-requested", WorkspaceID: &item.WorkspaceID, QueueID: &item.ID}
 	if reason != "" {
 		entry.Reason = &reason
 	}
-	if err := q.Log(ctx, entry); err != nil {
+	if err := admin.New(pool).Log(ctx, entry); err != nil {
 		a.note("note: this cancellation is not in the activity log: " + err.Error())
 	}
 }
 
-func isOver(item queue.ItemView) bool {
-	switch item.Status {
-	case "FAILED", "CANCELLED", "EXPIRED":
-		return true
-	}
-	return item.CompletedAt != nil
-}
-
 // finalStatus is the execution's status once there is one, else the item's.
-func finalStatus(item queue.ItemView) string {
+func finalStatus(item queue.State) string {
 	if item.ExecutionStatus != nil {
 		return *item.ExecutionStatus
 	}

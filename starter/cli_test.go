@@ -17,7 +17,7 @@ import (
 	"go.temporal.io/sdk/log"
 
 	"sluice/internal/devstack/devtest"
-	"sluice/queue"
+	"sluice/internal/store"
 	"sluice/schema"
 )
 
@@ -117,13 +117,20 @@ func (c cli) array(args ...string) []map[string]any {
 	return value
 }
 
-// queue is the database without the CLI in front of it.
-func (c cli) queue() *queue.Queue {
+// pool is the database without the CLI in front of it.
+func (c cli) pool() *pgxpool.Pool {
 	c.t.Helper()
-	pool, err := pgxpool.New(c.t.Context(), c.env["DATABASE_URL"])
+	pool, err := store.Open(c.t.Context(), c.env["DATABASE_URL"], 4)
 	require.NoError(c.t, err)
 	c.t.Cleanup(pool.Close)
-	return queue.New(pool)
+	return pool
+}
+
+// exec runs a statement on the database.
+func (c cli) exec(sql string, args ...any) {
+	c.t.Helper()
+	_, err := c.pool().Exec(c.t.Context(), sql, args...)
+	require.NoError(c.t, err)
 }
 
 // temporal is Temporal without the CLI in front of it.

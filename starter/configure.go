@@ -28,7 +28,7 @@ func (a *app) configureCommand() *cobra.Command {
 		}
 		request := tunables.request(command)
 		request.Actor = a.config.Actor
-		all, err := operate.Configure(ctx, c, a.queueIfKnown(ctx), request)
+		all, err := operate.Configure(ctx, c, a.databaseIfKnown(ctx), request)
 		if err != nil {
 			return err
 		}
@@ -36,7 +36,7 @@ func (a *app) configureCommand() *cobra.Command {
 	})
 }
 
-// tunableFlags are the dispatcher's knobs as flags.
+// tunableFlags are the dispatcher's tunables as flags.
 type tunableFlags struct {
 	batchSize, parallelism, startAttempts, startJitter int
 	pollInterval, spin, startBackoff, startMaxBackoff  time.Duration
@@ -45,8 +45,8 @@ type tunableFlags struct {
 func (f *tunableFlags) add(command *cobra.Command) {
 	flags := command.Flags()
 	flags.IntVar(&f.batchSize, "batch-size", workflows.DefaultBatchSize, "the most that one cycle claims")
-	flags.DurationVar(&f.pollInterval, "poll-interval", time.Duration(workflows.DefaultPollInterval), "how often a parked dispatcher looks although nothing has called it")
-	flags.DurationVar(&f.spin, "spin", time.Duration(workflows.DefaultSpin), "how long it waits for work before it parks")
+	flags.DurationVar(&f.pollInterval, "poll-interval", time.Duration(workflows.DefaultPollInterval), "how often a waiting dispatcher looks although it was not notified")
+	flags.DurationVar(&f.spin, "spin", time.Duration(workflows.DefaultSpin), "how long it looks for more work before it begins to wait")
 	flags.IntVar(&f.parallelism, "parallelism", workflows.DefaultParallelism, "how many starts are in flight at once")
 	flags.IntVar(&f.startAttempts, "start-attempts", workflows.DefaultStartAttempts, "how many starts of an item may fail before it ends FAILED")
 	flags.DurationVar(&f.startBackoff, "start-backoff", time.Duration(workflows.DefaultStartBackoff), "the wait after the first failed start; it doubles each time")

@@ -8,10 +8,10 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"sluice/queue"
+	"sluice/admin"
 )
 
-// maxDefinitionFile bounds what is read; the queue has the exact limit and the better message.
+// maxDefinitionFile bounds what is read; package admin has the exact limit and the better message.
 const maxDefinitionFile = 4 << 20
 
 func (a *app) definitionCommand() *cobra.Command {
@@ -37,11 +37,11 @@ func (a *app) definitionApply() *cobra.Command {
 		if err != nil {
 			return err
 		}
-		q, err := a.queue(ctx)
+		office, err := a.office(ctx)
 		if err != nil {
 			return err
 		}
-		applied, err := q.ApplyDefinition(ctx, id, raw, a.config.Actor)
+		applied, err := office.ApplyDefinition(ctx, id, raw, a.config.Actor)
 		if err != nil {
 			return err
 		}
@@ -60,19 +60,19 @@ func (a *app) definitionList() *cobra.Command {
 		if err != nil {
 			return err
 		}
-		q, err := a.queue(ctx)
+		office, err := a.office(ctx)
 		if err != nil {
 			return err
 		}
-		list, err := q.Definitions(ctx, id)
+		list, err := office.Definitions(ctx, id)
 		if err != nil {
 			return err
 		}
-		return a.result(append([]queue.Definition{}, list...), func(w io.Writer) { renderDefinitions(w, list, a.now()) })
+		return a.result(append([]admin.Definition{}, list...), func(w io.Writer) { renderDefinitions(w, list, a.now()) })
 	})
 }
 
-func renderDefinitions(w io.Writer, list []queue.Definition, now time.Time) {
+func renderDefinitions(w io.Writer, list []admin.Definition, now time.Time) {
 	if len(list) == 0 {
 		_, _ = fmt.Fprintln(w, "no definitions; add one with: starter definition apply FILE --workspace ID")
 		return

@@ -9,45 +9,46 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"sluice/internal/store/facts"
 	"sluice/queue"
 	"sluice/workflows"
 )
 
-// described is one item with its story. Of one that waits, reason says why.
+// described is one item with what has happened to it. Of one that waits, reason says why.
 type described struct {
-	queue.ItemView
+	queue.State
 	Place    int              `json:"place,omitempty"` // in the line of its workspace, from 1 on
 	More     bool             `json:"more,omitempty"`  // it stands somewhere behind Place
-	Activity []queue.Activity `json:"activity"`
+	Activity []facts.Activity `json:"activity"`
 	WebURL   string           `json:"webUrl,omitempty"`
 }
 
 func (a *app) describeCommand() *cobra.Command {
 	return a.does(&cobra.Command{
-		Use: "describe ID", Short: "Show one item, its execution and its story", Args: exactly("ID"),
+		Use: "describe ID", Short: "Show one item, its execution and what has happened to it", Args: exactly("ID"),
 	}, func(ctx context.Context, args []string) error {
 		id, err := itemID(args[0])
 		if err != nil {
 			return err
 		}
-		q, err := a.queue(ctx)
+		pool, err := a.database(ctx)
 		if err != nil {
 			return err
 		}
-		item, err := q.Item(ctx, id)
+		item, err := queue.New(pool).Get(ctx, id)
 		if err != nil {
 			return err
 		}
-		story, err := q.ItemActivity(ctx, id)
+		activity, err := facts.ItemActivity[facts.Activity](ctx, pool, id)
 		if err != nil {
 			return err
 		}
-		items := []queue.ItemView{item}
-		waits, err := a.explainWaits(ctx, q, queue.MostPlaces, items)
+		items := []queue.State{item}
+		waits, err := a.explainWaits(ctx, pool, facts.MostPlaces, items)
 		if err != nil {
 			return err
 		}
-		result := described{ItemView: items[0], Place: waits[id].Place, More: waits[id].More, Activity: append([]queue.Activity{}, story...)}
+		result := described{State: items[0], Place: waits[id].Place, More: waits[id].More, Activity: append([]facts.Activity{}, activity...)}
 		if item.ExecutionID != nil {
 			result.WebURL = a.workflowLink(workflows.ExecutionID(*item.ExecutionID), deref(item.EngineRunID))
 		}
@@ -69,7 +70,7 @@ func renderItem(w io.Writer, d described, now time.Time) {
 		"status", d.Status,
 		"waits", waitText(d),
 		"execution", deref(d.ExecutionStatus),
-		"error", shorten(itemError(d.ItemView), 500),
+		"error", shorten(itemError(d.State), 500),
 		"attempts", attempts,
 		"workspace", d.WorkspaceID.String(),
 		"definition", d.WorkflowDefinitionID.String(),

@@ -1,8 +1,9 @@
 // Command starter is the command line of Sluice: it migrates the schema, starts and steers the dispatcher, and enqueues,
 // lists, cancels and retries work.
 //
-// It owns flags, configuration, exit codes and what is printed. It must not know how anything is done: queue talks to
-// Postgres, internal/operate to Temporal, schema migrates, internal/connect waits for servers.
+// It owns flags, configuration, exit codes and what is printed. It must not know how anything is done: queue and admin
+// change what is in Postgres, internal/store/facts reads it, internal/operate talks to Temporal, schema migrates,
+// internal/connect waits for servers.
 //
 // Reading order: main.go, root.go (the tree and its help), config.go (where addresses come from), app.go (connections),
 // exit.go (errors to exit codes); then one file for each noun, with its rendering in a render_ file.

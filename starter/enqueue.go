@@ -17,7 +17,7 @@ import (
 const (
 	maxCount     = 1_000_000
 	enqueueChunk = 1_000   // items in one transaction
-	maxInputFile = 4 << 20 // bounds what is read; the queue has the exact limit and the better message
+	maxInputFile = 4 << 20 // bounds what is read; package queue has the exact limit and the better message
 )
 
 // enqueueFlags are the flags of enqueue as they were given.
@@ -25,6 +25,7 @@ type enqueueFlags struct {
 	workspace, definition, input, uniqueKey string
 	availableAt, expiresAt                  string
 	delay, expiresIn                        time.Duration
+	uniqueFor                               daysFlag
 	priority, count                         int
 }
 
@@ -40,9 +41,14 @@ func (a *app) enqueueCommand() *cobra.Command {
 	command := &cobra.Command{
 		Use: "enqueue", Short: "Put an execution into the queue", Args: exactly(),
 		Long: "Put an execution of a definition into the queue of its workspace. It starts when the workspace has a free\n" +
-			"slot. Only Postgres is needed.",
+			"slot. Only Postgres is needed.\n\n" +
+			"With --unique-key nothing is enqueued while an earlier item of the workspace holds the key: the answer is that\n" +
+			"item, and its status tells what has become of it (QUEUED, CLAIMED, RUNNING, COMPLETED, FAILED, ...). An item\n" +
+			"holds its key while it waits or runs, and then as long as it is retained. With --unique-for 7d it holds it for a\n" +
+			"week after its end, with --unique-for 0 only while it waits or runs.",
 		Example: "  starter enqueue --workspace 0199… --definition 0199… --input '{\"order\": 7}'\n" +
-			"  starter enqueue --workspace 0199… --definition 0199… --input @order.json --delay 10m --unique-key order-7",
+			"  starter enqueue --workspace 0199… --definition 0199… --input @order.json --delay 10m --unique-key order-7\n" +
+			"  starter enqueue --workspace 0199… --definition 0199… --unique-key nightly-report --unique-for 0",
 	}
 	flags := command.Flags()
 	flags.StringVar(&f.workspace, "workspace", "", "the workspace's `id`")
@@ -54,6 +60,7 @@ func (a *app) enqueueCommand() *cobra.Command {
 	flags.StringVar(&f.expiresAt, "expires-at", "", "give up if not started by this RFC 3339 `time`")
 	flags.DurationVar(&f.expiresIn, "expires-in", 0, "give up if not started this long from now")
 	flags.StringVar(&f.uniqueKey, "unique-key", "", "a repeated enqueue under the same `key` answers with the first item")
+	flags.Var(&f.uniqueFor, "unique-for", "how long after its end an item goes on holding its key, like 7d (default: as long as it is retained)")
 	flags.IntVar(&f.count, "count", 1, "enqueue it so many times")
 	for _, required := range []string{"workspace", "definition"} {
 		_ = command.MarkFlagRequired(required) // fails only for a flag that does not exist
@@ -69,11 +76,11 @@ func (a *app) enqueueCommand() *cobra.Command {
 			return err
 		}
 		item.EnqueuedBy = a.config.Actor
-		q, err := a.queue(ctx)
+		pool, err := a.database(ctx)
 		if err != nil {
 			return err
 		}
-		result, err := enqueueAll(ctx, q, item, f.count)
+		result, err := enqueueAll(ctx, queue.New(pool), item, f.count)
 		if err != nil {
 			return err
 		}
@@ -107,10 +114,20 @@ func (f *enqueueFlags) item(command *cobra.Command, now time.Time) (queue.Item, 
 		return item, usage("--unique-key must not be empty")
 	case changed("unique-key") && f.count > 1:
 		return item, usage("--unique-key and --count exclude each other: a key stands for one item")
+	case f.uniqueFor.duration != nil && f.uniqueKey == "":
+		return item, usage("--unique-for needs a --unique-key")
+	case deref(f.uniqueFor.duration) < 0:
+		return item, usage("--unique-for must not be negative, got %s", *f.uniqueFor.duration)
 	case f.delay < 0:
 		return item, usage("--delay must not be negative, got %s", f.delay)
 	case changed("expires-in") && f.expiresIn <= 0:
 		return item, usage("--expires-in must be positive, got %s", f.expiresIn)
+	}
+	if keep := f.uniqueFor.duration; keep != nil {
+		item.UniqueFor = *keep
+		if *keep == 0 {
+			item.UniqueFor = queue.UntilEnded
+		}
 	}
 	if f.delay > 0 {
 		item.AvailableAt = now.Add(f.delay)
@@ -153,7 +170,7 @@ func (a *app) readInput(value string) (json.RawMessage, error) {
 }
 
 // enqueueAll enqueues the item count times, in transactions of a bounded size.
-func enqueueAll(ctx context.Context, q *queue.Queue, item queue.Item, count int) (enqueued, error) {
+func enqueueAll(ctx context.Context, q *queue.Client, item queue.Item, count int) (enqueued, error) {
 	if count == 1 {
 		answer, err := q.Enqueue(ctx, item)
 		return enqueued{Answer: answer}, err

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"slices"
 
+	"sluice/admin"
 	"sluice/internal/connect"
 	"sluice/internal/operate"
 	"sluice/queue"
@@ -17,7 +18,7 @@ const (
 	exitOK          = 0
 	exitFailed      = 1 // a server failed, or the thing is over already
 	exitUsage       = 2 // bad usage, or a request that was refused
-	exitNotRunning  = 3 // the dispatcher is not running or nobody answers for it; no such item
+	exitNotRunning  = 3 // the dispatcher is not running, or no worker answers for it; no such item
 	exitUnreachable = 4 // a server cannot be reached or used
 )
 
@@ -40,12 +41,17 @@ type codeError int
 
 func (e codeError) Error() string { return fmt.Sprintf("exit code %d", int(e)) }
 
+// refusals are what a request can be refused for.
+var refusals = []error{
+	queue.ErrUnknownWorkspace, queue.ErrUnknownDefinition, queue.ErrForeignDefinition, queue.ErrInvalid,
+	admin.ErrUnknownPlan, admin.ErrNotRetryable, admin.ErrBusy,
+}
+
 // exitCode maps an error to the promise in the help.
 func exitCode(err error) int {
 	var code codeError
 	var bad *usageError
 	var unreachable *connect.Error
-	var request *queue.RequestError
 	switch {
 	case err == nil:
 		return exitOK
@@ -57,7 +63,7 @@ func exitCode(err error) int {
 		return exitUnreachable
 	case errors.Is(err, operate.ErrNotRunning), errors.Is(err, operate.ErrNoWorker), errors.Is(err, queue.ErrUnknownItem):
 		return exitNotRunning
-	case errors.As(err, &request), errors.Is(err, operate.ErrRefused):
+	case errors.Is(err, operate.ErrRefused), slices.ContainsFunc(refusals, func(refusal error) bool { return errors.Is(err, refusal) }):
 		return exitUsage
 	}
 	return exitFailed

@@ -10,20 +10,20 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"sluice/queue"
+	"sluice/admin"
 )
 
 // none takes a limit away.
 const none = "none"
 
 // wholeFlag is a limit that may be taken away: a whole number or none.
-type wholeFlag struct{ change *queue.Change[int] }
+type wholeFlag struct{ change *admin.Change[int] }
 
 func (f *wholeFlag) String() string { return "" }
 func (f *wholeFlag) Type() string   { return "number" }
 
 func (f *wholeFlag) Set(value string) error {
-	f.change = &queue.Change[int]{}
+	f.change = &admin.Change[int]{}
 	if value == none {
 		return nil
 	}
@@ -36,7 +36,7 @@ func (f *wholeFlag) Set(value string) error {
 }
 
 // rateFlag is a rate that may be taken away: starts per second, minute or hour, or none.
-type rateFlag struct{ change *queue.Change[float64] }
+type rateFlag struct{ change *admin.Change[float64] }
 
 func (f *rateFlag) String() string { return "" }
 func (f *rateFlag) Type() string   { return "rate" }
@@ -44,7 +44,7 @@ func (f *rateFlag) Type() string   { return "rate" }
 var rateUnits = map[string]float64{"s": 1, "m": 60, "h": 3600}
 
 func (f *rateFlag) Set(value string) error {
-	f.change = &queue.Change[float64]{}
+	f.change = &admin.Change[float64]{}
 	if value == none {
 		return nil
 	}
@@ -59,16 +59,41 @@ func (f *rateFlag) Set(value string) error {
 }
 
 // nameFlag is a name that may be taken away.
-type nameFlag struct{ change *queue.Change[string] }
+type nameFlag struct{ change *admin.Change[string] }
 
 func (f *nameFlag) String() string { return "" }
 func (f *nameFlag) Type() string   { return "name" }
 
 func (f *nameFlag) Set(value string) error {
-	f.change = &queue.Change[string]{}
+	f.change = &admin.Change[string]{}
 	if value != none {
 		f.change.To = &value
 	}
+	return nil
+}
+
+const day = 24 * time.Hour
+
+// daysFlag is a duration that may be given in days.
+type daysFlag struct{ duration *time.Duration }
+
+func (f *daysFlag) String() string { return "" }
+func (f *daysFlag) Type() string   { return "duration" }
+
+func (f *daysFlag) Set(value string) error {
+	if count, inDays := strings.CutSuffix(value, "d"); inDays {
+		n, err := strconv.ParseUint(count, 10, 16)
+		if err != nil {
+			return fmt.Errorf("must be a whole number of days, like 30d, not %q", value)
+		}
+		f.duration = new(time.Duration(n) * day)
+		return nil
+	}
+	d, err := time.ParseDuration(value)
+	if err != nil {
+		return fmt.Errorf("must be like 30d, 12h or 90s, not %q", value)
+	}
+	f.duration = &d
 	return nil
 }
 
@@ -95,13 +120,13 @@ func (a *app) limitsCommand() *cobra.Command {
 
 func (a *app) limitsShow() *cobra.Command {
 	return a.does(&cobra.Command{
-		Use: "show", Short: "Show the limits of all workspaces together", Args: exactly(),
+		Use: "show", Short: "Show what holds for all workspaces together", Args: exactly(),
 	}, func(ctx context.Context, _ []string) error {
-		q, err := a.queue(ctx)
+		office, err := a.office(ctx)
 		if err != nil {
 			return err
 		}
-		s, err := q.Settings(ctx)
+		s, err := office.Settings(ctx)
 		if err != nil {
 			return err
 		}
@@ -112,28 +137,32 @@ func (a *app) limitsShow() *cobra.Command {
 func (a *app) limitsSet() *cobra.Command {
 	var limit wholeFlag
 	var step time.Duration
+	var keep daysFlag
 	command := &cobra.Command{
-		Use: "set", Short: "Change the limits of all workspaces together", Args: exactly(),
+		Use: "set", Short: "Change what holds for all workspaces together", Args: exactly(),
 		Long: "Change limits while everything runs, from the next claim on. A cut drains: it ends nothing that runs.\n\n" +
 			"--max-concurrent is what the fleet can run. What it has not enough of is divided by the workspaces' weights;\n" +
 			"starts within nominal quotas go first.\n\n" +
 			"--ageing-step is the head start of a priority against the next one: with 5m, an item of priority 5 goes at the\n" +
-			"latest before what becomes available 20 minutes after it with priority 1. With 0s, priorities only break ties.",
-		Example: "  starter limits set --max-concurrent 200",
+			"latest before what becomes available 20 minutes after it with priority 1. With 0s, priorities only break ties.\n\n" +
+			"--retention is how long items that have ended and the activity log are kept, to the day or the month. What is\n" +
+			"older is deleted, and the unique keys that it held are free again.",
+		Example: "  starter limits set --max-concurrent 200\n  starter limits set --retention 90d",
 	}
 	command.Flags().Var(&limit, "max-concurrent", "how many workflows may run at once in all; none: not bounded")
 	command.Flags().DurationVar(&step, "ageing-step", 0, "the head start of a priority against the next one")
-	command.MarkFlagsOneRequired("max-concurrent", "ageing-step")
+	command.Flags().Var(&keep, "retention", "how long what has ended is kept, like 30d or 720h; 0: for ever")
+	command.MarkFlagsOneRequired("max-concurrent", "ageing-step", "retention")
 	return a.does(command, func(ctx context.Context, _ []string) error {
-		change := queue.SettingsChange{MaxConcurrentWorkflows: limit.change}
+		change := admin.SettingsChange{MaxConcurrentWorkflows: limit.change, Retention: keep.duration}
 		if command.Flags().Changed("ageing-step") {
 			change.AgeingStep = &step
 		}
-		q, err := a.queue(ctx)
+		office, err := a.office(ctx)
 		if err != nil {
 			return err
 		}
-		s, err := q.Set(ctx, change, a.config.Actor)
+		s, err := office.Set(ctx, change, a.config.Actor)
 		if err != nil {
 			return err
 		}
@@ -141,14 +170,26 @@ func (a *app) limitsSet() *cobra.Command {
 	})
 }
 
-func (a *app) settings(s queue.Settings) error {
+func (a *app) settings(s admin.Settings) error {
 	value := struct {
 		MaxConcurrentWorkflows *int   `json:"maxConcurrentWorkflows"`
 		AgeingStep             string `json:"ageingStep"`
-	}{s.MaxConcurrentWorkflows, s.AgeingStep.String()}
+		Retention              string `json:"retention"`
+	}{s.MaxConcurrentWorkflows, s.AgeingStep.String(), s.Retention.String()}
 	return a.result(value, func(w io.Writer) {
-		fields(w, "max concurrent", orElse(wholeText(s.MaxConcurrentWorkflows), "not bounded"), "ageing step", s.AgeingStep.String())
+		fields(w, "max concurrent", orElse(wholeText(s.MaxConcurrentWorkflows), "not bounded"), "ageing step", s.AgeingStep.String(),
+			"retention", retentionText(s.Retention))
 	})
+}
+
+func retentionText(keep time.Duration) string {
+	switch {
+	case keep == 0:
+		return "for ever"
+	case keep%day == 0:
+		return plural(int(keep/day), "day", "days")
+	}
+	return keep.String()
 }
 
 func wholeText(n *int) string {

@@ -12,9 +12,16 @@ import (
 func TestLimits(t *testing.T) {
 	t.Parallel()
 	c := onPostgres(t)
-	require.Equal(t, "max concurrent  not bounded\nageing step     5m0s\n", c.ok("limits", "show"))
-	require.Equal(t, "max concurrent  200\nageing step     1m0s\n", c.ok("limits", "set", "--max-concurrent", "200", "--ageing-step", "1m"))
+	require.Equal(t, "max concurrent  not bounded\nageing step     5m0s\nretention       30 days\n", c.ok("limits", "show"))
+	require.Equal(t, "max concurrent  200\nageing step     1m0s\nretention       30 days\n", c.ok("limits", "set", "--max-concurrent", "200", "--ageing-step", "1m"))
 	require.Contains(t, c.ok("limits", "set", "--max-concurrent", "none"), "not bounded")
+
+	for _, keep := range []struct{ flag, shown, json string }{
+		{"7d", "7 days", "168h0m0s"}, {"36h", "36h0m0s", "36h0m0s"}, {"0", "for ever", "0s"}, {"24h", "1 day", "24h0m0s"},
+	} {
+		require.Contains(t, c.ok("limits", "set", "--retention", keep.flag), "retention       "+keep.shown+"\n")
+		require.Equal(t, keep.json, c.object("limits", "show")["retention"])
+	}
 
 	require.Equal(t, "plan FREE: max concurrent 2, weight 1, nominal quota 1, borrowing limit 1, rate 30/m burst 5\n",
 		c.ok("tier", "set", "free", "--nominal-quota", "1", "--borrowing-limit", "1", "--rate", "30/m", "--burst", "5"))
@@ -29,6 +36,9 @@ func TestLimits(t *testing.T) {
 		"must be like 5/s, 30/m or 100/h, or none, not \"fast\"": {"tier", "set", "FREE", "--rate", "fast"},
 		"must be a whole number or none, not \"x\"":              {"limits", "set", "--max-concurrent", "x"},
 		"max concurrent workflows must be 0 to":                  {"limits", "set", "--max-concurrent", "-1"},
+		"retention must be 24h to 36500 days, or 0":              {"limits", "set", "--retention", "1h"},
+		"must be like 30d, 12h or 90s, not \"month\"":            {"limits", "set", "--retention", "month"},
+		"must be a whole number of days, like 30d, not \"-1d\"":  {"limits", "set", "--retention", "-1d"},
 		"may hold at most 2: raise max concurrent":               {"tier", "set", "FREE", "--nominal-quota", "3"},
 		"without a rate":            {"tier", "set", "PRO", "--burst", "3"},
 		"at least one of the flags": {"workspace", "set", id},
@@ -48,11 +58,10 @@ func TestSimulateWhatHasRun(t *testing.T) {
 	pro := c.object("workspace", "create", "globex", "--plan", "PRO")["id"].(string)
 	for _, id := range []string{free, pro} {
 		// Twenty executions of ten seconds each, all at once.
-		_, err := c.queue().Pool().Exec(t.Context(), `INSERT INTO sluice.workflow_executions (id, workspace_id, workflow_definition_id, status, priority,
-			attempt_count, created_at, available_at, claimed_at, dispatched_at, completed_at, trigger_type, enqueued_by)
+		c.exec(`INSERT INTO sluice.ended (id, workspace_id, workflow_definition_id, status, priority,
+			attempt_count, created_at, available_at, claimed_at, dispatched_at, ended_at, trigger_type, enqueued_by)
 			SELECT gen_random_uuid(), $1, gen_random_uuid(), 'COMPLETED', 3, 0, at, at, at, at, at + interval '10 seconds', 'x', 'x'
 			FROM generate_series(1, 20), (SELECT date_trunc('second', now()) - interval '1 hour') AS t (at)`, id)
-		require.NoError(t, err)
 	}
 	requireGolden(t, "simulate", c.ok("simulate", "--tier", "free=1"))
 	result := c.object("simulate", "--workspace", free+"=max-concurrent:4,rate:1/s", "--max-concurrent", "5")

@@ -44,22 +44,22 @@ func (a *app) listCommand() *cobra.Command {
 		if limit < 1 || limit > maxLimit {
 			return usage("--limit must be 1 to %d, not %d", maxLimit, limit)
 		}
-		q, err := a.queue(ctx)
+		pool, err := a.database(ctx)
 		if err != nil {
 			return err
 		}
-		items, err := q.Items(ctx, filter)
+		items, err := queue.New(pool).List(ctx, filter)
 		if err != nil {
 			return err
 		}
-		if _, err := a.explainWaits(ctx, q, 0, items); err != nil {
+		if _, err := a.explainWaits(ctx, pool, 0, items); err != nil {
 			return err
 		}
-		return a.result(append([]queue.ItemView{}, items...), func(w io.Writer) { renderItems(w, items, a.now()) })
+		return a.result(append([]queue.State{}, items...), func(w io.Writer) { renderItems(w, items, a.now()) })
 	})
 }
 
-func renderItems(w io.Writer, items []queue.ItemView, now time.Time) {
+func renderItems(w io.Writer, items []queue.State, now time.Time) {
 	if len(items) == 0 {
 		_, _ = fmt.Fprintln(w, "no items")
 		return
@@ -73,7 +73,7 @@ func renderItems(w io.Writer, items []queue.ItemView, now time.Time) {
 }
 
 // itemTiming is what matters of an item's times in its state.
-func itemTiming(item queue.ItemView, now time.Time) string {
+func itemTiming(item queue.State, now time.Time) string {
 	switch {
 	case item.CompletedAt != nil && item.DispatchedAt != nil:
 		return "ran " + runtime(item.CompletedAt.Sub(*item.DispatchedAt))
@@ -104,7 +104,7 @@ func runtime(d time.Duration) string {
 }
 
 // itemError is why the item or its execution failed.
-func itemError(item queue.ItemView) string {
+func itemError(item queue.State) string {
 	if item.Error != nil {
 		return *item.Error
 	}

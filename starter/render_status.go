@@ -8,7 +8,7 @@ import (
 	"strings"
 	"time"
 
-	"sluice/queue"
+	"sluice/internal/store/facts"
 	"sluice/workflows"
 )
 
@@ -50,7 +50,7 @@ func dispatcherText(s workflows.Status, now time.Time) string {
 			text += " (" + s.Pause.Reason + ")"
 		}
 	}
-	text += fmt.Sprintf(", cycle %d, epoch %d", s.Cycle, s.Epoch)
+	text += fmt.Sprintf(", cycle %d", s.Cycle)
 	if s.LastWork != nil {
 		text += ", last dispatched " + relative(s.LastWork, now)
 	}
@@ -88,7 +88,7 @@ func lastErrorText(s workflows.Status, now time.Time) string {
 	return text
 }
 
-func renderWorkspaces(w io.Writer, workspaces []queue.WorkspaceUsage) {
+func renderWorkspaces(w io.Writer, workspaces []facts.WorkspaceUsage) {
 	if len(workspaces) == 0 {
 		_, _ = fmt.Fprintln(w, "no workspaces; create one with: starter workspace create NAME --plan PLAN")
 		return

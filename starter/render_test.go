@@ -10,7 +10,9 @@ import (
 	"github.com/google/uuid"
 	"github.com/stretchr/testify/require"
 
+	"sluice/admin"
 	"sluice/internal/audit"
+	"sluice/internal/store/facts"
 	"sluice/queue"
 	"sluice/workflows"
 )
@@ -30,7 +32,7 @@ func ptr[T any](v T) *T { return &v }
 
 func TestRenderStatus(t *testing.T) {
 	t.Parallel()
-	workspaces := []queue.WorkspaceUsage{
+	workspaces := []facts.WorkspaceUsage{
 		{ID: fixedID(1), Name: "acme", Plan: "PRO", Pending: 1200, Running: 20, Limit: 20, Done: 5031, LongestMS: 200_000, Reason: ptr("at-capacity"), NotSuccess: 3},
 		{ID: fixedID(2), Name: "empty", Plan: "FREE", Limit: 2},
 		{ID: fixedID(3), Name: "odd\tname\n", Plan: "FREE", Pending: 1, Limit: 2, Reason: ptr("scheduled"), Refused: 4},
@@ -38,7 +40,7 @@ func TestRenderStatus(t *testing.T) {
 	sharded := slices.Clone(workspaces)
 	sharded[1].Shard = 1
 	dispatching := shardStatus{link: "http://localhost:8233/namespaces/default/workflows/sluice-dispatcher", Dispatcher: &workflows.Status{
-		Phase: workflows.PhaseDispatching, Epoch: 3, Cycle: 812, Tunables: workflows.Tunables{}.WithDefaults(), LastWork: before(2 * time.Second),
+		Phase: workflows.PhaseDispatching, Run: 3, Cycle: 812, Tunables: workflows.Tunables{}.WithDefaults(), LastWork: before(2 * time.Second),
 		Totals:  workflows.Totals{Claimed: 6301, Started: 6290, Requeued: 6, Failed: 1, Expired: 4},
 		Waiting: map[string]int{"scheduled": 1, "at-capacity": 12},
 	}}
@@ -46,14 +48,14 @@ func TestRenderStatus(t *testing.T) {
 	for name, r := range map[string]statusResult{
 		"status_dispatching": {Workspaces: workspaces, shardStatus: dispatching},
 		"status_paused": {Workspaces: workspaces, shardStatus: shardStatus{Dispatcher: &workflows.Status{
-			Phase: workflows.PhasePaused, Epoch: 1, Cycle: 9, Tunables: workflows.Tunables{}.WithDefaults(),
+			Phase: workflows.PhasePaused, Run: 1, Cycle: 9, Tunables: workflows.Tunables{}.WithDefaults(),
 			Pause:     &workflows.Pause{Actor: "starter:ann", Reason: "maintenance", Since: *before(5 * time.Minute)},
 			LastError: "claim executions: connection\nrefused", LastErrorAt: before(90 * time.Minute),
 		}}},
 		"status_not_running": {shardStatus: shardStatus{DispatcherError: notRunning}},
 		"status_shards": {Workspaces: sharded, shardStatus: dispatching, Others: []shardStatus{
 			{Shard: 1, DispatcherError: notRunning},
-			{Shard: 2, Surplus: true, Dispatcher: &workflows.Status{Phase: workflows.PhaseStopping, Shard: 2, Epoch: 1, Cycle: 9, Tunables: workflows.Tunables{}.WithDefaults()}},
+			{Shard: 2, Surplus: true, Dispatcher: &workflows.Status{Phase: workflows.PhaseStopping, Shard: 2, Run: 1, Cycle: 9, Tunables: workflows.Tunables{}.WithDefaults()}},
 		}},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -65,8 +67,8 @@ func TestRenderStatus(t *testing.T) {
 	}
 }
 
-func someItems() []queue.ItemView {
-	base := queue.ItemView{WorkspaceID: fixedID(1), WorkflowDefinitionID: fixedID(2), Priority: 3, CreatedAt: *before(time.Hour), AvailableAt: *before(time.Hour)}
+func someItems() []queue.State {
+	base := queue.State{WorkspaceID: fixedID(1), WorkflowDefinitionID: fixedID(2), Priority: 3, CreatedAt: *before(time.Hour), AvailableAt: *before(time.Hour)}
 	waiting, scheduled, running, done, failed, refused := base, base, base, base, base, base
 	waiting.ID, waiting.Status, waiting.Priority, waiting.Reason = fixedID(10), "PENDING", 1, ptr("at-capacity")
 	scheduled.ID, scheduled.Status, scheduled.AvailableAt = fixedID(11), "PENDING", *before(-3 * time.Hour)
@@ -75,7 +77,7 @@ func someItems() []queue.ItemView {
 	failed.ID, failed.Status, failed.ExecutionStatus, failed.DispatchedAt, failed.CompletedAt = fixedID(14), "DISPATCHED", ptr("FAILED"), before(time.Minute), before(0)
 	failed.ExecutionError = json.RawMessage(`{"message": "POST https://example.com/: 404 Not Found, and then a text that goes on and on", "nodeName": "charge"}`)
 	refused.ID, refused.Status, refused.Error = fixedID(15), "FAILED", ptr("start-failed: no such namespace")
-	return []queue.ItemView{waiting, scheduled, running, done, failed, refused}
+	return []queue.State{waiting, scheduled, running, done, failed, refused}
 }
 
 func TestRenderLists(t *testing.T) {
@@ -84,11 +86,11 @@ func TestRenderLists(t *testing.T) {
 		"items":      func(w *strings.Builder) { renderItems(w, someItems(), noon) },
 		"items_none": func(w *strings.Builder) { renderItems(w, nil, noon) },
 		"tiers": func(w *strings.Builder) {
-			renderTiers(w, []queue.Tier{{Plan: "FREE", MaxConcurrentWorkflows: 2, Weight: 1}})
+			renderTiers(w, []admin.Tier{{Plan: "FREE", MaxConcurrentWorkflows: 2, Weight: 1}})
 		},
 		"workspaces_none": func(w *strings.Builder) { renderWorkspaces(w, nil) },
 		"definitions": func(w *strings.Builder) {
-			renderDefinitions(w, []queue.Definition{{ID: fixedID(2), WorkspaceID: fixedID(1), Name: "greet", Version: 4, Nodes: 7, UpdatedAt: *before(72 * time.Hour)}}, noon)
+			renderDefinitions(w, []admin.Definition{{ID: fixedID(2), WorkspaceID: fixedID(1), Name: "greet", Version: 4, Nodes: 7, UpdatedAt: *before(72 * time.Hour)}}, noon)
 		},
 		"definitions_none": func(w *strings.Builder) { renderDefinitions(w, nil, noon) },
 	} {
@@ -107,7 +109,7 @@ func TestRenderItem(t *testing.T) {
 	item.ExecutionID, item.EngineRunID, item.AttemptCount, item.UniqueKey = &item.ID, ptr("run-1"), 2, ptr("order-7")
 	item.ExpiresAt, item.Input = before(-time.Hour), json.RawMessage(`{"order": 7}`)
 	var text strings.Builder
-	renderItem(&text, described{ItemView: item, WebURL: "http://localhost:8233/namespaces/default/workflows/execution-1", Activity: []queue.Activity{
+	renderItem(&text, described{State: item, WebURL: "http://localhost:8233/namespaces/default/workflows/execution-1", Activity: []facts.Activity{
 		{At: *before(time.Hour), Actor: "starter:ann", Action: "enqueued", Details: json.RawMessage(`{}`)},
 		{At: *before(time.Minute), Actor: "dispatcher", Action: "dispatched", Details: json.RawMessage(`{"runId": "run-1"}`)},
 		{At: noon, Actor: "starter:bob", Action: "cancel-requested", Reason: ptr("wrong order")},

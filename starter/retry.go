@@ -8,7 +8,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/spf13/cobra"
 
-	"sluice/queue"
+	"sluice/admin"
 )
 
 // retried is what retry prints.
@@ -46,7 +46,7 @@ func (a *app) retryCommand() *cobra.Command {
 		case limit < 0:
 			return usage("--limit must not be negative, got %d", limit)
 		}
-		filter := queue.RetryFilter{Reason: reason, Limit: limit}
+		filter := admin.RetryFilter{Reason: reason, Limit: limit}
 		var err error
 		if filter.WorkspaceID, err = optionalWorkspace(command, workspace); err != nil {
 			return err
@@ -54,16 +54,16 @@ func (a *app) retryCommand() *cobra.Command {
 		if filter.IDs, err = itemIDs(args); err != nil {
 			return err
 		}
-		q, err := a.queue(ctx)
+		office, err := a.office(ctx)
 		if err != nil {
 			return err
 		}
 		var result retried
-		if result.Retried, err = q.Retry(ctx, filter, a.config.Actor); err != nil {
+		if result.Retried, err = office.Retry(ctx, filter, a.config.Actor); err != nil {
 			return err
 		}
 		if filter.IDs == nil {
-			if result.Expired, err = q.CountExpired(ctx, filter); err != nil {
+			if result.Expired, err = office.CountExpired(ctx, filter); err != nil {
 				return err
 			}
 		}

@@ -8,6 +8,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"sluice/internal/operate/operatetest"
+	"sluice/internal/store"
+	"sluice/internal/store/catalog"
 	"sluice/workflows"
 )
 
@@ -67,7 +69,7 @@ func TestShardsNeedADatabase(t *testing.T) {
 	require.Contains(t, out.stderr, "there has been more than one shard, and how many there are is stored in Postgres: no database given")
 }
 
-// Without a worker nobody can tell whether the system is paused; a dispatcher that is not must not be added to it.
+// Without a worker it is not known whether the system is paused; a dispatcher that is not must not be added to it.
 func TestShardsAreNotAddedToADispatcherThatDoesNotAnswer(t *testing.T) {
 	t.Parallel()
 	c := onBoth(t)
@@ -75,7 +77,7 @@ func TestShardsAreNotAddedToADispatcherThatDoesNotAnswer(t *testing.T) {
 	out := c.run("start", "--shards", "2")
 	require.Equal(t, exitNotRunning, out.code)
 	require.Contains(t, out.stderr, "take over the pause and the tunables of sluice-dispatcher: ")
-	n, err := c.queue().Shards(t.Context())
+	n, err := catalog.Shards(t.Context(), c.pool())
 	require.NoError(t, err)
 	require.Equal(t, 1, n, "nothing has changed")
 }
@@ -86,16 +88,16 @@ func TestAShardThatComesBackGetsADispatcherThatStays(t *testing.T) {
 	c := onBoth(t)
 	operatetest.Worker(t, c.temporal())
 	run := c.object("start", "--shards", "2")["others"].([]any)[0].(map[string]any)["runId"].(string)
-	q := c.queue()
-	_, err := q.OpenEpoch(t.Context(), 1, run)
+	pool := c.pool()
+	_, err := store.TakeOver(t.Context(), pool, 1, run, 1)
 	require.NoError(t, err)
-	require.NoError(t, q.SetShards(t.Context(), 1, "ann"))
-	retired, err := q.Retire(t.Context(), 1, run)
+	require.NoError(t, catalog.SetShards(t.Context(), pool, 1, "ann"))
+	retired, err := catalog.Retire(t.Context(), pool, 1, run)
 	require.NoError(t, err)
 	require.True(t, retired)
 	done := make(chan map[string]any, 1)
 	go func() { done <- c.object("start", "--shards", "2") }()
-	require.Eventually(t, func() bool { n, err := q.Shards(t.Context()); return err == nil && n == 2 }, 20*time.Second, 10*time.Millisecond)
+	require.Eventually(t, func() bool { n, err := catalog.Shards(t.Context(), pool); return err == nil && n == 2 }, 20*time.Second, 10*time.Millisecond)
 	require.NoError(t, c.temporal().TerminateWorkflow(t.Context(), workflows.ShardID(1), run, "stands for its end"))
 	successor := (<-done)["others"].([]any)[0].(map[string]any)
 	require.Equal(t, false, successor["alreadyRunning"])

@@ -10,33 +10,36 @@ import (
 
 	"github.com/google/uuid"
 
+	"sluice/admin"
 	"sluice/internal/admission"
 	"sluice/internal/admission/simulate"
+	"sluice/internal/store/facts"
 )
 
 // recorded makes two simulations of what has run: with the limits as they are, and with those that were given.
 func (a *app) recorded(ctx context.Context, s simulateFlags) (now, then simulate.Config, err error) {
-	q, err := a.queue(ctx)
+	pool, err := a.database(ctx)
 	if err != nil {
 		return now, then, err
 	}
-	at, err := q.Now(ctx)
+	at, err := facts.Now(ctx, pool)
 	if err != nil {
 		return now, then, err
 	}
-	trace, err := q.Trace(ctx, at.Add(-s.since), mostTraced)
+	trace, err := facts.Trace(ctx, pool, at.Add(-s.since), mostTraced)
 	if err != nil {
 		return now, then, err
 	}
-	tiers, err := q.Tiers(ctx)
+	office := admin.New(pool)
+	tiers, err := office.Tiers(ctx)
 	if err != nil {
 		return now, then, err
 	}
-	workspaces, err := q.WorkspaceLimits(ctx)
+	workspaces, err := office.WorkspaceLimits(ctx)
 	if err != nil {
 		return now, then, err
 	}
-	settings, err := q.Settings(ctx)
+	settings, err := office.Settings(ctx)
 	if err != nil {
 		return now, then, err
 	}

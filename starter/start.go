@@ -8,10 +8,13 @@ import (
 	"net/url"
 	"slices"
 
+	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/spf13/cobra"
 
+	"sluice/admin"
 	"sluice/internal/operate"
-	"sluice/queue"
+	"sluice/internal/store/catalog"
+	"sluice/schema"
 	"sluice/workflows"
 )
 
@@ -36,8 +39,8 @@ func (a *app) startCommand() *cobra.Command {
 			return usage("%v", err)
 		}
 		if command.Flags().Changed("shards") {
-			if shards < 1 || shards > queue.MaxShards {
-				return usage("--shards must be 1 to %d, not %d", queue.MaxShards, shards)
+			if shards < 1 || shards > catalog.MaxShards {
+				return usage("--shards must be 1 to %d, not %d", catalog.MaxShards, shards)
 			}
 			options.Shards = shards
 		}
@@ -45,13 +48,13 @@ func (a *app) startCommand() *cobra.Command {
 		if err != nil {
 			return err
 		}
-		q, queueErr := a.queue(ctx)
-		if queueErr != nil && options.Shards > 0 {
-			return queueErr // it is stored there
+		pool, poolErr := a.database(ctx)
+		if poolErr != nil && options.Shards > 0 {
+			return poolErr // it is stored there
 		}
-		all, err := operate.StartAll(ctx, c, a.config.Temporal.Namespace, q, options)
+		all, err := operate.StartAll(ctx, c, a.config.Temporal.Namespace, pool, options)
 		if errors.Is(err, operate.ErrShardsUnknown) {
-			return fmt.Errorf("%w: %w", err, queueErr)
+			return fmt.Errorf("%w: %w", err, poolErr)
 		}
 		if err != nil {
 			return err
@@ -61,7 +64,7 @@ func (a *app) startCommand() *cobra.Command {
 			a.note("its tunables have not been changed; do that with: starter configure")
 		}
 		if slices.ContainsFunc(all.Dispatchers, func(s operate.Started) bool { return !ran(s) }) {
-			a.logStart(ctx, q, queueErr)
+			a.logStart(ctx, pool, poolErr)
 		}
 		return a.result(newStartResult(all), func(w io.Writer) { a.renderStart(w, all) })
 	})
@@ -96,12 +99,12 @@ func (a *app) renderStart(w io.Writer, all operate.StartedAll) {
 
 // logStart writes the start into the activity log, if the database is at hand: Temporal is all that a start needs where
 // there is one shard.
-func (a *app) logStart(ctx context.Context, q *queue.Queue, err error) {
+func (a *app) logStart(ctx context.Context, pool *pgxpool.Pool, err error) {
 	if a.config.DatabaseURL == "" {
 		return
 	}
 	if err == nil {
-		err = q.Log(ctx, queue.Activity{Actor: a.config.Actor, Action: "dispatcher-start"})
+		err = admin.New(pool).Log(ctx, admin.Activity{Actor: a.config.Actor, Action: "dispatcher-start"})
 	}
 	if err != nil {
 		a.note("note: the dispatcher has been started, but this is not in the activity log: " + err.Error())
@@ -118,4 +121,32 @@ func (a *app) workflowLink(workflowID, runID string) string {
 		link += "/" + runID
 	}
 	return link
+}
+
+func (a *app) migrateCommand() *cobra.Command {
+	return a.does(&cobra.Command{
+		Use: "migrate", Short: "Bring the database schema to this version", Args: exactly(),
+		Long: "Create the schema sluice in the database, or bring it to this version. It may run several times, at once\n" +
+			"and while workers run. It is only bounded by --timeout when that is given.",
+		Annotations: map[string]string{unbounded: "yes"},
+	}, func(ctx context.Context, _ []string) error {
+		if _, err := a.anyDatabase(ctx); err != nil { // waits for the server, which Migrate does not
+			return err
+		}
+		applied, err := schema.Migrate(ctx, a.config.DatabaseURL)
+		if err != nil {
+			return err
+		}
+		result := struct {
+			Applied []int64 `json:"applied"`
+			Version int64   `json:"version"`
+		}{append([]int64{}, applied...), schema.Version()}
+		return a.result(result, func(w io.Writer) {
+			if len(applied) == 0 {
+				_, _ = fmt.Fprintf(w, "schema sluice is up to date at version %d\n", result.Version)
+				return
+			}
+			_, _ = fmt.Fprintf(w, "schema sluice is now at version %d (%s applied)\n", result.Version, plural(len(applied), "migration", "migrations"))
+		})
+	})
 }

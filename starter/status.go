@@ -7,11 +7,13 @@ import (
 	"strings"
 	"sync"
 
+	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/spf13/cobra"
 
 	"sluice/internal/admission"
 	"sluice/internal/operate"
-	"sluice/queue"
+	"sluice/internal/store/catalog"
+	"sluice/internal/store/facts"
 	"sluice/workflows"
 )
 
@@ -19,7 +21,7 @@ import (
 type statusResult struct {
 	shardStatus
 	Others     []shardStatus          `json:"others,omitempty"`
-	Workspaces []queue.WorkspaceUsage `json:"workspaces"`
+	Workspaces []facts.WorkspaceUsage `json:"workspaces"`
 }
 
 // shardStatus is one dispatcher. Dispatcher is nil when it could not be asked; DispatcherError then says why.
@@ -38,20 +40,20 @@ func (a *app) statusCommand() *cobra.Command {
 		Long: "Show the dispatcher, with several shards each of them, and all workspaces. When one is not running or no worker\n" +
 			"answers for it, the rest is shown all the same and the exit code is 3; it is 4 when Temporal can't be reached.",
 	}, func(ctx context.Context, _ []string) error {
-		q, err := a.queue(ctx)
+		pool, err := a.database(ctx)
 		if err != nil {
 			return err
 		}
-		workspaces, err := q.Workspaces(ctx)
+		workspaces, err := facts.Workspaces(ctx, pool)
 		if err != nil {
 			return err
 		}
-		shards, err := q.Shards(ctx)
+		shards, err := catalog.Shards(ctx, pool)
 		if err != nil {
 			return err
 		}
-		all, askErr := a.askAll(ctx, q, shards)
-		result := statusResult{shardStatus: all[0], Others: all[1:], Workspaces: append([]queue.WorkspaceUsage{}, workspaces...)}
+		all, askErr := a.askAll(ctx, pool, shards)
+		result := statusResult{shardStatus: all[0], Others: all[1:], Workspaces: append([]facts.WorkspaceUsage{}, workspaces...)}
 		explainPause(result.Workspaces, all)
 		if err := a.result(result, func(w io.Writer) { renderStatus(w, result, a.now()) }); err != nil {
 			return err
@@ -65,7 +67,7 @@ func (a *app) statusCommand() *cobra.Command {
 
 // askAll asks the dispatchers of so many shards, and those that are open beyond them. It always returns those of the
 // shards there are; the error is that of the first that there should be and that does not answer.
-func (a *app) askAll(ctx context.Context, q *queue.Queue, shards int) ([]shardStatus, error) {
+func (a *app) askAll(ctx context.Context, pool *pgxpool.Pool, shards int) ([]shardStatus, error) {
 	all := make([]shardStatus, shards)
 	for shard := range all {
 		all[shard].Shard = shard
@@ -77,7 +79,7 @@ func (a *app) askAll(ctx context.Context, q *queue.Queue, shards int) ([]shardSt
 		}
 		return all, err
 	}
-	open, err := operate.OpenShards(ctx, c, q)
+	open, err := operate.OpenShards(ctx, c, pool)
 	for _, shard := range open {
 		if shard >= shards {
 			all = append(all, shardStatus{Shard: shard, Surplus: true})
@@ -105,7 +107,7 @@ func (a *app) askAll(ctx context.Context, q *queue.Queue, shards int) ([]shardSt
 }
 
 // explainPause says paused of the workspaces that nothing else keeps waiting.
-func explainPause(workspaces []queue.WorkspaceUsage, all []shardStatus) {
+func explainPause(workspaces []facts.WorkspaceUsage, all []shardStatus) {
 	paused := string(admission.Paused)
 	for i, w := range workspaces {
 		s := all[min(w.Shard, len(all)-1)].Dispatcher // the number of shards may have changed meanwhile

@@ -6,11 +6,13 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
 	"github.com/stretchr/testify/require"
 	"go.temporal.io/sdk/client"
 
 	"sluice/internal/operate/operatetest"
-	"sluice/queue"
+	"sluice/internal/store"
+	"sluice/internal/store/facts"
 	"sluice/workflows"
 )
 
@@ -34,7 +36,7 @@ func TestDispatcherFromStartToStop(t *testing.T) {
 	require.Contains(t, again.stderr, "its tunables have not been changed")
 
 	status := c.object("status")
-	require.Equal(t, "parked", status["dispatcher"].(map[string]any)["phase"])
+	require.Equal(t, "waiting", status["dispatcher"].(map[string]any)["phase"])
 	require.Len(t, status["workspaces"], 1)
 	require.NotContains(t, status, "dispatcherError")
 	requireGolden(t, "status", masked(c.ok("status")))
@@ -56,10 +58,10 @@ func TestDispatcherFromStartToStop(t *testing.T) {
 	_, err = c.temporal().ScheduleClient().GetHandle(t.Context(), workflows.RecoveryScheduleID).Describe(t.Context())
 	require.Error(t, err)
 
-	story, err := c.queue().Pool().Query(t.Context(), `SELECT FROM sluice.activity_log WHERE action = 'dispatcher-start' AND actor = 'starter:ann'`)
-	require.NoError(t, err)
-	story.Close()
-	require.EqualValues(t, 1, story.CommandTag().RowsAffected(), "one start has started something")
+	var starts int
+	require.NoError(t, c.pool().QueryRow(t.Context(),
+		`SELECT count(*) FROM sluice.activity_log WHERE action = 'dispatcher-start' AND actor = 'starter:ann'`).Scan(&starts))
+	require.Equal(t, 1, starts, "one start has started something")
 }
 
 func TestStatusWithoutDispatcher(t *testing.T) {
@@ -113,18 +115,18 @@ func TestCancelRunning(t *testing.T) {
 	id := uuid.MustParse(c.enqueue())
 	claim(t, c)
 	run := startExecution(t, c, id)
-	require.NoError(t, c.queue().Settle(t.Context(), []queue.Started{{ExecutionID: id, RunID: run.GetRunID()}}))
+	require.NoError(t, store.Settle(t.Context(), c.pool(), []store.Started{{ExecutionID: id, RunID: run.GetRunID()}}))
 
 	result := c.object("cancel", id.String(), "--reason", "mistake")
 	require.Equal(t, "CANCEL_REQUESTED", result["status"])
 	require.ErrorContains(t, run.Get(t.Context(), nil), "canceled")
-	story, err := c.queue().ItemActivity(t.Context(), id)
+	activity, err := facts.ItemActivity[facts.Activity](t.Context(), c.pool(), id)
 	require.NoError(t, err)
-	last := story[len(story)-1]
+	last := activity[len(activity)-1]
 	require.Equal(t, "cancel-requested", last.Action)
 	require.Equal(t, "mistake", *last.Reason)
 
-	_, err = c.queue().RecordOutcome(t.Context(), queue.Outcome{ExecutionID: id, Status: "CANCELLED", RunID: run.GetRunID()})
+	_, err = store.RecordOutcome(t.Context(), c.pool(), store.Outcome{ExecutionID: id, Status: "CANCELLED", RunID: run.GetRunID()})
 	require.NoError(t, err)
 	out := c.run("cancel", id.String())
 	require.Equal(t, exitFailed, out.code)
@@ -150,34 +152,38 @@ func TestCancelFollowsAClaimBackIntoTheQueue(t *testing.T) {
 	t.Parallel()
 	c := onBoth(t)
 	id := uuid.MustParse(c.enqueue())
-	fence := claim(t, c)
+	turn := claim(t, c)
 	done := make(chan outcome, 1)
 	go func() { done <- c.run("cancel", id.String(), "--json") }()
-	_, err := c.queue().Requeue(t.Context(), fence, []queue.FailedStart{{ExecutionID: id, Reason: "start-failed", Error: "no"}},
-		queue.RetryPolicy{MaxAttempts: 3, Backoff: time.Hour, MaxBackoff: time.Hour})
-	require.NoError(t, err)
+	requeue(t, c, turn+1, store.FailedStart{ExecutionID: id, Reason: "start-failed", Error: "no"})
 	out := <-done
 	require.Zero(t, out.code, out.stderr)
 	require.Contains(t, out.stdout, `"status": "CANCELLED"`)
 }
 
-// claim takes what waits, as the dispatcher would.
-func claim(t *testing.T, c cli) queue.Fence {
+// claim takes what is pending, as the dispatcher would, and returns the turn.
+func claim(t *testing.T, c cli) (turn int64) {
 	t.Helper()
-	q := c.queue()
-	capacity, err := q.Capacity(t.Context(), 10)
+	pool := c.pool()
+	taken, err := store.TakeOver(t.Context(), pool, 0, "run", 1)
 	require.NoError(t, err)
-	epoch, err := q.OpenEpoch(t.Context(), 0, "run")
+	ids, err := store.Values[uuid.UUID](t.Context(), pool, `SELECT id FROM sluice.pending ORDER BY id`)
 	require.NoError(t, err)
-	fence := queue.Fence{Epoch: epoch, Cycle: 1}
-	var grants []queue.Grant
-	for _, w := range capacity.Workspaces {
-		grants = append(grants, queue.Grant{WorkspaceID: w.WorkspaceID, Slots: 1, Limit: w.Limit})
-	}
-	claimed, err := q.Claim(t.Context(), fence, grants)
+	request := store.ClaimRequest{Turn: taken + 1, Items: ids, Versions: make([]uuid.UUID, len(ids)), Now: time.Now()}
+	var claimed store.ClaimResult
+	require.NoError(t, store.Send(t.Context(), pool, func(b *pgx.Batch) { store.QueueClaim(b, request, &claimed) }))
+	require.Len(t, claimed.Items, 1)
+	return request.Turn
+}
+
+// requeue undoes a claim, as the dispatcher would.
+func requeue(t *testing.T, c cli, turn int64, failed store.FailedStart) {
+	t.Helper()
+	undone, taken, err := store.Requeue(t.Context(), c.pool(), 0, turn, []store.FailedStart{failed},
+		store.RetryPolicy{MaxAttempts: 3, Backoff: time.Hour, MaxBackoff: time.Hour})
 	require.NoError(t, err)
-	require.Equal(t, 1, claimed.New)
-	return fence
+	require.True(t, taken)
+	require.Len(t, undone, 1)
 }
 
 func startExecution(t *testing.T, c cli, id uuid.UUID) client.WorkflowRun {

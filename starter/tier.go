@@ -7,7 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"sluice/queue"
+	"sluice/admin"
 )
 
 func (a *app) tierCommand() *cobra.Command {
@@ -18,19 +18,19 @@ func (a *app) tierList() *cobra.Command {
 	return a.does(&cobra.Command{
 		Use: "list", Short: "List the plans and their limits", Args: exactly(),
 	}, func(ctx context.Context, _ []string) error {
-		q, err := a.queue(ctx)
+		office, err := a.office(ctx)
 		if err != nil {
 			return err
 		}
-		tiers, err := q.Tiers(ctx)
+		tiers, err := office.Tiers(ctx)
 		if err != nil {
 			return err
 		}
-		return a.result(append([]queue.Tier{}, tiers...), func(w io.Writer) { renderTiers(w, tiers) })
+		return a.result(append([]admin.Tier{}, tiers...), func(w io.Writer) { renderTiers(w, tiers) })
 	})
 }
 
-func renderTiers(w io.Writer, tiers []queue.Tier) {
+func renderTiers(w io.Writer, tiers []admin.Tier) {
 	rows := make([][]string, len(tiers))
 	for i, t := range tiers {
 		rows[i] = []string{t.Plan, fmt.Sprint(t.MaxConcurrentWorkflows), fmt.Sprint(t.Weight), wholeText(t.NominalQuota),
@@ -56,7 +56,7 @@ func (a *app) tierSet() *cobra.Command {
 	quota.add(command, "not bounded, or all of --max-concurrent")
 	command.MarkFlagsOneRequired(append([]string{"max-concurrent", "weight"}, quotaFlagNames...)...)
 	return a.does(command, func(ctx context.Context, args []string) error {
-		change := queue.TierChange{
+		change := admin.TierChange{
 			NominalQuota: quota.nominal.change, BorrowingLimit: quota.borrowing.change, StartsPerSecond: quota.rate.change, Burst: quota.burst.change,
 		}
 		if command.Flags().Changed("max-concurrent") {
@@ -65,11 +65,11 @@ func (a *app) tierSet() *cobra.Command {
 		if command.Flags().Changed("weight") {
 			change.Weight = &weight
 		}
-		q, err := a.queue(ctx)
+		office, err := a.office(ctx)
 		if err != nil {
 			return err
 		}
-		tier, err := q.SetTier(ctx, args[0], change, a.config.Actor)
+		tier, err := office.SetTier(ctx, args[0], change, a.config.Actor)
 		if err != nil {
 			return err
 		}

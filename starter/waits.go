@@ -6,10 +6,12 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5/pgxpool"
 
 	"sluice/internal/admission"
 	"sluice/internal/connect"
 	"sluice/internal/operate"
+	"sluice/internal/store/facts"
 	"sluice/queue"
 	"sluice/workflows"
 )
@@ -19,8 +21,12 @@ const glanceTimeout = time.Second
 
 // explainWaits gives the pending ones among the items the reason why they wait, and returns where they stand, counted up
 // to places. What only the dispatcher knows is told if it answers at once.
-func (a *app) explainWaits(ctx context.Context, q *queue.Queue, places int, items []queue.ItemView) (map[uuid.UUID]queue.Wait, error) {
-	waits, err := q.Waits(ctx, places, items...)
+func (a *app) explainWaits(ctx context.Context, pool *pgxpool.Pool, places int, items []queue.State) (map[uuid.UUID]facts.Wait, error) {
+	ids := make([]uuid.UUID, len(items))
+	for i := range items {
+		ids[i] = items[i].ID
+	}
+	waits, err := facts.Waits(ctx, pool, places, ids...)
 	if err != nil {
 		return nil, err
 	}
@@ -50,7 +56,7 @@ func (a *app) explainWaits(ctx context.Context, q *queue.Queue, places int, item
 }
 
 // dispatches tells whether the dispatcher starts something of the item's workspace, unless it is paused.
-func dispatches(w queue.Wait) bool { return w.Reason == "" || w.Reason == admission.BehindPriority }
+func dispatches(w facts.Wait) bool { return w.Reason == "" || w.Reason == admission.BehindPriority }
 
 // glance is how the dispatcher is, if it says so at once.
 func (a *app) glance(ctx context.Context) workflows.Status {

@@ -15,12 +15,12 @@ func TestWaitText(t *testing.T) {
 	t.Parallel()
 	reason := "behind-priority"
 	for want, d := range map[string]described{
-		"":                                       {ItemView: queue.ItemView{Status: "FAILED", Reason: &reason}},
-		"behind-priority":                        {ItemView: queue.ItemView{Status: "PENDING", Reason: &reason}},
-		"behind-priority, 12th of its workspace": {ItemView: queue.ItemView{Status: "PENDING", Reason: &reason}, Place: 12},
+		"":                                       {State: queue.State{Status: "FAILED", Reason: &reason}},
+		"behind-priority":                        {State: queue.State{Status: "PENDING", Reason: &reason}},
+		"behind-priority, 12th of its workspace": {State: queue.State{Status: "PENDING", Reason: &reason}, Place: 12},
 		"behind-priority, >1000 in the line of its workspace": {
-			ItemView: queue.ItemView{Status: "PENDING", Reason: &reason}, Place: 1000, More: true},
-		"1st of its workspace": {ItemView: queue.ItemView{Status: "PENDING"}, Place: 1},
+			State: queue.State{Status: "PENDING", Reason: &reason}, Place: 1000, More: true},
+		"1st of its workspace": {State: queue.State{Status: "PENDING"}, Place: 1},
 	} {
 		require.Equal(t, want, waitText(d))
 	}

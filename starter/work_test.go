@@ -13,6 +13,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"sluice/internal/devstack/devtest"
+	"sluice/internal/store/facts"
+	"sluice/queue"
 	"sluice/schema"
 )
 
@@ -90,12 +92,13 @@ func TestEnqueue(t *testing.T) {
 	require.Equal(t, "QUEUED", answer["status"])
 	require.Equal(t, "Workflow execution queued. Will start when capacity is available.", answer["message"])
 	require.Len(t, answer, 3)
-	item, err := c.queue().Item(t.Context(), uuid.MustParse(answer["queueId"].(string)))
+	q := queue.New(c.pool())
+	item, err := q.Get(t.Context(), uuid.MustParse(answer["queueId"].(string)))
 	require.NoError(t, err)
 	require.JSONEq(t, `{"order": 7}`, string(item.Input))
-	story, err := c.queue().ItemActivity(t.Context(), item.ID)
+	activity, err := facts.ItemActivity[facts.Activity](t.Context(), c.pool(), item.ID)
 	require.NoError(t, err)
-	require.Equal(t, "starter:ann", story[0].Actor)
+	require.Equal(t, "starter:ann", activity[0].Actor)
 
 	t.Run("input from a file and from stdin", func(t *testing.T) {
 		file := filepath.Join(t.TempDir(), "input.json")
@@ -109,14 +112,14 @@ func TestEnqueue(t *testing.T) {
 	})
 	t.Run("times and priority", func(t *testing.T) {
 		id := c.object(enqueue("--delay", "1h", "--expires-in", "2h", "--priority", "1")...)["queueId"].(string)
-		item, err := c.queue().Item(t.Context(), uuid.MustParse(id))
+		item, err := q.Get(t.Context(), uuid.MustParse(id))
 		require.NoError(t, err)
 		require.WithinDuration(t, time.Now().Add(time.Hour), item.AvailableAt, time.Minute)
 		require.WithinDuration(t, time.Now().Add(2*time.Hour), *item.ExpiresAt, time.Minute)
 		require.Equal(t, 1, item.Priority)
 		at, until := time.Now().Add(3*time.Hour).Truncate(time.Second), time.Now().Add(4*time.Hour).Truncate(time.Second)
 		id = c.object(enqueue("--available-at", at.Format(time.RFC3339), "--expires-at", until.Format(time.RFC3339))...)["queueId"].(string)
-		item, err = c.queue().Item(t.Context(), uuid.MustParse(id))
+		item, err = q.Get(t.Context(), uuid.MustParse(id))
 		require.NoError(t, err)
 		require.True(t, at.Equal(item.AvailableAt))
 		require.True(t, until.Equal(*item.ExpiresAt))
@@ -126,13 +129,29 @@ func TestEnqueue(t *testing.T) {
 		again := c.object(enqueue("--unique-key", "k")...)
 		require.Equal(t, first["queueId"], again["queueId"])
 		require.Contains(t, again["message"], "Already enqueued")
+		require.Equal(t, "QUEUED", again["status"])
+		c.ok("cancel", first["queueId"].(string))
+		again = c.object(enqueue("--unique-key", "k")...)
+		require.Equal(t, first["queueId"], again["queueId"], "its key is held as long as it is retained")
+		require.Equal(t, "CANCELLED", again["status"])
+		require.Contains(t, c.ok(enqueue("--unique-key", "k")...), "CANCELLED "+first["queueId"].(string)+"\nAlready enqueued")
+	})
+	t.Run("unique for a time", func(t *testing.T) {
+		for keep, held := range map[string]bool{"0": false, "0d": false, "1d": true, "90m": true} {
+			key := []string{"--unique-key", "for " + keep, "--unique-for", keep}
+			first := c.object(enqueue(key...)...)["queueId"].(string)
+			require.Equal(t, first, c.object(enqueue(key...)...)["queueId"], "while it waits, in any case")
+			c.ok("cancel", first)
+			again := c.object(enqueue(key...)...)
+			require.Equal(t, held, again["queueId"] == first, keep)
+		}
 	})
 	t.Run("count", func(t *testing.T) {
 		workspace, definition := c.workspace()
 		answer := c.object("enqueue", "--workspace", workspace, "--definition", definition, "--count", "2500")
 		require.Len(t, answer["queueIds"], 2500)
 		require.Equal(t, answer["queueIds"].([]any)[0], answer["queueId"])
-		usage, err := c.queue().Workspaces(t.Context(), uuid.MustParse(workspace))
+		usage, err := facts.Workspaces(t.Context(), c.pool(), uuid.MustParse(workspace))
 		require.NoError(t, err)
 		require.Equal(t, 2500, usage[0].Pending)
 		require.Contains(t, c.ok(enqueue("--count", "2")...), "2 items queued, the first is ")

@@ -7,7 +7,8 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"sluice/queue"
+	"sluice/admin"
+	"sluice/internal/store/facts"
 )
 
 func (a *app) workspaceCommand() *cobra.Command {
@@ -23,11 +24,11 @@ func (a *app) workspaceCreate() *cobra.Command {
 	}
 	command.Flags().StringVar(&plan, "plan", "FREE", "its plan; starter tier list shows them")
 	return a.does(command, func(ctx context.Context, args []string) error {
-		q, err := a.queue(ctx)
+		office, err := a.office(ctx)
 		if err != nil {
 			return err
 		}
-		created, err := q.CreateWorkspace(ctx, args[0], plan, a.config.Actor)
+		created, err := office.CreateWorkspace(ctx, args[0], plan, a.config.Actor)
 		if err != nil {
 			return err
 		}
@@ -41,33 +42,33 @@ func (a *app) workspaceList() *cobra.Command {
 	return a.does(&cobra.Command{
 		Use: "list", Short: "List workspaces with what they use and what they wait for", Args: exactly(),
 	}, func(ctx context.Context, _ []string) error {
-		q, err := a.queue(ctx)
+		pool, err := a.database(ctx)
 		if err != nil {
 			return err
 		}
-		list, err := q.Workspaces(ctx)
+		list, err := facts.Workspaces(ctx, pool)
 		if err != nil {
 			return err
 		}
-		return a.result(append([]queue.WorkspaceUsage{}, list...), func(w io.Writer) { renderWorkspaces(w, list) })
+		return a.result(append([]facts.WorkspaceUsage{}, list...), func(w io.Writer) { renderWorkspaces(w, list) })
 	})
 }
 
 func (a *app) workspaceSetPlan() *cobra.Command {
 	return a.does(&cobra.Command{
 		Use: "set-plan ID PLAN", Short: "Move a workspace to another plan", Args: exactly("ID", "PLAN"),
-		Long: "Move a workspace to another plan, from the dispatcher's next cycle on. A smaller plan ends nothing that\n" +
-			"runs: the workspace starts nothing until it is below its new limit.",
+		Long: "Move a workspace to another plan, from the next claim on. A smaller plan ends nothing that runs: the\n" +
+			"workspace starts nothing until it is below its new limit.",
 	}, func(ctx context.Context, args []string) error {
 		id, err := workspaceID("argument", args[0])
 		if err != nil {
 			return err
 		}
-		q, err := a.queue(ctx)
+		office, err := a.office(ctx)
 		if err != nil {
 			return err
 		}
-		changed, err := q.SetPlan(ctx, id, args[1], a.config.Actor)
+		changed, err := office.SetPlan(ctx, id, args[1], a.config.Actor)
 		if err != nil {
 			return err
 		}
@@ -100,11 +101,11 @@ func (a *app) workspaceSet() *cobra.Command {
 		if err != nil {
 			return err
 		}
-		q, err := a.queue(ctx)
+		office, err := a.office(ctx)
 		if err != nil {
 			return err
 		}
-		set, err := q.SetWorkspace(ctx, id, queue.WorkspaceChange{
+		set, err := office.SetWorkspace(ctx, id, admin.WorkspaceChange{
 			MaxConcurrentWorkflows: limit.change, Weight: weight.change, Cohort: cohort.change,
 			NominalQuota: quota.nominal.change, BorrowingLimit: quota.borrowing.change, StartsPerSecond: quota.rate.change, Burst: quota.burst.change,
 		}, a.config.Actor)
@@ -115,7 +116,7 @@ func (a *app) workspaceSet() *cobra.Command {
 	})
 }
 
-func renderOwnLimits(w io.Writer, set queue.WorkspaceLimits) {
+func renderOwnLimits(w io.Writer, set admin.WorkspaceLimits) {
 	text := ""
 	for _, part := range [][2]string{
 		{"max concurrent", wholeText(set.MaxConcurrentWorkflows)}, {"weight", wholeText(set.Weight)}, {"cohort", deref(set.Cohort)},

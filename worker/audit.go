@@ -8,12 +8,13 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/prometheus/client_golang/prometheus"
 	"go.temporal.io/sdk/client"
 
 	"sluice/internal/audit"
 	"sluice/internal/operate"
-	"sluice/queue"
+	"sluice/internal/store/facts"
 )
 
 const (
@@ -25,7 +26,7 @@ const (
 
 // auditor audits the recent past every interval, if no other worker does, and publishes what it finds.
 type auditor struct {
-	queue           *queue.Queue
+	pool            *pgxpool.Pool
 	temporal        client.Client
 	interval, grace time.Duration
 	log             *slog.Logger
@@ -69,10 +70,10 @@ func (g *auditGauges) reset() {
 
 // run audits until ctx ends. What goes wrong is logged; the worker goes on.
 func (a *auditor) run(ctx context.Context) {
-	var turn *queue.AuditTurn
+	var lock *facts.AuditLock
 	defer func() {
-		if turn != nil {
-			turn.Release()
+		if lock != nil {
+			lock.Release()
 		}
 	}()
 	tick := time.NewTicker(a.interval)
@@ -84,7 +85,7 @@ func (a *auditor) run(ctx context.Context) {
 		case <-tick.C: // one that passes during an audit is dropped: there are never two at once
 		}
 		var err error
-		if turn, err = a.hold(ctx, turn); err == nil && turn != nil {
+		if lock, err = a.hold(ctx, lock); err == nil && lock != nil {
 			err = a.audit(ctx)
 		}
 		if err != nil && ctx.Err() == nil {
@@ -93,29 +94,29 @@ func (a *auditor) run(ctx context.Context) {
 	}
 }
 
-// hold returns the turn if it is ours, still or from now on. Without it nothing is published here.
-func (a *auditor) hold(ctx context.Context, turn *queue.AuditTurn) (*queue.AuditTurn, error) {
+// hold returns the lock if it is ours, still or from now on. Without it nothing is published here.
+func (a *auditor) hold(ctx context.Context, lock *facts.AuditLock) (*facts.AuditLock, error) {
 	ctx, cancel := context.WithTimeout(ctx, auditTimeout)
 	defer cancel()
-	if turn != nil && turn.Held(ctx) == nil {
-		return turn, nil
+	if lock != nil && lock.Held(ctx) == nil {
+		return lock, nil
 	}
-	if turn != nil {
-		turn.Release()
+	if lock != nil {
+		lock.Release()
 	}
-	turn, err := a.queue.TakeAuditTurn(ctx)
-	if turn == nil {
+	lock, err := facts.TakeAuditLock(ctx, a.pool)
+	if lock == nil {
 		a.gauges.reset()
 		a.known = nil
 	}
-	return turn, err
+	return lock, err
 }
 
 func (a *auditor) audit(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, auditTimeout)
 	defer cancel()
 	began := time.Now()
-	report, err := operate.Audit(ctx, a.queue, func(context.Context) (client.Client, error) { return a.temporal, nil },
+	report, err := operate.Audit(ctx, a.pool, func(context.Context) (client.Client, error) { return a.temporal, nil },
 		operate.AuditOptions{Since: auditIntervals * a.interval, Grace: a.grace})
 	if err != nil {
 		return err

@@ -18,6 +18,7 @@ import (
 // config is everything the worker can be told; only newCommand reads flags and environment.
 type config struct {
 	dev, demo, migrate     bool
+	serversOnly            bool
 	devDir                 string
 	postgres, temporal, ui port
 	health                 address
@@ -91,6 +92,7 @@ func newCommand(run func(ctx context.Context, c config, stdout, stderr io.Writer
 	}
 	f := cmd.Flags()
 	f.BoolVar(&c.dev, "dev", false, "bring PostgreSQL and Temporal along, and start the dispatcher")
+	f.BoolVar(&c.serversOnly, "servers-only", false, "with --dev: bring the servers along and start the dispatcher, and leave all work to workers of your own")
 	f.BoolVar(&c.demo, "demo", false, "start the dispatcher and a workload that shows every plan at work")
 	f.StringVar(&c.devDir, "dev-dir", envOr("SLUICE_DEV_DIR", defaultDevDir), "data of --dev, kept between runs (SLUICE_DEV_DIR)")
 	f.IntVar(&c.postgres.number, "postgres-port", defaultPostgresPort, "port of --dev's PostgreSQL; 0 for any")
@@ -119,6 +121,7 @@ func (c config) validate() error {
 		}
 	}
 	check(c.dev || c.databaseURL != "", "no database: set DATABASE_URL to postgres://user:password@host:5432/database, or run with --dev")
+	check(!c.serversOnly || c.dev && !c.demo, "--servers-only goes with --dev, and not with --demo")
 	check(!c.dev || c.devDir != "", "--dev-dir must not be empty")
 	check(slices.Contains([]string{"text", "json"}, c.logFormat), "--log-format must be text or json, not %q", c.logFormat)
 	for flag, p := range map[string]port{"--postgres-port": c.postgres, "--temporal-port": c.temporal, "--ui-port": c.ui} {
@@ -126,7 +129,7 @@ func (c config) validate() error {
 	}
 	check(c.patience >= 0, "--patience must not be negative, got %s", c.patience)
 	check(c.auditInterval == 0 || c.auditInterval >= leastAuditInterval, "--audit-interval must be 0 or at least %s, not %s", leastAuditInterval, c.auditInterval)
-	// The dispatcher holds one connection while it is parked and the audit one, so that two alone would deadlock.
+	// The dispatcher holds one connection while it waits and the audit one, so that two alone would deadlock.
 	check(c.connections >= 4, "--postgres-connections must be at least 4, not %d", c.connections)
 	return errors.Join(problems...)
 }

@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"errors"
 	"io"
 	"log/slog"
 	"testing"
@@ -63,6 +64,7 @@ func TestConfigRefuses(t *testing.T) {
 		`--log-level must be debug, info, warn or error, not "loud"`: {"--dev", "--log-level=loud"},
 		"--ui-port must be 0 to 65535, not 70000":                    {"--dev", "--ui-port=70000"},
 		"--dev-dir must not be empty":                                {"--dev", "--dev-dir="},
+		"--servers-only goes with --dev":                             {"--dev", "--demo", "--servers-only"},
 		"--postgres-connections must be at least 4, not 1":           {"--dev", "--postgres-connections=1"},
 		"--audit-interval must be 0 or at least 30s, not 1s":         {"--dev", "--audit-interval=1s"},
 		"--patience must not be negative":                            {"--dev", "--patience=-1s"},
@@ -103,7 +105,8 @@ func TestSDKLinesAreForDebugging(t *testing.T) {
 		var b bytes.Buffer
 		log := sdkLogger(newLogger(&b, "json", level, false))
 		log.Info("Started Worker")
-		log.Warn("Failed to poll")
+		log.Warn("Failed to poll for task.", "Error", errors.New("unavailable"))
+		log.Warn("Failed to poll for task.", "Error", errors.New("worker stopping"))
 		require.Equal(t, want, bytes.Count(b.Bytes(), []byte("\n")))
 	}
 }

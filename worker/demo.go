@@ -3,37 +3,35 @@ package main
 import (
 	"context"
 	"fmt"
-	"log/slog"
 	"time"
 
 	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5/pgxpool"
 
+	"sluice/admin"
 	"sluice/queue"
 )
 
-// demoActor is who enqueued and created what the demo needs, as sluice.activity shows it.
+// demoActor stands in sluice.activity beside all that the demo creates and enqueues.
 const demoActor = "worker --demo"
 
-// demo fills a few workspaces on each plan with work and shows how it is admitted. Everything goes through the public
-// queue package, as an application would do it. It may run any number of times on one database.
+// demo fills a few workspaces on each plan with work and shows how it is admitted. It sets up and enqueues as an
+// application would, with the packages admin and queue; what it shows it reads from the database. It may run any number
+// of times on one database.
 type demo struct {
-	queue  *queue.Queue
+	admin  *admin.Client
+	queue  *queue.Client
+	pool   *pgxpool.Pool
 	screen *screen
-	log    *slog.Logger
 	uiURL  string
 }
 
-func newDemo(s *servers, screen *screen, log *slog.Logger) *demo {
-	return &demo{queue: queue.New(s.pool), screen: screen, log: log, uiURL: s.uiURL}
+func newDemo(s *servers, screen *screen) *demo {
+	return &demo{admin: admin.New(s.pool), queue: queue.New(s.pool), pool: s.pool, screen: screen, uiURL: s.uiURL}
 }
 
-// run returns when all is done and summed up. The endpoint it serves to http nodes lives until ctx ends, because an
-// operator may enqueue the demo's definitions again.
-func (d *demo) run(ctx context.Context) error {
-	endpoint, err := serveDemoEndpoint(ctx, d.log)
-	if err != nil {
-		return err
-	}
+// run returns when all is done and summed up. The http nodes of its definitions call the endpoint.
+func (d *demo) run(ctx context.Context, endpoint string) error {
 	workspaces, err := d.prepare(ctx, endpoint)
 	if err != nil {
 		return err
@@ -71,31 +69,22 @@ func (d *demo) run(ctx context.Context) error {
 
 // demoWorkspace is a workspace of the demo with its definitions' ids by name.
 type demoWorkspace struct {
-	queue.Workspace
+	admin.Workspace
 	definitions map[string]uuid.UUID
 }
 
-// prepare creates the workspaces that are missing and makes the definitions current. A workspace is known by its
-// name and plan, so a second run finds those of the first.
+// prepare creates the workspaces that are missing and makes the definitions current. A workspace is known by its name, so
+// a second run finds those of the first.
 func (d *demo) prepare(ctx context.Context, endpoint string) ([]demoWorkspace, error) {
-	existing, err := d.queue.Workspaces(ctx)
-	if err != nil {
-		return nil, err
-	}
-	known := map[[2]string]uuid.UUID{}
-	for _, w := range existing {
-		known[[2]string{w.Name, w.Plan}] = w.ID
-	}
 	var workspaces []demoWorkspace
 	for _, want := range demoCast {
-		w := demoWorkspace{Workspace: queue.Workspace{ID: known[[2]string{want.name, want.plan}], Name: want.name, Plan: want.plan}, definitions: map[string]uuid.UUID{}}
-		if w.ID == uuid.Nil {
-			if w.Workspace, err = d.queue.CreateWorkspace(ctx, want.name, want.plan, demoActor); err != nil {
-				return nil, err
-			}
+		workspace, err := d.admin.EnsureWorkspace(ctx, want.name, want.plan, demoActor)
+		if err != nil {
+			return nil, err
 		}
+		w := demoWorkspace{workspace, map[string]uuid.UUID{}}
 		for _, raw := range demoDefinitions(endpoint) {
-			applied, err := d.queue.ApplyDefinition(ctx, w.ID, raw, demoActor)
+			applied, err := d.admin.ApplyDefinition(ctx, w.ID, raw, demoActor)
 			if err != nil {
 				return nil, fmt.Errorf("workspace %s: %w", w.Name, err)
 			}

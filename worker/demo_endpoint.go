@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"encoding/json"
 	"fmt"
 	"log/slog"
@@ -16,11 +15,15 @@ import (
 // demoEndpointAddress is where http nodes of the demo call; any free port when it is taken.
 const demoEndpointAddress = "127.0.0.1:8078"
 
-// serveDemoEndpoint serves an outside world that answers after 5 to 80 ms, until ctx ends. It returns its URL.
-func serveDemoEndpoint(ctx context.Context, log *slog.Logger) (string, error) {
-	listener, err := listen(address{hostPort: demoEndpointAddress}, "the demo's endpoint", log)
+// serveDemoEndpoint serves an outside world that answers after 5 to 80 ms, until stop is called. It returns its URL. When no
+// demo is to run, it is there for the executions of an earlier one, and only on the address that they know.
+func serveDemoEndpoint(demo bool, log *slog.Logger) (url string, stop func(), err error) {
+	listener, err := listen(address{hostPort: demoEndpointAddress, explicit: !demo}, "the demo's endpoint", log)
+	if err != nil && !demo {
+		return "", func() {}, nil
+	}
 	if err != nil {
-		return "", err
+		return "", nil, err
 	}
 	server := &http.Server{ReadHeaderTimeout: 5 * time.Second, Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		select {
@@ -32,8 +35,7 @@ func serveDemoEndpoint(ctx context.Context, log *slog.Logger) (string, error) {
 		_ = json.NewEncoder(w).Encode(map[string]string{"path": r.URL.Path, "status": "ok"}) // the caller is gone
 	})}
 	go func() { _ = server.Serve(listener) }()
-	context.AfterFunc(ctx, func() { _ = server.Close() })
-	return fmt.Sprintf("http://%s", listener.Addr()), nil
+	return "http://" + listener.Addr().String(), func() { _ = server.Close() }, nil
 }
 
 // demoInvoiceType is the workflow type that the demo adds to the workspace workers, as users of worker/host would.

@@ -6,14 +6,14 @@ import (
 
 	"github.com/google/uuid"
 
-	"sluice/queue"
+	"sluice/internal/store/facts"
 )
 
 // demoFacts are the rows that the summary is computed from.
 type demoFacts struct {
-	executions []queue.ExecutionTimes // of this run
-	intervals  []queue.SlotInterval   // of every execution of its workspaces that overlaps with it, this run's or not
-	refused    int                    // items of this run that ended without an execution
+	executions []facts.ExecutionTime // of this run
+	slots      []facts.HeldSlot      // of every execution of its workspaces that overlaps with it, this run's or not
+	refused    int                   // items of this run that ended without an execution
 	workspaces map[uuid.UUID]demoWorkspace
 }
 
@@ -23,7 +23,7 @@ func (d *demo) facts(ctx context.Context, ids []uuid.UUID, workspaces []demoWork
 		f.workspaces[w.ID] = w
 	}
 	var err error
-	if f.executions, err = d.queue.ExecutionTimes(ctx, ids); err != nil {
+	if f.executions, err = facts.ExecutionTimes(ctx, d.pool, ids); err != nil {
 		return f, err
 	}
 	f.refused = len(ids) - len(f.executions)
@@ -33,13 +33,13 @@ func (d *demo) facts(ctx context.Context, ids []uuid.UUID, workspaces []demoWork
 			since = e.AvailableAt
 		}
 	}
-	f.intervals, err = d.queue.SlotIntervals(ctx, idsOf(workspaces), since)
+	f.slots, err = facts.HeldSlots(ctx, d.pool, since, idsOf(workspaces)...)
 	return f, err
 }
 
 // doneBefore counts the executions of earlier runs, by workspace.
 func (d *demo) doneBefore(ctx context.Context, workspaces []demoWorkspace) (map[uuid.UUID]int, error) {
-	list, err := d.queue.Workspaces(ctx, idsOf(workspaces)...)
+	list, err := facts.Workspaces(ctx, d.pool, idsOf(workspaces)...)
 	before := map[uuid.UUID]int{}
 	for _, w := range list {
 		before[w.ID] = w.Done

@@ -79,7 +79,7 @@ func demoNode(definitionName, name string, kind definition.NodeType, config any,
 	return n
 }
 
-// demoItems is the load, one workspace after the other: who enqueues first gains nothing by it.
+// demoItems is the load, one workspace after the other: enqueueing first is no advantage.
 func demoItems(workspaces []demoWorkspace) []queue.Item {
 	mix := []string{demoReport, demoShipment, demoReport, demoInvoices, demoReport, demoPing}
 	var items []queue.Item

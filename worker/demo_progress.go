@@ -9,7 +9,7 @@ import (
 
 	"github.com/google/uuid"
 
-	"sluice/queue"
+	"sluice/internal/store/facts"
 )
 
 const (
@@ -17,15 +17,15 @@ const (
 	demoPrint = 3 * time.Second        // how often it is printed elsewhere
 )
 
-// watch shows the table until nothing waits or runs any more, without what was done before. It returns the highest cap that each workspace had
-// meanwhile: somebody may change a tier or a plan while it runs.
-func (d *demo) watch(ctx context.Context, workspaces []demoWorkspace, before map[uuid.UUID]int, since time.Time) (caps map[uuid.UUID]int, err error) {
-	ids, caps := idsOf(workspaces), map[uuid.UUID]int{}
+// watch shows the table until nothing waits or runs any more, without what was done before. It returns the highest limit
+// that each workspace had meanwhile: a tier or a plan may be changed while it runs.
+func (d *demo) watch(ctx context.Context, workspaces []demoWorkspace, before map[uuid.UUID]int, since time.Time) (limits map[uuid.UUID]int, err error) {
+	ids, limits := idsOf(workspaces), map[uuid.UUID]int{}
 	tick := time.NewTicker(demoLook)
 	defer tick.Stop()
 	defer d.screen.settle()
 	for printed := (time.Time{}); ; {
-		list, err := d.queue.Workspaces(ctx, ids...)
+		list, err := facts.Workspaces(ctx, d.pool, ids...)
 		if err != nil {
 			return nil, err
 		}
@@ -33,14 +33,14 @@ func (d *demo) watch(ctx context.Context, workspaces []demoWorkspace, before map
 		for i := range list {
 			list[i].Done -= before[list[i].ID]
 			left += list[i].Pending + list[i].Running
-			caps[list[i].ID] = max(caps[list[i].ID], list[i].Limit)
+			limits[list[i].ID] = max(limits[list[i].ID], list[i].Limit)
 		}
 		if d.screen.live || left == 0 || time.Since(printed) >= demoPrint {
 			d.screen.show(progressTable(list, time.Since(since)))
 			printed = time.Now()
 		}
 		if left == 0 {
-			return caps, nil
+			return limits, nil
 		}
 		select {
 		case <-ctx.Done():
@@ -51,16 +51,16 @@ func (d *demo) watch(ctx context.Context, workspaces []demoWorkspace, before map
 }
 
 // progressTable shows how far each workspace is. It fits into 80 columns, so that no line wraps.
-func progressTable(list []queue.WorkspaceUsage, elapsed time.Duration) string {
+func progressTable(list []facts.WorkspaceUsage, elapsed time.Duration) string {
 	var b strings.Builder
 	t := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
-	_, _ = fmt.Fprintln(t, "WORKSPACE\tPLAN\tPENDING\tRUNNING/CAP\tDONE\tLONGEST WAIT")
+	_, _ = fmt.Fprintln(t, "WORKSPACE\tPLAN\tPENDING\tRUNNING/LIMIT\tDONE\tLONGEST WAIT")
 	for _, w := range list {
 		wait := "-"
 		if w.LongestMS > 0 {
 			wait = fmt.Sprintf("%.1fs", float64(w.LongestMS)/1000)
 		}
-		_, _ = fmt.Fprintf(t, "%.24s\t%s\t%d\t%d/%d\t%d\t%s\n", w.Name, w.Plan, w.Pending, w.Running, w.Limit, w.Done, wait)
+		_, _ = fmt.Fprintf(t, "%.22s\t%s\t%d\t%d/%d\t%d\t%s\n", w.Name, w.Plan, w.Pending, w.Running, w.Limit, w.Done, wait)
 	}
 	_ = t.Flush() // a strings.Builder never fails
 	fmt.Fprintf(&b, "after %.1fs\n\n", elapsed.Seconds())

@@ -12,7 +12,7 @@ import (
 
 	"github.com/google/uuid"
 
-	"sluice/queue"
+	"sluice/internal/store/facts"
 )
 
 // demoSummary is what a run of the demo came to.
@@ -22,7 +22,7 @@ type demoSummary struct {
 	wall                time.Duration
 	plans               []planWait
 	peaks               []workspacePeak
-	violations          int // workspaces that held more slots than their cap at some instant; must be 0
+	violations          int // workspaces that held more slots than their limit at some instant; must be 0
 }
 
 // planWait is how long executions of a plan waited for their slot.
@@ -34,11 +34,11 @@ type planWait struct {
 
 // workspacePeak is the most slots a workspace ever held at once, against the most it was allowed.
 type workspacePeak struct {
-	name, plan string
-	peak, cap  int
+	name, plan  string
+	peak, limit int
 }
 
-func summarise(f demoFacts, caps map[uuid.UUID]int, wall time.Duration) demoSummary {
+func summarise(f demoFacts, limits map[uuid.UUID]int, wall time.Duration) demoSummary {
 	s := demoSummary{executions: len(f.executions), refused: f.refused, outcomes: map[string]int{}, wall: wall}
 	waits := map[string][]time.Duration{}
 	for _, e := range f.executions {
@@ -50,40 +50,40 @@ func summarise(f demoFacts, caps map[uuid.UUID]int, wall time.Duration) demoSumm
 		slices.Sort(w)
 		s.plans = append(s.plans, planWait{plan, len(w), percentile(w, 0.50), percentile(w, 0.99)})
 	}
-	byWorkspace := map[uuid.UUID][]queue.SlotInterval{}
-	for _, i := range f.intervals {
-		byWorkspace[i.WorkspaceID] = append(byWorkspace[i.WorkspaceID], i)
+	byWorkspace := map[uuid.UUID][]facts.HeldSlot{}
+	for _, s := range f.slots {
+		byWorkspace[s.WorkspaceID] = append(byWorkspace[s.WorkspaceID], s)
 	}
-	capOf := map[string]int{}
+	limitOf := map[string]int{}
 	for id, w := range f.workspaces {
-		p := workspacePeak{w.Name, w.Plan, peak(byWorkspace[id]), caps[id]}
-		if p.peak > p.cap {
+		p := workspacePeak{w.Name, w.Plan, peak(byWorkspace[id]), limits[id]}
+		if p.peak > p.limit {
 			s.violations++
 		}
 		s.peaks = append(s.peaks, p)
-		capOf[w.Plan] = max(capOf[w.Plan], p.cap)
+		limitOf[w.Plan] = max(limitOf[w.Plan], p.limit)
 	}
 	slices.SortFunc(s.plans, func(a, b planWait) int {
-		return cmp.Or(cmp.Compare(capOf[a.plan], capOf[b.plan]), strings.Compare(a.plan, b.plan))
+		return cmp.Or(cmp.Compare(limitOf[a.plan], limitOf[b.plan]), strings.Compare(a.plan, b.plan))
 	})
 	slices.SortFunc(s.peaks, func(a, b workspacePeak) int {
-		return cmp.Or(cmp.Compare(a.cap, b.cap), strings.Compare(a.name, b.name))
+		return cmp.Or(cmp.Compare(a.limit, b.limit), strings.Compare(a.name, b.name))
 	})
 	return s
 }
 
-// peak is the largest number of intervals that hold at one instant. At its very end an interval holds no more: a slot
-// that was freed and taken again in the same microsecond was never held twice.
-func peak(intervals []queue.SlotInterval) int {
+// peak is the largest number of slots that were held at one instant. At its very end a slot is held no more: one that was
+// freed and taken again in the same microsecond was never held twice.
+func peak(slots []facts.HeldSlot) int {
 	type edge struct {
 		at    time.Time
 		delta int
 	}
 	var edges []edge
-	for _, i := range intervals {
-		edges = append(edges, edge{i.From, +1})
-		if i.To != nil {
-			edges = append(edges, edge{*i.To, -1})
+	for _, s := range slots {
+		edges = append(edges, edge{s.From, +1})
+		if s.To != nil {
+			edges = append(edges, edge{*s.To, -1})
 		}
 	}
 	slices.SortFunc(edges, func(a, b edge) int { return cmp.Or(a.at.Compare(b.at), cmp.Compare(a.delta, b.delta)) })
@@ -121,11 +121,11 @@ func (s demoSummary) String() string {
 	_ = t.Flush() // a strings.Builder never fails
 	fmt.Fprintln(&b)
 	t = tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
-	_, _ = fmt.Fprintln(t, "WORKSPACE\tPLAN\tMOST AT ONCE\tCAP")
+	_, _ = fmt.Fprintln(t, "WORKSPACE\tPLAN\tMOST AT ONCE\tLIMIT")
 	for _, p := range s.peaks {
-		_, _ = fmt.Fprintf(t, "%.24s\t%s\t%d\t%d\n", p.name, p.plan, p.peak, p.cap)
+		_, _ = fmt.Fprintf(t, "%.24s\t%s\t%d\t%d\n", p.name, p.plan, p.peak, p.limit)
 	}
 	_ = t.Flush()
-	fmt.Fprintf(&b, "\ncap violations: %d\n", s.violations)
+	fmt.Fprintf(&b, "\nlimits violated: %d\n", s.violations)
 	return b.String()
 }

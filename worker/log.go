@@ -26,7 +26,31 @@ func sdkLogger(l *slog.Logger) log.Logger {
 	if !l.Enabled(context.Background(), slog.LevelDebug) {
 		l = slog.New(atLeastWarn{l.Handler()})
 	}
-	return log.NewStructuredLogger(l)
+	return log.NewStructuredLogger(slog.New(notStopping{l.Handler()}))
+}
+
+// notStopping drops the warning that a poll has failed because its worker stops: the SDK means to keep it to itself, but
+// a poll may end a moment before the worker knows.
+type notStopping struct{ slog.Handler }
+
+func (h notStopping) Handle(ctx context.Context, r slog.Record) error {
+	stopping := false
+	r.Attrs(func(a slog.Attr) bool {
+		stopping = a.Key == "Error" && a.Value.String() == "worker stopping"
+		return !stopping
+	})
+	if stopping {
+		return nil
+	}
+	return h.Handler.Handle(ctx, r)
+}
+
+func (h notStopping) WithAttrs(attrs []slog.Attr) slog.Handler {
+	return notStopping{h.Handler.WithAttrs(attrs)}
+}
+
+func (h notStopping) WithGroup(name string) slog.Handler {
+	return notStopping{h.Handler.WithGroup(name)}
 }
 
 type atLeastWarn struct{ slog.Handler }

@@ -10,7 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// followGoRun makes the end of `go run` our end. A terminal's Ctrl-C reaches both, but who kills the go tool alone
+// followGoRun makes the end of `go run` our end. A terminal's Ctrl-C reaches both, but a signal to the go tool alone
 // would leave this process, and the servers of --dev, behind. Under any other parent it does nothing.
 func followGoRun() {
 	parent := os.Getppid()

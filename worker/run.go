@@ -13,7 +13,7 @@ import (
 	"go.temporal.io/sdk/worker"
 
 	"sluice/internal/operate"
-	"sluice/queue"
+	"sluice/internal/store/catalog"
 	"sluice/worker/host"
 	"sluice/workflows"
 )
@@ -52,34 +52,57 @@ func run(ctx context.Context, c config, stdout, stderr io.Writer) error {
 	if s.uiURL != "" {
 		screen.printf("ui: %s\n", s.uiURL)
 	}
-	return serve(ctx, c, s, &h, newAuditGauges(m.registry), screen, log)
+	if c.serversOnly {
+		return keepServers(ctx, s, &h, screen, log)
+	}
+	p := &process{config: c, servers: s, health: &h, gauges: newAuditGauges(m.registry), screen: screen, log: log}
+	return p.serve(ctx)
+}
+
+// process is a worker whose servers are there.
+type process struct {
+	config
+	servers  *servers
+	health   *health
+	gauges   *auditGauges
+	screen   *screen
+	log      *slog.Logger
+	workers  *host.Host
+	endpoint string // what http nodes of the demo call
 }
 
 // serve hosts the workers, starts the dispatcher where that is our task, audits, and runs the demo.
-func serve(ctx context.Context, c config, s *servers, h *health, gauges *auditGauges, screen *screen, log *slog.Logger) error {
+func (p *process) serve(ctx context.Context) error {
+	s := p.servers
 	settings := host.Config{
-		Client: s.temporal, Polls: s.polls, Queue: queue.New(s.pool), Logger: log, PollBudget: c.pollBudget, IdleTimeout: c.workspaceIdle,
-		ExternalConcurrency: c.externalConcurrency, ExternalTaskQueuePerSecond: c.externalPerSecond,
+		Client: s.temporal, Polls: s.polls, Pool: s.pool, Logger: p.log, PollBudget: p.pollBudget, IdleTimeout: p.workspaceIdle,
+		ExternalConcurrency: p.externalConcurrency, ExternalTaskQueuePerSecond: p.externalPerSecond,
 	}
-	if c.dev || c.demo { // --dev too: it may find executions that an earlier --demo left open
+	if p.dev || p.demo { // --dev too: it may find executions that an earlier --demo left open
 		settings.RegisterWorkflows = func(r worker.WorkflowRegistry) { registerDemoWorkflows(r) }
+		endpoint, stop, err := serveDemoEndpoint(p.demo, p.log)
+		if err != nil {
+			return err
+		}
+		defer stop() // after the workers: what they finish may call it
+		p.endpoint = endpoint
 	}
-	workers, err := host.New(settings)
-	if err != nil {
+	var err error
+	if p.workers, err = host.New(settings); err != nil {
 		return err
 	}
 	ctx, end := context.WithCancel(ctx)
 	defer end()
-	if c.auditInterval > 0 {
-		a := &auditor{queue: settings.Queue, temporal: s.temporal, interval: c.auditInterval, grace: operate.DefaultGrace, log: log, gauges: gauges}
+	if p.auditInterval > 0 {
+		a := &auditor{pool: s.pool, temporal: s.temporal, interval: p.auditInterval, grace: operate.DefaultGrace, log: p.log, gauges: p.gauges}
 		var audits sync.WaitGroup
 		audits.Go(func() { a.run(ctx) })
 		defer audits.Wait() // its connection goes back to the pool before that is closed
 		defer end()
 	}
 	hosted, led := make(chan error, 1), make(chan error, 1)
-	go func() { hosted <- workers.Run(ctx) }()
-	go func() { led <- lead(ctx, c, s, workers, h, screen, log) }()
+	go func() { hosted <- p.workers.Run(ctx) }()
+	go func() { led <- p.lead(ctx) }()
 
 	var failed error
 	for {
@@ -104,50 +127,58 @@ func serve(ctx context.Context, c config, s *servers, h *health, gauges *auditGa
 }
 
 // lead says ready once work is being done, having started the dispatcher with --dev and --demo; then it runs the demo.
-func lead(ctx context.Context, c config, s *servers, workers *host.Host, h *health, screen *screen, log *slog.Logger) error {
-	checks := maps.Clone(s.checks())
-	checks["workers"] = func(context.Context) error { return workers.Ready() }
+func (p *process) lead(ctx context.Context) error {
+	checks := maps.Clone(p.servers.checks())
+	checks["workers"] = func(context.Context) error { return p.workers.Ready() }
 	missing := func(ctx context.Context) map[string]string { return checkAll(ctx, checks) }
-	h.missing.Store(&missing)
+	p.health.missing.Store(&missing)
 
-	if err := waitFor(ctx, workers.Ready); err != nil {
+	if err := waitFor(ctx, p.workers.Ready); err != nil {
 		return err
 	}
-	if c.dev || c.demo {
-		all, err := operate.StartAll(ctx, s.temporal, s.namespace, queue.New(s.pool), operate.StartOptions{Actor: "worker"})
-		if err != nil {
-			return fmt.Errorf("start the dispatcher: %w", err)
-		}
-		for _, started := range all.Dispatchers {
-			// It may have been started, and stopped answering, long before us: an answer is what counts.
-			if _, err := operate.StatusOf(ctx, s.temporal, started.Shard); err != nil {
-				return fmt.Errorf("ask %s: %w", started.WorkflowID, err)
-			}
-			log.Info("dispatcher runs", "workflow", started.WorkflowID, "run", started.RunID, "foundRunning", started.AlreadyRunning)
+	if p.dev || p.demo {
+		if err := p.startDispatchers(ctx); err != nil {
+			return err
 		}
 	}
-	screen.printf("ready\n")
-	if !c.dev && !c.demo {
-		warnOfMissing(ctx, s, log)
+	p.screen.printf("ready\n")
+	if !p.dev && !p.demo {
+		p.warnOfMissing(ctx)
 	}
-	if !c.demo {
+	if !p.demo {
 		return nil
 	}
-	if err := newDemo(s, screen, log).run(ctx); err != nil {
+	if err := newDemo(p.servers, p.screen).run(ctx, p.endpoint); err != nil {
 		return fmt.Errorf("demo: %w", err)
 	}
 	return nil
 }
 
+func (p *process) startDispatchers(ctx context.Context) error {
+	s := p.servers
+	all, err := operate.StartAll(ctx, s.temporal, s.namespace, s.pool, operate.StartOptions{Actor: "worker"})
+	if err != nil {
+		return fmt.Errorf("start the dispatcher: %w", err)
+	}
+	for _, started := range all.Dispatchers {
+		// It may have been started, and stopped answering, long before us: an answer is what counts.
+		if _, err := operate.StatusOf(ctx, s.temporal, started.Shard); err != nil {
+			return fmt.Errorf("ask %s: %w", started.WorkflowID, err)
+		}
+		p.log.Info("dispatcher runs", "workflow", started.WorkflowID, "run", started.RunID, "foundRunning", started.AlreadyRunning)
+	}
+	return nil
+}
+
 // warnOfMissing says of each shard whose dispatcher does not run, because that may be meant.
-func warnOfMissing(ctx context.Context, s *servers, log *slog.Logger) {
-	shards, err := queue.New(s.pool).Shards(ctx)
+func (p *process) warnOfMissing(ctx context.Context) {
+	shards, err := catalog.Shards(ctx, p.servers.pool)
 	if err != nil {
 		return // /readyz tells
 	}
 	for shard := range shards {
-		if _, err := operate.StatusOf(ctx, s.temporal, shard); errors.Is(err, operate.ErrNotRunning) {
-			log.Warn(err.Error(), "workflow", workflows.ShardID(shard))
+		if _, err := operate.StatusOf(ctx, p.servers.temporal, shard); errors.Is(err, operate.ErrNotRunning) {
+			p.log.Warn(err.Error(), "workflow", workflows.ShardID(shard))
 		}
 	}
 }

@@ -15,11 +15,14 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+	"go.temporal.io/api/enums/v1"
+	"go.temporal.io/sdk/client"
 	"go.uber.org/goleak"
 
 	"sluice/internal/devstack"
 	"sluice/internal/devstack/devtest"
 	"sluice/schema"
+	"sluice/workflows"
 )
 
 func TestMain(m *testing.M) {
@@ -111,6 +114,26 @@ func TestDevRunsAndStops(t *testing.T) {
 	_, err = devstack.ReadAddresses(dir)
 	require.ErrorIs(t, err, devstack.ErrNotRunning)
 	http.DefaultClient.CloseIdleConnections()
+}
+
+// The dispatcher is there, and no worker that would take a task of it.
+func TestServersOnlyLeavesTheWorkToOthers(t *testing.T) {
+	t.Parallel()
+	dir := filepath.Join(t.TempDir(), "dev")
+	stdout, _, stop := start(t, settings(func(c *config) { c.dev, c.serversOnly, c.devDir = true, true, dir }))
+	require.Eventually(t, isReady(stdout), time.Minute, 20*time.Millisecond)
+	running, err := devstack.ReadAddresses(dir)
+	require.NoError(t, err)
+	temporal, err := client.Dial(client.Options{HostPort: running.TemporalAddress, Namespace: running.Namespace})
+	require.NoError(t, err)
+	defer temporal.Close()
+	found, err := temporal.DescribeWorkflowExecution(t.Context(), workflows.DispatcherID, "")
+	require.NoError(t, err)
+	require.Equal(t, enums.WORKFLOW_EXECUTION_STATUS_RUNNING, found.GetWorkflowExecutionInfo().GetStatus())
+	queue, err := temporal.DescribeTaskQueue(t.Context(), workflows.TaskQueueDefault, enums.TASK_QUEUE_TYPE_WORKFLOW)
+	require.NoError(t, err)
+	require.Empty(t, queue.GetPollers())
+	require.NoError(t, stop())
 }
 
 func TestDevPortInUse(t *testing.T) {

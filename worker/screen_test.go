@@ -8,7 +8,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"sluice/queue"
+	"sluice/internal/store/facts"
 )
 
 func TestScreenRedrawsBelowTheLog(t *testing.T) {
@@ -37,7 +37,7 @@ func TestScreenWithoutATerminalOnlyWrites(t *testing.T) {
 
 func TestProgressTableNeverWraps(t *testing.T) {
 	t.Parallel()
-	table := progressTable([]queue.WorkspaceUsage{
+	table := progressTable([]facts.WorkspaceUsage{
 		{Name: strings.Repeat("long ", 20), Plan: "ENTERPRISE", Pending: 9999, Running: 100, Limit: 100, Done: 9999, LongestMS: 3_600_000},
 	}, 0)
 	for line := range strings.Lines(table) {

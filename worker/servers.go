@@ -15,7 +15,7 @@ import (
 
 	"sluice/internal/connect"
 	"sluice/internal/devstack"
-	"sluice/queue"
+	"sluice/internal/store"
 	"sluice/schema"
 	"sluice/worker/host"
 )
@@ -24,7 +24,7 @@ import (
 type servers struct {
 	pool            *pgxpool.Pool
 	temporal        client.Client
-	polls           *host.Polls // nil with our own server: then nobody is there to take tasks over
+	polls           *host.Polls // nil with our own server: then there is no other worker to take tasks over
 	postgresURL     string      // for people: without the password of a server that is not our own
 	temporalAddress string
 	namespace       string
@@ -65,7 +65,7 @@ func openServers(ctx context.Context, c config, counts client.MetricsHandler, lo
 func (s *servers) connect(ctx context.Context, c config, databaseURL string, options client.Options, log *slog.Logger) (err error) {
 	wait := connect.Wait{Patience: c.patience, Notify: func(message string) { log.Warn(message) }}
 	s.pool, err = connect.Postgres(ctx, databaseURL, wait, func(ctx context.Context, url string) (*pgxpool.Pool, error) {
-		return queue.DispatcherPool(ctx, url, c.connections)
+		return store.Open(ctx, url, c.connections)
 	})
 	if err != nil {
 		return err

@@ -15,7 +15,7 @@ import (
 // reopened counts and is not judged.
 func JudgeShared(held []Held, history Shared, since time.Time, slack time.Duration) []Breach {
 	var above []Breach
-	if len(history) == 0 { // nothing was ever bounded
+	if len(history) == 0 { // there never was a limit
 		return nil
 	}
 	p := newPools(held, history)
@@ -44,7 +44,7 @@ func JudgeShared(held []Held, history Shared, since time.Time, slack time.Durati
 // suspect tells whether a pool of the claim's workspace holds more than it may.
 func (p *pools) suspect(claim Held) bool {
 	name, in := p.cohort(claim.Workspace)
-	return p.of[everybody].over() || in && p.of[name].over()
+	return p.of[fleet].over() || in && p.of[name].over()
 }
 
 // over are those of the claims of one instant that are above the limit of their pool.
@@ -70,7 +70,7 @@ func (p *pools) within(since time.Time, over, claims []Held, of func(uuid.UUID) 
 	back := p.moved
 	for back > 0 && len(over) > 0 && p.history[back-1].at.After(since) {
 		for at := p.history[back-1].at; back > 0 && p.history[back-1].at.Equal(at); back-- {
-			p.move(p.history[back-1].who, p.history[back-1].from)
+			p.move(p.history[back-1].member, p.history[back-1].from)
 		}
 		then := p.over(claims, of)
 		over = slices.DeleteFunc(over, func(h Held) bool {
@@ -78,14 +78,14 @@ func (p *pools) within(since time.Time, over, claims []Held, of func(uuid.UUID) 
 		})
 	}
 	for ; back < p.moved; back++ {
-		p.move(p.history[back].who, p.history[back].to)
+		p.move(p.history[back].member, p.history[back].to)
 	}
 	return over
 }
 
 func (p *pools) breach(name string, at time.Time) string {
 	of := "all workspaces together"
-	if name != everybody {
+	if name != fleet {
 		of = "cohort " + name
 	}
 	return fmt.Sprintf("claimed at %s as one of %d slots of %s, whose limit was %d", at.UTC().Format(time.RFC3339Nano), p.of[name].used, of, p.of[name].limit)
@@ -108,7 +108,7 @@ func (s Shared) Full(held []Held, workspace uuid.UUID, from, to time.Time) bool 
 			continue
 		}
 		p.advance(at)
-		if name, in := p.cohort(workspace); p.of[everybody].full() || in && p.of[name].full() {
+		if name, in := p.cohort(workspace); p.of[fleet].full() || in && p.of[name].full() {
 			return true
 		}
 	}

@@ -34,7 +34,7 @@ type end struct {
 func newPools(held []Held, history Shared) *pools {
 	p := &pools{
 		history: history, used: map[uuid.UUID]int{}, shares: map[uuid.UUID]share{uuid.Nil: unbounded},
-		of:     map[string]*pool{everybody: {open: 1}},
+		of:     map[string]*pool{fleet: {open: 1}},
 		starts: make([]Held, 0, len(held)), ends: make([]end, 0, len(held)),
 	}
 	for _, h := range held {
@@ -62,7 +62,7 @@ func (p *pools) advance(to time.Time) (taken []Held) {
 	}
 	taken, p.starts = p.starts[:n], p.starts[n:]
 	for p.moved < len(p.history) && !p.history[p.moved].at.After(to) {
-		p.move(p.history[p.moved].who, p.history[p.moved].to)
+		p.move(p.history[p.moved].member, p.history[p.moved].to)
 		p.moved++
 	}
 	return taken
@@ -70,14 +70,14 @@ func (p *pools) advance(to time.Time) (taken []Held) {
 
 func (p *pools) take(workspace uuid.UUID, n int) {
 	p.used[workspace] += n
-	p.of[everybody].used += n
+	p.of[fleet].used += n
 	if s := p.shares[workspace]; s.in {
 		p.of[s.pool].used += n
 	}
 }
 
-// move changes what somebody brings.
-func (p *pools) move(who uuid.UUID, to share) {
+// move changes what a workspace brings.
+func (p *pools) move(member uuid.UUID, to share) {
 	bring := func(s share, sign int) {
 		if !s.in {
 			return
@@ -86,21 +86,21 @@ func (p *pools) move(who uuid.UUID, to share) {
 			p.of[s.pool] = &pool{}
 		}
 		into := p.of[s.pool]
-		into.used += sign * p.used[who]
+		into.used += sign * p.used[member]
 		into.limit += sign * s.quota
 		if s.open {
 			into.open += sign
 		}
 	}
-	bring(p.shares[who], -1)
+	bring(p.shares[member], -1)
 	bring(to, 1)
-	p.shares[who] = to
+	p.shares[member] = to
 }
 
-// cohort is the pool of a workspace beside that of everybody.
+// cohort is the pool of a workspace beside that of the fleet.
 func (p *pools) cohort(workspace uuid.UUID) (string, bool) {
 	s := p.shares[workspace]
 	return s.pool, s.in
 }
 
-func (p *pools) all(uuid.UUID) (string, bool) { return everybody, true }
+func (p *pools) all(uuid.UUID) (string, bool) { return fleet, true }

@@ -15,8 +15,8 @@ type Reopening struct {
 	Before time.Time // when the execution had ended; zero: it had not begun
 }
 
-// WithReopenings splits the time for which executions held a slot where it was interrupted. Nobody admits what Temporal
-// runs anyway, so the parts that begin with a reopening count as usage and are not judged as claims.
+// WithReopenings splits the time for which executions held a slot where it was interrupted. What Temporal runs is not
+// admitted by a claim, so the parts that begin with a reopening count as usage and are not judged as claims.
 func WithReopenings(held []Held, reopenings []Reopening) []Held {
 	of := map[uuid.UUID][]Reopening{}
 	for _, r := range reopenings {

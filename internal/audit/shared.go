@@ -8,8 +8,8 @@ import (
 	"github.com/google/uuid"
 )
 
-// GlobalChange is a recorded change of what all workspaces together may hold; Limit nil: it is not bounded. Before the
-// first one it was not.
+// GlobalChange is a recorded change of what all workspaces together may hold; Limit nil: there is none. Before the
+// first one there was none.
 type GlobalChange struct {
 	At    time.Time
 	Limit *int
@@ -19,23 +19,23 @@ type GlobalChange struct {
 // members' nominal quotas. It is a list of what changed, by time.
 type Shared []shift
 
-// shift is a change of what somebody brings into a pool. The global limit is what uuid.Nil brings into the pool of all.
+// shift is a change of what a workspace brings into a pool. The global limit is what uuid.Nil brings into that of the fleet.
 type shift struct {
 	at       time.Time
-	who      uuid.UUID
+	member   uuid.UUID
 	from, to share
 }
 
-// share is what somebody brings into a pool, with the slots it holds.
+// share is what a workspace brings into a pool, with the slots it holds.
 type share struct {
-	pool  string // a cohort, or everybody
+	pool  string // a cohort, or fleet
 	in    bool   // false: it is in none
 	quota int
-	open  bool // what it brings is not bounded, or not on record: then neither is the pool
+	open  bool // what it brings has no limit, or none on record: then neither has the pool
 }
 
-// everybody is the pool of all workspaces; cohorts have longer names.
-const everybody = ""
+// fleet is the pool of all workspaces; cohorts have longer names.
+const fleet = ""
 
 // NewShared works out the history. A cohort with a member whose plan's limits are not on record is not judged meanwhile.
 func NewShared(changes []Change, global []GlobalChange) Shared {
@@ -43,10 +43,10 @@ func NewShared(changes []Change, global []GlobalChange) Shared {
 	slices.SortStableFunc(changes, func(a, b Change) int { return a.At.Compare(b.At) })
 	var history Shared
 	plans, workspaces, shares := map[string]Change{}, map[uuid.UUID]Change{}, map[uuid.UUID]share{}
-	move := func(at time.Time, who uuid.UUID, to share) {
-		if from := shares[who]; from != to {
-			history = append(history, shift{at, who, from, to})
-			shares[who] = to
+	move := func(at time.Time, member uuid.UUID, to share) {
+		if from := shares[member]; from != to {
+			history = append(history, shift{at, member, from, to})
+			shares[member] = to
 		}
 	}
 	for _, c := range changes {
@@ -66,7 +66,7 @@ func NewShared(changes []Change, global []GlobalChange) Shared {
 	for _, c := range global {
 		to := unbounded
 		if c.Limit != nil {
-			to = share{pool: everybody, in: true, quota: *c.Limit}
+			to = share{pool: fleet, in: true, quota: *c.Limit}
 		}
 		move(c.At, uuid.Nil, to)
 	}
@@ -74,7 +74,7 @@ func NewShared(changes []Change, global []GlobalChange) Shared {
 	return history
 }
 
-var unbounded = share{pool: everybody, in: true, open: true}
+var unbounded = share{pool: fleet, in: true, open: true}
 
 // share is what a workspace brings into its cohort: as the view sluice.quotas has it.
 func (c Change) share(plans map[string]Change) share {

@@ -117,7 +117,7 @@ func TestFull(t *testing.T) {
 }
 
 // naiveShared works out the state of all limits at one second from the beginning: how much each pool may hold; a pool
-// that nothing bounds is missing. Everybody's has the name of none.
+// that has no limit is missing. The one of all workspaces has the empty name.
 func naiveShared(changes []Change, global []GlobalChange, second int) (limits map[string]int, cohorts map[uuid.UUID]string) {
 	limits, cohorts = map[string]int{}, map[uuid.UUID]string{}
 	plans, workspaces := map[string]Change{}, map[uuid.UUID]Change{}
@@ -168,8 +168,8 @@ func naiveShared(changes []Change, global []GlobalChange, second int) (limits ma
 	return limits, cohorts
 }
 
-// The judgement is that of one who looks at every claim by itself, counts all slots at its instant, and tries every
-// second within the slack.
+// The naive judgement looks at every claim by itself, counts all slots at its instant, and tries every second within the
+// slack.
 func TestJudgeSharedAgreesWithTheNaiveOne(t *testing.T) {
 	t.Parallel()
 	found, excused := 0, 0

@@ -39,8 +39,8 @@ type fault struct {
 	slot time.Time // a slot taken anew is another slot
 }
 
-// Doubts are what would break an invariant if it lasted. How an item's row and its slot agree is not judged: Postgres
-// can be asked for both at one moment.
+// Doubts are what would break an invariant if it lasted. What Postgres knows alone is not judged: it can be asked for all of
+// it at one moment.
 func (s Sight) Doubts() []Doubt {
 	var doubts []Doubt
 	doubt := func(invariant int, f fault, format string, args ...any) {

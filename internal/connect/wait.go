@@ -23,7 +23,7 @@ type Wait struct {
 const (
 	firstPause     = 50 * time.Millisecond
 	longestPause   = time.Second
-	attemptTimeout = 5 * time.Second // a packet filter that drops everything must not eat the whole patience unseen
+	attemptTimeout = 5 * time.Second // a packet filter that drops everything must not use up the patience without a notice
 	notifyEvery    = 5 * time.Second
 )
 

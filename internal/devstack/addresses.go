@@ -52,8 +52,8 @@ func ReadAddresses(dir string) (Addresses, error) {
 	return a, nil
 }
 
-// ownerLives asks the lock rather than the pid, which may belong to somebody else
-// by now. Only a reader who may not open the lock file has to trust the pid.
+// ownerLives asks the lock rather than the pid, which may be another process's
+// by now. Only a reader that may not open the lock file has to trust the pid.
 func ownerLives(lockPath string, pid int) bool {
 	held, err := lockHeld(lockPath)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {

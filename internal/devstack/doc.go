@@ -13,13 +13,14 @@
 //	Dir/temporal.db    Temporal's SQLite file
 //	Dir/temporal.pid   pid and command line of the running server
 //
-// Binaries come from the machine where it has them. Otherwise PostgreSQL is
-// downloaded and Temporal's CLI is built, once, into the user's cache directory.
+// Binaries come from the machine where it has them. Otherwise PostgreSQL and
+// Temporal's CLI are downloaded once into the user's cache directory. Where there
+// is no way to the CLI's download, it is built through the Go module proxy.
 //
 // # What it must not know
 //
 // Anything about Sluice: no schema, no migrations, no task queues. Search
-// attributes are names and types handed in by the caller.
+// attributes are names and types given by the caller.
 //
 // # Invariants
 //
@@ -38,7 +39,7 @@
 // # Root
 //
 // PostgreSQL refuses to run as root. Then initdb and postgres run as the user
-// "postgres", or "nobody" where there is none, or whoever owns an existing
+// "postgres", or "nobody" where there is none, or the owner of an existing
 // cluster. If that user cannot enter Dir (a parent is closed to others), the
 // cluster lives under /var/tmp and Dir/postgres is a symlink to it, which is how
 // the next start finds it. Removing Dir therefore still means starting anew.
@@ -46,6 +47,7 @@
 // # Environment
 //
 //	SLUICE_TEMPORAL_CLI         the temporal binary to run
+//	SLUICE_TEMPORAL_DOWNLOAD    what to download it from instead of https://temporal.download/cli
 //	SLUICE_POSTGRES_BIN         the directory with initdb and postgres to run
 //	SLUICE_POSTGRES_REPOSITORY  the Maven repository to download PostgreSQL from
 package devstack

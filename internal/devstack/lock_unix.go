@@ -48,7 +48,7 @@ func tryLock(path string) (*fileLock, error) {
 		}
 		return nil, fmt.Errorf("lock %s: %w", path, err)
 	}
-	// The pid is for the message of whoever comes second; a failure to write it costs no safety.
+	// The pid is for the error message of the next process; a failure to write it costs no safety.
 	if f.Truncate(0) == nil {
 		_, _ = f.WriteAt([]byte(strconv.Itoa(os.Getpid())+"\n"), 0)
 	}
@@ -92,7 +92,7 @@ func (l *fileLock) release() {
 	}
 }
 
-// lockHeld reports whether somebody holds the lock, without keeping it.
+// lockHeld reports whether a process holds the lock, without keeping it.
 func lockHeld(path string) (bool, error) {
 	f, err := os.Open(path)
 	if err != nil {

@@ -12,7 +12,7 @@ import (
 )
 
 // ownerEnv makes the test binary a process that owns a stack on the directory it
-// names, until somebody kills it.
+// names, until it is killed.
 const ownerEnv = "SLUICE_TEST_OWNER_OF"
 
 func TestMain(m *testing.M) {

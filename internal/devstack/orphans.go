@@ -12,7 +12,7 @@ import (
 	"time"
 )
 
-// processAlive reports whether a process with that pid exists, whoever owns it.
+// processAlive reports whether a process with that pid exists, of any user.
 func processAlive(pid int) bool {
 	if pid <= 0 {
 		return false

@@ -50,7 +50,7 @@ func checkPort(service string, port int, flag string) error {
 }
 
 // pickPort returns want, or a free port when want is 0. Between its return and
-// the child's own bind somebody else may take the port: see retryPortRace.
+// the child's own bind another process may take the port: see retryPortRace.
 func pickPort(want int) (int, error) {
 	if want != 0 {
 		return want, nil

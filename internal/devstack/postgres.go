@@ -169,7 +169,7 @@ func awaitPostgres(ctx context.Context, server *child, port int, dataDir string)
 	defer done()
 	for {
 		last := ensureDatabase(ctx, port, dataDir)
-		// The death comes first: after a lost race for the port it was a stranger who answered.
+		// The end of the process comes first: after a lost race for the port it was another server that answered.
 		if err := server.died(); err != nil {
 			return err
 		}

@@ -37,8 +37,8 @@ func postgresAccount() (*account, error) {
 		"create one, or start as an ordinary user")
 }
 
-// clusterAccount is who must run the cluster in dir: whoever owns it, because an
-// earlier start may have been somebody else's.
+// clusterAccount is the account that must run the cluster in dir: its owner, because an
+// earlier start may have been another user's.
 func clusterAccount(dir string) (*account, error) {
 	info, err := os.Stat(dir)
 	if err != nil {

@@ -88,7 +88,7 @@ func localPostgres(ctx context.Context) []postgresInstall {
 var versionPattern = regexp.MustCompile(`\(PostgreSQL\) (\d+)(?:\.(\d+))?(\S*)`)
 
 // inspectPostgres asks the server binary in dir for its version. "Runs as root"
-// is no question here: --version is answered to anybody.
+// is no question here: --version is answered to any user.
 func inspectPostgres(ctx context.Context, dir string) (postgresInstall, error) {
 	install := postgresInstall{initdb: filepath.Join(dir, "initdb"), postgres: filepath.Join(dir, "postgres")}
 	if _, err := exec.LookPath(install.initdb); err != nil {

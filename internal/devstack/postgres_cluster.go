@@ -18,10 +18,10 @@ import (
 const clusterName = "postgres"
 
 // asideRoot takes clusters whose user cannot enter the data directory. It is the
-// place every Unix has that outlives a reboot and that everybody can enter.
+// place every Unix has that outlives a reboot and that every user can enter.
 var asideRoot = "/var/tmp"
 
-// cluster is a PostgreSQL data directory, who runs it and with what.
+// cluster is a PostgreSQL data directory, and the account and binaries that run it.
 type cluster struct {
 	dir     string
 	user    *account
@@ -107,7 +107,7 @@ func asideDir(ctx context.Context, dir string) (string, error) {
 	sum := sha256.Sum256([]byte(dir))
 	path := filepath.Join(asideRoot, "sluice-"+hex.EncodeToString(sum[:6]))
 	if info, err := os.Lstat(path); err == nil {
-		// The name can be guessed, and the parent is everybody's.
+		// The name can be guessed, and any user can write to the parent.
 		if stat := info.Sys().(*syscall.Stat_t); !info.IsDir() || int(stat.Uid) != os.Geteuid() {
 			return "", fmt.Errorf("%s is in the way and not ours, remove it", path)
 		}

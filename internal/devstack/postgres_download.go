@@ -55,7 +55,7 @@ func downloadPostgres(ctx context.Context, progress func(string, ...any)) (postg
 // it extracts aside and the whole is renamed.
 func fetchPostgres(ctx context.Context, cache, final string, progress func(string, ...any)) error {
 	if _, err := inspectPostgres(ctx, filepath.Join(final, "bin")); err == nil {
-		return nil // somebody else did it while we waited
+		return nil // another process did it while this one waited
 	}
 	work, err := os.MkdirTemp(cache, "fetch-")
 	if err != nil {

@@ -43,7 +43,7 @@ type child struct {
 	cmdString string
 }
 
-// diedError is a child's end that nobody asked for.
+// diedError is a child's end that was not asked for.
 type diedError struct {
 	name, log, tail string
 	pid             int
@@ -126,7 +126,7 @@ func (c *child) died() error {
 }
 
 // whileAlive derives a context that ends when the child does, with its death as
-// the cause: nobody waits for answers that will not come.
+// the cause, so that no caller waits for answers that will not come.
 func (c *child) whileAlive(ctx context.Context) (context.Context, context.CancelFunc) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	go func() {

@@ -29,7 +29,7 @@ type Config struct {
 	// Values are bool, int, float64 or string.
 	DynamicConfig map[string]any
 	// Progress hears of what takes long: downloads, builds, first initialisation.
-	// It may be called from several goroutines. nil means silence.
+	// It may be called from several goroutines. nil: it is not told.
 	Progress func(format string, args ...any)
 }
 

@@ -250,7 +250,7 @@ func dial(t *testing.T, s *Stack) client.Client {
 	return c
 }
 
-// startWorkflow starts one that nobody runs.
+// startWorkflow starts one that no worker runs.
 func startWorkflow(t *testing.T, s *Stack, id string, attributes ...temporal.SearchAttributeUpdate) {
 	t.Helper()
 	_, err := dial(t, s).ExecuteWorkflow(t.Context(), client.StartWorkflowOptions{

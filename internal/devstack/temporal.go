@@ -155,7 +155,7 @@ func (t *Temporal) await(ctx context.Context, server *child, cfg TemporalConfig,
 	if err == nil && !cfg.Headless {
 		err = awaitListening(ctx, hostPort(uiPort))
 	}
-	// The death comes first: after a lost race for the port it was a stranger who answered.
+	// The end of the process comes first: after a lost race for the port it was another server that answered.
 	if died := server.died(); died != nil {
 		return died
 	}

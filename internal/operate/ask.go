@@ -67,7 +67,7 @@ func silence(err error) error {
 	return ErrNoWorker
 }
 
-// hasWorker tells whether somebody has polled the dispatcher's task queue lately. When it cannot be told, it is true:
+// hasWorker tells whether a worker has polled the dispatcher's task queue lately. When it cannot be told, it is true:
 // then the timeout decides.
 func hasWorker(ctx context.Context, c client.Client) bool {
 	described, err := c.DescribeTaskQueue(ctx, workflows.TaskQueueDefault, enumspb.TASK_QUEUE_TYPE_WORKFLOW)

@@ -96,7 +96,7 @@ func isForbidden(err error) bool {
 	return errors.As(err, &denied) || errors.As(err, &unimplemented)
 }
 
-// isRace recognises that somebody else wrote the namespace record in the meantime.
+// isRace recognises that another process wrote the namespace record in the meantime.
 func isRace(err error) bool {
 	var unavailable *serviceerror.Unavailable
 	var aborted *serviceerror.Aborted

@@ -11,7 +11,8 @@ import (
 	"go.temporal.io/sdk/client"
 
 	"sluice/internal/audit"
-	"sluice/queue"
+	"sluice/internal/store"
+	"sluice/internal/store/facts"
 	"sluice/workflows"
 )
 
@@ -33,15 +34,15 @@ type AuditOptions struct {
 // Audit checks the invariants (see package audit) from Postgres and Temporal, and changes nothing. It takes a moment,
 // and a grace more when something looks wrong. What Temporal does not tell is Unchecked in the report; an error says
 // that Postgres could not be asked. Dial connects to Temporal.
-func Audit(ctx context.Context, q *queue.Queue, dial func(context.Context) (client.Client, error), o AuditOptions) (*audit.Report, error) {
+func Audit(ctx context.Context, db store.DB, dial func(context.Context) (client.Client, error), o AuditOptions) (*audit.Report, error) {
 	if o.Grace <= 0 {
 		o.Grace = DefaultGrace
 	}
-	now, err := q.Now(ctx)
+	now, err := facts.Now(ctx, db)
 	if err != nil {
 		return nil, err
 	}
-	a := &auditor{queue: q, options: o, report: audit.NewReport(now)}
+	a := &auditor{db: db, options: o, report: audit.NewReport(now)}
 	if o.Since > 0 {
 		a.since = now.Add(-o.Since)
 	}
@@ -58,7 +59,7 @@ func Audit(ctx context.Context, q *queue.Queue, dial func(context.Context) (clie
 
 // auditor is one audit.
 type auditor struct {
-	queue   *queue.Queue
+	db      store.DB
 	client  client.Client
 	options AuditOptions
 	since   time.Time // zero: all there is
@@ -75,10 +76,10 @@ func (a *auditor) unchecked(why error, invariants ...int) {
 
 // checkRules checks what Postgres can decide alone.
 func (a *auditor) checkRules(ctx context.Context) error {
-	for invariant, check := range map[int]func() (queue.Checked, error){
-		audit.Place: func() (queue.Checked, error) { return a.queue.CheckPlaces(ctx, a.since, audit.Most) },
-		audit.Slot:  func() (queue.Checked, error) { return a.queue.CheckSlots(ctx, a.since, audit.Most) },
-		audit.Owner: func() (queue.Checked, error) { return a.queue.CheckOwners(ctx, a.since, audit.Most) },
+	for invariant, check := range map[int]func() (facts.Checked, error){
+		audit.Place: func() (facts.Checked, error) { return facts.CheckPlaces(ctx, a.db, a.since, audit.Most) },
+		audit.Slot:  func() (facts.Checked, error) { return facts.CheckSlots(ctx, a.db, audit.Most) },
+		audit.Owner: func() (facts.Checked, error) { return facts.CheckOwners(ctx, a.db, a.since, audit.Most) },
 	} {
 		checked, err := check()
 		if err != nil {
@@ -117,7 +118,7 @@ func (a *auditor) judgeClaims(ctx context.Context) error {
 }
 
 func (a *auditor) held(ctx context.Context, since time.Time) ([]audit.Held, error) {
-	slots, err := a.queue.HeldSlots(ctx, since)
+	slots, err := facts.HeldSlots(ctx, a.db, since)
 	held := make([]audit.Held, len(slots))
 	for i, s := range slots {
 		held[i] = audit.Held{ID: s.ID, Workspace: s.WorkspaceID, From: s.From}
@@ -128,7 +129,7 @@ func (a *auditor) held(ctx context.Context, since time.Time) ([]audit.Held, erro
 	if err != nil {
 		return nil, err
 	}
-	log, err := a.queue.Reopenings(ctx, since)
+	log, err := facts.Reopenings(ctx, a.db, since)
 	reopenings := make([]audit.Reopening, len(log))
 	for i, r := range log {
 		reopenings[i] = audit.Reopening{ID: r.ID, At: r.At}
@@ -140,7 +141,7 @@ func (a *auditor) held(ctx context.Context, since time.Time) ([]audit.Held, erro
 }
 
 func (a *auditor) limits(ctx context.Context) (audit.Limits, audit.Shared, error) {
-	log, err := a.queue.LimitChanges(ctx)
+	log, err := facts.LimitChanges(ctx, a.db)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -154,7 +155,7 @@ func (a *auditor) limits(ctx context.Context) (audit.Limits, audit.Shared, error
 			changes[i].Cohort = *c.Cohort
 		}
 	}
-	global, err := a.queue.GlobalLimitChanges(ctx)
+	global, err := facts.GlobalLimitChanges(ctx, a.db)
 	globalChanges := make([]audit.GlobalChange, len(global))
 	for i, c := range global {
 		globalChanges[i] = audit.GlobalChange(c)
@@ -191,7 +192,7 @@ func (a *auditor) look(ctx context.Context) ([]audit.Sight, error) {
 		a.unchecked(err, audit.Place, audit.Slot, audit.Progress)
 		return nil, ctx.Err()
 	}
-	holders, err := a.queue.SlotHolders(ctx)
+	holders, err := facts.SlotHolders(ctx, a.db)
 	if err != nil {
 		return nil, err
 	}
@@ -242,7 +243,7 @@ func (a *auditor) sights(ctx context.Context, items map[uuid.UUID]bool, strays m
 		ids = append(ids, id)
 		workflowIDs = append(append(workflowIDs, workflows.ExecutionID(id)), strays[id]...)
 	}
-	standings, err := a.queue.Standings(ctx, ids)
+	standings, err := facts.Standings(ctx, a.db, ids)
 	if err != nil {
 		return nil, err
 	}

@@ -10,7 +10,8 @@ import (
 	"github.com/google/uuid"
 
 	"sluice/internal/audit"
-	"sluice/queue"
+	"sluice/internal/store/catalog"
+	"sluice/internal/store/facts"
 	"sluice/workflows"
 )
 
@@ -20,23 +21,23 @@ const countAtMost = 100_000
 // overdue are items that could have started for a grace, as seen at one moment.
 type overdue struct {
 	at    time.Time // by the database's clock
-	items []queue.Overdue
+	items []facts.OverdueItem
 }
 
-// lookForOverdue finds ready items beside a free slot. There are none while nobody is there to start them.
+// lookForOverdue finds ready items beside a free slot. There are none while nothing is there to start them.
 func (a *auditor) lookForOverdue(ctx context.Context) (overdue, error) {
 	var seen overdue
 	dispatching, err := a.dispatching(ctx)
 	if err != nil || !dispatching {
 		return seen, err
 	}
-	if a.report.Of(audit.Progress).Checked, err = a.queue.Ready(ctx, countAtMost); err != nil {
+	if a.report.Of(audit.Progress).Checked, err = facts.Ready(ctx, a.db, countAtMost); err != nil {
 		return seen, err
 	}
-	if seen.items, err = a.queue.Overdue(ctx, a.options.Grace); err != nil {
+	if seen.items, err = facts.Overdue(ctx, a.db, a.options.Grace); err != nil {
 		return seen, err
 	}
-	seen.at, err = a.queue.Now(ctx)
+	seen.at, err = facts.Now(ctx, a.db)
 	return seen, err
 }
 
@@ -63,7 +64,7 @@ func (a *auditor) lookForOverdueAgain(ctx context.Context, first overdue) error 
 		of[h.Workspace] = append(of[h.Workspace], h)
 	}
 	for _, item := range second.items {
-		waited := slices.ContainsFunc(first.items, func(o queue.Overdue) bool { return o.ID == item.ID && o.AvailableAt.Equal(item.AvailableAt) })
+		waited := slices.ContainsFunc(first.items, func(o facts.OverdueItem) bool { return o.ID == item.ID && o.AvailableAt.Equal(item.AvailableAt) })
 		limit, _, known := limits.Between(item.WorkspaceID, first.at, second.at)
 		free := !known || audit.Peak(of[item.WorkspaceID], first.at, second.at) < limit
 		if waited && free && !shared.Full(held, item.WorkspaceID, first.at, second.at) {
@@ -77,7 +78,7 @@ func (a *auditor) lookForOverdueAgain(ctx context.Context, first overdue) error 
 // dispatching tells whether each shard has a dispatcher that ought to start what is ready, and notes why not.
 func (a *auditor) dispatching(ctx context.Context) (bool, error) {
 	f := a.report.Of(audit.Progress)
-	shards, err := a.queue.Shards(ctx)
+	shards, err := catalog.Shards(ctx, a.db)
 	if err != nil {
 		return false, err
 	}

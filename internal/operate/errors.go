@@ -17,7 +17,7 @@ import (
 var (
 	// ErrNotRunning says that there is no open dispatcher.
 	ErrNotRunning = errors.New("the dispatcher is not running; start it with: starter start")
-	// ErrNoWorker says that nobody answers for the dispatcher. A message may yet be applied when a worker comes.
+	// ErrNoWorker says that no worker answers for the dispatcher. A message may yet be applied when a worker comes.
 	ErrNoWorker = errors.New("no worker answers on task queue " + workflows.TaskQueueDefault + "; run the worker")
 	// ErrRefused says that the dispatcher has turned a request down and nothing has changed.
 	ErrRefused = errors.New("refused")
@@ -44,7 +44,7 @@ func isNotFound(err error) bool {
 	return errors.As(err, &notFound)
 }
 
-// isSilence tells whether nobody answered, as opposed to an answer that is an error.
+// isSilence tells whether there was no answer, as opposed to an answer that is an error.
 func isSilence(err error) bool {
 	var deadline *serviceerror.DeadlineExceeded
 	var cancelled *serviceerror.Canceled
@@ -57,7 +57,7 @@ func isSilence(err error) bool {
 
 // refusal turns the error of a validator into a RefusedError.
 func refusal(err error) error {
-	var activity *temporal.ActivityError // the handler failed, nobody refused
+	var activity *temporal.ActivityError // the handler failed: it is no refusal
 	var application *temporal.ApplicationError
 	if !errors.As(err, &activity) && errors.As(err, &application) {
 		return &RefusedError{Message: application.Message()}

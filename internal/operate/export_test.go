@@ -5,15 +5,15 @@ import (
 	"time"
 
 	"sluice/internal/audit"
-	"sluice/queue"
+	"sluice/internal/store"
 )
 
 // ListOpenExecutions tells tests when the visibility store has caught up.
 var ListOpenExecutions = listOpenExecutions
 
 // JudgeToTheMoment judges all claims without any slack.
-func JudgeToTheMoment(ctx context.Context, q *queue.Queue) (audit.Claims, []audit.Breach, error) {
-	a := &auditor{queue: q}
+func JudgeToTheMoment(ctx context.Context, db store.DB) (audit.Claims, []audit.Breach, error) {
+	a := &auditor{db: db}
 	held, err := a.held(ctx, time.Time{})
 	if err != nil {
 		return audit.Claims{}, nil, err

@@ -5,10 +5,10 @@ import (
 	"fmt"
 
 	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5/pgxpool"
 	enumspb "go.temporal.io/api/enums/v1"
 	"go.temporal.io/sdk/client"
 
-	"sluice/queue"
 	"sluice/workflows"
 )
 
@@ -40,27 +40,27 @@ func StatusOf(ctx context.Context, c client.Client, shard int) (workflows.Status
 }
 
 // Pause stops admission of all dispatchers: nothing new starts, what runs goes on. It returns the status of each, by
-// shard. Without a queue it has to look for them first. Errors: ErrNotRunning, ErrNoWorker, and ErrRefused when all are
+// shard. Without a database it has to look for them first. Errors: ErrNotRunning, ErrNoWorker, and ErrRefused when all are
 // paused already.
-func Pause(ctx context.Context, c client.Client, q *queue.Queue, request workflows.PauseRequest) ([]workflows.Status, error) {
-	return tellAll(ctx, c, q, workflows.UpdatePause, request, true)
+func Pause(ctx context.Context, c client.Client, db *pgxpool.Pool, request workflows.PauseRequest) ([]workflows.Status, error) {
+	return tellAll(ctx, c, db, workflows.UpdatePause, request, true)
 }
 
 // Resume ends a pause. Errors: ErrNotRunning, ErrNoWorker, and ErrRefused when none is paused.
-func Resume(ctx context.Context, c client.Client, q *queue.Queue, request workflows.ResumeRequest) ([]workflows.Status, error) {
-	return tellAll(ctx, c, q, workflows.UpdateResume, request, true)
+func Resume(ctx context.Context, c client.Client, db *pgxpool.Pool, request workflows.ResumeRequest) ([]workflows.Status, error) {
+	return tellAll(ctx, c, db, workflows.UpdateResume, request, true)
 }
 
 // Configure changes tunables of all dispatchers, from the next cycle on. Errors: ErrNotRunning, ErrNoWorker, and
 // ErrRefused when a value is out of bounds.
-func Configure(ctx context.Context, c client.Client, q *queue.Queue, request workflows.ConfigureRequest) ([]workflows.Status, error) {
-	return tellAll(ctx, c, q, workflows.UpdateConfigure, request, false)
+func Configure(ctx context.Context, c client.Client, db *pgxpool.Pool, request workflows.ConfigureRequest) ([]workflows.Status, error) {
+	return tellAll(ctx, c, db, workflows.UpdateConfigure, request, false)
 }
 
 // tellAll sends one message to all open dispatchers. Where it may be done already, one that refuses is as the others
 // will be, unless all do.
-func tellAll(ctx context.Context, c client.Client, q *queue.Queue, name string, request any, maybeDone bool) ([]workflows.Status, error) {
-	shards, err := addressees(ctx, c, q)
+func tellAll(ctx context.Context, c client.Client, db *pgxpool.Pool, name string, request any, maybeDone bool) ([]workflows.Status, error) {
+	shards, err := addressees(ctx, c, db)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}

@@ -129,7 +129,7 @@ func TestMessages(t *testing.T) {
 
 	status, err := operate.Status(t.Context(), c)
 	require.NoError(t, err)
-	require.Equal(t, workflows.PhaseParked, status.Phase)
+	require.Equal(t, workflows.PhaseWaiting, status.Phase)
 	require.EqualValues(t, 7, status.Cycle)
 
 	all, err := operate.Pause(t.Context(), c, nil, workflows.PauseRequest{Actor: actor, Reason: "lunch"})

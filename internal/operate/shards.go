@@ -7,10 +7,11 @@ import (
 	"slices"
 	"sync"
 
+	"github.com/jackc/pgx/v5/pgxpool"
 	"go.temporal.io/sdk/client"
 	"golang.org/x/sync/errgroup"
 
-	"sluice/queue"
+	"sluice/internal/store/catalog"
 	"sluice/workflows"
 )
 
@@ -33,28 +34,28 @@ type StartedAll struct {
 
 // StartAll makes the namespace ready, stores the number of shards if one is given, and starts the dispatcher of each shard
 // that has none. New ones take over the pause and the tunables of those that run. It may be called at any time, at once
-// with other calls, and leaves what is right as it is. Without a queue there is one shard.
+// with other calls, and leaves what is right as it is. Without a database there is one shard.
 //
-// Errors: ErrNoWorker when nobody can tell what to take over, before anything was changed. ErrShardsUnknown without a
-// queue, where there is or has been more than one shard. ErrRefused for tunables out of bounds, queue.ErrInvalid for the
-// number of shards, queue.ErrBusy, ErrAttributes.
-func StartAll(ctx context.Context, c client.Client, namespace string, q *queue.Queue, o StartOptions) (all StartedAll, err error) {
+// Errors: ErrNoWorker when no worker can tell what to take over, before anything was changed. ErrShardsUnknown without a
+// database, where there is or has been more than one shard. ErrRefused for tunables out of bounds, store.ErrInvalid for the
+// number of shards, store.ErrBusy, ErrAttributes.
+func StartAll(ctx context.Context, c client.Client, namespace string, db *pgxpool.Pool, o StartOptions) (all StartedAll, err error) {
 	n := o.Shards
 	if n != 0 {
-		if err := queue.CheckShards(n); err != nil {
+		if err := catalog.CheckShards(n); err != nil {
 			return all, err
 		}
 	}
-	known, open, err := lookForShards(ctx, c, q)
+	known, open, err := lookForShards(ctx, c, db)
 	switch {
 	case err != nil:
 		return all, err
-	case q == nil && (n > 1 || len(known) > 0 && known[len(known)-1] > 0):
+	case db == nil && (n > 1 || len(known) > 0 && known[len(known)-1] > 0):
 		return all, ErrShardsUnknown
-	case q == nil:
+	case db == nil:
 		n = 1
 	case n == 0:
-		if n, err = q.Shards(ctx); err != nil {
+		if n, err = catalog.Shards(ctx, db); err != nil {
 			return all, err
 		}
 	}
@@ -65,14 +66,14 @@ func StartAll(ctx context.Context, c client.Client, namespace string, q *queue.Q
 	if err := ready(ctx, c, namespace); err != nil {
 		return all, err
 	}
-	if q != nil && o.Shards > 0 {
-		if err := q.SetShards(ctx, n, o.Actor); err != nil {
+	if db != nil && o.Shards > 0 {
+		if err := catalog.SetShards(ctx, db, n, o.Actor); err != nil {
 			return all, err
 		}
 	}
 	for shard := range n {
 		state.Shard = shard
-		started, err := startShard(ctx, c, q, state)
+		started, err := startShard(ctx, c, db, state)
 		if err != nil {
 			return all, err
 		}
@@ -110,13 +111,13 @@ func takeOver(ctx context.Context, c client.Client, n int, open []int, changes w
 
 // startShard starts the dispatcher of a shard that there is. One that is found open may be about to end, because its shard
 // was gone when it looked; then it gets a successor. It cannot begin to end from now on.
-func startShard(ctx context.Context, c client.Client, q *queue.Queue, state workflows.State) (Started, error) {
+func startShard(ctx context.Context, c client.Client, db *pgxpool.Pool, state workflows.State) (Started, error) {
 	for {
 		started, err := start(ctx, c, state)
-		if err != nil || !started.AlreadyRunning || state.Shard == 0 || q == nil {
+		if err != nil || !started.AlreadyRunning || state.Shard == 0 || db == nil {
 			return started, err
 		}
-		retired, err := q.RetiredRun(ctx, state.Shard)
+		retired, err := catalog.RetiredRun(ctx, db, state.Shard)
 		if err != nil || retired != started.RunID {
 			return started, err
 		}
@@ -140,13 +141,13 @@ func awaitEnd(ctx context.Context, c client.Client, of Started) error {
 // probes is how many dispatchers are looked for at once.
 const probes = 16
 
-// candidates are the shards that may have a dispatcher: those that Postgres knows, or without a queue all that there
+// candidates are the shards that may have a dispatcher: those that Postgres knows, or without a database all that there
 // could be. A list of Temporal's could be out of date.
-func candidates(ctx context.Context, q *queue.Queue) ([]int, error) {
-	if q != nil {
-		return q.ShardsInUse(ctx)
+func candidates(ctx context.Context, db *pgxpool.Pool) ([]int, error) {
+	if db != nil {
+		return catalog.ShardsInUse(ctx, db)
 	}
-	all := make([]int, queue.MaxShards)
+	all := make([]int, catalog.MaxShards)
 	for shard := range all {
 		all[shard] = shard
 	}
@@ -154,8 +155,8 @@ func candidates(ctx context.Context, q *queue.Queue) ([]int, error) {
 }
 
 // lookForShards returns the shards of which Temporal knows a dispatcher, and those whose dispatcher is open, in order.
-func lookForShards(ctx context.Context, c client.Client, q *queue.Queue) (known, open []int, err error) {
-	shards, err := candidates(ctx, q)
+func lookForShards(ctx context.Context, c client.Client, db *pgxpool.Pool) (known, open []int, err error) {
+	shards, err := candidates(ctx, db)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -182,16 +183,16 @@ func lookForShards(ctx context.Context, c client.Client, q *queue.Queue) (known,
 	return known, open, err
 }
 
-// OpenShards are the shards with an open dispatcher, in order, also of shards that there are no more. The queue may be nil.
-func OpenShards(ctx context.Context, c client.Client, q *queue.Queue) ([]int, error) {
-	_, open, err := lookForShards(ctx, c, q)
+// OpenShards are the shards with an open dispatcher, in order, also of shards that there are no more. The database may be nil.
+func OpenShards(ctx context.Context, c client.Client, db *pgxpool.Pool) ([]int, error) {
+	_, open, err := lookForShards(ctx, c, db)
 	return open, err
 }
 
-// addressees are the shards a message goes to. With a queue nobody is looked for beforehand: the message finds out.
-func addressees(ctx context.Context, c client.Client, q *queue.Queue) ([]int, error) {
-	if q != nil {
-		return q.ShardsInUse(ctx)
+// addressees are the shards a message goes to. With a database none is looked for beforehand: the message finds out.
+func addressees(ctx context.Context, c client.Client, db *pgxpool.Pool) ([]int, error) {
+	if db != nil {
+		return catalog.ShardsInUse(ctx, db)
 	}
 	open, err := OpenShards(ctx, c, nil)
 	if err == nil && len(open) == 0 {

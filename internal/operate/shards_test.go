@@ -1,33 +1,18 @@
 package operate_test
 
 import (
-	"context"
 	"errors"
 	"testing"
 
-	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/stretchr/testify/require"
 	"go.temporal.io/sdk/client"
 
-	"sluice/internal/devstack/devtest"
 	"sluice/internal/operate"
 	"sluice/internal/operate/operatetest"
-	"sluice/queue"
-	"sluice/schema"
+	"sluice/internal/store"
+	"sluice/internal/store/catalog"
 	"sluice/workflows"
 )
-
-// database gives the test a migrated database of its own.
-func database(t *testing.T) *queue.Queue {
-	t.Helper()
-	pool, err := pgxpool.New(t.Context(), devtest.PostgresFrom(t, "sluice", func(ctx context.Context, url string) error {
-		_, err := schema.Migrate(ctx, url)
-		return err
-	}))
-	require.NoError(t, err)
-	t.Cleanup(pool.Close)
-	return queue.New(pool)
-}
 
 func openShards(t *testing.T, c client.Client) []int {
 	t.Helper()
@@ -40,7 +25,7 @@ func TestAMessageGoesToAllShards(t *testing.T) {
 	t.Parallel()
 	c, namespace := dial(t)
 	operatetest.Worker(t, c)
-	for _, shard := range []int{0, 2, queue.MaxShards - 1} { // as found after some have ended
+	for _, shard := range []int{0, 2, catalog.MaxShards - 1} { // as found after some have ended
 		_, err := operate.Start(t.Context(), c, namespace, workflows.State{Shard: shard})
 		require.NoError(t, err)
 	}
@@ -68,26 +53,26 @@ func TestAMessageGoesToAllShards(t *testing.T) {
 	require.Empty(t, openShards(t, c))
 }
 
-// Whoever starts with whatever number at the same time: afterwards each of the shards that are stored has a dispatcher.
+// Whatever numbers are started with at the same time: afterwards each of the shards that are stored has a dispatcher.
 func TestConcurrentStartsWithDifferentNumbers(t *testing.T) {
 	t.Parallel()
 	c, namespace := dial(t)
 	operatetest.Worker(t, c)
-	q := database(t)
+	db := newDatabase(t).pool
 	done := make(chan error, 12)
 	for i := range cap(done) {
 		go func() {
-			_, err := operate.StartAll(t.Context(), c, namespace, q, operate.StartOptions{Shards: 1 + i%4, Actor: actor})
+			_, err := operate.StartAll(t.Context(), c, namespace, db, operate.StartOptions{Shards: 1 + i%4, Actor: actor})
 			done <- err
 		}()
 	}
 	for range cap(done) {
 		require.NoError(t, <-done)
 	}
-	n, err := q.Shards(t.Context())
+	n, err := catalog.Shards(t.Context(), db)
 	require.NoError(t, err)
 	require.Subset(t, openShards(t, c), []int{0, 1, 2, 3}[:n])
-	all, err := operate.StartAll(t.Context(), c, namespace, q, operate.StartOptions{Actor: actor})
+	all, err := operate.StartAll(t.Context(), c, namespace, db, operate.StartOptions{Actor: actor})
 	require.NoError(t, err)
 	require.Len(t, all.Dispatchers, n)
 	for _, started := range all.Dispatchers {
@@ -99,20 +84,20 @@ func TestARefusedStartChangesNothing(t *testing.T) {
 	t.Parallel()
 	c, namespace := dial(t)
 	operatetest.Worker(t, c)
-	q := database(t)
-	tooMany, negative := queue.MaxShards+1, -1
+	db := newDatabase(t).pool
+	tooMany, negative := catalog.MaxShards+1, -1
 	for name, o := range map[string]operate.StartOptions{
 		"too many":  {Shards: tooMany},
 		"too few":   {Shards: negative},
 		"batchsize": {Shards: 2, Tunables: workflows.ConfigureRequest{BatchSize: &negative}},
 	} {
-		_, err := operate.StartAll(t.Context(), c, namespace, q, o)
-		require.True(t, errors.Is(err, queue.ErrInvalid) || errors.Is(err, operate.ErrRefused), "%s: %v", name, err)
+		_, err := operate.StartAll(t.Context(), c, namespace, db, o)
+		require.True(t, errors.Is(err, store.ErrInvalid) || errors.Is(err, operate.ErrRefused), "%s: %v", name, err)
 	}
 	_, err := operate.StartAll(t.Context(), c, namespace, nil, operate.StartOptions{Shards: 2})
 	require.ErrorIs(t, err, operate.ErrShardsUnknown)
 	require.Empty(t, openShards(t, c))
-	n, err := q.Shards(t.Context())
+	n, err := catalog.Shards(t.Context(), db)
 	require.NoError(t, err)
 	require.Equal(t, 1, n)
 }

@@ -1,115 +1,71 @@
 package operate_test
 
 import (
-	"context"
 	"fmt"
 	"math"
 	"math/rand/v2"
 	"testing"
 
 	"github.com/google/uuid"
-	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/jackc/pgx/v5"
 	"github.com/stretchr/testify/require"
 
 	"sluice/internal/admission"
-	"sluice/internal/devstack/devtest"
 	"sluice/internal/operate"
-	"sluice/queue"
-	"sluice/schema"
+	"sluice/internal/store/facts"
 )
 
-// Whatever limits are changed and in whatever order, and however greedy the grants are: what claims have left on record
-// breaks none of them, to the moment. And what somebody takes beside the claims does.
+// Whatever limits are changed and in whatever order: what claims leave on record that were decided on these limits breaks
+// none of them, to the moment. And what takes a slot beside them does.
 func TestWhatClaimsLeaveOnRecordBreaksNoLimit(t *testing.T) {
 	t.Parallel()
-	ctx := t.Context()
-	url := devtest.PostgresFrom(t, "sluice", func(ctx context.Context, url string) error {
-		_, err := schema.Migrate(ctx, url)
-		return err
-	})
-	pool, err := pgxpool.New(ctx, url)
-	require.NoError(t, err)
-	t.Cleanup(pool.Close)
-	q := queue.New(pool)
+	d := newDatabase(t)
 	rnd := rand.New(rand.NewPCG(3, 11))
-	to := func(most int) *queue.Change[int] {
+	maybe := func(most int) *int {
 		if n := rnd.IntN(most+2) - 1; n >= 0 {
-			return &queue.Change[int]{To: &n}
+			return &n
 		}
-		return &queue.Change[int]{}
+		return nil
 	}
 	var workspaces []uuid.UUID
 	for n := range 5 {
-		w, err := q.CreateWorkspace(ctx, fmt.Sprint("w", n), "STARTER", "test")
-		require.NoError(t, err)
-		workspaces = append(workspaces, w.ID)
-	}
-	epoch, err := q.OpenEpoch(ctx, 0, "run")
-	require.NoError(t, err)
-	fence := queue.Fence{Epoch: epoch}
-	claim := func(grants []queue.Grant) int {
-		fence.Cycle++
-		claimed, err := q.Claim(ctx, fence, grants)
-		require.NoError(t, err)
-		return claimed.New
+		workspaces = append(workspaces, d.newWorkspace(fmt.Sprint("w", n), "STARTER"))
 	}
 	claims := 0
 	for range 400 {
 		id := workspaces[rnd.IntN(len(workspaces))]
-		switch rnd.IntN(10) {
+		switch rnd.IntN(9) {
 		case 0:
-			_, err = q.Set(ctx, queue.SettingsChange{MaxConcurrentWorkflows: to(12)}, "test")
+			d.exec(`UPDATE sluice.settings SET max_concurrent_workflows = $1`, maybe(12))
 		case 1:
 			limit := rnd.IntN(6)
-			_, err = q.SetTier(ctx, "STARTER", queue.TierChange{MaxConcurrentWorkflows: &limit, NominalQuota: &queue.Change[int]{To: ptr(rnd.IntN(limit + 1))}}, "test")
+			d.exec(`UPDATE sluice.tiers SET max_concurrent_workflows = $1, nominal_quota = $2 WHERE plan = 'STARTER'`, limit, rnd.IntN(limit+1))
 		case 2:
-			_, err = pool.Exec(ctx, `UPDATE sluice.workspaces SET cohort = nullif($2, '') WHERE id = $1`, id, []string{"", "eu", "us"}[rnd.IntN(3)])
-		case 3: // whose nominal quota may well be above its limit: the lower one counts
-			_, err = pool.Exec(ctx, `UPDATE sluice.workspaces SET max_concurrent_workflows = $2, nominal_quota = $3 WHERE id = $1`, id, to(6).To, to(4).To)
+			d.exec(`UPDATE sluice.workspaces SET cohort = nullif($2, '') WHERE id = $1`, id, []string{"", "eu", "us"}[rnd.IntN(3)])
+		case 3: // its nominal quota may well be above its limit: the lower one counts
+			d.exec(`UPDATE sluice.workspaces SET max_concurrent_workflows = $2, nominal_quota = $3 WHERE id = $1`, id, maybe(6), maybe(4))
 		case 4:
-			_, err = pool.Exec(ctx, `INSERT INTO sluice.execution_queue (id, workspace_id, workflow_definition_id, enqueued_by)
+			d.exec(`INSERT INTO sluice.pending (id, workspace_id, workflow_definition_id, enqueued_by)
 				SELECT sluice.uuid_v7(), $1, gen_random_uuid(), 'x' FROM generate_series(1, 5)`, id)
 		case 5, 6:
-			capacity, readErr := q.Capacity(ctx, 100)
-			require.NoError(t, readErr)
-			decision := admission.Decide(capacity.Input(math.MaxInt32))
-			var grants []queue.Grant
-			for _, g := range decision.Grants {
-				grants = append(grants, queue.Grant{WorkspaceID: g.ID, Slots: g.Slots, Limit: g.Limit})
-			}
-			claims += claim(grants)
-		case 7:
-			var grants []queue.Grant
-			usage, readErr := q.Workspaces(ctx)
-			require.NoError(t, readErr)
-			for _, w := range usage {
-				grants = append(grants, queue.Grant{WorkspaceID: w.ID, Slots: 100, Limit: w.Limit})
-			}
-			claims += claim(grants)
+			claims += claimAll(t, d)
 		default:
-			holders, readErr := q.SlotHolders(ctx)
-			require.NoError(t, readErr)
-			for _, holder := range holders[:len(holders)/2] {
-				_, err = q.RecordOutcome(ctx, queue.Outcome{ExecutionID: holder, RunID: "x", Status: "COMPLETED"})
-				require.NoError(t, err)
-			}
+			holders, err := facts.SlotHolders(t.Context(), d.pool)
+			require.NoError(t, err)
+			d.end("COMPLETED", holders[:len(holders)/2]...)
 		}
-		require.NoError(t, err)
 	}
 	require.Greater(t, claims, 80, "or it shows little")
-	own, shared, err := operate.JudgeToTheMoment(ctx, q)
+	own, shared, err := operate.JudgeToTheMoment(t.Context(), d.pool)
 	require.NoError(t, err)
 	require.Empty(t, own.Above)
 	require.Zero(t, own.Unknown)
 	require.Empty(t, shared)
 
-	_, err = q.Set(ctx, queue.SettingsChange{MaxConcurrentWorkflows: &queue.Change[int]{To: ptr(0)}}, "test")
-	require.NoError(t, err)
-	stolen := uuid.New()
-	_, err = pool.Exec(ctx, `INSERT INTO sluice.workflow_executions (id, workspace_id, workflow_definition_id, status, priority, attempt_count, created_at,
-			available_at, claimed_at, trigger_type, enqueued_by) VALUES ($1, $2, $1, 'CLAIMED', 3, 0, now(), now(), now(), 'X', 'x')`, stolen, workspaces[0])
-	require.NoError(t, err)
-	_, shared, err = operate.JudgeToTheMoment(ctx, q)
+	d.exec(`UPDATE sluice.settings SET max_concurrent_workflows = 0`)
+	stolen := d.enqueue(workspaces[0])
+	d.claim(stolen)
+	_, shared, err = operate.JudgeToTheMoment(t.Context(), d.pool)
 	require.NoError(t, err)
 	require.NotEmpty(t, shared)
 	for _, breach := range shared { // of all workspaces, and of its cohort
@@ -117,4 +73,21 @@ func TestWhatClaimsLeaveOnRecordBreaksNoLimit(t *testing.T) {
 	}
 }
 
-func ptr[T any](v T) *T { return &v }
+// claimAll claims all that the policy grants, and returns how many that is.
+func claimAll(t *testing.T, d *database) (claimed int) {
+	t.Helper()
+	capacities, err := facts.Capacities(t.Context(), d.pool, 100)
+	require.NoError(t, err)
+	for i := range capacities {
+		for _, g := range admission.Decide(capacities[i].Input(math.MaxInt32)).Grants {
+			rows, err := d.pool.Query(t.Context(), `SELECT id FROM sluice.pending WHERE workspace_id = $1 ORDER BY id LIMIT $2`, g.ID, g.Slots)
+			require.NoError(t, err)
+			ids, err := pgx.CollectRows(rows, pgx.RowTo[uuid.UUID])
+			require.NoError(t, err)
+			require.Len(t, ids, g.Slots)
+			d.claim(ids...)
+			claimed += len(ids)
+		}
+	}
+	return claimed
+}

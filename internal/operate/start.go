@@ -22,7 +22,7 @@ type Started struct {
 
 const dispatcherDetails = "Admits queued executions within each workspace's tier and starts them on the workspace's own task queue.\n\n" +
 	"There is one of it for each shard of a namespace, by default one in all. Its query `status` tells what it does; `starter pause`, `resume`, `configure` and `stop` steer it. " +
-	"Do not terminate it: `starter stop` lets the cycle in hand finish."
+	"Do not terminate it: `starter stop` lets the current cycle finish."
 
 // Start makes the namespace ready (search attributes, recovery schedule) and starts the dispatcher of the state's shard
 // with that state. An open one is found and left as it is. It needs no worker. Errors: ErrAttributes, or Temporal's own.

@@ -5,9 +5,9 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/jackc/pgx/v5/pgxpool"
 	"go.temporal.io/sdk/client"
 
-	"sluice/queue"
 	"sluice/workflows"
 )
 
@@ -18,11 +18,11 @@ type StopOptions struct {
 	DeleteRecovery bool
 }
 
-// Stop lets all dispatchers finish the cycle in hand and returns once their workflows are closed. What runs goes on, what
-// waits stays in the queue. Without a queue it has to look for them first. Errors: ErrNotRunning (the recovery schedule is then deleted all the same, if asked),
-// ErrNoWorker, ErrRefused when all are stopping already.
-func Stop(ctx context.Context, c client.Client, q *queue.Queue, request workflows.StopRequest, options StopOptions) error {
-	err := stopAll(ctx, c, q, request)
+// Stop lets all dispatchers finish the current cycle and returns once their workflows are closed. What runs goes on, what
+// waits stays in the queue. Without a database it has to look for them first. Errors: ErrNotRunning (the recovery schedule
+// is then deleted all the same, if asked), ErrNoWorker, ErrRefused when all are stopping already.
+func Stop(ctx context.Context, c client.Client, db *pgxpool.Pool, request workflows.StopRequest, options StopOptions) error {
+	err := stopAll(ctx, c, db, request)
 	if options.DeleteRecovery && (err == nil || errors.Is(err, ErrNotRunning)) {
 		if deleteErr := deleteRecovery(ctx, c); deleteErr != nil {
 			return errors.Join(err, deleteErr)
@@ -31,8 +31,8 @@ func Stop(ctx context.Context, c client.Client, q *queue.Queue, request workflow
 	return err
 }
 
-func stopAll(ctx context.Context, c client.Client, q *queue.Queue, request workflows.StopRequest) error {
-	shards, err := addressees(ctx, c, q)
+func stopAll(ctx context.Context, c client.Client, db *pgxpool.Pool, request workflows.StopRequest) error {
+	shards, err := addressees(ctx, c, db)
 	if err != nil {
 		return fmt.Errorf("%s: %w", workflows.UpdateStop, err)
 	}

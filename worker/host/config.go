@@ -7,19 +7,20 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/jackc/pgx/v5/pgxpool"
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/worker"
 
-	"sluice/queue"
 	"sluice/workflows"
 )
 
-// Config says what a host runs and how much of it. Client and Queue are required.
+// Config says what a host runs and how much of it. Client and Pool are required.
 type Config struct {
 	// Client is the connection that all workers share; it stays the caller's to close. Has no default.
 	Client client.Client
-	// Queue is the execution queue in Postgres. Has no default.
-	Queue *queue.Queue
+	// Pool has connections to a database with Sluice's schema, see schema.Migrate; OpenPool opens one. It stays the caller's
+	// to close, after Run. Has no default.
+	Pool *pgxpool.Pool
 	// Polls is the one that was installed in the options of Client. Without it a worker that stops can lose a task, which
 	// comes again after its timeout. Defaults to none.
 	Polls *Polls
@@ -101,7 +102,8 @@ func (c Config) validate() error {
 		}
 	}
 	check(c.Client != nil, "client is missing")
-	check(c.Queue != nil, "queue is missing")
+	check(c.Pool != nil, "pool is missing")
+	check(c.Pool == nil || c.Pool.Config().MaxConns >= leastConns, "a pool of one connection is too small: give it at least %d", leastConns)
 	check(c.workspaceLimit() >= 1, "poll budget %d leaves no room for a workspace worker: give at least %d", c.PollBudget, fixedPolls+c.workspacePolls())
 	check(c.PollInterval > 0, "poll interval must be positive, not %s", c.PollInterval)
 	check(c.IdleTimeout > 0, "idle timeout must be positive, not %s", c.IdleTimeout)

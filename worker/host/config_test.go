@@ -4,15 +4,15 @@ import (
 	"testing"
 	"time"
 
+	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/stretchr/testify/require"
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/worker"
 
-	"sluice/queue"
 	"sluice/workflows"
 )
 
-// lazyClient is a client that has not contacted anybody.
+// lazyClient has connected to nothing.
 func lazyClient(t *testing.T) client.Client {
 	t.Helper()
 	c, err := client.NewLazyClient(client.Options{HostPort: "127.0.0.1:1"})
@@ -21,9 +21,18 @@ func lazyClient(t *testing.T) client.Client {
 	return c
 }
 
+// unusedPool has connected to nothing.
+func unusedPool(t *testing.T, maxConns int32) *pgxpool.Pool {
+	t.Helper()
+	pool, err := OpenPool(t.Context(), "postgres://127.0.0.1:1/none", maxConns)
+	require.NoError(t, err)
+	t.Cleanup(pool.Close)
+	return pool
+}
+
 func TestNewFillsInDefaults(t *testing.T) {
 	t.Parallel()
-	h, err := New(Config{Client: lazyClient(t), Queue: queue.New(nil)})
+	h, err := New(Config{Client: lazyClient(t), Pool: unusedPool(t, 2)})
 	require.NoError(t, err)
 	require.Equal(t, DefaultPollBudget, h.cfg.PollBudget)
 	require.Equal(t, DefaultIdleTimeout, h.cfg.IdleTimeout)
@@ -33,7 +42,7 @@ func TestNewFillsInDefaults(t *testing.T) {
 
 func TestActivitiesTakeMoreOfTheBudget(t *testing.T) {
 	t.Parallel()
-	h, err := New(Config{Client: lazyClient(t), Queue: queue.New(nil), RegisterActivities: func(worker.ActivityRegistry) {}})
+	h, err := New(Config{Client: lazyClient(t), Pool: unusedPool(t, 2), RegisterActivities: func(worker.ActivityRegistry) {}})
 	require.NoError(t, err)
 	require.Equal(t, (1000-12)/3, h.Stats().Limit)
 }
@@ -42,7 +51,8 @@ func TestNewRefuses(t *testing.T) {
 	t.Parallel()
 	for want, change := range map[string]func(*Config){
 		"client is missing": func(c *Config) { c.Client = nil },
-		"queue is missing":  func(c *Config) { c.Queue = nil },
+		"pool is missing":   func(c *Config) { c.Pool = nil },
+		"a pool of one connection is too small: give it at least 2":              func(c *Config) { c.Pool = unusedPool(t, 1) },
 		"poll budget 13 leaves no room for a workspace worker: give at least 14": func(c *Config) { c.PollBudget = 13 },
 		"poll interval must be positive":                                         func(c *Config) { c.PollInterval = -time.Second },
 		"idle timeout must be positive":                                          func(c *Config) { c.IdleTimeout = -time.Second },
@@ -57,7 +67,7 @@ func TestNewRefuses(t *testing.T) {
 	} {
 		t.Run(want, func(t *testing.T) {
 			t.Parallel()
-			c := Config{Client: lazyClient(t), Queue: queue.New(nil), PollBudget: 14}
+			c := Config{Client: lazyClient(t), Pool: unusedPool(t, 2), PollBudget: 14}
 			change(&c)
 			_, err := New(c)
 			require.ErrorContains(t, err, want)

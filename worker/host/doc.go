@@ -3,7 +3,7 @@
 // workflows and activities of your own:
 //
 //	h, err := host.New(host.Config{
-//		Client: temporal, Queue: queue.New(pool),
+//		Client: temporal, Pool: pool,
 //		RegisterWorkflows: func(r worker.WorkflowRegistry) { r.RegisterWorkflow(SendInvoice) },
 //	})
 //	err = h.Run(ctx)
@@ -45,7 +45,7 @@
 //  3. A workspace with work loses its worker only when its turn is over and another one waits for the place. A stop can
 //     lose a task that is just being handed over, which then comes again after the workflow task timeout (10 s), so
 //     what is idle goes first, and with Polls a worker takes no more tasks before it stops (polls.go).
-//  4. A workspace whose worker cannot be started delays nobody else.
+//  4. A workspace whose worker cannot be started delays no other.
 //  5. When Run returns, the workers are stopped, or ErrDrain says that ShutdownTimeout was too short.
 //
 // turns.go decides, purely; workspaces.go acts on it in one goroutine that never waits for the network.

@@ -12,6 +12,7 @@ import (
 	"go.temporal.io/sdk/worker"
 
 	"sluice/activities"
+	"sluice/internal/store/facts"
 )
 
 // Host runs the workers of one process. Make it with New, run it once.
@@ -34,9 +35,10 @@ func New(cfg Config) (*Host, error) {
 	h := &Host{cfg: cfg, log: cfg.Logger}
 	h.workspaces = newWorkspaces(cfg.workspaceLimit(),
 		rules{turn: cfg.TurnInterval, grace: min(idleGrace, cfg.IdleTimeout), idle: cfg.IdleTimeout}, cfg.PollInterval, cfg.Logger)
-	h.workspaces.active, h.workspaces.start = cfg.Queue.ActiveWorkspaces, h.startWorkspace
+	h.workspaces.active = func(ctx context.Context) ([]uuid.UUID, error) { return facts.ActiveWorkspaces(ctx, cfg.Pool) }
+	h.workspaces.start = h.startWorkspace
 	h.activities = activities.New(activities.Config{
-		Queue: cfg.Queue, Client: cfg.Client, Logger: cfg.Logger, EnsureWorkspace: h.EnsureWorkspace,
+		Pool: cfg.Pool, Client: cfg.Client, Logger: cfg.Logger, EnsureWorkspace: h.EnsureWorkspace,
 		HTTPClient: cfg.HTTPClient,
 	})
 	return h, nil
@@ -60,7 +62,7 @@ func (h *Host) Ready() error {
 // Stats say how far the workspace workers fill their budget.
 func (h *Host) Stats() Stats { return h.workspaces.snapshot() }
 
-// Run starts the workers and blocks until ctx ends; then it lets them finish what they have in hand, in the order
+// Run starts the workers and blocks until ctx ends; then it lets them finish their tasks, in the order
 // workspaces, external API, default, and returns nil, or ErrDrain when ShutdownTimeout was too short. It returns
 // earlier, after the same drain, with the error of a default or external-API worker that cannot go on.
 func (h *Host) Run(ctx context.Context) error {

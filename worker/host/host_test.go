@@ -19,7 +19,6 @@ import (
 	"go.uber.org/goleak"
 
 	"sluice/internal/devstack/devtest"
-	"sluice/queue"
 	"sluice/schema"
 	"sluice/worker/host"
 	"sluice/workflows"
@@ -58,7 +57,7 @@ func newBench(t *testing.T, change func(*host.Config)) *bench {
 		return err
 	})
 	address, namespace := devtest.Namespace(t, nil)
-	pool, err := queue.DispatcherPool(t.Context(), url, 4)
+	pool, err := host.OpenPool(t.Context(), url, 4)
 	require.NoError(t, err)
 	t.Cleanup(pool.Close)
 	quiet := slog.New(slog.DiscardHandler)
@@ -66,7 +65,7 @@ func newBench(t *testing.T, change func(*host.Config)) *bench {
 	require.NoError(t, err)
 	t.Cleanup(c.Close)
 	cfg := host.Config{
-		Client: c, Queue: queue.New(pool), Logger: quiet,
+		Client: c, Pool: pool, Logger: quiet,
 		PollInterval: 50 * time.Millisecond, IdleTimeout: 300 * time.Millisecond, TurnInterval: 300 * time.Millisecond,
 		RegisterWorkflows: func(r worker.WorkflowRegistry) {
 			r.RegisterWorkflowWithOptions(greet, workflow.RegisterOptions{Name: "Greet"})
@@ -91,13 +90,15 @@ func newBench(t *testing.T, change func(*host.Config)) *bench {
 // occupy makes a workspace active: a held slot, as a claim would leave it.
 func (b *bench) occupy(t *testing.T, workspace uuid.UUID) {
 	t.Helper()
-	_, err := b.pool.Exec(t.Context(), `INSERT INTO sluice.slots (execution_id, workspace_id, epoch, cycle) VALUES ($1, $2, 1, 1)`, uuid.New(), workspace)
+	_, err := b.pool.Exec(t.Context(), `INSERT INTO sluice.running
+		(id, workspace_id, workflow_definition_id, priority, attempt_count, created_at, available_at, claimed_at, trigger_type, enqueued_by)
+		VALUES (sluice.uuid_v7(), $1, gen_random_uuid(), 3, 0, now(), now(), now(), 'TEST', 'test')`, workspace)
 	require.NoError(t, err)
 }
 
 func (b *bench) free(t *testing.T, workspace uuid.UUID) {
 	t.Helper()
-	_, err := b.pool.Exec(t.Context(), `DELETE FROM sluice.slots WHERE workspace_id = $1`, workspace)
+	_, err := b.pool.Exec(t.Context(), `DELETE FROM sluice.running WHERE workspace_id = $1`, workspace)
 	require.NoError(t, err)
 }
 
@@ -176,7 +177,7 @@ func TestRunOnceAndEndBeforeItBegan(t *testing.T) {
 	require.Eventually(t, func() bool { return b.host.Ready() == nil }, 30*time.Second, 10*time.Millisecond)
 	require.ErrorContains(t, b.host.Run(t.Context()), "runs once")
 
-	h, err := host.New(host.Config{Client: b.client, Queue: queue.New(b.pool)})
+	h, err := host.New(host.Config{Client: b.client, Pool: b.pool})
 	require.NoError(t, err)
 	ended, end := context.WithCancel(t.Context())
 	end()
@@ -190,7 +191,7 @@ func TestMissingNamespaceEndsRun(t *testing.T) {
 	c, err := client.NewLazyClient(client.Options{HostPort: address, Namespace: "nowhere", Logger: log.NewStructuredLogger(slog.New(slog.DiscardHandler))})
 	require.NoError(t, err)
 	defer c.Close()
-	h, err := host.New(host.Config{Client: c, Queue: queue.New(b.pool), Logger: slog.New(slog.DiscardHandler)})
+	h, err := host.New(host.Config{Client: c, Pool: b.pool, Logger: slog.New(slog.DiscardHandler)})
 	require.NoError(t, err)
 	require.ErrorContains(t, h.Run(t.Context()), "start the default worker: ")
 }

@@ -33,7 +33,7 @@ type situation struct {
 	waiting  map[uuid.UUID]time.Time // workspaces with work and without a worker, and since when they wait
 }
 
-// decide returns who gets a worker now and who loses it, each in the order to act in. Starts only take places that are
+// decide returns which workspaces get a worker now and which lose it, each in the order to act in. Starts only take places that are
 // free; a place that a stop will free is given away by a later decision.
 func (s situation) decide(r rules) (start, stop []uuid.UUID) {
 	start = ordered(s.waiting)

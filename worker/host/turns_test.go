@@ -37,9 +37,9 @@ func TestDecide(t *testing.T) {
 		start, stop     []uuid.UUID
 	}{
 		"nothing to do":                        {limit: 3, hosted: hosts{ws(1): busy(60)}},
-		"who waits longest starts first":       {limit: 2, waiting: waits{ws(1): ago(1), ws(2): ago(3), ws(3): ago(2)}, start: wss(2, 3)},
+		"the longest wait ends first":          {limit: 2, waiting: waits{ws(1): ago(1), ws(2): ago(3), ws(3): ago(2)}, start: wss(2, 3)},
 		"room is filled before anybody stops":  {limit: 3, hosted: hosts{ws(1): busy(60), ws(2): quiet(60, 9)}, waiting: waits{ws(3): ago(1)}, start: wss(3)},
-		"no turn ends while nobody waits":      {limit: 2, hosted: hosts{ws(1): busy(60), ws(2): busy(60)}},
+		"no turn ends while no other waits":    {limit: 2, hosted: hosts{ws(1): busy(60), ws(2): busy(60)}},
 		"hosted longest gives way":             {limit: 2, hosted: hosts{ws(1): busy(6), ws(2): busy(7)}, waiting: waits{ws(3): ago(1)}, stop: wss(2)},
 		"as many give way as wait":             {limit: 3, hosted: hosts{ws(1): busy(6), ws(2): busy(7), ws(3): busy(8)}, waiting: waits{ws(4): ago(1), ws(5): ago(1)}, stop: wss(3, 2)},
 		"a turn is not cut short":              {limit: 2, hosted: hosts{ws(1): busy(4), ws(2): busy(3)}, waiting: waits{ws(3): ago(60)}},
@@ -51,7 +51,7 @@ func TestDecide(t *testing.T) {
 		"a place that becomes free is enough":  {limit: 2, stopping: 1, hosted: hosts{ws(1): busy(60)}, waiting: waits{ws(2): ago(1)}},
 		"and one more for the next":            {limit: 2, stopping: 1, hosted: hosts{ws(1): busy(60)}, waiting: waits{ws(2): ago(2), ws(3): ago(1)}, stop: wss(1)},
 		"idle for too long makes place enough": {limit: 2, hosted: hosts{ws(1): quiet(60, 31), ws(2): busy(60)}, waiting: waits{ws(3): ago(1)}, stop: wss(1)},
-		"who is starting is left alone":        {limit: 1, hosted: hosts{ws(1): {starting: true, active: true}}, waiting: waits{ws(2): ago(60)}},
+		"what is starting is left alone":       {limit: 1, hosted: hosts{ws(1): {starting: true, active: true}}, waiting: waits{ws(2): ago(60)}},
 		"ties are settled by id":               {limit: 1, waiting: waits{ws(2): ago(1), ws(1): ago(1)}, start: wss(1)},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -158,7 +158,7 @@ func TestTurns(t *testing.T) {
 				t.Fatalf("%d workers, %d allowed", workers, limit)
 			}
 			if len(start) < min(room, len(s.waiting)) {
-				t.Fatalf("a place stayed empty while somebody waited")
+				t.Fatalf("a place stayed empty while a workspace waited")
 			}
 			for id, since := range without {
 				if wait := now.Sub(since); wait > longest {

@@ -13,12 +13,18 @@ import (
 // dead worker costs each of its workflows; the SDK's 5 s would make the dispatcher's failover 9 s instead of 4 s.
 const stickyTimeout = time.Second
 
+// heartbeatThrottle is shorter than any pause between two heartbeats of our activities. By default the SDK holds them back
+// for 0.8 of their timeout, which leaves a busy server little time for the next; and it sends what it holds when the worker
+// stops, and warns if the activity has ended meanwhile.
+const heartbeatThrottle = 900 * time.Millisecond
+
 // newDefault makes the worker of the dispatcher, recovery and their activities.
 func (h *Host) newDefault(fatal func(error)) worker.Worker {
 	w := h.newWorker(workflows.TaskQueueDefault, worker.Options{
 		MaxConcurrentWorkflowTaskPollers: defaultWorkflowPollers,
 		MaxConcurrentActivityTaskPollers: defaultActivityPollers,
 		StickyScheduleToStartTimeout:     stickyTimeout,
+		MaxHeartbeatThrottleInterval:     heartbeatThrottle,
 		WorkerStopTimeout:                h.cfg.ShutdownTimeout / 4,
 		OnFatalError:                     fatal,
 	})

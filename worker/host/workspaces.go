@@ -26,7 +26,7 @@ type workspaces struct {
 	limit  int
 	rules  rules
 	every  time.Duration                                                  // between two looks at the queue
-	active func(context.Context) ([]uuid.UUID, error)                     // who has work
+	active func(context.Context) ([]uuid.UUID, error)                     // the workspaces with work
 	start  func(id uuid.UUID, fatal func(error)) (stop func(), err error) // blocks until the worker polls, as stop does until it does not
 	log    *slog.Logger
 
@@ -36,7 +36,7 @@ type workspaces struct {
 	waiting map[uuid.UUID]time.Time // has work and no running worker, since when
 	failed  map[uuid.UUID]failure
 	actions int  // starts and stops in flight
-	crowded bool // somebody waits for a place
+	crowded bool // workspaces wait for a place
 
 	mu      sync.Mutex
 	inbox   []func()
@@ -70,7 +70,7 @@ func (w *workspaces) run(ctx context.Context) {
 	looking.Wait()
 }
 
-// look asks the queue who has work, again and again. Each answer also wakes run, so time passes there at this pace.
+// look asks the queue which workspaces have work, again and again. Each answer also wakes run, so time passes there at this pace.
 func (w *workspaces) look(ctx context.Context) {
 	for ctx.Err() == nil {
 		asked := time.Now()
@@ -89,7 +89,7 @@ func (w *workspaces) look(ctx context.Context) {
 	}
 }
 
-// seen takes an answer in. A failed look changes nothing: who had work keeps its worker.
+// seen takes an answer in. A failed look changes nothing: what had work keeps its worker.
 func (w *workspaces) seen(asked time.Time, ids []uuid.UUID, err error) {
 	if err != nil {
 		return
@@ -128,7 +128,7 @@ func (w *workspaces) act() {
 	w.report(s)
 }
 
-// refresh notes who works and who waits.
+// refresh notes which workspaces have work and which wait.
 func (w *workspaces) refresh(now time.Time) {
 	for id := range w.work {
 		h := w.hosted[id]
@@ -165,7 +165,7 @@ func (w *workspaces) situation(now time.Time) situation {
 		}
 	}
 	for id, since := range w.waiting {
-		// Who is still starting or stopping cannot be started; who failed a moment ago must not cost another its place.
+		// What is still starting or stopping cannot be started; what failed a moment ago must not cost another its place.
 		if w.hosted[id] == nil && !now.Before(w.failed[id].until) {
 			s.waiting[id] = since
 		}

@@ -144,8 +144,8 @@ func TestHintStartsAtOnceAndOutlivesAnOlderAnswer(t *testing.T) {
 			})
 			synctest.Wait()
 		}))
-		require.False(t, s.post(func() {}), "nobody listens after run")
-		s.ensure(ws(2)) // and nobody minds
+		require.False(t, s.post(func() {}), "nothing listens after run")
+		s.ensure(ws(2)) // which does no harm
 	})
 }
 
@@ -174,7 +174,7 @@ func TestAllTakeTurnsWithinTheLimit(t *testing.T) {
 	})
 }
 
-func TestFailedStartIsRetriedAndHoldsUpNobody(t *testing.T) {
+func TestFailedStartIsRetriedAndHoldsUpNoOther(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		s := newStage(1)
@@ -233,7 +233,7 @@ func TestWorkerThatDiesWhileStartingIsReplaced(t *testing.T) {
 	})
 }
 
-func TestSilentQueueStopsNobodyWithWork(t *testing.T) {
+func TestSilentQueueStopsNoWorkspaceWithWork(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		s := newStage(1)

@@ -99,7 +99,7 @@ func TestNamespacesAreApart(t *testing.T) {
 	}
 }
 
-// startWith starts a workflow that uses the attribute right away; nobody runs it.
+// startWith starts a workflow that uses the attribute right away; no worker runs it.
 func startWith(t *testing.T, address, namespace, id, attribute string) {
 	t.Helper()
 	c, err := client.Dial(client.Options{HostPort: address, Namespace: namespace})

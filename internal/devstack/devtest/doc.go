@@ -7,7 +7,7 @@
 // workflow ids would meet, by namespace ([Namespace]); within one namespace by
 // task-queue names of their own.
 //
-// The package knows no schema: whoever needs one passes its migration to PostgresFrom.
+// The package knows no schema: a test that needs one passes its migration to PostgresFrom.
 package devtest
 
 import (

@@ -104,11 +104,11 @@ func (tmpl *template) make(server *devstack.Postgres, name string, migrate func(
 	if err := migrate(ctx, databaseURL(server.URL, tmpl.database)); err != nil {
 		return fmt.Errorf("migrate: %w", err)
 	}
-	// A template with a connection cannot be copied: nobody gets in any more, and
-	// whom migrate left inside is thrown out.
+	// A template with a connection cannot be copied: no more are allowed, and those
+	// that migrate left open are ended. Copying waits some seconds for them to be gone.
 	return execute(ctx, server.URL,
 		"ALTER DATABASE "+quoted+" ALLOW_CONNECTIONS false",
-		"SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE backend_type = 'client backend' AND datname = '"+
+		"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE backend_type = 'client backend' AND datname = '"+
 			strings.ReplaceAll(tmpl.database, "'", "''")+"'")
 }
 

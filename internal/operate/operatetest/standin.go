@@ -32,7 +32,7 @@ func Worker(t testing.TB, c client.Client) {
 func standIn(ctx workflow.Context, state workflows.State) error {
 	stop := false
 	status := func() (workflows.Status, error) {
-		return workflows.Status{Phase: workflows.PhaseParked, Shard: state.Shard, Cycle: state.Cycle, Pause: state.Pause, Tunables: state.Tunables}, nil
+		return workflows.Status{Phase: workflows.PhaseWaiting, Shard: state.Shard, Cycle: state.Cycle, Pause: state.Pause, Tunables: state.Tunables}, nil
 	}
 	err := errors.Join(
 		workflow.SetQueryHandler(ctx, workflows.QueryStatus, status),

@@ -4,6 +4,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"sync/atomic"
 	"testing"
 
@@ -31,11 +32,12 @@ func TestBuildsTemporalOnce(t *testing.T) {
 		t.Setenv("GOCACHE", string(out[:len(out)-1]))
 	}
 	t.Setenv("XDG_CACHE_HOME", cache)
+	t.Setenv(temporalDownloadEnv, "http://127.0.0.1:1") // nothing listens there
 
 	var builds atomic.Int32
 	progress := func(format string, args ...any) {
 		t.Logf(format, args...)
-		if format == "building the Temporal dev server once, takes a few minutes ..." {
+		if strings.Contains(format, "building it once") {
 			builds.Add(1)
 		}
 	}
