@@ -4,10 +4,14 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"math/rand/v2"
+	"net"
+	"net/http"
+	"time"
 
 	"github.com/google/uuid"
 
-	"sluice/queue"
+	"sluice/admin"
 )
 
 const (
@@ -29,13 +33,14 @@ const (
 	nodeOverdue = "overdue" // passes its timeout
 )
 
-// place is a workspace with its definitions' ids by name.
+// place is a workspace with its definitions' ids by name, and its plan.
 type place struct {
+	plan        int // the n of planName
 	workspace   uuid.UUID
 	definitions map[string]uuid.UUID
 }
 
-// cast is who takes part: the workspaces of the load, and one with slots enough for probes.
+// cast is what takes part: the workspaces of the load, and one with slots enough for probes.
 type cast struct {
 	places []place
 	probe  place
@@ -45,31 +50,32 @@ func planName(n int) string { return fmt.Sprintf("CHAOS%d", n%plans+1) }
 
 func planLimit(n int) int { return n%plans + 1 }
 
-func makeCast(ctx context.Context, q *queue.Queue, endpoint string) (*cast, error) {
+func makeCast(ctx context.Context, office *admin.Client, endpoint string) (*cast, error) {
 	limits := map[string]int{probePlan: 50}
 	for n := range plans {
 		limits[planName(n)] = planLimit(n)
 	}
 	for plan, limit := range limits {
-		if _, err := q.SetTier(ctx, plan, queue.TierChange{MaxConcurrentWorkflows: &limit}, actor); err != nil {
+		if _, err := office.SetTier(ctx, plan, admin.TierChange{MaxConcurrentWorkflows: &limit}, actor); err != nil {
 			return nil, err
 		}
 	}
 	c := &cast{}
 	for n := range workspaces {
-		p, err := makePlace(ctx, q, fmt.Sprintf("chaos %d", n+1), planName(n), endpoint)
+		p, err := makePlace(ctx, office, fmt.Sprintf("chaos %d", n+1), planName(n), endpoint)
 		if err != nil {
 			return nil, err
 		}
+		p.plan = n % plans
 		c.places = append(c.places, p)
 	}
 	var err error
-	c.probe, err = makePlace(ctx, q, "probe", probePlan, endpoint)
+	c.probe, err = makePlace(ctx, office, "probe", probePlan, endpoint)
 	return c, err
 }
 
-func makePlace(ctx context.Context, q *queue.Queue, name, plan, endpoint string) (place, error) {
-	w, err := q.CreateWorkspace(ctx, name, plan, actor)
+func makePlace(ctx context.Context, office *admin.Client, name, plan, endpoint string) (place, error) {
+	w, err := office.CreateWorkspace(ctx, name, plan, actor)
 	if err != nil {
 		return place{}, err
 	}
@@ -79,7 +85,7 @@ func makePlace(ctx context.Context, q *queue.Queue, name, plan, endpoint string)
 		if err != nil {
 			return p, err
 		}
-		applied, err := q.ApplyDefinition(ctx, w.ID, raw, actor)
+		applied, err := office.ApplyDefinition(ctx, w.ID, raw, actor)
 		if err != nil {
 			return p, err
 		}
@@ -87,6 +93,9 @@ func makePlace(ctx context.Context, q *queue.Queue, name, plan, endpoint string)
 	}
 	return p, nil
 }
+
+// place is one of those of the load, by a fault's choice.
+func (c *cast) place(choice uint64) place { return c.places[choice%uint64(len(c.places))] }
 
 // graph is a definition as its file has it.
 type graph struct {
@@ -129,4 +138,35 @@ func definitions(endpoint string) []graph {
 		{Name: nodeDiamond, Nodes: []node{top, left, right, step("noop", nil, left, right)}},
 		{Name: nodeOverdue, Timeout: "1s", Nodes: []node{delay("10m")}},
 	}
+}
+
+// serveEndpoint serves an outside world to the http nodes: mostly quick, sometimes slow, sometimes unavailable. It
+// returns its URL.
+func serveEndpoint() (url string, stop func(), err error) {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return "", nil, fmt.Errorf("serve an endpoint: %w", err)
+	}
+	mux := http.NewServeMux()
+	mux.HandleFunc("/work", func(w http.ResponseWriter, r *http.Request) {
+		wait := time.Duration(1+rand.IntN(40)) * time.Millisecond
+		chance := rand.IntN(100)
+		if chance < 3 {
+			wait = 2 * time.Second
+		}
+		select {
+		case <-r.Context().Done():
+			return
+		case <-time.After(wait):
+		}
+		if chance >= 90 {
+			w.WriteHeader(http.StatusServiceUnavailable)
+			return
+		}
+		w.Header().Set("Content-Type", "application/json")
+		_, _ = fmt.Fprint(w, `{"done": true}`)
+	})
+	server := &http.Server{Handler: mux, ReadHeaderTimeout: 5 * time.Second}
+	go func() { _ = server.Serve(listener) }()
+	return "http://" + listener.Addr().String(), func() { _ = server.Close() }, nil
 }

@@ -12,8 +12,11 @@ import (
 	"go.temporal.io/sdk/client"
 	sdklog "go.temporal.io/sdk/log"
 
+	"sluice/admin"
 	"sluice/internal/chaos/cluster"
 	"sluice/internal/chaos/ledger"
+	"sluice/internal/chaos/weather"
+	"sluice/internal/store"
 	"sluice/queue"
 )
 
@@ -22,11 +25,12 @@ type chaos struct {
 	options
 	cluster *cluster.Cluster
 	pool    *pgxpool.Pool // ours: past the proxies
-	queue   *queue.Queue
+	queue   *queue.Client
+	office  *admin.Client
 	client  client.Client
 	cast    *cast
 	ledger  *ledger.Ledger
-	weather *weather
+	weather *weather.Weather
 	claims  claims
 
 	background sync.WaitGroup // clients and faults that are still at it
@@ -45,6 +49,8 @@ const (
 	promiseLives    = "workers and the dispatcher live"
 	promiseReplays  = "recorded histories replay"
 	promiseAnswers  = "what an operator asks for is done"
+	promiseCuts     = "no claim follows the commit of a cut"
+	promiseProgress = "nothing ready has waited beside a free slot for 10 s while all parts were there"
 )
 
 // say writes a line of progress.
@@ -69,10 +75,10 @@ func (c *chaos) violated(promise, id, format string, args ...any) {
 
 // connect opens our own connections.
 func (c *chaos) connect(ctx context.Context) (err error) {
-	if c.pool, err = queue.DispatcherPool(ctx, c.cluster.DatabaseURL+"&application_name=chaos", 40); err != nil {
+	if c.pool, err = store.Open(ctx, c.cluster.DatabaseURL+"&application_name=chaos", 40); err != nil {
 		return err
 	}
-	c.queue = queue.New(c.pool)
+	c.queue, c.office = queue.New(c.pool), admin.New(c.pool)
 	c.client, err = client.DialContext(ctx, client.Options{HostPort: c.cluster.TemporalAddress, Namespace: c.cluster.Namespace,
 		Identity: actor, Logger: sdklog.NewStructuredLogger(slog.New(slog.DiscardHandler))})
 	if err != nil {

@@ -19,10 +19,13 @@ const (
 	partPostgres   = "postgres"
 	partTemporal   = "temporal"
 	partDispatcher = "the dispatcher"
-	claimPatience  = time.Minute
+	partGlobal     = "the global limit"
+	claimPatience  = 2 * time.Minute // stale claims take so long
 	claimLook      = 50 * time.Millisecond
 )
 
+func partPlan(n int) string               { return "the limits of plan " + planName(n) }
+func partPlace(p place) string            { return fmt.Sprintf("the limits of workspace %s", p.workspace) }
 func partWorker(w *cluster.Worker) string { return fmt.Sprintf("worker %d", w.Number) }
 
 // try takes a part if it is free.

@@ -11,6 +11,7 @@ import (
 
 	"sluice/internal/chaos/cluster"
 	"sluice/internal/chaos/ledger"
+	"sluice/internal/store"
 	"sluice/queue"
 )
 
@@ -90,7 +91,7 @@ func (c *chaos) untilAnswered(ctx context.Context, t ledger.Ticket, call attempt
 			c.ledger.Acknowledge(t, id)
 			return id, true
 		}
-		var refused *queue.RequestError
+		var refused *store.RequestError
 		if errors.As(err, &refused) || cluster.Sleep(ctx, clientPause) != nil {
 			return uuid.Nil, false
 		}
@@ -128,4 +129,17 @@ func (c *chaos) many(ctx context.Context, tickets []ledger.Ticket) {
 	for i, a := range answers {
 		c.ledger.Acknowledge(tickets[i], a.QueueID)
 	}
+}
+
+// enqueueAll enqueues so many of a workspace's definition at once, until there is an answer.
+func (c *chaos) enqueueAll(ctx context.Context, at place, definition string, n int) (ids []uuid.UUID, err error) {
+	for range n {
+		ticket := c.ledger.Issue(at.workspace, at.definitions[definition], uuid.NewString())
+		id, ok := c.untilAnswered(ctx, ticket, c.enqueueByGo(itemOf(ticket)))
+		if !ok {
+			return ids, errors.New("an item was refused")
+		}
+		ids = append(ids, id)
+	}
+	return ids, nil
 }

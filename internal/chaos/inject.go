@@ -24,6 +24,9 @@ func (c *chaos) injectors() map[plan.Kind]injector {
 		plan.CutTemporal:            c.onWorker(c.anyWorker, disturb(c, toTemporal, cut)),
 		plan.StallPostgres:          c.onWorker(c.anyWorker, disturb(c, toPostgres, stall)),
 		plan.StallTemporal:          c.onWorker(c.anyWorker, disturb(c, toTemporal, stall)),
+		plan.ConnectionsKill:        c.killConnections,
+		plan.ClaimKill:              c.killClaim,
+		plan.StaleClaims:            c.leaveClaims,
 		plan.TemporalKill:           c.killTemporal,
 		plan.PostgresKill:           c.killPostgres,
 		plan.PostgresStop:           c.stopPostgres,
@@ -33,13 +36,18 @@ func (c *chaos) injectors() map[plan.Kind]injector {
 		plan.ExecutionTimeout:       c.timeOutExecution,
 		plan.ExecutionReset:         c.resetOpen,
 		plan.ExecutionResetClosed:   c.resetClosed,
+		plan.ExecutionResetMany:     c.resetMany,
 		plan.DispatcherTerminate:    c.terminateDispatcher,
 		plan.ShardsChange:           c.changeShards,
 		plan.TierCut:                c.cutTier,
 		plan.TierRaise:              c.raiseTier,
+		plan.LimitCut:               c.cutToNothing,
+		plan.LimitStorm:             c.stormLimits,
+		plan.GlobalLimit:            c.limitAll,
 		plan.Pause:                  c.pause,
 		plan.DuplicateEnqueue:       c.enqueueDuplicates,
 		plan.RetryRefused:           c.retryRefused,
+		plan.OldSnapshot:            c.holdSnapshot,
 	}
 }
 

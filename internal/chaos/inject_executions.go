@@ -4,9 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
+	"sync"
 	"time"
 
 	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
 	commonpb "go.temporal.io/api/common/v1"
 	enumspb "go.temporal.io/api/enums/v1"
 	"go.temporal.io/api/serviceerror"
@@ -25,10 +28,10 @@ const victimPatience = time.Minute
 // may be missing.
 const (
 	openNapsSQL = `
-		SELECT e.id FROM sluice.workflow_executions e JOIN sluice.workflow_definitions d ON d.id = e.workflow_definition_id
-		WHERE e.status = 'RUNNING' AND d.name = 'nap' AND e.dispatched_at > now() - interval '2 seconds' ORDER BY e.id DESC LIMIT 20`
+		SELECT e.id FROM sluice.executions e JOIN sluice.workflow_definitions d ON d.id = e.workflow_definition_id
+		WHERE e.status = 'RUNNING' AND d.name = 'nap' AND e.started_at > now() - interval '2 seconds' ORDER BY e.id DESC LIMIT 20`
 	closedDozesSQL = `
-		SELECT e.id FROM sluice.workflow_executions e JOIN sluice.workflow_definitions d ON d.id = e.workflow_definition_id
+		SELECT e.id FROM sluice.executions e JOIN sluice.workflow_definitions d ON d.id = e.workflow_definition_id
 		WHERE e.status = 'COMPLETED' AND d.name = 'doze' AND e.completed_at > now() - interval '1 minute' ORDER BY e.id DESC LIMIT 20`
 )
 
@@ -93,6 +96,44 @@ func (c *chaos) resetClosed(ctx context.Context, f plan.Fault) (aftermath, error
 	return c.hurt(ctx, f, closedDozesSQL, c.reset, c.slotAsWorkflow)
 }
 
+// resetMany has a workspace fill its slots with executions that last, and when they have completed resets all of them at once
+// beside a backlog: Temporal runs them again whatever the limit says, and each has to regain a slot while others are claimed.
+func (c *chaos) resetMany(ctx context.Context, f plan.Fault) (aftermath, error) {
+	at := c.cast.place(f.Choice)
+	limited, cancel := context.WithTimeout(ctx, 2*victimPatience)
+	defer cancel()
+	ids, err := c.enqueueAll(limited, at, nodeDoze, planLimit(at.plan))
+	if err != nil {
+		return aftermath{}, err
+	}
+	if err := c.insist(limited, func(ctx context.Context) error { return c.allAre(ctx, ids, "COMPLETED") }); err != nil {
+		return aftermath{}, err
+	}
+	if _, err := c.enqueueAll(limited, at, nodeBlink, 4*planLimit(at.plan)); err != nil {
+		return aftermath{}, err
+	}
+	errs := make([]error, len(ids))
+	var all sync.WaitGroup
+	for i, id := range ids {
+		all.Go(func() { errs[i] = c.reset(limited, id) })
+	}
+	all.Wait()
+	if slices.Contains(errs, nil) {
+		err = nil
+	} else {
+		err = errors.Join(errs...)
+	}
+	return aftermath{target: fmt.Sprintf("%d of workspace %s", len(ids), at.workspace), since: time.Now(),
+		missing: func(ctx context.Context) (string, error) {
+			for _, id := range ids {
+				if what, err := c.slotAsWorkflow(ctx, id); err != nil || what != "" {
+					return what, err
+				}
+			}
+			return "", nil
+		}}, err
+}
+
 // reset takes an execution back to its first workflow task: its workflow begins anew, in another run.
 func (c *chaos) reset(ctx context.Context, id uuid.UUID) error {
 	workflowID := workflows.ExecutionID(id)
@@ -121,7 +162,7 @@ func (c *chaos) reset(ctx context.Context, id uuid.UUID) error {
 
 // timeOutExecution enqueues one that passes its definition's timeout, and measures from the moment it has.
 func (c *chaos) timeOutExecution(ctx context.Context, f plan.Fault) (aftermath, error) {
-	at := c.cast.places[f.Choice%uint64(len(c.cast.places))]
+	at := c.cast.place(f.Choice)
 	ticket := c.ledger.Issue(at.workspace, at.definitions[nodeOverdue], fmt.Sprintf("overdue-%d", f.Number))
 	id, ok := c.untilAnswered(ctx, ticket, c.enqueueByGo(itemOf(ticket)))
 	if !ok {
@@ -144,7 +185,7 @@ func (c *chaos) timeOutExecution(ctx context.Context, f plan.Fault) (aftermath, 
 }
 
 func (c *chaos) hasSlot(ctx context.Context, id uuid.UUID) (held bool, err error) {
-	err = c.pool.QueryRow(ctx, `SELECT EXISTS (SELECT FROM sluice.slots WHERE execution_id = $1)`, id).Scan(&held)
+	err = c.pool.QueryRow(ctx, `SELECT EXISTS (SELECT FROM sluice.running WHERE id = $1)`, id).Scan(&held)
 	return held, err
 }
 
@@ -176,4 +217,20 @@ func (c *chaos) slotAsWorkflow(ctx context.Context, id uuid.UUID) (string, error
 		return fmt.Sprintf("%s is closed and holds a slot", workflows.ExecutionID(id)), nil
 	}
 	return "", nil
+}
+
+// allAre returns nil when all these executions have a status.
+func (c *chaos) allAre(ctx context.Context, ids []uuid.UUID, status string) error {
+	rows, err := c.pool.Query(ctx, `SELECT w.status FROM unnest($1::uuid[]) AS id, sluice.whereabouts(id) AS w`, ids)
+	if err != nil {
+		return err
+	}
+	are, err := pgx.CollectRows(rows, pgx.RowTo[*string])
+	if err != nil {
+		return err
+	}
+	if slices.ContainsFunc(are, func(is *string) bool { return is == nil || *is != status }) {
+		return fmt.Errorf("not all of %d are %s", len(ids), status)
+	}
+	return nil
 }

@@ -8,35 +8,45 @@ import (
 
 	"github.com/google/uuid"
 
+	"sluice/admin"
 	"sluice/internal/chaos/cluster"
 	"sluice/internal/chaos/plan"
 	"sluice/internal/operate"
-	"sluice/queue"
 	"sluice/workflows"
 )
 
-// terminateDispatcher does what nobody should, and then what an operator would.
+// terminateDispatcher terminates that of a shard, which no operator should, and then does what one would.
 func (c *chaos) terminateDispatcher(ctx context.Context, f plan.Fault) (aftermath, error) {
 	release, err := c.claims.take(ctx, partDispatcher)
 	if err != nil {
 		return aftermath{}, err
 	}
 	defer release()
-	heal := c.weather.breaks(f.Number)
+	heal := c.weather.Breaks(f.Number)
 	defer heal()
 	limited, cancel := context.WithTimeout(ctx, victimPatience)
 	defer cancel()
+	var id string
 	if err := c.insist(limited, func(ctx context.Context) error {
-		return c.client.TerminateWorkflow(ctx, workflows.DispatcherID, "", actor)
+		shard, err := c.shard(ctx, f)
+		if err != nil {
+			return err
+		}
+		id = workflows.ShardID(shard)
+		return c.client.TerminateWorkflow(ctx, id, "", actor)
 	}); err != nil {
 		return aftermath{}, err
 	}
 	_ = cluster.Sleep(ctx, f.For)
-	err = c.insist(ctx, func(ctx context.Context) error {
-		_, err := operate.Start(ctx, c.client, c.cluster.Namespace, workflows.State{})
+	return aftermath{target: id, since: time.Now()}, c.startDispatchers(ctx, 0)
+}
+
+// startDispatchers starts those that are missing, of so many shards from now on, or of as many as there are.
+func (c *chaos) startDispatchers(ctx context.Context, shards int) error {
+	return c.insist(ctx, func(ctx context.Context) error {
+		_, err := operate.StartAll(ctx, c.client, c.cluster.Namespace, c.pool, operate.StartOptions{Shards: shards, Actor: actor})
 		return err
 	})
-	return aftermath{target: partDispatcher, since: time.Now()}, err
 }
 
 // changeShards divides the workspaces among another number of dispatchers, or the same.
@@ -47,10 +57,7 @@ func (c *chaos) changeShards(ctx context.Context, f plan.Fault) (aftermath, erro
 	}
 	defer release()
 	n := 1 + int(f.Choice%3)
-	err = c.insist(ctx, func(ctx context.Context) error {
-		_, err := operate.StartAll(ctx, c.client, c.cluster.Namespace, c.queue, operate.StartOptions{Shards: n, Actor: actor})
-		return err
-	})
+	err = c.startDispatchers(ctx, n)
 	return aftermath{target: fmt.Sprintf("%d shards", n), since: time.Now()}, err
 }
 
@@ -62,12 +69,12 @@ func (c *chaos) pause(ctx context.Context, f plan.Fault) (aftermath, error) {
 		return aftermath{}, err
 	}
 	defer release()
-	heal := c.weather.breaks(f.Number)
+	heal := c.weather.Breaks(f.Number)
 	defer heal()
 	limited, cancel := context.WithTimeout(ctx, 2*victimPatience)
 	defer cancel()
 	err = c.insist(limited, func(ctx context.Context) error {
-		_, err := operate.Pause(ctx, c.client, c.queue, workflows.PauseRequest{Actor: actor, Reason: "chaos"})
+		_, err := operate.Pause(ctx, c.client, c.pool, workflows.PauseRequest{Actor: actor, Reason: "chaos"})
 		if errors.Is(err, operate.ErrRefused) { // an earlier attempt was applied, and its answer lost
 			return nil
 		}
@@ -85,7 +92,7 @@ func (c *chaos) resume(ctx context.Context) error {
 	limited, cancel := context.WithTimeout(ctx, 2*victimPatience)
 	defer cancel()
 	err := c.insist(limited, func(ctx context.Context) error {
-		_, err := operate.Resume(ctx, c.client, c.queue, workflows.ResumeRequest{Actor: actor})
+		_, err := operate.Resume(ctx, c.client, c.pool, workflows.ResumeRequest{Actor: actor})
 		if errors.Is(err, operate.ErrRefused) { // it is not paused
 			return nil
 		}
@@ -97,56 +104,14 @@ func (c *chaos) resume(ctx context.Context) error {
 	return err
 }
 
-// cutTier takes the limit of a plan down to one or below its half.
-func (c *chaos) cutTier(ctx context.Context, f plan.Fault) (aftermath, error) {
-	return c.changeTier(ctx, f, func(full int) int { return max(1, full/2) })
-}
-
-// raiseTier takes the limit of a plan above what it was at first.
-func (c *chaos) raiseTier(ctx context.Context, f plan.Fault) (aftermath, error) {
-	return c.changeTier(ctx, f, func(full int) int { return full + 2 })
-}
-
-func (c *chaos) changeTier(ctx context.Context, f plan.Fault, change func(full int) int) (aftermath, error) {
-	n := int(f.Choice % plans)
-	limit := change(planLimit(n))
-	err := c.insist(ctx, func(ctx context.Context) error {
-		_, err := c.queue.SetTier(ctx, planName(n), queue.TierChange{MaxConcurrentWorkflows: &limit}, actor)
-		return err
-	})
-	return aftermath{target: fmt.Sprintf("%s to %d", planName(n), limit), since: time.Now()}, err
-}
-
-// enqueueDuplicates lets many clients enqueue under one unique key at once. The ledger judges their answers.
-func (c *chaos) enqueueDuplicates(ctx context.Context, f plan.Fault) (aftermath, error) {
-	const clients = 8
-	at := c.cast.places[f.Choice%uint64(len(c.cast.places))]
-	ticket := c.ledger.Issue(at.workspace, at.definitions[nodeNoop], fmt.Sprintf("duplicate-%d", f.Number))
-	item := itemOf(ticket)
-	ways := []attempt{c.enqueueByGo(item), c.enqueueBySQL(item), c.enqueueInTx(item, true)}
-	answered := make(chan bool, clients)
-	for n := range clients {
-		c.background.Go(func() {
-			_, ok := c.untilAnswered(ctx, ticket, ways[n%len(ways)])
-			answered <- ok
-		})
-	}
-	for range clients {
-		if !<-answered {
-			return aftermath{}, errors.New("a client was refused")
-		}
-	}
-	return aftermath{target: ticket.Key, since: time.Now()}, nil
-}
-
 // retryRefused lets an item end FAILED because of its definition, mends that, and retries the item.
 func (c *chaos) retryRefused(ctx context.Context, f plan.Fault) (aftermath, error) {
-	at := c.cast.places[f.Choice%uint64(len(c.cast.places))]
+	at := c.cast.place(f.Choice)
 	limited, cancel := context.WithTimeout(ctx, 2*victimPatience)
 	defer cancel()
-	var definition queue.Definition
+	var definition admin.Definition
 	if err := c.insist(limited, func(ctx context.Context) (err error) {
-		definition, err = c.queue.ApplyDefinition(ctx, at.workspace,
+		definition, err = c.office.ApplyDefinition(ctx, at.workspace,
 			fmt.Appendf(nil, `{"name": "broken-%d", "nodes": [{"id": %q, "type": "noop"}]}`, f.Number, uuid.NewSHA1(uuid.NameSpaceOID, fmt.Append(nil, f.Number))), actor)
 		if err != nil {
 			return err
@@ -167,7 +132,7 @@ func (c *chaos) retryRefused(ctx context.Context, f plan.Fault) (aftermath, erro
 		if err := c.setVersion(ctx, definition.ID, 1); err != nil {
 			return err
 		}
-		_, err := c.queue.Retry(ctx, queue.RetryFilter{IDs: []uuid.UUID{id}}, actor)
+		_, err := c.office.Retry(ctx, admin.RetryFilter{IDs: []uuid.UUID{id}}, actor)
 		return err
 	})
 	if err != nil {
@@ -196,7 +161,7 @@ func (c *chaos) setVersion(ctx context.Context, definition uuid.UUID, version in
 }
 
 func (c *chaos) itemIs(ctx context.Context, id uuid.UUID, want string) error {
-	item, err := c.queue.Item(ctx, id)
+	item, err := c.queue.Get(ctx, id)
 	if err == nil && item.Status != want {
 		err = fmt.Errorf("item %s is %s, not %s", id, item.Status, want)
 	}

@@ -27,7 +27,7 @@ func (c *chaos) restart(ctx context.Context, f plan.Fault, part string, server *
 		return aftermath{}, err
 	}
 	defer release()
-	heal := c.weather.breaks(f.Number)
+	heal := c.weather.Breaks(f.Number)
 	defer heal()
 	if err := takeAway(); err != nil {
 		return aftermath{}, err

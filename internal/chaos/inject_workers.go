@@ -41,20 +41,20 @@ func (c *chaos) anyWorker(ctx context.Context, f plan.Fault) (*cluster.Worker, f
 	return nil, nil, fmt.Errorf("no worker has been free for %s", claimPatience)
 }
 
-// dispatchersWorker takes the one that ran the dispatcher's last workflow task.
-func (c *chaos) dispatchersWorker(ctx context.Context, _ plan.Fault) (*cluster.Worker, func(), error) {
-	last := errors.New("nobody was asked")
+// dispatchersWorker takes the one that a shard's dispatcher works in: that of its last workflow task, or of its wait if it waits.
+func (c *chaos) dispatchersWorker(ctx context.Context, f plan.Fault) (*cluster.Worker, func(), error) {
+	last := errors.New("no worker was looked for")
+	pidOf := cluster.DispatchersPID
+	if f.Choice&1 == 0 {
+		pidOf = cluster.HoldersPID
+	}
 	for deadline := time.Now().Add(claimPatience); time.Now().Before(deadline); {
-		var pid int
-		if pid, last = cluster.DispatchersPID(ctx, c.client, c.cluster.Namespace); last == nil {
-			last = fmt.Errorf("pid %d is no free worker's", pid)
-			for _, w := range c.cluster.Workers {
-				if w.PID() != pid {
-					continue
-				}
-				if release, ok := c.claims.try(partWorker(w)); ok {
-					return w, release, nil
-				}
+		var shard int
+		if shard, last = c.shard(ctx, f); last == nil {
+			var w *cluster.Worker
+			var release func()
+			if w, release, last = c.workerOf(func() (int, error) { return pidOf(ctx, c.client, c.cluster.Namespace, shard) }); last == nil {
+				return w, release, nil
 			}
 		}
 		if err := cluster.Sleep(ctx, claimLook); err != nil {
@@ -64,9 +64,37 @@ func (c *chaos) dispatchersWorker(ctx context.Context, _ plan.Fault) (*cluster.W
 	return nil, nil, fmt.Errorf("the dispatcher's worker: %w", last)
 }
 
+// shard is one of those there are, by a fault's choice.
+func (c *chaos) shard(ctx context.Context, f plan.Fault) (int, error) {
+	ctx, cancel := context.WithTimeout(ctx, lookTimeout)
+	defer cancel()
+	n, err := c.office.Shards(ctx)
+	if err != nil {
+		return 0, err
+	}
+	return int(f.Choice >> 1 % uint64(n)), nil
+}
+
+// workerOf takes the worker of a process, if it is free.
+func (c *chaos) workerOf(pidOf func() (int, error)) (*cluster.Worker, func(), error) {
+	pid, err := pidOf()
+	if err != nil {
+		return nil, nil, err
+	}
+	for _, w := range c.cluster.Workers {
+		if w.PID() != pid {
+			continue
+		}
+		if release, ok := c.claims.try(partWorker(w)); ok {
+			return w, release, nil
+		}
+	}
+	return nil, nil, fmt.Errorf("pid %d is no free worker's", pid)
+}
+
 // killWorker measures from the kill: others take over.
 func (c *chaos) killWorker(ctx context.Context, f plan.Fault, w *cluster.Worker, release func()) (aftermath, error) {
-	heal := c.weather.breaks(f.Number)
+	heal := c.weather.Breaks(f.Number)
 	w.Kill()
 	a := aftermath{since: time.Now()}
 	c.background.Go(func() {
@@ -80,7 +108,7 @@ func (c *chaos) killWorker(ctx context.Context, f plan.Fault, w *cluster.Worker,
 
 // stopWorker measures from the signal: others take over while it drains.
 func (c *chaos) stopWorker(ctx context.Context, f plan.Fault, w *cluster.Worker, release func()) (aftermath, error) {
-	heal := c.weather.breaks(f.Number)
+	heal := c.weather.Breaks(f.Number)
 	a := aftermath{since: time.Now()}
 	c.background.Go(func() {
 		defer release()
@@ -107,14 +135,14 @@ func (c *chaos) startWorker(ctx context.Context, w *cluster.Worker, started func
 	ready, cancel := context.WithTimeout(ctx, recoveryLimit)
 	defer cancel()
 	if err := w.AwaitReady(ready); err != nil && ctx.Err() == nil {
-		c.say("%v", err) // servers may be away meanwhile; who has died is noticed by keepAlive
+		c.say("%v", err) // servers may be away meanwhile; one that has died is noticed by keepAlive
 	}
 }
 
 // freezeWorker measures from the moment it goes on.
 func (c *chaos) freezeWorker(ctx context.Context, f plan.Fault, w *cluster.Worker, release func()) (aftermath, error) {
 	defer release()
-	heal := c.weather.breaks(f.Number)
+	heal := c.weather.Breaks(f.Number)
 	defer heal()
 	if err := w.Freeze(); err != nil {
 		return aftermath{}, err
@@ -132,7 +160,7 @@ func stall(p *cluster.Proxy)                      { p.Stall() }
 func disturb(c *chaos, way func(*cluster.Worker) *cluster.Proxy, how func(*cluster.Proxy)) func(context.Context, plan.Fault, *cluster.Worker, func()) (aftermath, error) {
 	return func(ctx context.Context, f plan.Fault, w *cluster.Worker, release func()) (aftermath, error) {
 		defer release()
-		heal := c.weather.breaks(f.Number)
+		heal := c.weather.Breaks(f.Number)
 		defer heal()
 		how(way(w))
 		_ = cluster.Sleep(ctx, f.For)

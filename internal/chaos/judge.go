@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 	enumspb "go.temporal.io/api/enums/v1"
 	workflowpb "go.temporal.io/api/workflow/v1"
@@ -30,7 +31,8 @@ type summary struct {
 	checked  map[string]int64
 	replayed map[string]int // histories by workflow type
 	notes    []string
-	peak     int64 // the longest backlog
+	peak     int64         // the longest backlog
+	longest  time.Duration // that something has waited beside a free slot
 }
 
 // neverStarted is put before the status of an item that ended without an execution.
@@ -59,7 +61,7 @@ func (s summary) executions() (n int) {
 func (c *chaos) judge(ctx context.Context) (summary, error) {
 	s := summary{statuses: map[string]int{}, checked: map[string]int64{}, tickets: c.ledger.Counts()}
 	c.say("auditing")
-	report, err := operate.Audit(ctx, c.queue, func(context.Context) (client.Client, error) { return c.client, nil }, operate.AuditOptions{Grace: auditGrace})
+	report, err := operate.Audit(ctx, c.pool, func(context.Context) (client.Client, error) { return c.client, nil }, operate.AuditOptions{Grace: auditGrace})
 	if err != nil {
 		return s, err
 	}
@@ -91,6 +93,9 @@ func (c *chaos) judge(ctx context.Context) (summary, error) {
 	for _, v := range c.ledger.Judge(facts, runs) {
 		c.violated(v.Promise, v.ID, "%s", v.What)
 	}
+	if s.longest, err = c.judgeProgress(ctx); err != nil {
+		return s, err
+	}
 	s.replayed, err = c.replay(ctx)
 	return s, err
 }
@@ -99,9 +104,8 @@ func (c *chaos) judge(ctx context.Context) (summary, error) {
 func (c *chaos) facts(ctx context.Context) ([]ledger.Fact, error) {
 	rows, err := c.pool.Query(ctx, `
 		SELECT i.id, i.workspace_id AS workspace, i.workflow_definition_id AS definition, coalesce((i.input ->> 'ticket')::int, -1) AS ticket,
-		       coalesce(x.status, i.status) AS status,
-		       coalesce(r.reason, '') AS reason
-		FROM sluice.queue_items i LEFT JOIN sluice.executions x ON x.id = i.execution_id LEFT JOIN sluice.refused_items r ON r.id = i.id`)
+		       coalesce(e.status, i.status) AS status, coalesce(e.reason, '') AS reason
+		FROM sluice.queue_items i LEFT JOIN sluice.ended e ON e.id = i.id`)
 	if err != nil {
 		return nil, fmt.Errorf("read all items: %w", err)
 	}
@@ -144,4 +148,30 @@ func (c *chaos) list(ctx context.Context, query string) ([]*workflowpb.WorkflowE
 			return all, nil
 		}
 	}
+}
+
+// judgeCut looks for claims between two moments, of some workspaces or of all. What recovery took out of what waits because
+// its workflow ran was not claimed.
+func (c *chaos) judgeCut(ctx context.Context, r restriction, from, to time.Time) error {
+	rows, err := c.pool.Query(ctx, `
+		SELECT x.id, x.claimed_at FROM (
+			SELECT id, workspace_id, claimed_at FROM sluice.running WHERE turn IS NOT NULL
+			UNION ALL SELECT id, workspace_id, claimed_at FROM sluice.ended WHERE ended_at > $1) AS x
+		WHERE x.claimed_at > $1 AND x.claimed_at < $2 AND ($3::uuid[] IS NULL OR x.workspace_id = ANY ($3))
+		  AND NOT EXISTS (SELECT FROM sluice.activity_log l WHERE l.queue_id = x.id AND l.action = 'reopened' AND l.reason = 'started-late')`,
+		from, to, workspacesOf(r.scope))
+	if err != nil {
+		return err
+	}
+	var id uuid.UUID
+	var at time.Time
+	var found []string
+	_, err = pgx.ForEachRow(rows, []any{&id, &at}, func() error {
+		found = append(found, fmt.Sprintf("%s at %s", id, at.UTC().Format(time.RFC3339Nano)))
+		return nil
+	})
+	if err == nil && len(found) > 0 {
+		c.violated(promiseCuts, r.part, "was 0 from %s to %s, and there were claims: %v", from.UTC().Format(time.RFC3339Nano), to.UTC().Format(time.RFC3339Nano), found)
+	}
+	return err
 }

@@ -4,9 +4,15 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/signal"
 	"syscall"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"sluice/internal/chaos/plan"
 )
 
 // Exit codes beside 0.
@@ -34,4 +40,85 @@ func main() {
 		fmt.Fprintln(os.Stderr, "error:", err)
 		os.Exit(exitFailed)
 	}
+}
+
+// options is what a run can be told.
+type options struct {
+	seed     uint64
+	duration time.Duration
+	workers  int
+	rate     float64
+	dir      string
+	keep     bool
+	kinds    []plan.Kind
+	faults   []plan.Fault // what follows from the above
+}
+
+// usageError is a command line that makes no sense.
+type usageError struct{ error }
+
+const description = `Break a running Sluice in every way we know, and count what it promised and did not keep.
+
+It starts PostgreSQL, Temporal and worker processes, puts a mixed load on them, injects faults from a seed, lets
+everything come to rest, and judges it from the outside. Standard output gets a report in Markdown; the exit code is 1
+when there is any violation.`
+
+func newCommand(run func(ctx context.Context, o options, stdout, stderr io.Writer) error) *cobra.Command {
+	var o options
+	var kinds string
+	var onlyPlan bool
+	cmd := &cobra.Command{
+		Use: "chaos", Short: "Break a running Sluice and count what it promised and did not keep", Long: description,
+		Args:          func(cmd *cobra.Command, args []string) error { return asUsage(cobra.NoArgs(cmd, args)) },
+		SilenceErrors: true, SilenceUsage: true,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			var err error
+			if o.kinds, err = plan.ParseKinds(kinds); err != nil {
+				return usageError{fmt.Errorf("--kinds: %w", err)}
+			}
+			if err := o.validate(); err != nil {
+				return usageError{err}
+			}
+			o.faults = plan.Make(o.seed, o.duration, o.kinds)
+			if onlyPlan {
+				for _, f := range o.faults {
+					fmt.Fprintln(cmd.OutOrStdout(), f)
+				}
+				return nil
+			}
+			return run(cmd.Context(), o, cmd.OutOrStdout(), cmd.ErrOrStderr())
+		},
+	}
+	cmd.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return asUsage(err) })
+	f := cmd.Flags()
+	f.Uint64Var(&o.seed, "seed", 1, "the same seed gives the same plan of faults")
+	f.DurationVar(&o.duration, "duration", 5*time.Minute, "how long to inject faults; coming to rest and judging come on top")
+	f.IntVar(&o.workers, "workers", 3, "worker processes")
+	f.Float64Var(&o.rate, "rate", 8, "executions to enqueue per second")
+	f.StringVar(&o.dir, "dir", "", "for data and logs; a temporary directory by default")
+	f.BoolVar(&o.keep, "keep", false, "keep the temporary directory although nothing was found")
+	f.BoolVar(&onlyPlan, "plan", false, "print the plan of faults and exit")
+	f.StringVar(&kinds, "kinds", "", "inject only these kinds of fault, separated by commas")
+	return cmd
+}
+
+func (o options) validate() error {
+	var problems []error
+	if o.duration <= 0 {
+		problems = append(problems, fmt.Errorf("--duration must be positive, not %s", o.duration))
+	}
+	if o.workers < 2 {
+		problems = append(problems, fmt.Errorf("--workers must be at least 2, so that one can take over from another, not %d", o.workers))
+	}
+	if o.rate <= 0 {
+		problems = append(problems, fmt.Errorf("--rate must be positive, not %g", o.rate))
+	}
+	return errors.Join(problems...)
+}
+
+func asUsage(err error) error {
+	if err == nil {
+		return nil
+	}
+	return usageError{err}
 }

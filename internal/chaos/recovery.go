@@ -51,7 +51,7 @@ func (c *chaos) recover(ctx context.Context, f plan.Fault, a aftermath) recovery
 	var fair time.Duration // how long all parts were there
 	for last := time.Now(); ; last = time.Now() {
 		what := c.missing(ctx, p, a)
-		since := c.weather.since(f.Number, a.since)
+		since := c.weather.Since(f.Number, a.since)
 		r.took, r.wall, r.restarted = time.Since(since), time.Since(a.since), since.After(a.since)
 		if what == "" {
 			return r
@@ -61,7 +61,7 @@ func (c *chaos) recover(ctx context.Context, f plan.Fault, a aftermath) recovery
 			return r
 		}
 		_ = cluster.Sleep(ctx, recoveryLook)
-		if c.weather.fair(f.Number) {
+		if c.weather.Fair(f.Number) {
 			fair += time.Since(last)
 		}
 	}
@@ -110,7 +110,7 @@ func (p *probe) done(ctx context.Context, db querier) error {
 		return errors.New("the probe is not acknowledged")
 	}
 	var status string
-	err := db.QueryRow(ctx, `SELECT coalesce((SELECT status FROM sluice.workflow_executions WHERE id = $1), 'PENDING')`, *id).Scan(&status)
+	err := db.QueryRow(ctx, `SELECT coalesce((SELECT status FROM sluice.whereabouts($1)), 'gone')`, *id).Scan(&status)
 	switch {
 	case err != nil:
 		return fmt.Errorf("look for probe %s: %w", *id, err)

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"math"
 	"slices"
 	"strings"
 	"time"
@@ -59,7 +60,7 @@ func (c *chaos) reportFaults(p func(string, ...any)) {
 	p("another fault in between starts the clock again, as often as `restarted` says; `worst of all` is the longest time by")
 	p("a clock that is never started again.\n")
 	for _, kind := range slices.Sorted(maps.Keys(c.skipped)) {
-		p("- %s was not injected %d times: there was nobody to do it to", kind, c.skipped[kind])
+		p("- %s was not injected %d times: there was nothing to do it to", kind, c.skipped[kind])
 	}
 }
 
@@ -79,7 +80,8 @@ func (c *chaos) reportTotals(p func(string, ...any), s summary) {
 		replayed = append(replayed, fmt.Sprintf("%d %s", s.replayed[kind], kind))
 	}
 	p("| histories replayed | %s |", strings.Join(replayed, ", "))
-	p("| longest backlog | %d |\n", s.peak)
+	p("| longest backlog | %d |", s.peak)
+	p("| longest wait beside a free slot, all parts there | %s |\n", seconds(s.longest))
 }
 
 // reportPromises has a line for each promise, and the offenders.
@@ -88,7 +90,7 @@ func (c *chaos) reportPromises(p func(string, ...any), s summary) {
 	for _, f := range audit.NewReport(time.Time{}).Findings {
 		promises = append(promises, f.Name)
 	}
-	promises = append(append(promises, ledger.Promises()...), promiseRecovers, promiseReplays, promiseLives, promiseAnswers)
+	promises = append(append(promises, ledger.Promises()...), promiseProgress, promiseCuts, promiseRecovers, promiseReplays, promiseLives, promiseAnswers)
 	of := map[string][]ledger.Violation{}
 	for _, v := range c.violations {
 		of[v.Promise] = append(of[v.Promise], v)
@@ -119,4 +121,43 @@ func seconds(d time.Duration) string {
 		return ""
 	}
 	return fmt.Sprintf("%.1f s", d.Seconds())
+}
+
+// quantile is the smallest of the durations that at least so large a share of them does not exceed; 0 of none.
+func quantile(durations []time.Duration, share float64) time.Duration {
+	if len(durations) == 0 {
+		return 0
+	}
+	sorted := slices.Sorted(slices.Values(durations))
+	rank := int(math.Ceil(share * float64(len(sorted))))
+	return sorted[min(max(rank, 1), len(sorted))-1]
+}
+
+// row is what is known of the recoveries from one kind of fault.
+type row struct {
+	injected, recovered, late, restarted int
+	median, p99, worst, worstWall        time.Duration
+}
+
+// rowOf sums recoveries up. Those that did not come have no time.
+func rowOf(recoveries []recovery) row {
+	var r row
+	var took []time.Duration
+	for _, one := range recoveries {
+		r.injected++
+		if one.waiting != "" {
+			continue
+		}
+		r.recovered++
+		took = append(took, one.took)
+		r.worstWall = max(r.worstWall, one.wall)
+		if one.took > recoveryPromise {
+			r.late++
+		}
+		if one.restarted {
+			r.restarted++
+		}
+	}
+	r.median, r.p99, r.worst = quantile(took, 0.5), quantile(took, 0.99), quantile(took, 1)
+	return r
 }

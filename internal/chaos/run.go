@@ -10,10 +10,11 @@ import (
 	"sync"
 	"time"
 
+	"sluice/admin"
 	"sluice/internal/chaos/cluster"
 	"sluice/internal/chaos/ledger"
+	"sluice/internal/chaos/weather"
 	"sluice/internal/operate"
-	"sluice/queue"
 	"sluice/workflows"
 )
 
@@ -29,7 +30,7 @@ func run(ctx context.Context, o options, stdout, stderr io.Writer) (err error) {
 	if err != nil {
 		return err
 	}
-	c := &chaos{options: o, ledger: ledger.New(), weather: newWeather(), stderr: stderr, skipped: map[string]int{}}
+	c := &chaos{options: o, ledger: ledger.New(), weather: weather.New(), stderr: stderr, skipped: map[string]int{}}
 	c.say("data and logs are in %s", dir)
 	defer func() {
 		if err == nil {
@@ -99,7 +100,7 @@ func (c *chaos) open(ctx context.Context, endpoint string) (err error) {
 	if _, err := operate.Start(ctx, c.client, c.cluster.Namespace, workflows.State{}); err != nil {
 		return err
 	}
-	c.cast, err = makeCast(ctx, c.queue, endpoint)
+	c.cast, err = makeCast(ctx, c.office, endpoint)
 	return err
 }
 
@@ -136,7 +137,7 @@ func (c *chaos) stir(ctx context.Context) (peak int64, err error) {
 func (c *chaos) heal(ctx context.Context) error {
 	for n := range plans {
 		limit := planLimit(n)
-		if _, err := c.queue.SetTier(ctx, planName(n), queue.TierChange{MaxConcurrentWorkflows: &limit}, actor); err != nil {
+		if _, err := c.office.SetTier(ctx, planName(n), admin.TierChange{MaxConcurrentWorkflows: &limit}, actor); err != nil {
 			return err
 		}
 	}
@@ -144,7 +145,7 @@ func (c *chaos) heal(ctx context.Context) error {
 		w.Postgres.Heal()
 		w.Temporal.Heal()
 	}
-	all, err := operate.StartAll(ctx, c.client, c.cluster.Namespace, c.queue, operate.StartOptions{Actor: actor})
+	all, err := operate.StartAll(ctx, c.client, c.cluster.Namespace, c.pool, operate.StartOptions{Actor: actor})
 	for _, started := range all.Dispatchers {
 		if !started.AlreadyRunning {
 			c.violated(promiseLives, partDispatcher, "%s was gone at the end; the last one that was there: see the histories", started.WorkflowID)
@@ -158,8 +159,7 @@ func (c *chaos) rest(ctx context.Context) error {
 	deadline := time.Now().Add(restPatience)
 	for {
 		var waiting, open int
-		if err := c.pool.QueryRow(ctx, `SELECT (SELECT count(*) FROM sluice.execution_queue),
-			(SELECT count(*) FROM sluice.slots)`).Scan(&waiting, &open); err != nil {
+		if err := c.pool.QueryRow(ctx, `SELECT (SELECT count(*) FROM sluice.pending), (SELECT count(*) FROM sluice.running)`).Scan(&waiting, &open); err != nil {
 			return fmt.Errorf("wait for rest: %w", err)
 		}
 		if waiting+open == 0 {

@@ -113,7 +113,7 @@ func TestProxyCutsWhatIsStalled(t *testing.T) {
 	require.NotErrorIs(t, err, os.ErrDeadlineExceeded)
 }
 
-func TestProxyToNobodyEndsConnections(t *testing.T) {
+func TestProxyWithoutAServerEndsConnections(t *testing.T) {
 	p, err := NewProxy("127.0.0.1:1")
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, p.Close()) })

@@ -6,7 +6,7 @@
 // In each round it brings the dispatcher into one situation, kills its process with SIGKILL, and takes the time until
 // Postgres shows the next start:
 //
-//	parked        nothing to do: the dispatcher waits in AwaitWork; an item is enqueued right after the kill
+//	waiting       nothing to do: the dispatcher waits in AwaitWork; an item is enqueued right after the kill
 //	spinning      an item every 300 ms: it waits inside its workflow task; the next item enqueued after the kill counts
 //	mid-dispatch  a burst has been claimed and not all of it is settled; the next settled start counts
 //

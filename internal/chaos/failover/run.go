@@ -15,6 +15,7 @@ import (
 	"go.temporal.io/sdk/client"
 	sdklog "go.temporal.io/sdk/log"
 
+	"sluice/admin"
 	"sluice/internal/chaos/cluster"
 	"sluice/internal/operate"
 	"sluice/queue"
@@ -26,13 +27,13 @@ type bench struct {
 	*cluster.Cluster
 	temporal   client.Client
 	pool       *pgxpool.Pool
-	queue      *queue.Queue
-	workspaces []tenant
+	queue      *queue.Client
+	workspaces []workspace
 	batch      int
 }
 
-// tenant is a workspace with a definition that does nothing.
-type tenant struct{ workspace, definition uuid.UUID }
+// workspace has a definition that does nothing.
+type workspace struct{ id, definition uuid.UUID }
 
 const (
 	workspaces = 20
@@ -45,6 +46,9 @@ func run(ctx context.Context, o options, stdout, stderr io.Writer) (err error) {
 		return fmt.Errorf("make a directory for the cluster: %w", err)
 	}
 	defer func() { _ = os.RemoveAll(dir) }()
+	if err := os.Chmod(dir, 0o755); err != nil { // PostgreSQL may run as another user
+		return err
+	}
 	b := &bench{batch: o.batch}
 	progress := func(format string, args ...any) { _, _ = fmt.Fprintf(stderr, format+"\n", args...) }
 	if b.Cluster, err = cluster.Start(ctx, cluster.Config{Dir: dir, Workers: o.workers, Progress: progress}); err != nil {
@@ -86,20 +90,20 @@ func (b *bench) prepare(ctx context.Context, o options) (err error) {
 		return fmt.Errorf("open a pool: %w", err)
 	}
 	b.queue = queue.New(b.pool)
-	most := limit
-	if _, err := b.queue.SetTier(ctx, "FAILOVER", queue.TierChange{MaxConcurrentWorkflows: &most}, "failover"); err != nil {
+	office := admin.New(b.pool)
+	if _, err := office.SetTier(ctx, "FAILOVER", admin.TierChange{MaxConcurrentWorkflows: new(limit)}, "failover"); err != nil {
 		return err
 	}
 	for n := range workspaces {
-		w, err := b.queue.CreateWorkspace(ctx, fmt.Sprintf("workspace %d", n), "FAILOVER", "failover")
+		w, err := office.CreateWorkspace(ctx, fmt.Sprintf("workspace %d", n), "FAILOVER", "failover")
 		if err != nil {
 			return err
 		}
-		d, err := b.queue.ApplyDefinition(ctx, w.ID, []byte(`{"name":"nothing","nodes":[{"id":"`+uuid.NewString()+`","type":"noop"}]}`), "failover")
+		d, err := office.ApplyDefinition(ctx, w.ID, []byte(`{"name":"nothing","nodes":[{"id":"`+uuid.NewString()+`","type":"noop"}]}`), "failover")
 		if err != nil {
 			return err
 		}
-		b.workspaces = append(b.workspaces, tenant{w.ID, d.ID})
+		b.workspaces = append(b.workspaces, workspace{w.ID, d.ID})
 	}
 	state := workflows.State{Tunables: workflows.Tunables{BatchSize: o.batch}}
 	_, err = operate.Start(ctx, b.temporal, b.Namespace, state)

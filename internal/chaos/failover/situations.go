@@ -23,16 +23,23 @@ type situation struct {
 }
 
 var situations = []situation{
-	{"parked", (*bench).park, (*bench).always, false},
+	{"waiting", (*bench).wait, (*bench).always, false},
 	{"spinning", (*bench).trickle, (*bench).always, false},
 	{"mid-dispatch", (*bench).burst, (*bench).isDispatching, true},
 }
 
 const (
-	undispatched = `SELECT count(*) FROM sluice.slots WHERE NOT dispatched`
+	undispatched = `SELECT count(*) FROM sluice.running WHERE dispatched_at IS NULL`
 	patience     = 2 * time.Minute
 	look         = 2 * time.Millisecond
 )
+
+// nextSQL is when the next start was settled after a moment, of any item or of one that was enqueued after it.
+const nextSQL = `
+	SELECT min(x.dispatched_at) FROM (
+		SELECT created_at, dispatched_at FROM sluice.running
+		UNION ALL SELECT created_at, dispatched_at FROM sluice.ended WHERE ended_at > $1 AND reason IS NULL) AS x
+	WHERE x.dispatched_at > $1 AND ($2 OR x.created_at > $1)`
 
 // round makes one kill and returns how long nothing was dispatched.
 func (b *bench) round(ctx context.Context, s situation) (time.Duration, error) {
@@ -68,8 +75,7 @@ func (b *bench) attempt(ctx context.Context, s situation) (took time.Duration, c
 	}
 	var next *time.Time
 	for err == nil && next == nil {
-		err = b.pool.QueryRow(ctx, `SELECT min(dispatched_at) FROM sluice.workflow_executions WHERE dispatched_at > $1 AND ($2 OR created_at > $1)`,
-			killed, s.pending).Scan(&next)
+		err = b.pool.QueryRow(ctx, nextSQL, killed, s.pending).Scan(&next)
 		if next == nil {
 			err = errors.Join(err, cluster.Sleep(ctx, look))
 		}
@@ -83,19 +89,19 @@ func (b *bench) attempt(ctx context.Context, s situation) (took time.Duration, c
 	return took, counts, errors.Join(err, holder.AwaitReady(ctx))
 }
 
-// rest returns when nothing is under way and everybody works.
+// rest returns when nothing is under way.
 func (b *bench) rest(ctx context.Context) error {
 	return b.until(ctx, "nothing is under way", func() (bool, error) {
-		n, err := b.count(ctx, `SELECT (SELECT count(*) FROM sluice.slots) + (SELECT count(*) FROM sluice.execution_queue)`)
+		n, err := b.count(ctx, `SELECT (SELECT count(*) FROM sluice.running) + (SELECT count(*) FROM sluice.pending)`)
 		return n == 0, err
 	})
 }
 
-// park waits until the dispatcher is parked, and then for any part of a heartbeat's interval.
-func (b *bench) park(ctx context.Context) error {
-	err := b.until(ctx, "the dispatcher is parked", func() (bool, error) {
-		n, err := b.count(ctx, `SELECT count(*) FROM sluice.parked WHERE NOT spinning`)
-		return n > 0, err
+// wait returns when the dispatcher waits, after any part of a heartbeat's interval.
+func (b *bench) wait(ctx context.Context) error {
+	err := b.until(ctx, "the dispatcher waits", func() (bool, error) {
+		pid, err := cluster.WaitersPID(ctx, b.temporal, 0)
+		return pid > 0, err
 	})
 	return errors.Join(err, cluster.Sleep(ctx, randomly(3*time.Second)))
 }
@@ -133,20 +139,16 @@ func (b *bench) always(context.Context) (bool, error) { return true, nil }
 func (b *bench) enqueue(ctx context.Context, n int) error {
 	items := make([]queue.Item, n)
 	for i := range items {
-		t := b.workspaces[rand.IntN(len(b.workspaces))]
-		items[i] = queue.Item{WorkspaceID: t.workspace, DefinitionID: t.definition}
+		w := b.workspaces[rand.IntN(len(b.workspaces))]
+		items[i] = queue.Item{WorkspaceID: w.id, DefinitionID: w.definition}
 	}
 	_, err := b.queue.EnqueueMany(ctx, items)
 	return err
 }
 
-// holder is the worker that the dispatcher waits for: that of its activity while it is parked, else that of its latest
-// workflow task.
+// holder is the worker that the dispatcher works in.
 func (b *bench) holder(ctx context.Context) (*cluster.Worker, error) {
-	pid, err := cluster.WaitersPID(ctx, b.temporal)
-	if err == nil && pid == 0 {
-		pid, err = cluster.DispatchersPID(ctx, b.temporal, b.Namespace)
-	}
+	pid, err := cluster.HoldersPID(ctx, b.temporal, b.Namespace, 0)
 	if err != nil {
 		return nil, err
 	}

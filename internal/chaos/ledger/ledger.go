@@ -27,7 +27,7 @@ type entry struct {
 type Ledger struct {
 	mu      sync.Mutex
 	entries []*entry          // by ticket number
-	resets  map[uuid.UUID]int // how often somebody has asked Temporal to reset an execution
+	resets  map[uuid.UUID]int // how often Temporal was asked to reset an execution
 }
 
 // New returns an empty ledger.

@@ -19,19 +19,27 @@ const (
 	CutTemporal            Kind = "cut-temporal"             //
 	StallPostgres          Kind = "stall-postgres"           // of one worker: connections stay and deliver nothing
 	StallTemporal          Kind = "stall-temporal"           //
+	ConnectionsKill        Kind = "connections-kill"         // the workers' sessions in Postgres, again and again
+	ClaimKill              Kind = "claim-kill"               // the session of a claim, in the middle of it
+	StaleClaims            Kind = "stale-claims"             // a shard without a dispatcher, claims that are not started: recovery releases them
 	ExecutionTerminate     Kind = "execution-terminate"      // an open one
 	ExecutionCancel        Kind = "execution-cancel"         //
 	ExecutionReset         Kind = "execution-reset"          //
 	ExecutionResetClosed   Kind = "execution-reset-closed"   // its workflow opens again
+	ExecutionResetMany     Kind = "execution-reset-many"     // as many as a workspace has slots, beside a backlog of it
 	ExecutionTimeout       Kind = "execution-timeout"        // passes its definition's timeout
 	ExecutionDelete        Kind = "execution-delete"         // an open one, with its history
 	DispatcherTerminate    Kind = "dispatcher-terminate"     // started again after the length, as an operator would
 	ShardsChange           Kind = "shards-change"            // to 1, 2 or 3 dispatchers
 	TierCut                Kind = "tier-cut"                 // while running
 	TierRaise              Kind = "tier-raise"               //
+	LimitCut               Kind = "limit-cut"                // of a workspace, a plan or all to nothing, while claims run
+	LimitStorm             Kind = "limit-storm"              // limits and definitions change faster than claims
+	GlobalLimit            Kind = "global-limit"             // over several shards, whose number changes meanwhile
 	Pause                  Kind = "pause"                    // resumed after the length
 	DuplicateEnqueue       Kind = "duplicate-enqueue"        // one unique key from many clients at once
 	RetryRefused           Kind = "retry-refused"            // an item that FAILED, its cause mended
+	OldSnapshot            Kind = "old-snapshot"             // a transaction enqueues, stays open for the length, and is committed or not
 )
 
 // profile is how often a kind comes and how long it lasts; no length where it is over at once.
@@ -59,19 +67,27 @@ var profiles = []profile{
 	{CutTemporal, 2, 1 * sec, 10 * sec},
 	{StallPostgres, 1, 1 * sec, 10 * sec},
 	{StallTemporal, 1, 1 * sec, 10 * sec},
+	{ConnectionsKill, 2, 300 * ms, 2 * sec},
+	{ClaimKill, 2, 0, 300 * ms},
+	{StaleClaims, 1, 0, 0},
 	{ExecutionTerminate, 2, 0, 0},
 	{ExecutionCancel, 2, 0, 0},
 	{ExecutionReset, 2, 0, 0},
 	{ExecutionResetClosed, 2, 0, 0},
+	{ExecutionResetMany, 1, 0, 0},
 	{ExecutionTimeout, 2, 0, 0},
 	{ExecutionDelete, 2, 0, 0},
 	{DispatcherTerminate, 1, 0, 2 * sec},
 	{ShardsChange, 1, 0, 0},
 	{TierCut, 1, 0, 0},
 	{TierRaise, 1, 0, 0},
+	{LimitCut, 2, 500 * ms, 2500 * ms},
+	{LimitStorm, 1, 2 * sec, 5 * sec},
+	{GlobalLimit, 1, 4 * sec, 12 * sec},
 	{Pause, 1, 1 * sec, 5 * sec},
 	{DuplicateEnqueue, 2, 0, 0},
 	{RetryRefused, 1, 0, 0},
+	{OldSnapshot, 1, 10 * sec, 40 * sec},
 }
 
 // Kinds are all of them, in the order of the report.
