@@ -5,6 +5,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"sluice/admin"
 	"sluice/internal/operate"
 	"sluice/queue"
 	"sluice/workflows"
@@ -18,7 +19,7 @@ func TestNoWorkspaceExceedsItsCapAndNoneWaitsForAnother(t *testing.T) {
 	s.host(nil)
 	limits := []int{1, 2, 3, 5}
 	var all []queue.Item
-	workspaces := make([]queue.Workspace, len(limits))
+	workspaces := make([]admin.Workspace, len(limits))
 	for i, limit := range limits {
 		workspaces[i] = s.workspace(s.tier(limit))
 		def := s.definition(workspaces[i].ID, node{kind: "delay", config: quarterSecond})
@@ -56,17 +57,17 @@ func TestLimitsChangeWhileRunning(t *testing.T) {
 	for range 10 {
 		s.enqueue(queue.Item{WorkspaceID: ws.ID, DefinitionID: def.ID})
 	}
-	held := `SELECT count(*) FROM sluice.slots WHERE dispatched`
+	held := `SELECT count(*) FROM sluice.running WHERE dispatched_at IS NOT NULL`
 	s.awaitCount(4, held)
 
 	raised, cut := 6, 2
-	_, err := s.queue.SetTier(s.ctx, plan, queue.TierChange{MaxConcurrentWorkflows: &raised}, "test")
+	_, err := s.admin.SetTier(s.ctx, plan, admin.TierChange{MaxConcurrentWorkflows: &raised}, "test")
 	require.NoError(t, err)
-	s.awaitCount(6, held) // the raise itself rings the doorbell
+	s.awaitCount(6, held) // the dispatcher hears of the raise itself
 
-	_, err = s.queue.SetTier(s.ctx, plan, queue.TierChange{MaxConcurrentWorkflows: &cut}, "test")
+	_, err = s.admin.SetTier(s.ctx, plan, admin.TierChange{MaxConcurrentWorkflows: &cut}, "test")
 	require.NoError(t, err)
-	running, err := s.queue.Items(s.ctx, queue.Filter{Status: "RUNNING"})
+	running, err := s.queue.List(s.ctx, queue.Filter{Status: "RUNNING"})
 	require.NoError(t, err)
 	require.Len(t, running, 6, "a cut kills nothing")
 	for _, item := range running[:5] {
@@ -74,7 +75,7 @@ func TestLimitsChangeWhileRunning(t *testing.T) {
 	}
 	s.awaitCount(5, `SELECT count(*) FROM sluice.executions WHERE status = 'CANCELLED'`)
 	s.awaitCount(2, held) // drained to 1, then refilled to 2 and no further
-	require.Equal(t, 3, s.count(`SELECT count(*) FROM sluice.execution_queue`))
+	require.Equal(t, 3, s.count(`SELECT count(*) FROM sluice.pending`))
 	s.audit()
 }
 
@@ -90,7 +91,7 @@ func TestHigherPrioritiesGoFirst(t *testing.T) {
 	s.dispatch(workflows.State{})
 	s.awaitCount(5, `SELECT count(*) FROM sluice.executions WHERE status = 'COMPLETED'`)
 	var order []int
-	require.NoError(t, s.pool.QueryRow(s.ctx, `SELECT array_agg(priority ORDER BY claimed_at) FROM sluice.workflow_executions`).Scan(&order))
+	require.NoError(t, s.pool.QueryRow(s.ctx, `SELECT array_agg(priority ORDER BY claimed_at) FROM sluice.ended`).Scan(&order))
 	require.Equal(t, []int{1, 2, 3, 4, 5}, order)
 	require.Equal(t, 1, s.peak(ws.ID))
 }

@@ -13,10 +13,9 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/jackc/pgx/v5"
 	"github.com/stretchr/testify/require"
 
-	"sluice/queue"
+	"sluice/internal/store"
 	"sluice/worker/host"
 )
 
@@ -25,7 +24,8 @@ const workerVariable = "SLUICE_TEST_WORKER"
 
 type workerConfig struct {
 	URL, Address, Namespace string
-	// DieAt is when the process kills itself, for example "after ClaimExecutions"; empty: never.
+	// DieAt is when the process kills itself: before, after or during a step, or when it is done and what it has started is
+	// settled. For example "after ClaimExecutions"; empty: never.
 	DieAt string
 }
 
@@ -45,7 +45,7 @@ func workerProcess(raw string) {
 }
 
 func hostUntilDeath(ctx context.Context, config workerConfig) error {
-	pool, err := queue.DispatcherPool(ctx, config.URL, 10)
+	pool, err := store.Open(ctx, config.URL, 10)
 	if err != nil {
 		return err
 	}
@@ -58,11 +58,14 @@ func hostUntilDeath(ctx context.Context, config workerConfig) error {
 		case "before":
 			die()
 		case "during":
-			go dieOnceParked(ctx, pool)
+			go dieOnce(ctx, pool, `EXISTS (SELECT FROM sluice.listeners)`)
 		}
 		result, err := do(ctx)
-		if when == "after" && err == nil {
+		switch {
+		case when == "after" && err == nil:
 			die()
+		case when == "settled" && err == nil:
+			dieOnce(ctx, pool, `NOT EXISTS (SELECT FROM sluice.running WHERE dispatched_at IS NULL)`)
 		}
 		return result, err
 	})
@@ -73,7 +76,7 @@ func hostUntilDeath(ctx context.Context, config workerConfig) error {
 	if config.DieAt == duringCall {
 		httpClient.Transport = deadly{}
 	}
-	h, err := host.New(host.Config{Client: c, Queue: queue.New(pool), Logger: slog.New(slog.DiscardHandler),
+	h, err := host.New(host.Config{Client: c, Pool: pool, Logger: slog.New(slog.DiscardHandler),
 		PollInterval: 100 * time.Millisecond, HTTPClient: httpClient})
 	if err != nil {
 		return err
@@ -87,13 +90,11 @@ func die() {
 	select {} // until the signal is delivered
 }
 
-// dieOnceParked waits until AwaitWork has said that it listens.
-func dieOnceParked(ctx context.Context, pool interface {
-	QueryRow(context.Context, string, ...any) pgx.Row
-}) {
+// dieOnce waits until something is so in the database, and dies.
+func dieOnce(ctx context.Context, db store.DB, condition string) {
 	for {
-		var parked bool
-		if pool.QueryRow(ctx, `SELECT EXISTS (SELECT FROM sluice.parked WHERE NOT spinning)`).Scan(&parked) == nil && parked {
+		var met bool
+		if db.QueryRow(ctx, `SELECT `+condition).Scan(&met) == nil && met {
 			die()
 		}
 	}
@@ -134,9 +135,15 @@ func (s *stack) process(failpoint string) (worker *exec.Cmd, output *strings.Bui
 func (s *stack) killedAt(failpoint string) {
 	s.t.Helper()
 	worker, output := s.process(failpoint)
+	s.awaitKill(worker, output)
+}
+
+// awaitKill waits until a worker process has killed itself.
+func (s *stack) awaitKill(worker *exec.Cmd, output *strings.Builder) {
+	s.t.Helper()
 	tooLate := time.AfterFunc(patience, func() { _ = worker.Process.Signal(syscall.SIGTERM) }) // to be told from its own SIGKILL
 	defer tooLate.Stop()
 	err := worker.Wait()
 	status, ok := worker.ProcessState.Sys().(syscall.WaitStatus)
-	require.True(s.t, ok && status.Signaled() && status.Signal() == syscall.SIGKILL, "it never came to %q: %v\n%s", failpoint, err, output.String())
+	require.True(s.t, ok && status.Signaled() && status.Signal() == syscall.SIGKILL, "it never came to its failpoint: %v\n%s", err, output.String())
 }

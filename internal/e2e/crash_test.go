@@ -20,7 +20,7 @@ var crashes = []struct {
 	// unheard says that no execution can have called out by then, so that each call is made once.
 	unheard bool
 }{
-	{"after " + workflows.ActivityOpenEpoch, `EXISTS (SELECT FROM sluice.dispatchers WHERE cycle = 0) AND ` + nothingClaimed, true},
+	{"after " + workflows.ActivityTakeOver, `EXISTS (SELECT FROM sluice.turns WHERE kind = 'run') AND ` + nothingClaimed, true},
 	{"after " + workflows.ActivityCheckCapacity, nothingClaimed, true},
 	{"before " + workflows.ActivityClaimExecutions, nothingClaimed, true},
 	// Claimed, and the record of it lost with the workflow task.
@@ -28,23 +28,24 @@ var crashes = []struct {
 	{"before " + workflows.ActivityDispatchExecutions, allClaimed, true},
 	{"before " + stepStart, allClaimed, true},
 	// Started, and nothing settled.
-	{"after " + stepStart, `NOT EXISTS (SELECT FROM sluice.slots WHERE dispatched)`, false},
+	{"after " + stepStart, `NOT EXISTS (SELECT FROM sluice.running WHERE dispatched_at IS NOT NULL)`, false},
+	// Started, perhaps settled, and the record of it lost.
+	{"after " + workflows.ActivityDispatchExecutions, `(SELECT count(*) FROM sluice.queue_items WHERE claimed_at IS NOT NULL) = 5`, false},
 	// Settled, and the record of it lost.
-	{"after " + workflows.ActivityDispatchExecutions, `NOT EXISTS (SELECT FROM sluice.slots WHERE NOT dispatched)
-		AND (SELECT count(*) FROM sluice.workflow_executions WHERE engine_run_id <> '') = 5`, false},
-	{"during " + workflows.ActivityAwaitWork, `EXISTS (SELECT FROM sluice.parked WHERE NOT spinning)`, false},
-	{duringCall, `EXISTS (SELECT FROM sluice.slots)`, false},
+	{"settled " + workflows.ActivityDispatchExecutions, `(SELECT count(*) FROM sluice.executions WHERE engine_run_id <> '') = 5`, false},
+	{"during " + workflows.ActivityAwaitWork, `EXISTS (SELECT FROM sluice.listeners)`, false},
+	{duringCall, `EXISTS (SELECT FROM sluice.running)`, false},
 	{"before " + workflows.ActivityRecordOutcome, `NOT EXISTS (SELECT FROM sluice.executions WHERE status = 'COMPLETED')`, false},
 	// The slot is free, and the workflow still open.
 	{"after " + workflows.ActivityRecordOutcome, `EXISTS (SELECT FROM sluice.executions WHERE status = 'COMPLETED')`, false},
 }
 
 const (
-	nothingClaimed = `NOT EXISTS (SELECT FROM sluice.slots)`
-	allClaimed     = `(SELECT count(*) FROM sluice.slots WHERE NOT dispatched) = 5` // the limits are 2 and 3
+	nothingClaimed = `NOT EXISTS (SELECT FROM sluice.running)`
+	allClaimed     = `(SELECT count(*) FROM sluice.running WHERE dispatched_at IS NULL) = 5` // the limits are 2 and 3
 )
 
-// A process that is killed at any step loses nothing and doubles nothing; whoever comes next goes on.
+// A process that is killed at any step loses nothing and doubles nothing; the next one goes on.
 func TestAWorkerKilledAtAnyStepLosesNothing(t *testing.T) {
 	t.Parallel()
 	// They wait most of the time, for the timeouts that notice a death: more at once than there are processors.
@@ -83,4 +84,34 @@ func TestAWorkerKilledAtAnyStepLosesNothing(t *testing.T) {
 		})
 	}
 	running.Wait()
+}
+
+// While little happens, cycles are taken by the activity that waits for work, outside of the dispatcher's workflow task.
+func TestAWorkerKilledInTheCycleThatEndsAWaitLosesNothing(t *testing.T) {
+	t.Parallel()
+	for at, most := range map[string]int{"before " + stepStart: 1, "after " + stepStart: 2} { // calls of one execution
+		t.Run(at, func(t *testing.T) {
+			t.Parallel()
+			s := newStack(t)
+			api := newEndpoint(t)
+			api.limit = "10s"
+			definitions := s.callingWorkspaces(api, 2, 3)
+			s.dispatch(workflows.State{})
+			worker, output := s.process(at)
+			s.awaitWaiting(1)
+			ids := s.enqueueEach(definitions, 4)
+			s.awaitKill(worker, output)
+			require.NotZero(t, s.count(`SELECT count(*) FROM sluice.running WHERE dispatched_at IS NULL`), "it was in the middle")
+			died := time.Now()
+
+			api.open()
+			s.host(nil)
+			s.completedOnce(ids)
+			t.Logf("all done %s after the death", time.Since(died).Round(100*time.Millisecond))
+			for _, id := range ids {
+				require.Positive(t, api.callsOf(id))
+				require.LessOrEqual(t, api.callsOf(id), most, "calls of %s", id)
+			}
+		})
+	}
 }

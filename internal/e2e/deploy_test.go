@@ -132,7 +132,7 @@ func TestRollingRestartLeavesNothingToATimeout(t *testing.T) {
 		}
 	}
 	n := enqueued.stop()
-	s.awaitCount(n, `SELECT count(*) FROM sluice.workflow_executions WHERE status = 'COMPLETED'`)
+	s.awaitCount(n, `SELECT count(*) FROM sluice.executions WHERE status = 'COMPLETED'`)
 
 	require.Len(t, api.byKey, n)
 	for key, times := range api.byKey {
@@ -153,7 +153,7 @@ type load struct {
 }
 
 // load enqueues an item every 25 ms, in turn for a few workspaces: a wait, then a call. It waits while many have not made
-// their call: on a busy machine it would build a backlog, and tasks would time out that nobody has lost.
+// their call: on a busy machine it would build a backlog, and tasks would time out that no process has lost.
 func (s *stack) load(url string, made func() int64) *load {
 	s.t.Helper()
 	var items []queue.Item
@@ -219,7 +219,7 @@ func (s *stack) timeouts() (found []string) {
 	}
 }
 
-// timeout says which timeout the event tells of, if any. A sticky task that nobody has begun is none: the server moves it
+// timeout says which timeout the event tells of, if any. A sticky task that no worker has begun is none: the server moves it
 // to the workspace's other workers after a second, and cannot do better for what lies in a sticky queue that is taken away.
 func timeout(event *historypb.HistoryEvent) string {
 	switch event.GetEventType() {

@@ -2,5 +2,5 @@
 // dispatcher → workspace task queue → outcome. It holds tests only, and the recording of the histories that package
 // workflows replays:
 //
-//	go test ./internal/e2e -run TestRecordHistories -record
+//	go test ./internal/e2e -run 'TestRecordHistories|TestAWaitingDispatcherEnds' -record
 package e2e

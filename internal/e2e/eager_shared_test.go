@@ -14,7 +14,7 @@ import (
 	"sluice/workflows"
 )
 
-// begun is who ran the first workflow task of an execution, and whether that came with the answer to the start.
+// begun is which process ran the first workflow task of an execution, and whether that came with the answer to the start.
 func (s *stack) begun(id uuid.UUID) (identity string, eager bool) {
 	s.t.Helper()
 	history := s.client.GetWorkflowHistory(s.ctx, workflows.ExecutionID(id), "", false, enumspb.HISTORY_EVENT_FILTER_TYPE_ALL_EVENT)
@@ -33,7 +33,7 @@ func (s *stack) begun(id uuid.UUID) (identity string, eager bool) {
 }
 
 // Of two processes the one that dispatches takes its share of the first tasks with the answers to the starts, and leaves the
-// others to whoever has time. Killed with executions in its hands, it loses none of them.
+// others to the one that has time. Killed with executions in its hands, it loses none of them.
 func TestTwoProcessesShareTheExecutionsOfAWorkspace(t *testing.T) {
 	t.Parallel()
 	const n = 40
@@ -52,7 +52,7 @@ func TestTwoProcessesShareTheExecutionsOfAWorkspace(t *testing.T) {
 	}, patience, 20*time.Millisecond)
 	ids := s.enqueueEach(definitions, 1)
 	s.dispatch(workflows.State{})
-	s.called(api, ids) // so somebody hosts the workspace
+	s.called(api, ids) // so the workspace is hosted
 	many, err := s.queue.EnqueueMany(s.ctx, slices.Repeat([]queue.Item{{WorkspaceID: definitions[0].WorkspaceID, DefinitionID: definitions[0].ID}}, n))
 	require.NoError(t, err)
 	for _, answer := range many {
@@ -72,7 +72,7 @@ func TestTwoProcessesShareTheExecutionsOfAWorkspace(t *testing.T) {
 	}
 	require.Len(t, ran, len(workers), "both run some: %v", ran)
 	require.NotEmpty(t, dispatches, "some came with the answer")
-	batches := s.count(`SELECT count(DISTINCT claimed_at) FROM sluice.workflow_executions WHERE id = ANY ($1)`, ids[1:])
+	batches := s.count(`SELECT count(DISTINCT claimed_at) FROM sluice.queue_items WHERE id = ANY ($1)`, ids[1:])
 	require.LessOrEqual(t, eager, (n+batches)/len(workers), "no more than its share: %v", ran)
 
 	ids = append(ids, s.enqueueEach(definitions, n/4)...)

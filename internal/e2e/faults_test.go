@@ -10,7 +10,9 @@ import (
 	"go.temporal.io/api/workflowservice/v1"
 	"go.temporal.io/sdk/client"
 
+	"sluice/admin"
 	"sluice/internal/operate"
+	"sluice/internal/store"
 	"sluice/queue"
 	"sluice/workflows"
 )
@@ -33,10 +35,11 @@ func (s *stack) recoverWith(request workflows.RecoveryRequest) workflows.Recover
 	return report
 }
 
-// age makes slots old enough for recovery to look at them.
+// age makes slots, and claims that were not started, old enough for recovery to look at them.
 func (s *stack) age() {
 	s.t.Helper()
-	_, err := s.pool.Exec(s.ctx, `UPDATE sluice.slots SET checked_at = now() - interval '1 hour', claimed_at = now() - interval '1 hour'`)
+	_, err := s.pool.Exec(s.ctx, `UPDATE sluice.running SET checked_at = now() - interval '1 hour',
+		claimed_at = CASE WHEN dispatched_at IS NULL THEN now() - interval '1 hour' ELSE claimed_at END`)
 	require.NoError(s.t, err)
 }
 
@@ -51,7 +54,7 @@ func TestRecoveryFreesTheSlotsOfWorkflowsThatCannot(t *testing.T) {
 		ids = append(ids, s.enqueue(queue.Item{WorkspaceID: ws.ID, DefinitionID: def.ID}))
 	}
 	terminated, cancelled, deleted, open := ids[0], ids[1], ids[2], ids[3]
-	s.awaitCount(4, `SELECT count(*) FROM sluice.slots WHERE dispatched`)
+	s.awaitCount(4, `SELECT count(*) FROM sluice.running WHERE dispatched_at IS NOT NULL`)
 
 	require.NoError(t, s.client.TerminateWorkflow(s.ctx, workflows.ExecutionID(terminated), "", "by hand"))
 	require.NoError(t, operate.CancelExecution(s.ctx, s.client, cancelled))
@@ -69,7 +72,7 @@ func TestRecoveryFreesTheSlotsOfWorkflowsThatCannot(t *testing.T) {
 	require.JSONEq(t, `{"message": "terminated"}`, string(s.await(terminated, workflows.StatusTerminated).ExecutionError))
 	require.Contains(t, string(s.await(deleted, workflows.StatusTerminated).ExecutionError), "missing in Temporal")
 	require.Equal(t, "RUNNING", *s.await(open, "RUNNING").ExecutionStatus, "a slot that is rightly held is kept")
-	require.Equal(t, 1, s.count(`SELECT count(*) FROM sluice.slots`))
+	require.Equal(t, 1, s.count(`SELECT count(*) FROM sluice.running`))
 	require.Equal(t, 2, s.count(`SELECT count(*) FROM sluice.activity WHERE action = 'recovered'`))
 	s.audit()
 }
@@ -79,7 +82,7 @@ func TestATimedOutExecutionFreesItsSlot(t *testing.T) {
 	s := newStack(t)
 	s.run()
 	ws := s.workspace("FREE")
-	d, err := s.queue.ApplyDefinition(s.ctx, ws.ID, []byte(`{"name":"slow","timeout":"1s","nodes":[{"id":"`+uuid.NewString()+`","type":"delay","config":`+forAnHour+`}]}`), "test")
+	d, err := s.admin.ApplyDefinition(s.ctx, ws.ID, []byte(`{"name":"slow","timeout":"1s","nodes":[{"id":"`+uuid.NewString()+`","type":"delay","config":`+forAnHour+`}]}`), "test")
 	require.NoError(t, err)
 	id := s.enqueue(queue.Item{WorkspaceID: ws.ID, DefinitionID: d.ID})
 	s.await(id, "RUNNING")
@@ -99,13 +102,9 @@ func TestAStaleClaimGoesBackToTheQueueOrIsSettled(t *testing.T) {
 	def := s.definition(ws.ID, node{kind: "noop"})
 	lost := s.enqueue(queue.Item{WorkspaceID: ws.ID, DefinitionID: def.ID})
 	startedUnnoticed := s.enqueue(queue.Item{WorkspaceID: ws.ID, DefinitionID: def.ID})
-	epoch, err := s.queue.OpenEpoch(s.ctx, 0, "a run that died")
-	require.NoError(t, err)
-	claimed, err := s.queue.Claim(s.ctx, queue.Fence{Epoch: epoch, Cycle: 1}, []queue.Grant{{WorkspaceID: ws.ID, Slots: 2, Limit: 20}})
-	require.NoError(t, err)
-	require.Equal(t, 2, claimed.New)
-	_, err = s.client.ExecuteWorkflow(s.ctx, client.StartWorkflowOptions{ID: workflows.ExecutionID(startedUnnoticed),
-		TaskQueue: "nobody serves this"}, workflows.ExecutionType)
+	s.claimAs(0, "a run that died")
+	_, err := s.client.ExecuteWorkflow(s.ctx, client.StartWorkflowOptions{ID: workflows.ExecutionID(startedUnnoticed),
+		TaskQueue: "not served"}, workflows.ExecutionType)
 	require.NoError(t, err)
 
 	s.age()
@@ -124,14 +123,11 @@ func TestARestartedDispatcherTakesUpWhatItsPredecessorClaimed(t *testing.T) {
 	ws := s.workspace("PRO")
 	def := s.definition(ws.ID, node{kind: "noop"})
 	id := s.enqueue(queue.Item{WorkspaceID: ws.ID, DefinitionID: def.ID})
-	epoch, err := s.queue.OpenEpoch(s.ctx, 0, "a run that died")
-	require.NoError(t, err)
-	_, err = s.queue.Claim(s.ctx, queue.Fence{Epoch: epoch, Cycle: 1}, []queue.Grant{{WorkspaceID: ws.ID, Slots: 1, Limit: 20}})
-	require.NoError(t, err)
+	run, engine := s.claimAs(0, "a run that died")
 	s.run()
 	s.await(id, workflows.StatusCompleted)
-	_, err = s.queue.Claim(s.ctx, queue.Fence{Epoch: epoch, Cycle: 2}, []queue.Grant{{WorkspaceID: ws.ID, Slots: 1, Limit: 20}})
-	require.ErrorIs(t, err, queue.ErrFenced, "the dead run can claim no more")
+	_, err := engine.Plan(s.ctx, run, 1)
+	require.ErrorIs(t, err, store.ErrFenced, "the dead run can claim no more")
 	s.audit()
 }
 
@@ -140,7 +136,7 @@ func TestStartsThatCannotSucceedFailWithTheirReason(t *testing.T) {
 	s := newStack(t)
 	ws, other := s.workspace("PRO"), s.workspace("PRO")
 	noop := node{kind: "noop"}
-	enqueue := func(d queue.Definition) uuid.UUID {
+	enqueue := func(d admin.Definition) uuid.UUID {
 		return s.enqueue(queue.Item{WorkspaceID: ws.ID, DefinitionID: d.ID})
 	}
 	exec := func(sql string, args ...any) {
@@ -163,12 +159,12 @@ func TestStartsThatCannotSucceedFailWithTheirReason(t *testing.T) {
 	exec(`UPDATE sluice.workflow_definitions SET version_number = 2 WHERE id = $1`, broken.ID)
 
 	moved := s.definition(ws.ID, noop) // the definition changed hands after the enqueue
-	want[enqueue(moved)] = "version-gone"
+	want[enqueue(moved)] = "definition-gone"
 	exec(`UPDATE sluice.workflow_definitions SET workspace_id = $2 WHERE id = $1`, moved.ID, other.ID)
 
 	taken := enqueue(s.definition(ws.ID, noop))
 	want[taken] = "workflow-id-taken"
-	_, err := s.client.ExecuteWorkflow(s.ctx, client.StartWorkflowOptions{ID: workflows.ExecutionID(taken), TaskQueue: "elsewhere"}, "SomebodyElses")
+	_, err := s.client.ExecuteWorkflow(s.ctx, client.StartWorkflowOptions{ID: workflows.ExecutionID(taken), TaskQueue: "elsewhere"}, "Another")
 	require.NoError(t, err)
 
 	fine := enqueue(s.definition(ws.ID, noop))

@@ -74,9 +74,9 @@ func TestAStartWhoseAnswerIsLostIsFoundAgain(t *testing.T) {
 				return run, doErr
 			}}
 			s.runMeddled(a.meddle)
-			// The endpoint is closed: who has been started runs on, and it is the next cycle that settles it.
-			s.awaitCount(5, `SELECT count(*) FROM sluice.slots WHERE dispatched`)
-			running, err := s.queue.Items(s.ctx, queue.Filter{Status: "RUNNING"})
+			// The endpoint is closed: what has been started runs on, and it is the next cycle that settles it.
+			s.awaitCount(5, `SELECT count(*) FROM sluice.running WHERE dispatched_at IS NOT NULL`)
+			running, err := s.queue.List(s.ctx, queue.Filter{Status: "RUNNING"})
 			require.NoError(t, err)
 			for _, item := range running {
 				require.Equal(t, 2, a.of(item.ID), "one start, and one that found it")
@@ -118,8 +118,8 @@ func TestAStartThatDoesNotReachTemporalIsNoAttempt(t *testing.T) {
 			s.runMeddled(a.meddle)
 			// More often than an item has attempts, all of them while the claims are held.
 			require.Eventually(t, func() bool { return a.of(ids[0]) > 3 }, patience, 10*time.Millisecond)
-			require.Equal(t, 4, s.count(`SELECT count(*) FROM sluice.workflow_executions WHERE status = 'CLAIMED' AND attempt_count = 0`))
-			require.Equal(t, 4, s.count(`SELECT count(*) FROM sluice.slots WHERE NOT dispatched`))
+			require.Equal(t, 4, s.count(`SELECT count(*) FROM sluice.queue_items WHERE status = 'CLAIMED' AND attempt_count = 0`))
+			require.Equal(t, 4, s.count(`SELECT count(*) FROM sluice.running WHERE dispatched_at IS NULL`))
 			close(reachable)
 			s.completedOnce(ids)
 		})
@@ -146,13 +146,13 @@ func TestAStartThatIsRefusedCostsItsItemOnly(t *testing.T) {
 
 	item := s.await(refused, "FAILED")
 	require.Equal(t, "start-refused", *item.Reason)
-	require.Equal(t, 1, a.of(refused), "nobody asks again")
+	require.Equal(t, 1, a.of(refused), "it is not asked for again")
 	s.await(fine, workflows.StatusCompleted)
 
 	item = s.await(shaky, workflows.StatusCompleted)
 	require.Equal(t, 1, item.AttemptCount)
 	require.Equal(t, 2, a.of(shaky))
-	waited := s.count(`SELECT (extract(epoch FROM claimed_at - created_at) * 1000)::int FROM sluice.workflow_executions WHERE id = $1`, shaky)
+	waited := s.count(`SELECT (extract(epoch FROM claimed_at - created_at) * 1000)::int FROM sluice.queue_items WHERE id = $1`, shaky)
 	require.Greater(t, waited, 1500, "ms: the second start comes after 2 s, give or take a fifth")
 
 	item = s.await(broken, "FAILED")
@@ -160,7 +160,7 @@ func TestAStartThatIsRefusedCostsItsItemOnly(t *testing.T) {
 	require.Equal(t, 3, item.AttemptCount)
 	require.Equal(t, 3, a.of(broken))
 	require.Equal(t, 3, s.count(`SELECT count(*) FROM sluice.activity WHERE action = 'requeued'`), "two of the broken one, one of the shaky")
-	require.Zero(t, s.count(`SELECT count(*) FROM sluice.slots`))
+	require.Zero(t, s.count(`SELECT count(*) FROM sluice.running`))
 	s.ranOnce([]uuid.UUID{shaky, fine})
 	s.withinLimits()
 	s.audit()

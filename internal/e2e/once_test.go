@@ -14,6 +14,7 @@ import (
 	workflowpb "go.temporal.io/api/workflow/v1"
 	"go.temporal.io/api/workflowservice/v1"
 
+	"sluice/admin"
 	"sluice/queue"
 	"sluice/workflows"
 )
@@ -31,7 +32,7 @@ type endpoint struct {
 	calls map[uuid.UUID]int
 }
 
-// newEndpoint is closed: who calls it waits, and so holds its slot.
+// newEndpoint is closed: what calls it waits, and so holds its slot.
 func newEndpoint(t *testing.T) *endpoint {
 	t.Helper()
 	e := &endpoint{limit: "1m", gate: make(chan struct{}), calls: map[uuid.UUID]int{}}
@@ -61,9 +62,9 @@ func (e *endpoint) callsOf(execution uuid.UUID) int {
 }
 
 // callingWorkspaces makes a workspace for each limit, with a definition that calls the endpoint.
-func (s *stack) callingWorkspaces(e *endpoint, limits ...int) []queue.Definition {
+func (s *stack) callingWorkspaces(e *endpoint, limits ...int) []admin.Definition {
 	s.t.Helper()
-	var definitions []queue.Definition
+	var definitions []admin.Definition
 	for _, limit := range limits {
 		ws := s.workspace(s.tier(limit))
 		definitions = append(definitions, s.definition(ws.ID, node{kind: "http", config: `{"url":"` + e.url + `","method":"POST","timeout":"` + e.limit + `"}`}))
@@ -72,7 +73,7 @@ func (s *stack) callingWorkspaces(e *endpoint, limits ...int) []queue.Definition
 }
 
 // enqueueEach enqueues n items of each definition.
-func (s *stack) enqueueEach(definitions []queue.Definition, n int) []uuid.UUID {
+func (s *stack) enqueueEach(definitions []admin.Definition, n int) []uuid.UUID {
 	s.t.Helper()
 	var ids []uuid.UUID
 	for range n {
@@ -90,10 +91,10 @@ func (s *stack) completedOnce(ids []uuid.UUID) {
 	require.Eventually(s.t, func() bool {
 		return s.count(`SELECT count(*) FROM sluice.executions WHERE status = 'COMPLETED'`) == len(ids)
 	}, faultPatience, 20*time.Millisecond, "not all are completed")
-	require.Equal(s.t, len(ids), s.count(`SELECT count(*) FROM sluice.workflow_executions WHERE id = ANY ($1)`, ids))
+	require.Equal(s.t, len(ids), s.count(`SELECT count(*) FROM sluice.executions WHERE id = ANY ($1)`, ids))
 	require.Equal(s.t, len(ids), s.count(`SELECT count(*) FROM sluice.queue_items`))
-	require.Zero(s.t, s.count(`SELECT sum(attempt_count) FROM sluice.workflow_executions`), "failed starts")
-	require.Zero(s.t, s.count(`SELECT count(*) FROM sluice.slots`), "slots")
+	require.Zero(s.t, s.count(`SELECT sum(attempt_count) FROM sluice.queue_items`), "failed starts")
+	require.Zero(s.t, s.count(`SELECT count(*) FROM sluice.running`), "slots")
 	s.ranOnce(ids)
 	s.withinLimits()
 	s.audit()
@@ -125,7 +126,7 @@ func (s *stack) ranOnce(ids []uuid.UUID) {
 	for _, id := range ids {
 		mine := runs[workflows.ExecutionID(id)]
 		require.Len(s.t, mine, 1, "runs of %s", id)
-		item, err := s.queue.Item(s.ctx, id)
+		item, err := s.queue.Get(s.ctx, id)
 		require.NoError(s.t, err)
 		require.Equal(s.t, mine[0].Execution.RunId, *item.EngineRunID)
 	}

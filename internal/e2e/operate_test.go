@@ -18,23 +18,23 @@ func TestPausedNothingStartsAndStoppedTheDispatcherIsGone(t *testing.T) {
 	ws := s.workspace("PRO")
 	def := s.definition(ws.ID, node{kind: "noop"})
 
-	paused, err := operate.Pause(s.ctx, s.client, s.queue, workflows.PauseRequest{Actor: "ann", Reason: "deploy"})
+	paused, err := operate.Pause(s.ctx, s.client, s.pool, workflows.PauseRequest{Actor: "ann", Reason: "deploy"})
 	require.NoError(t, err)
 	require.Equal(t, workflows.PhasePaused, paused[0].Phase)
 	id := s.enqueue(queue.Item{WorkspaceID: ws.ID, DefinitionID: def.ID})
 	size := 5
-	configured, err := operate.Configure(s.ctx, s.client, s.queue, workflows.ConfigureRequest{Actor: "ann", BatchSize: &size})
+	configured, err := operate.Configure(s.ctx, s.client, s.pool, workflows.ConfigureRequest{Actor: "ann", BatchSize: &size})
 	require.NoError(t, err)
 	require.Equal(t, 5, configured[0].Tunables.BatchSize)
-	item, err := s.queue.Item(s.ctx, id)
+	item, err := s.queue.Get(s.ctx, id)
 	require.NoError(t, err)
 	require.Equal(t, "PENDING", item.Status)
 
-	_, err = operate.Resume(s.ctx, s.client, s.queue, workflows.ResumeRequest{Actor: "ann"})
+	_, err = operate.Resume(s.ctx, s.client, s.pool, workflows.ResumeRequest{Actor: "ann"})
 	require.NoError(t, err)
 	s.await(id, workflows.StatusCompleted)
 
-	require.NoError(t, operate.Stop(s.ctx, s.client, s.queue, workflows.StopRequest{Actor: "ann"}, operate.StopOptions{}))
+	require.NoError(t, operate.Stop(s.ctx, s.client, s.pool, workflows.StopRequest{Actor: "ann"}, operate.StopOptions{}))
 	_, err = operate.Status(s.ctx, s.client)
 	require.ErrorIs(t, err, operate.ErrNotRunning)
 	second := s.enqueue(queue.Item{WorkspaceID: ws.ID, DefinitionID: def.ID})
@@ -59,7 +59,7 @@ func TestMessagesAreAnsweredUnderLoad(t *testing.T) {
 	require.NoError(t, err)
 	size := 50
 	start := time.Now()
-	_, err = operate.Configure(s.ctx, s.client, s.queue, workflows.ConfigureRequest{Actor: "ann", BatchSize: &size})
+	_, err = operate.Configure(s.ctx, s.client, s.pool, workflows.ConfigureRequest{Actor: "ann", BatchSize: &size})
 	require.NoError(t, err)
 	t.Logf("update under load answered after %s", time.Since(start))
 	start = time.Now()
@@ -87,14 +87,14 @@ func TestNothingIsClaimedAfterAPauseUnderLoad(t *testing.T) {
 		require.Eventually(t, func() bool {
 			return s.count(`SELECT count(*) FROM sluice.executions WHERE status = 'COMPLETED'`) > done
 		}, patience, 10*time.Millisecond, "it dispatches")
-		_, err := operate.Pause(s.ctx, s.client, s.queue, workflows.PauseRequest{Actor: "ann"})
+		_, err := operate.Pause(s.ctx, s.client, s.pool, workflows.PauseRequest{Actor: "ann"})
 		require.NoError(t, err)
 		var answered time.Time
 		require.NoError(t, s.pool.QueryRow(s.ctx, `SELECT clock_timestamp()`).Scan(&answered))
-		s.awaitCount(0, `SELECT count(*) FROM sluice.slots`)
-		require.Positive(t, s.count(`SELECT count(*) FROM sluice.execution_queue`), "there was more to claim")
-		require.Zero(t, s.count(`SELECT count(*) FROM sluice.workflow_executions WHERE claimed_at > $1`, answered))
-		_, err = operate.Resume(s.ctx, s.client, s.queue, workflows.ResumeRequest{Actor: "ann"})
+		s.awaitCount(0, `SELECT count(*) FROM sluice.running`)
+		require.Positive(t, s.count(`SELECT count(*) FROM sluice.pending`), "there was more to claim")
+		require.Zero(t, s.count(`SELECT count(*) FROM sluice.queue_items WHERE claimed_at > $1`, answered))
+		_, err = operate.Resume(s.ctx, s.client, s.pool, workflows.ResumeRequest{Actor: "ann"})
 		require.NoError(t, err)
 	}
 }
@@ -113,12 +113,12 @@ func TestTheDispatcherContinuesAsNewUnderLoadAndLosesNothing(t *testing.T) {
 	_, err := s.queue.EnqueueMany(s.ctx, items)
 	require.NoError(t, err)
 	s.awaitCount(len(items), `SELECT count(*) FROM sluice.executions WHERE status = 'COMPLETED'`)
-	require.Greater(t, s.count(`SELECT epoch FROM sluice.dispatchers`), 5, "each run opened an epoch")
+	require.Greater(t, s.count(takeovers), 5, "each run took the shard over")
 	require.LessOrEqual(t, s.peak(ws.ID), 4)
 	s.audit()
 }
 
-// A worker that stops hands the parked dispatcher over; one that is killed is found by the heartbeat.
+// A worker that stops leaves the wait to another; one that is killed is found by the heartbeat.
 func TestAnotherWorkerTakesOverAtOnce(t *testing.T) {
 	t.Parallel()
 	s := newStack(t)
@@ -127,7 +127,7 @@ func TestAnotherWorkerTakesOverAtOnce(t *testing.T) {
 	ws := s.workspace("PRO")
 	def := s.definition(ws.ID, node{kind: "noop"})
 	s.await(s.enqueue(queue.Item{WorkspaceID: ws.ID, DefinitionID: def.ID}), workflows.StatusCompleted)
-	require.Eventually(t, func() bool { return s.count(`SELECT count(*) FROM sluice.parked WHERE NOT spinning`) == 1 }, patience, 20*time.Millisecond)
+	s.awaitWaiting(1)
 	s.host(nil)
 	stop()
 	start := time.Now()

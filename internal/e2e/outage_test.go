@@ -16,7 +16,7 @@ import (
 	"sluice/workflows"
 )
 
-// allowConnections opens or closes the stack's database; closing it throws out who is in.
+// allowConnections opens or closes the stack's database; closing it ends all connections.
 func (s *stack) allowConnections(allow bool) {
 	s.t.Helper()
 	server, err := url.Parse(s.url)
@@ -55,7 +55,7 @@ func TestAnOutcomeWaitsUntilPostgresIsBack(t *testing.T) {
 		return result, err
 	})
 	require.Eventually(t, func() bool { return api.callsOf(ids[0]) == 1 }, patience, 10*time.Millisecond)
-	s.awaitCount(1, `SELECT count(*) FROM sluice.slots WHERE dispatched`)
+	s.awaitCount(1, `SELECT count(*) FROM sluice.running WHERE dispatched_at IS NOT NULL`)
 
 	s.allowConnections(false)
 	api.open() // the execution has nothing left to do but to say so
@@ -88,12 +88,12 @@ func TestWhatIsEnqueuedWhileTemporalIsAwayRunsOnceItIsBack(t *testing.T) {
 	s.host(func(config *host.Config) { config.Client = c })
 	s.dispatch(workflows.State{})
 	s.awaitCount(len(ids), `SELECT count(*) FROM sluice.executions WHERE status = 'COMPLETED'`)
-	s.awaitCount(1, `SELECT count(*) FROM sluice.parked WHERE NOT spinning`)
+	s.awaitWaiting(1)
 
 	temporal.cut()
 	waiting := s.enqueueEach(definitions, 4)
 	require.Eventually(t, func() bool { return temporal.refusals() > 0 }, patience, 10*time.Millisecond)
-	require.Equal(t, len(waiting), s.count(`SELECT count(*) FROM sluice.queue_items WHERE status = 'PENDING'`))
+	require.Equal(t, len(waiting), s.count(`SELECT count(*) FROM sluice.queue_items WHERE status IN ('PENDING', 'CLAIMED') AND attempt_count = 0`))
 	temporal.mend()
 	back := time.Now()
 	s.completedOnce(append(ids, waiting...))
@@ -127,7 +127,7 @@ func TestTheNetworkBreaksInTheMiddleOfADispatch(t *testing.T) {
 			s.host(func(config *host.Config) { config.Client = c })
 			s.dispatch(workflows.State{})
 			require.Eventually(t, func() bool { return temporal.refusals() > 0 }, patience, 10*time.Millisecond)
-			require.NotZero(t, s.count(`SELECT count(*) FROM sluice.workflow_executions`), "it was in the middle")
+			require.NotZero(t, s.count(`SELECT count(*) FROM sluice.queue_items WHERE claimed_at IS NOT NULL`), "it was in the middle")
 			temporal.mend()
 			back := time.Now()
 			s.completedOnce(ids)

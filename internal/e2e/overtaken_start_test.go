@@ -32,7 +32,7 @@ func TestAFailedStartDoesNotUndoAnothersStart(t *testing.T) {
 	await(t, "done", z.ended)
 	require.Equal(t, before, s.mustFacts())
 	s.process("")
-	s.awaitCount(1, `SELECT count(*) FROM sluice.slots WHERE dispatched`)
+	s.awaitCount(1, `SELECT count(*) FROM sluice.running WHERE dispatched_at IS NOT NULL`)
 	api.open()
 	s.completedOnce(ids)
 }

@@ -15,6 +15,7 @@ import (
 	"go.temporal.io/sdk/worker"
 	"go.temporal.io/sdk/workflow"
 
+	"sluice/internal/store/facts"
 	"sluice/queue"
 	"sluice/worker/host"
 	"sluice/workflows"
@@ -75,7 +76,7 @@ func TestAnExecutionGoesFromEnqueueToOutcome(t *testing.T) {
 	require.NoError(t, converter.GetDefaultDataConverter().FromPayload(info.Memo.Fields["workspace"], &name))
 	require.Equal(t, ws.Name, name)
 
-	story, err := s.queue.ItemActivity(s.ctx, id)
+	story, err := facts.ItemActivity[facts.Activity](s.ctx, s.pool, id)
 	require.NoError(t, err)
 	var actions []string
 	for _, a := range story {
@@ -109,7 +110,7 @@ func TestTheSQLFunctionAndTransactionsEnqueueToo(t *testing.T) {
 	inTx(&dropped, func(tx pgx.Tx) error { return tx.Rollback(s.ctx) })
 	inTx(&kept, func(tx pgx.Tx) error { return tx.Commit(s.ctx) })
 	s.await(kept, workflows.StatusCompleted)
-	_, err := s.queue.Item(s.ctx, dropped)
+	_, err := s.queue.Get(s.ctx, dropped)
 	require.ErrorIs(t, err, queue.ErrUnknownItem)
 }
 
@@ -118,10 +119,10 @@ func TestScheduledItemsStartOnTimeAndExpiredOnesNever(t *testing.T) {
 	s := newStack(t)
 	ws := s.workspace("FREE")
 	def := s.definition(ws.ID, node{kind: "noop"})
-	due := time.Now().Add(4 * time.Second) // longer than a spin: the dispatcher parks until then
+	due := time.Now().Add(4 * time.Second) // longer than a spin: the dispatcher waits outside its workflow task until then
 	scheduled := s.enqueue(queue.Item{WorkspaceID: ws.ID, DefinitionID: def.ID, AvailableAt: due})
 	expired := s.enqueue(queue.Item{WorkspaceID: ws.ID, DefinitionID: def.ID, ExpiresAt: time.Now().Add(300 * time.Millisecond)})
-	s.awaitCount(1, `SELECT count(*) FROM sluice.execution_queue WHERE expires_at <= now()`)
+	s.awaitCount(1, `SELECT count(*) FROM sluice.pending WHERE expires_at <= now()`)
 	s.run()
 	require.Equal(t, "expired", *s.await(expired, "EXPIRED").Error)
 	item := s.await(scheduled, workflows.StatusCompleted)

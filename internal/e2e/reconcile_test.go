@@ -18,6 +18,7 @@ import (
 	sdklog "go.temporal.io/sdk/log"
 
 	"sluice/internal/operate"
+	"sluice/internal/store/facts"
 	"sluice/queue"
 	"sluice/worker/host"
 	"sluice/workflows"
@@ -76,16 +77,16 @@ func TestReconciliationFollowsWhatOthersDoToExecutions(t *testing.T) {
 	second := s.reset(resetClosed)
 	item := s.await(resetClosed, "RUNNING")
 	require.Equal(t, second, *item.EngineRunID)
-	require.Equal(t, 1, s.count(`SELECT count(*) FROM sluice.slots WHERE execution_id = $1`, resetClosed), "it holds a slot again")
+	require.Equal(t, 1, s.count(`SELECT count(*) FROM sluice.running WHERE id = $1`, resetClosed), "it holds a slot again")
 
-	require.Equal(t, 5, s.count(`SELECT count(*) FROM sluice.slots`), "one above the limit, and no claim is to blame")
+	require.Equal(t, 5, s.count(`SELECT count(*) FROM sluice.running`), "one above the limit, and no claim is to blame")
 	s.audit()
 	for _, id := range []uuid.UUID{resetOpen, resetClosed, untouched} {
 		require.NoError(t, operate.CancelExecution(s.ctx, s.client, id))
 		s.await(id, workflows.StatusCancelled)
 	}
 	require.Equal(t, again, *s.await(resetOpen, workflows.StatusCancelled).EngineRunID)
-	s.awaitCount(2, `SELECT count(*) FROM sluice.slots`)
+	s.awaitCount(2, `SELECT count(*) FROM sluice.running`)
 	s.audit()
 }
 
@@ -129,17 +130,17 @@ func TestACompletionThatPostgresHasLostIsRecordedAgain(t *testing.T) {
 	s.await(id, workflows.StatusCompleted)
 	require.NoError(t, s.client.GetWorkflow(s.ctx, workflows.ExecutionID(id), "").Get(s.ctx, nil))
 	s.awaitCount(1, `
-		SELECT count(*) FROM sluice.reconciliation r, sluice.workflow_executions e
-		WHERE e.id = $1 AND r.looked_at > e.completed_at + interval '5 seconds'`, id)
+		SELECT count(*) FROM sluice.recovery r, sluice.ended e
+		WHERE e.id = $1 AND r.looked_at > e.ended_at + interval '5 seconds'`, id)
 	_, err := s.pool.Exec(s.ctx, `
-		WITH lost AS (
-			UPDATE sluice.workflow_executions SET status = 'RUNNING', completed_at = NULL, output = NULL WHERE id = $1 RETURNING id, workspace_id
-		)
-		INSERT INTO sluice.slots (execution_id, workspace_id, epoch, cycle, dispatched, checked_at)
-		SELECT id, workspace_id, 0, 0, true, now() + interval '1 hour' FROM lost`, id)
+		WITH lost AS (DELETE FROM sluice.ended WHERE id = $1 RETURNING *)
+		INSERT INTO sluice.running (id, workspace_id, workflow_definition_id, priority, attempt_count, created_at, available_at, claimed_at,
+			dispatched_at, checked_at, trigger_type, enqueued_by, engine_run_id, input)
+		SELECT id, workspace_id, workflow_definition_id, priority, attempt_count, created_at, available_at, claimed_at,
+			dispatched_at, now() + interval '1 hour', trigger_type, enqueued_by, engine_run_id, input FROM lost`, id)
 	require.NoError(t, err)
 	require.NotEmpty(t, s.await(id, workflows.StatusCompleted).Output)
-	require.Zero(t, s.count(`SELECT count(*) FROM sluice.slots`))
+	require.Zero(t, s.count(`SELECT count(*) FROM sluice.running`))
 }
 
 // The server refused a start and ran it all the same, and the item was cancelled meanwhile.
@@ -170,17 +171,20 @@ func TestAWorkflowWhoseItemIsOverIsTerminated(t *testing.T) {
 	s.audit()
 }
 
-func TestAnExecutionThatNobodyServesIsSeen(t *testing.T) {
+func TestAnExecutionThatNoWorkerServesIsSeen(t *testing.T) {
 	t.Parallel()
 	s := newStack(t)
 	var log bytes.Buffer
 	gauges := &gauges{values: map[string]float64{}}
 	seen, err := client.Dial(client.Options{HostPort: s.address, Namespace: s.namespace, MetricsHandler: gauges,
-		Logger: sdklog.NewStructuredLogger(slog.New(slog.NewTextHandler(&locked{to: &log}, nil)))})
+		Logger: sdklog.NewStructuredLogger(slog.New(slog.DiscardHandler))})
 	require.NoError(t, err)
 	t.Cleanup(seen.Close)
-	// Room for one workspace's worker, and nobody has to give way.
-	stop := s.host(func(c *host.Config) { c.Client, c.PollBudget, c.TurnInterval = seen, 14, time.Hour })
+	// Room for one workspace's worker, and none has to give way.
+	stop := s.host(func(c *host.Config) {
+		c.Client, c.PollBudget, c.TurnInterval = seen, 14, time.Hour
+		c.Logger = slog.New(slog.NewTextHandler(&locked{to: &log}, nil))
+	})
 	s.dispatch(workflows.State{})
 	s.reconcile()
 	busy, starving := s.workspace("PRO"), s.workspace("PRO")
@@ -188,7 +192,7 @@ func TestAnExecutionThatNobodyServesIsSeen(t *testing.T) {
 	s.awaitStarted(long)
 	starved := s.enqueue(queue.Item{WorkspaceID: starving.ID, DefinitionID: s.definition(starving.ID, node{kind: "noop"}).ID})
 	require.Eventually(t, func() bool {
-		usage, err := s.queue.Workspaces(s.ctx, starving.ID)
+		usage, err := facts.Workspaces(s.ctx, s.pool, starving.ID)
 		return err == nil && usage[0].Reason != nil && *usage[0].Reason == workflows.ReasonUnserved
 	}, patience, 100*time.Millisecond)
 	require.NotNil(t, s.await(starved, "RUNNING").UnservedSince)

@@ -7,8 +7,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"sluice/admin"
 	"sluice/internal/operate"
-	"sluice/queue"
 	"sluice/workflows"
 )
 
@@ -17,7 +17,7 @@ func (s *stack) shards(n int) (all operate.StartedAll) {
 	s.t.Helper()
 	var err error
 	require.Eventually(s.t, func() bool {
-		all, err = operate.StartAll(s.ctx, s.client, s.namespace, s.queue, operate.StartOptions{Shards: n, Actor: "ann"})
+		all, err = operate.StartAll(s.ctx, s.client, s.namespace, s.pool, operate.StartOptions{Shards: n, Actor: "ann"})
 		return err == nil
 	}, patience, 50*time.Millisecond, "the number of shards cannot be changed")
 	require.NoError(s.t, err)
@@ -41,11 +41,11 @@ func TestChangingTheNumberOfShardsLosesAndDoublesNothing(t *testing.T) {
 	s.host(nil)
 	s.host(nil)
 	s.shards(1)
-	var definitions []queue.Definition
+	var definitions []admin.Definition
 	for n := range 12 {
 		ws := s.workspace(s.tier(1 + n%3))
 		if n%4 == 3 { // those of a cohort have one owner
-			_, err := s.queue.SetWorkspace(s.ctx, ws.ID, queue.WorkspaceChange{Cohort: &queue.Change[string]{To: new("together")}}, "ann")
+			_, err := s.admin.SetWorkspace(s.ctx, ws.ID, admin.WorkspaceChange{Cohort: &admin.Change[string]{To: new("together")}}, "ann")
 			require.NoError(t, err)
 		}
 		definitions = append(definitions, s.definition(ws.ID, node{kind: "delay", config: `{"duration":"50ms"}`}))
@@ -59,8 +59,9 @@ func TestChangingTheNumberOfShardsLosesAndDoublesNothing(t *testing.T) {
 		s.shards(n)
 		require.Eventually(t, func() bool { // so that it is changed in the middle of the work, and more than once for an owner
 			done := s.count(`SELECT count(*) FROM sluice.executions WHERE status = 'COMPLETED'`)
-			claimed := s.count(`SELECT count(*) FROM sluice.dispatchers WHERE shard < $1 AND cycle > 0`, n)
-			enough := done >= min(before+15, len(ids)) && claimed == n // a new run begins with cycle 0
+			claimed := s.count(`SELECT count(*) FROM sluice.dispatchers d WHERE d.shard < $1
+				AND EXISTS (SELECT FROM sluice.turns t WHERE t.shard = d.shard AND t.turn > d.turn AND t.kind = 'claim')`, n)
+			enough := done >= min(before+15, len(ids)) && claimed == n
 			if enough {
 				before = done
 			}
@@ -78,43 +79,36 @@ func TestClaimsOfAShardThatGoesAreTakenUp(t *testing.T) {
 	s := newStack(t)
 	s.host(nil)
 	s.shards(2)
-	var definitions []queue.Definition
-	for range 6 {
+	var definitions []admin.Definition
+	for len(definitions) < 6 || s.count(`SELECT count(DISTINCT sluice.shard_of(id, cohort, 2)) FROM sluice.workspaces`) < 2 {
 		definitions = append(definitions, s.definition(s.workspace("FREE").ID, node{kind: "noop"}))
 	}
-	_, err := operate.Pause(s.ctx, s.client, s.queue, workflows.PauseRequest{Actor: "ann"})
+	_, err := operate.Pause(s.ctx, s.client, s.pool, workflows.PauseRequest{Actor: "ann"})
 	require.NoError(t, err)
 	ids := s.enqueueEach(definitions, 2)
 	// Claimed by what stands for the dispatcher of each shard, just before it was overtaken.
 	for shard := range 2 {
-		epoch, err := s.queue.OpenEpoch(s.ctx, shard, fmt.Sprint("a run that claims ", shard))
-		require.NoError(t, err)
-		var grants []queue.Grant
-		for _, d := range definitions {
-			grants = append(grants, queue.Grant{WorkspaceID: d.WorkspaceID, Slots: 1, Limit: 2})
-		}
-		_, err = s.queue.Claim(s.ctx, queue.Fence{Shard: shard, Epoch: epoch, Cycle: 1}, grants)
-		require.NoError(t, err)
+		s.claimAs(shard, fmt.Sprint("a run that claims ", shard))
 	}
-	require.Equal(t, 6, s.count(`SELECT count(*) FROM sluice.slots WHERE NOT dispatched`))
+	require.Equal(t, len(ids), s.count(`SELECT count(*) FROM sluice.running WHERE dispatched_at IS NULL`))
 	s.shards(1)
-	_, err = operate.Resume(s.ctx, s.client, s.queue, workflows.ResumeRequest{Actor: "ann"})
+	_, err = operate.Resume(s.ctx, s.client, s.pool, workflows.ResumeRequest{Actor: "ann"})
 	require.NoError(t, err)
 	s.completedOnce(ids)
 	s.awaitShards(1) // the one that was paused ends when it is resumed
 }
 
-// A change wakes dispatchers that are parked, and the surplus one ends without a message.
-func TestAParkedDispatcherEndsWhenItsShardIsGone(t *testing.T) {
+// A change is heard by dispatchers that wait, and the surplus ones end without a message.
+func TestAWaitingDispatcherEndsWhenItsShardIsGone(t *testing.T) {
 	t.Parallel()
 	s := newStack(t)
 	s.host(nil)
 	s.shards(3)
-	require.Eventually(t, func() bool { return s.count(`SELECT count(*) FROM sluice.parked WHERE NOT spinning`) == 3 }, patience, 20*time.Millisecond)
+	s.awaitWaiting(3)
 	all := s.shards(1)
 	require.Equal(t, []int{1, 2}, all.Surplus)
 	s.awaitShards(1)
-	s.awaitCount(1, `SELECT count(*) FROM sluice.parked WHERE NOT spinning`)
+	s.awaitWaiting(1)
 	s.keep("dispatcher_retired", workflows.ShardID(2), "") // with -record, as TestRecordHistories does
 	all = s.shards(2)
 	require.False(t, all.Dispatchers[1].AlreadyRunning)

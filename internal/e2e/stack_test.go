@@ -19,8 +19,11 @@ import (
 	"go.temporal.io/sdk/client"
 	sdklog "go.temporal.io/sdk/log"
 
+	"sluice/admin"
 	"sluice/internal/devstack/devtest"
+	"sluice/internal/dispatch"
 	"sluice/internal/operate"
+	"sluice/internal/store"
 	"sluice/queue"
 	"sluice/schema"
 	"sluice/worker/host"
@@ -44,7 +47,8 @@ func TestMain(m *testing.M) {
 type stack struct {
 	t         *testing.T
 	ctx       context.Context
-	queue     *queue.Queue
+	queue     *queue.Client
+	admin     *admin.Client
 	pool      *pgxpool.Pool
 	client    client.Client
 	url       string // of the database
@@ -71,16 +75,16 @@ func newStack(t *testing.T) *stack {
 		Logger: sdklog.NewStructuredLogger(slog.New(slog.DiscardHandler))})
 	require.NoError(t, err)
 	t.Cleanup(c.Close)
-	pool, err := queue.DispatcherPool(ctx, url, 20)
+	pool, err := store.Open(ctx, url, 20)
 	require.NoError(t, err)
 	t.Cleanup(pool.Close)
-	return &stack{t: t, ctx: ctx, queue: queue.New(pool), pool: pool, client: c, url: url, address: address, namespace: namespace}
+	return &stack{t: t, ctx: ctx, queue: queue.New(pool), admin: admin.New(pool), pool: pool, client: c, url: url, address: address, namespace: namespace}
 }
 
 // host runs a worker process until the returned function is called, or to the end of the test.
 func (s *stack) host(change func(*host.Config)) (stop func()) {
 	s.t.Helper()
-	config := host.Config{Client: s.client, Queue: s.queue, Logger: slog.New(slog.DiscardHandler), PollInterval: 100 * time.Millisecond}
+	config := host.Config{Client: s.client, Pool: s.pool, Logger: slog.New(slog.DiscardHandler), PollInterval: 100 * time.Millisecond}
 	if change != nil {
 		change(&config)
 	}
@@ -115,9 +119,9 @@ func (s *stack) dispatch(state workflows.State) {
 	require.NoError(s.t, err)
 }
 
-func (s *stack) workspace(plan string) queue.Workspace {
+func (s *stack) workspace(plan string) admin.Workspace {
 	s.t.Helper()
-	w, err := s.queue.CreateWorkspace(s.ctx, "acme "+uuid.NewString()[:8], plan, "test")
+	w, err := s.admin.CreateWorkspace(s.ctx, "acme "+uuid.NewString()[:8], plan, "test")
 	require.NoError(s.t, err)
 	return w
 }
@@ -126,7 +130,7 @@ func (s *stack) workspace(plan string) queue.Workspace {
 func (s *stack) tier(limit int) string {
 	s.t.Helper()
 	plan := "T" + strings.ToUpper(strings.ReplaceAll(uuid.NewString()[:8], "-", ""))
-	_, err := s.queue.SetTier(s.ctx, plan, queue.TierChange{MaxConcurrentWorkflows: &limit}, "test")
+	_, err := s.admin.SetTier(s.ctx, plan, admin.TierChange{MaxConcurrentWorkflows: &limit}, "test")
 	require.NoError(s.t, err)
 	return plan
 }
@@ -138,7 +142,7 @@ type node struct {
 	needs  []int
 }
 
-func (s *stack) definition(workspace uuid.UUID, nodes ...node) queue.Definition {
+func (s *stack) definition(workspace uuid.UUID, nodes ...node) admin.Definition {
 	s.t.Helper()
 	ids := make([]uuid.UUID, len(nodes))
 	for i := range ids {
@@ -157,7 +161,7 @@ func (s *stack) definition(workspace uuid.UUID, nodes ...node) queue.Definition 
 	}
 	raw, err := json.Marshal(map[string]any{"name": "flow-" + uuid.NewString()[:8], "nodes": list})
 	require.NoError(s.t, err)
-	d, err := s.queue.ApplyDefinition(s.ctx, workspace, raw, "test")
+	d, err := s.admin.ApplyDefinition(s.ctx, workspace, raw, "test")
 	require.NoError(s.t, err)
 	return d
 }
@@ -170,12 +174,12 @@ func (s *stack) enqueue(item queue.Item) uuid.UUID {
 }
 
 // await waits until the item's status, or that of its execution, is the wanted one.
-func (s *stack) await(id uuid.UUID, want string) queue.ItemView {
+func (s *stack) await(id uuid.UUID, want string) queue.State {
 	s.t.Helper()
-	var item queue.ItemView
+	var item queue.State
 	require.Eventually(s.t, func() bool {
 		var err error
-		item, err = s.queue.Item(s.ctx, id)
+		item, err = s.queue.Get(s.ctx, id)
 		return err == nil && (item.Status == want || item.ExecutionStatus != nil && *item.ExecutionStatus == want)
 	}, patience, 10*time.Millisecond, "item %s never became %s", id, want)
 	return item
@@ -198,10 +202,39 @@ func (s *stack) awaitCount(want int, sql string, args ...any) {
 	}, patience, 20*time.Millisecond, "%s: want %d", sql, want)
 }
 
+// takeovers is how often the dispatcher's shard was taken over.
+const takeovers = `SELECT count(*) FROM sluice.turns WHERE kind = 'run' AND shard = 0`
+
+// awaitWaiting waits until the dispatchers of so many shards wait for work, outside of their workflow tasks.
+func (s *stack) awaitWaiting(shards int) {
+	s.t.Helper()
+	for shard := range shards {
+		require.Eventually(s.t, func() bool {
+			status, err := operate.StatusOf(s.ctx, s.client, shard)
+			return err == nil && status.Phase == workflows.PhaseWaiting
+		}, patience, 20*time.Millisecond, "the dispatcher of shard %d never waits", shard)
+	}
+}
+
+// claimAs claims what can be claimed as a run of a shard's dispatcher that then dies. It returns the run and its engine.
+func (s *stack) claimAs(shard int, runID string) (run int64, engine *dispatch.Engine) {
+	s.t.Helper()
+	run, err := store.TakeOver(s.ctx, s.pool, shard, runID, 0)
+	require.NoError(s.t, err)
+	engine = dispatch.New(s.pool).Of(shard)
+	outlook, err := engine.Plan(s.ctx, run, 100)
+	require.NoError(s.t, err)
+	claimed, err := engine.Claim(s.ctx, run)
+	require.NoError(s.t, err)
+	require.Equal(s.t, outlook.Items, claimed.New)
+	require.Positive(s.t, claimed.New)
+	return run, engine
+}
+
 // audit says that no invariant is broken.
 func (s *stack) audit() {
 	s.t.Helper()
-	report, err := operate.Audit(s.ctx, s.queue, func(context.Context) (client.Client, error) { return s.client, nil },
+	report, err := operate.Audit(s.ctx, s.pool, func(context.Context) (client.Client, error) { return s.client, nil },
 		operate.AuditOptions{Grace: 2 * time.Second})
 	require.NoError(s.t, err)
 	require.True(s.t, report.Complete(), "could not check all")
@@ -216,8 +249,9 @@ func (s *stack) peak(workspace uuid.UUID) int {
 	return s.count(`
 		SELECT coalesce(max(held), 0) FROM (
 			SELECT sum(change) OVER (ORDER BY at, change) AS held FROM (
-				SELECT claimed_at AS at, 1 AS change FROM sluice.workflow_executions WHERE workspace_id = $1
+				SELECT claimed_at AS at, 1 AS change FROM sluice.running WHERE workspace_id = $1
 				UNION ALL
-				SELECT completed_at, -1 FROM sluice.workflow_executions WHERE workspace_id = $1 AND completed_at IS NOT NULL
+				SELECT at, change FROM sluice.ended CROSS JOIN LATERAL (VALUES (claimed_at, 1), (ended_at, -1)) AS held (at, change)
+				WHERE workspace_id = $1 AND claimed_at IS NOT NULL
 			) AS changes) AS history`, workspace)
 }
