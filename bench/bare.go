@@ -1,109 +1,118 @@
 package main
 
 import (
+	"bytes"
 	"context"
+	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 	"golang.org/x/sync/errgroup"
+
+	"sluice/internal/store"
 )
 
-// The rows that an execution writes, in the tables as they are, by statements that decide nothing: no limit, no fair
-// order, no fence, no bell, no lookups. What the machine and the tables allow, and so what the engine is measured by.
+// The rows that an execution writes, in the tables as they are, by statements that decide nothing: which items is known
+// before, and there is no turn, no plan, and nobody to be told. What the machine and the tables allow, and so what the
+// engine is measured by.
 const (
 	bareClaimSQL = `
-WITH picked AS (
-	SELECT item.place FROM unnest($1::uuid[]) AS g (workspace_id) CROSS JOIN LATERAL (
-		SELECT q.ctid AS place FROM sluice.execution_queue q
-		WHERE q.workspace_id = g.workspace_id AND q.priority = 3 AND q.available_at <= now()
-		ORDER BY q.available_at, q.id LIMIT $2 FOR UPDATE SKIP LOCKED) AS item
-), taken AS (
-	DELETE FROM sluice.execution_queue q WHERE q.ctid = ANY (ARRAY(SELECT place FROM picked)) RETURNING q.*
-), claimed AS (
-	INSERT INTO sluice.workflow_executions (id, workspace_id, workflow_definition_id, status, priority,
-		attempt_count, created_at, available_at, claimed_at, trigger_type, enqueued_by)
-	SELECT id, workspace_id, workflow_definition_id, 'CLAIMED', priority, attempt_count, created_at, available_at, now(), trigger_type, enqueued_by FROM taken
-), inputs AS (
-	INSERT INTO sluice.execution_inputs (execution_id, input) SELECT id, input FROM taken
+WITH taken AS (
+	DELETE FROM sluice.pending WHERE id = ANY ($1) RETURNING *
 )
-INSERT INTO sluice.slots (execution_id, workspace_id, epoch, cycle) SELECT id, workspace_id, 1, 1 FROM taken RETURNING execution_id`
-	bareSettleSQL = `
-WITH recorded AS (
-	UPDATE sluice.workflow_executions SET status = 'RUNNING', dispatched_at = now(), engine_run_id = 'run' WHERE id = ANY ($1)
+INSERT INTO sluice.running (id, workspace_id, workflow_definition_id, priority, attempt_count, turn, created_at, available_at, claimed_at,
+	trigger_type, enqueued_by, input)
+SELECT id, workspace_id, workflow_definition_id, priority, attempt_count, 1, created_at, available_at, clock_timestamp(), trigger_type, enqueued_by, input FROM taken
+RETURNING id, input`
+	bareSettleSQL = `UPDATE sluice.running SET dispatched_at = now(), checked_at = now(), engine_run_id = 'run' WHERE id = ANY ($1)`
+	bareEndSQL    = `
+WITH gone AS (
+	DELETE FROM sluice.running WHERE id = ANY ($1) RETURNING *
+), event AS (
+	INSERT INTO sluice.events (freed, quiet) SELECT array_agg(id), true FROM gone
 )
-UPDATE sluice.slots SET dispatched = true, checked_at = now() WHERE execution_id = ANY ($1)`
-	bareEndSQL = `
-WITH recorded AS (
-	UPDATE sluice.workflow_executions SET status = 'COMPLETED', completed_at = greatest(now(), dispatched_at) WHERE id = ANY ($1)
-)
-DELETE FROM sluice.slots WHERE execution_id = ANY ($1)`
+INSERT INTO sluice.ended (id, workspace_id, workflow_definition_id, status, priority, attempt_count, created_at, available_at, claimed_at,
+	dispatched_at, ended_at, trigger_type, enqueued_by, engine_run_id, input)
+SELECT id, workspace_id, workflow_definition_id, 'COMPLETED', priority, attempt_count, created_at, available_at, claimed_at, dispatched_at,
+	greatest(now(), claimed_at, dispatched_at), trigger_type, enqueued_by, engine_run_id, input FROM gone`
 )
 
-// bareRate is how many executions per second those statements take from a backlog to their end, the three beside one
-// another on connections of their own, a whole batch at a time.
-func bareRate(ctx context.Context, b *bench, batch int) (rate float64, err error) {
-	d, err := b.backlog(ctx)
+// bareMost is more items than these statements take in a second.
+const bareMost = 60_000
+
+// bare has those statements take items from the backlog to their end for a while, the three beside one another on connections
+// of their own, a whole batch at a time, with the settings that the engine's statements have.
+func (d *database) bare(ctx context.Context, batch int, long time.Duration) (t trial, err error) {
+	// In the order in which the engine takes them: it goes round the workspaces, and not through the table.
+	items, err := store.Values[uuid.UUID](ctx, d.worker, `
+		SELECT id FROM (SELECT id, row_number() OVER (PARTITION BY workspace_id ORDER BY priority, available_at, id) AS n FROM sluice.pending) AS i
+		ORDER BY n, id LIMIT $1`, int(long.Seconds()*bareMost)+batch)
 	if err != nil {
-		return 0, err
+		return t, fmt.Errorf("choose items: %w", err)
 	}
-	defer d.close()
+	sortBatches(items, batch)
 	group, working := errgroup.WithContext(ctx)
 	claimed, settled := make(chan []uuid.UUID, 4), make(chan []uuid.UUID, 4)
-	ended := 0
-	began := time.Now()
-	until := began.Add(pick(b.scale, 300*time.Millisecond, 3*time.Second, 20*time.Second))
-	group.Go(func() error {
-		defer close(claimed)
-		at, each := 0, max(1, batch/len(d.workspaces))
-		for time.Now().Before(until) {
-			var turn []uuid.UUID
-			for range min(batch, len(d.workspaces)) {
-				turn = append(turn, d.workspaces[at%len(d.workspaces)])
-				at++
+	step := func(ids []uuid.UUID, sql ...string) error {
+		last := len(sql) - 1
+		err := store.Send(working, d.worker, func(b *pgx.Batch) {
+			for _, before := range sql[:last] {
+				b.Queue(before)
 			}
-			ids, err := bareIDs(working, d, turn, each)
-			if err != nil || len(ids) == 0 { // in a short backlog nothing is left
-				return err
-			}
-			ended += len(ids)
-			claimed <- ids
-		}
-		return nil
-	})
-	step := func(from <-chan []uuid.UUID, to chan<- []uuid.UUID, sql string) func() error {
-		return func() error {
-			if to != nil {
-				defer close(to)
-			}
-			for ids := range from {
-				if _, err := d.worker.Exec(working, sql, ids); err != nil {
-					return fmt.Errorf("bare statement: %w", err)
-				}
-				if to != nil {
-					to <- ids
+			b.Queue(sql[last], ids)
+		})
+		return store.Wrap(err, "bare statement")
+	}
+	return d.measured(ctx, func() (int, error) {
+		began, ended := time.Now(), 0
+		group.Go(func() error {
+			defer close(claimed)
+			for ; time.Since(began) < long && len(items) > batch; items = items[batch:] {
+				if err := errors.Join(step(items[:batch], bareClaimSQL), send(working, claimed, items[:batch])); err != nil {
+					return err
 				}
 			}
 			return nil
-		}
-	}
-	group.Go(step(claimed, settled, bareSettleSQL))
-	group.Go(step(settled, nil, bareEndSQL))
-	if err := group.Wait(); err != nil {
-		return 0, err
-	}
-	return float64(ended) / time.Since(began).Seconds(), nil
+		})
+		group.Go(func() error {
+			defer close(settled)
+			for ids := range claimed {
+				if err := errors.Join(step(ids, `SET LOCAL synchronous_commit = off`, bareSettleSQL), send(working, settled, ids)); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+		group.Go(func() error {
+			for ids := range settled {
+				if err := step(ids, bareEndSQL); err != nil {
+					return err
+				}
+				ended += len(ids)
+			}
+			return nil
+		})
+		err := group.Wait()
+		return ended, err
+	})
 }
 
-func bareIDs(ctx context.Context, d *database, workspaces []uuid.UUID, each int) (ids []uuid.UUID, err error) {
-	rows, err := d.worker.Query(ctx, bareClaimSQL, workspaces, each)
-	if err != nil {
-		return nil, fmt.Errorf("bare claim: %w", err)
+// sortBatches brings the items of each batch into the order of their ids, as the engine does.
+func sortBatches(items []uuid.UUID, batch int) {
+	for some := range slices.Chunk(items, batch) {
+		slices.SortFunc(some, func(a, b uuid.UUID) int { return bytes.Compare(a[:], b[:]) })
 	}
-	ids, err = pgx.CollectRows(rows, pgx.RowTo[uuid.UUID])
-	if err != nil {
-		return nil, fmt.Errorf("bare claim: %w", err)
+}
+
+// send waits for room in a channel, but not for ever: its reader may have failed.
+func send[T any](ctx context.Context, to chan<- T, value T) error {
+	select {
+	case to <- value:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
 	}
-	return ids, nil
 }

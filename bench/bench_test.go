@@ -2,15 +2,23 @@ package main
 
 import (
 	"io"
+	"os"
 	"testing"
+	"time"
 
+	"github.com/google/uuid"
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
 
 	"sluice/internal/devstack/devtest"
+	"sluice/workflows"
 )
 
 func TestMain(m *testing.M) {
+	if len(os.Args) > 1 && os.Args[1] == outsideCommand {
+		main() // this program again, as the scenarios start it
+		return
+	}
 	devtest.Main(m, devtest.AfterClose(func() error { return goleak.Find() }))
 }
 
@@ -19,9 +27,9 @@ func TestScenariosOnPostgres(t *testing.T) {
 	gates, err := readGates()
 	require.NoError(t, err)
 	b := &bench{scale: tiny, server: devtest.Postgres(t), progress: t.Logf}
-	chosen, err := choose([]string{"heldopen", "enqueue", "engine", "claim"})
+	chosen, err := choose([]string{"heldopen", "enqueue", "engine", "claim", "load"})
 	require.NoError(t, err)
-	require.Len(t, chosen, 4)
+	require.Len(t, chosen, 5)
 	for _, s := range chosen {
 		t.Run(s.name, func(t *testing.T) {
 			runs, err := b.repeat(t.Context(), s, 1)
@@ -37,6 +45,28 @@ func TestScenariosOnPostgres(t *testing.T) {
 			}
 		})
 	}
+}
+
+func TestAnotherProcessEnqueuesInBothWays(t *testing.T) {
+	t.Parallel()
+	b := &bench{server: devtest.Postgres(t), progress: t.Logf}
+	d, err := b.newDatabase(t.Context(), 1, 1)
+	require.NoError(t, err)
+	defer d.close()
+	app, err := newOutside(t.Context(), d.pool.Config().ConnString(), "no Temporal is asked")
+	require.NoError(t, err)
+	for _, way := range []string{bySQL, byGo} {
+		began := time.Now()
+		a, err := app.ask(order{Way: way, Workspace: d.workspaces[0], Definition: d.definitions[0]})
+		require.NoError(t, err, way)
+		require.WithinRange(t, a.At, began, time.Now(), way)
+		id, ok := workflows.ParseExecutionID(a.WorkflowID)
+		require.True(t, ok, way)
+		found, err := one[uuid.UUID](t.Context(), d, `SELECT workspace_id FROM sluice.pending WHERE id = $1`, id)
+		require.NoError(t, err, way)
+		require.Equal(t, d.workspaces[0], found, way)
+	}
+	require.NoError(t, app.close())
 }
 
 // These figures depend neither on the machine nor on the scale.

@@ -8,132 +8,114 @@ import (
 	"github.com/google/uuid"
 	"golang.org/x/sync/errgroup"
 
-	"sluice/queue"
+	"sluice/internal/dispatch"
+	"sluice/internal/store"
 	"sluice/workflows"
 )
 
-// callers is how many applications enqueue at once.
-const callers = 16
-
-// ending is how many executions end at once. Each waits for its own outcome, as a workflow does; a worker runs far more.
-const ending = 128
-
-// cycler does on Postgres what a cycle of the dispatcher does, with the same calls of package queue and the same policy,
-// and starts nothing.
+// cycler takes on Postgres the steps of a dispatcher's cycle, with the engine that the dispatcher has, and starts nothing.
 type cycler struct {
-	queue    *queue.Queue
-	memory   *queue.Memory
-	recorder *queue.Recorder
-	fence    queue.Fence
-	mark     queue.Mark // when the last cycle looked
-	started  int        // executions, by admit
-	took     []steps    // by cycles that started some
+	*dispatch.Engine
+	database *database
+	recorder *store.Recorder // of the outcomes
+	run      int64
+	started  int     // executions, by admit
+	took     []steps // by cycles that have started some
 }
 
-func newCycler(ctx context.Context, of *queue.Queue, shard int) (*cycler, error) {
-	q := of.Shard(shard)
-	epoch, err := q.OpenEpoch(ctx, shard, uuid.NewString())
+// newCyclers are those of all shards, in one process. Each takes its shard over, loads it, and plans a batch.
+func newCyclers(ctx context.Context, d *database, shards, batch int) (all []*cycler, err error) {
+	engines := dispatch.New(d.worker)
+	recorder := store.NewRecorder(d.worker, engines.Freed)
+	for shard := range shards {
+		c := &cycler{Engine: engines.Of(shard), database: d, recorder: recorder}
+		if c.run, err = store.TakeOver(ctx, d.worker, shard, uuid.NewString(), 0); err != nil {
+			return nil, err
+		}
+		if _, err := c.Plan(ctx, c.run, batch); err != nil {
+			return nil, err
+		}
+		if _, err := c.Begin(ctx, c.run, workflows.MaxBatchSize); err != nil {
+			return nil, err
+		}
+		all = append(all, c)
+	}
+	return all, nil
+}
+
+// newCycler is that of the only shard.
+func newCycler(ctx context.Context, d *database, batch int) (*cycler, error) {
+	all, err := newCyclers(ctx, d, 1, batch)
 	if err != nil {
 		return nil, err
 	}
-	return &cycler{queue: q, memory: q.Memory(), recorder: queue.NewRecorder(q), fence: queue.Fence{Shard: shard, Epoch: epoch}}, nil
+	return all[0], nil
 }
 
 // steps are the times that the steps of one cycle took.
-type steps struct{ capacity, claim, settle, outcome time.Duration }
+type steps struct{ plan, claim time.Duration }
 
-// admission is what it takes to know who may start what, and to take it.
-func (s steps) admission() time.Duration { return s.capacity + s.claim }
+// admission is what it takes to know which items may start, and to take them.
+func (s steps) admission() time.Duration { return s.plan + s.claim }
 
-// middle is the median of a part of cycles.
-func middle(cycles []steps, part func(steps) time.Duration) time.Duration {
-	var durations []time.Duration
+// mean is what a part of cycles took on average. What is read ahead in some serves others, so a median would not do.
+func mean(cycles []steps, part func(steps) time.Duration) (sum time.Duration) {
 	for _, s := range cycles {
-		durations = append(durations, part(s))
+		sum += part(s)
 	}
-	return quantile(durations, 0.5)
+	return sum / time.Duration(max(1, len(cycles)))
 }
 
-// stepFigures are the medians of the steps; those that were not taken are left out.
-func stepFigures(prefix string, cycles []steps) (figures []figure) {
-	for _, step := range []struct {
-		name string
-		part func(steps) time.Duration
-	}{
-		{"capacity", func(s steps) time.Duration { return s.capacity }},
-		{"claim", func(s steps) time.Duration { return s.claim }},
-		{"settle", func(s steps) time.Duration { return s.settle }},
-		{"outcome", func(s steps) time.Duration { return s.outcome }},
-	} {
-		if took := middle(cycles, step.part); took > 0 {
-			figures = append(figures, figure{prefix + "." + step.name + ".ms", "ms", milliseconds(took)})
-		}
+// stepFigures are the means of the steps.
+func stepFigures(prefix string, cycles []steps) []figure {
+	return []figure{
+		{prefix + ".plan.ms", "ms", milliseconds(mean(cycles, func(s steps) time.Duration { return s.plan }))},
+		{prefix + ".claim.ms", "ms", milliseconds(mean(cycles, func(s steps) time.Duration { return s.claim }))},
 	}
-	return figures
 }
 
-// settleEvery is as in package activities: so many starts are settled as soon as they are there, and meanwhile all others
-// are made, which the next statement settles.
-const settleEvery = 32
-
-// run admits at most a batch and settles it, as a starter would that needs no time. It returns the executions, which
-// hold their slots now.
-func (c *cycler) run(ctx context.Context, batch int) (executions []uuid.UUID, took steps, err error) {
+// cycle admits at most a batch. What it returns holds its slots, and waits for its start.
+func (c *cycler) cycle(ctx context.Context, batch int) (executions []dispatch.Execution, took steps, err error) {
 	began := time.Now()
-	decision, err := c.memory.Decide(ctx, c.fence, batch)
-	if err != nil {
+	outlook, err := c.Plan(ctx, c.run, batch)
+	took.plan = time.Since(began)
+	if err != nil || outlook.Items == 0 {
 		return nil, took, err
 	}
-	c.mark = decision.Mark
-	took.capacity = time.Since(began)
-	if len(decision.Grants) == 0 {
-		return nil, took, nil
-	}
-
 	began = time.Now()
-	c.fence.Cycle++
-	if _, err := c.memory.Claim(ctx, c.fence, decision.Grants, decision.Lines...); err != nil {
+	if _, err := c.Claim(ctx, c.run); err != nil {
 		return nil, took, err
 	}
+	executions, err = c.Begin(ctx, c.run, workflows.MaxBatchSize)
 	took.claim = time.Since(began)
-
-	began = time.Now()
-	_, claims, err := c.memory.BeginDispatch(ctx, c.fence, workflows.MaxBatchSize)
-	if err != nil {
-		return nil, took, err
-	}
-	var started []queue.Started
-	for _, claim := range claims {
-		started = append(started, queue.Started{ExecutionID: claim.ExecutionID, RunID: "run"})
-		executions = append(executions, claim.ExecutionID)
-	}
-	first := min(settleEvery, len(started))
-	for _, some := range [][]queue.Started{started[:first], started[first:]} {
-		if len(some) == 0 {
-			continue
-		}
-		if err := c.queue.Settle(ctx, some); err != nil {
-			return nil, took, err
-		}
-	}
-	took.settle = time.Since(began)
-	return executions, took, nil
+	return executions, took, err
 }
+
+// settle records that the executions are started, as a starter would that needs no time.
+func (c *cycler) settle(ctx context.Context, executions []dispatch.Execution) error {
+	started := make([]store.Started, len(executions))
+	for i, x := range executions {
+		started[i] = store.Started{ExecutionID: x.ID, RunID: "run"}
+	}
+	return store.Settle(ctx, c.database.worker, started)
+}
+
+// ending is how many executions end at once, each of which waits for its own outcome: as many as a worker of the SDK
+// records at once with its defaults.
+const ending = 1000
 
 // end records the outcome of each, as many at once as can end at once.
-func (c *cycler) end(ctx context.Context, executions []uuid.UUID) (time.Duration, error) {
-	began := time.Now()
+func (c *cycler) end(ctx context.Context, executions []dispatch.Execution) error {
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(ending)
-	for _, id := range executions {
-		group.Go(func() error { return endOne(ctx, c.recorder, id) })
+	for _, x := range executions {
+		group.Go(func() error { return c.endOne(ctx, x.ID) })
 	}
-	err := group.Wait()
-	return time.Since(began), err
+	return group.Wait()
 }
 
-func endOne(ctx context.Context, r *queue.Recorder, id uuid.UUID) error {
-	recorded, err := r.Record(ctx, queue.Outcome{ExecutionID: id, RunID: "run", Status: workflows.StatusCompleted})
+func (c *cycler) endOne(ctx context.Context, id uuid.UUID) error {
+	recorded, err := c.recorder.Record(ctx, store.Outcome{ExecutionID: id, RunID: "run", Status: workflows.StatusCompleted})
 	if err == nil && !recorded {
 		err = fmt.Errorf("execution %s had ended before", id)
 	}

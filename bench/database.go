@@ -10,21 +10,22 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 
+	"sluice/admin"
+	"sluice/internal/store"
 	"sluice/queue"
 	"sluice/schema"
 )
 
-// database is a migrated database of its own, seen from both sides: an application enqueues, a dispatcher works.
+// database is a migrated database of its own, seen from both sides: an application enqueues, a worker dispatches.
 type database struct {
-	server     string // where it is dropped; empty: nobody needs to
-	name       string
-	pool       *pgxpool.Pool // the application's
-	app        *queue.Queue
-	worker     *pgxpool.Pool // with the settings of the dispatcher and of those who record outcomes
-	dispatcher *queue.Queue
+	server string // where it is dropped; empty: with its server
+	name   string
+	pool   *pgxpool.Pool // the application's
+	app    *queue.Client
+	worker *pgxpool.Pool
 
 	workspaces, definitions []uuid.UUID // the one of a place belongs to the other
-	loaded                  int         // items so far
+	filled                  int         // items so far
 }
 
 // newDatabase makes a database with so many workspaces of one limit; close drops it.
@@ -79,11 +80,11 @@ func openDatabase(ctx context.Context, url string) (*database, error) {
 	if d.pool, err = pgxpool.NewWithConfig(ctx, config); err != nil {
 		return nil, fmt.Errorf("open database pool: %w", err)
 	}
-	if d.worker, err = queue.DispatcherPool(ctx, url, callers+8); err != nil {
+	if d.worker, err = store.Open(ctx, url, callers+8); err != nil {
 		d.pool.Close()
 		return nil, err
 	}
-	d.app, d.dispatcher = queue.New(d.pool), queue.New(d.worker)
+	d.app = queue.New(d.pool)
 	return d, nil
 }
 
@@ -106,7 +107,7 @@ const plan = "BENCH"
 
 // populate creates the workspaces, each with the definition that does nothing.
 func (d *database) populate(ctx context.Context, workspaces, limit int) error {
-	if _, err := d.app.SetTier(ctx, plan, queue.TierChange{MaxConcurrentWorkflows: &limit}, "bench"); err != nil {
+	if _, err := admin.New(d.pool).SetTier(ctx, plan, admin.TierChange{MaxConcurrentWorkflows: &limit}, "bench"); err != nil {
 		return err
 	}
 	for range workspaces {
@@ -131,7 +132,11 @@ func (d *database) populate(ctx context.Context, workspaces, limit int) error {
 
 // settle lets the dust of a load settle: statistics gathered, nothing dead, nothing to be written out.
 func (d *database) settle(ctx context.Context) error {
-	for _, statement := range []string{"VACUUM (ANALYZE)", "CHECKPOINT"} {
+	return d.exec(ctx, "VACUUM (ANALYZE)", "CHECKPOINT")
+}
+
+func (d *database) exec(ctx context.Context, statements ...string) error {
+	for _, statement := range statements {
 		if _, err := d.pool.Exec(ctx, statement); err != nil {
 			return fmt.Errorf("%s: %w", statement, err)
 		}
@@ -139,10 +144,37 @@ func (d *database) settle(ctx context.Context) error {
 	return nil
 }
 
-// count runs a query that returns one number.
-func (d *database) count(ctx context.Context, sql string, args ...any) (n int, err error) {
-	if err := d.pool.QueryRow(ctx, sql, args...).Scan(&n); err != nil {
-		return 0, fmt.Errorf("count: %w", err)
+// one runs a query that returns one value.
+func one[T any](ctx context.Context, d *database, sql string, args ...any) (value T, err error) {
+	if err := d.pool.QueryRow(ctx, sql, args...).Scan(&value); err != nil {
+		return value, fmt.Errorf("%s: %w", sql, err)
 	}
-	return n, nil
+	return value, nil
+}
+
+// fillChunk is how many items one statement adds.
+const fillChunk = 500_000
+
+// fill adds items that are ready, in turn for all workspaces; one in six is of another priority than the default.
+// Nothing is measured here, so it goes past package queue.
+func (d *database) fill(ctx context.Context, items int) error {
+	for items > 0 {
+		chunk := min(items, fillChunk)
+		_, err := d.pool.Exec(ctx, `
+			WITH event AS (
+				INSERT INTO sluice.events (workspaces, available_at, quiet)
+				SELECT array_agg(DISTINCT ($1::uuid[])[1 + n % cardinality($1)]), now(), true FROM generate_series($3::int, $4::int) AS n
+			)
+			INSERT INTO sluice.pending (id, workspace_id, workflow_definition_id, priority, enqueued_by, input)
+			SELECT sluice.uuid_v7(), ($1::uuid[])[1 + n % cardinality($1)], ($2::uuid[])[1 + n % cardinality($1)],
+			       CASE WHEN n % 6 = 0 THEN 1 + n / 6 % 5 ELSE 3 END, 'bench',
+			       jsonb_build_object('order', n, 'note', repeat('x', 130))
+			FROM generate_series($3::int, $4::int) AS n`, d.workspaces, d.definitions, d.filled, d.filled+chunk-1)
+		if err != nil {
+			return fmt.Errorf("fill a backlog: %w", err)
+		}
+		d.filled += chunk
+		items -= chunk
+	}
+	return nil
 }

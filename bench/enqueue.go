@@ -3,8 +3,7 @@ package main
 import (
 	"context"
 	"encoding/json"
-	"fmt"
-	"slices"
+	"errors"
 	"sync/atomic"
 	"time"
 
@@ -16,16 +15,17 @@ import (
 	"sluice/queue"
 )
 
-const aboutEnqueue = `Single enqueues by 16 callers of one process, which share statements, in turn with INSERTs of the
-same row, with an id made by the client, into a table of the same shape without triggers, each a statement and a commit
-of its own; apart, as if each caller were a process of its own, so that none shares; and in bulk, 4 callers with 1,000
-items each time, in turn with a bare COPY of the same rows into that table. Meanwhile somebody reads the capacity as
-the dispatcher does, all the time at the same pace.`
+const aboutEnqueue = `Enqueues beside INSERTs of the same row, with an id made by the client, into a table of the same shape
+without triggers, each a statement and a commit of its own. Single: one caller, and one that inserts. Apart: 16 callers, as if each were a process of its own,
+and 16 that insert. Shared: 16 callers of one process, which share statements. Bulk: 4 callers with 1,000
+items each time, beside a bare COPY of the same rows into that table. They take turns. Meanwhile a dispatcher plans, all the
+time at the same pace.`
 
 const (
 	bulkCallers = 4
 	bulkItems   = 1000
-	readEvery   = 20 * time.Millisecond
+	planEvery   = 20 * time.Millisecond
+	planBatch   = 100
 )
 
 func enqueue(ctx context.Context, b *bench) ([]figure, error) {
@@ -34,15 +34,18 @@ func enqueue(ctx context.Context, b *bench) ([]figure, error) {
 		return nil, err
 	}
 	defer d.close()
-	if _, err := d.pool.Exec(ctx, `CREATE SCHEMA bench; CREATE TABLE bench.bare (LIKE sluice.execution_queue INCLUDING ALL)`); err != nil {
-		return nil, fmt.Errorf("create a table to compare with: %w", err)
+	if err := d.exec(ctx, `CREATE SCHEMA bench`, `CREATE TABLE bench.bare (LIKE sluice.pending INCLUDING ALL)`); err != nil {
+		return nil, err
 	}
-	reading, stop := context.WithCancel(ctx)
-	var reader errgroup.Group
-	memory := d.dispatcher.Memory()
-	reader.Go(func() error {
-		for rest(reading, readEvery) == nil {
-			if _, err := memory.Decide(reading, queue.Fence{}, 100); err != nil && reading.Err() == nil {
+	c, err := newCycler(ctx, d, planBatch)
+	if err != nil {
+		return nil, err
+	}
+	planning, stop := context.WithCancel(ctx)
+	var planner errgroup.Group
+	planner.Go(func() error {
+		for rest(planning, planEvery) == nil {
+			if err := c.planAnew(planning); err != nil && planning.Err() == nil {
 				return err
 			}
 		}
@@ -50,10 +53,16 @@ func enqueue(ctx context.Context, b *bench) ([]figure, error) {
 	})
 	figures, err := d.enqueueRates(ctx, b.scale)
 	stop()
-	if read := reader.Wait(); err == nil {
-		err = read
+	return figures, errors.Join(err, planner.Wait())
+}
+
+// planAnew hears what is new and plans.
+func (c *cycler) planAnew(ctx context.Context) error {
+	if _, err := c.Watch(ctx, time.Now()); err != nil {
+		return err
 	}
-	return figures, err
+	_, err := c.Plan(ctx, c.run, planBatch)
+	return err
 }
 
 var smallInput = json.RawMessage(`{"order": 4711, "customer": "c-1029384756", "currency": "EUR", "note": "as every month"}`)
@@ -75,85 +84,84 @@ func (d *database) items(first, n int) []queue.Item {
 
 func (d *database) enqueueRates(ctx context.Context, s scale) ([]figure, error) {
 	var n atomic.Int64
-	apart := make(chan *queue.Queue, callers)
+	apart := make(chan *queue.Client, callers)
 	for range callers {
 		apart <- queue.New(d.pool)
 	}
-	ways := []*way{
-		{callers: callers, do: func(ctx context.Context) error {
-			_, err := d.app.Enqueue(ctx, d.item(int(n.Add(1))))
-			return err
-		}},
-		{callers: callers, do: func(ctx context.Context) error {
-			item := d.item(int(n.Add(1)))
-			_, err := d.pool.Exec(ctx, `INSERT INTO bench.bare (id, workspace_id, workflow_definition_id, priority, input, enqueued_by, trigger_type)
-				VALUES ($1, $2, $3, $4, $5, $6, $7)`,
-				wire(uuid.Must(uuid.NewV7())), wire(item.WorkspaceID), wire(item.DefinitionID), queue.DefaultPriority, item.Input, item.EnqueuedBy, "FUNCTION")
-			return err
-		}},
-		{callers: callers, do: func(ctx context.Context) error {
-			q := <-apart
-			defer func() { apart <- q }()
-			_, err := q.Enqueue(ctx, d.item(int(n.Add(1))))
-			return err
-		}},
-		{callers: bulkCallers, do: func(ctx context.Context) error {
-			_, err := d.app.EnqueueMany(ctx, d.items(int(n.Add(bulkItems)), bulkItems))
-			return err
-		}},
-		{callers: bulkCallers, do: func(ctx context.Context) error { return d.copyBare(ctx, int(n.Add(bulkItems))) }},
+	alone := func(ctx context.Context) error {
+		client := <-apart
+		defer func() { apart <- client }()
+		_, err := client.Enqueue(ctx, d.item(int(n.Add(1))))
+		return err
 	}
-	window := pick(s, 200*time.Millisecond, time.Second, 10*time.Second)
-	for _, group := range [][]*way{ways[:3], ways[3:]} {
-		if err := inTurn(ctx, group, window); err != nil {
+	insert := func(ctx context.Context) error { return d.insertBare(ctx, int(n.Add(1))) }
+	shared := func(ctx context.Context) error {
+		_, err := d.app.Enqueue(ctx, d.item(int(n.Add(1))))
+		return err
+	}
+	bulk := func(ctx context.Context) error {
+		_, err := d.app.EnqueueMany(ctx, d.items(int(n.Add(bulkItems)), bulkItems))
+		return err
+	}
+	copied := func(ctx context.Context) error { return d.copyBare(ctx, int(n.Add(bulkItems))) }
+
+	window := pick(s, 100*time.Millisecond, 500*time.Millisecond, 10*time.Second)
+	rates := map[string]float64{}
+	way := func(name string, callers int, do func(context.Context) error) func() error {
+		return func() error {
+			rate, err := rateOf(ctx, callers, window, do)
+			rates[name] += rate / enqueueTurns
+			return err
+		}
+	}
+	for _, group := range [][]func() error{
+		{way("single", 1, alone), way("single.bare", 1, insert)},
+		{way("shared", callers, shared), way("bare", callers, insert), way("apart", callers, alone)},
+		{way("bulk", bulkCallers, bulk), way("bulk.bare", bulkCallers, copied)},
+	} {
+		if err := inTurn(enqueueTurns, group...); err != nil {
 			return nil, err
 		}
 	}
-	single, bare, alone, many, copied := ways[0].rate, ways[1].rate, ways[2].rate, ways[3].rate, ways[4].rate
 	return []figure{
-		{"single", "times", single / bare}, {"single.rate", "per s", single}, {"single.bare.rate", "per s", bare},
-		{"single.apart", "times", alone / bare},
-		{"bulk", "per s", many * bulkItems}, {"bulk.bare", "per s", copied * bulkItems},
+		{"single", "times", rates["single"] / rates["single.bare"]}, {"apart", "times", rates["apart"] / rates["bare"]},
+		{"shared", "times", rates["shared"] / rates["bare"]}, {"bulk", "times", rates["bulk"] / rates["bulk.bare"]},
+		{"single.rate", "per s", rates["single"]}, {"single.bare.rate", "per s", rates["single.bare"]},
+		{"apart.rate", "per s", rates["apart"]}, {"shared.rate", "per s", rates["shared"]}, {"bare.rate", "per s", rates["bare"]},
+		{"bulk.rate", "per s", rates["bulk"] * bulkItems}, {"bulk.bare.rate", "per s", rates["bulk.bare"] * bulkItems},
 	}, nil
+}
+
+// enqueueTurns is how often each way has its turn.
+const enqueueTurns = 4
+
+// bareColumns are those that an enqueue writes, too.
+var bareColumns = []string{"id", "workspace_id", "workflow_definition_id", "priority", "input", "enqueued_by", "trigger_type"}
+
+func (d *database) bareRow(n int) []any {
+	item := d.item(n)
+	return []any{wire(uuid.Must(uuid.NewV7())), wire(item.WorkspaceID), wire(item.DefinitionID), int16(queue.DefaultPriority), item.Input, item.EnqueuedBy, "FUNCTION"}
+}
+
+func (d *database) insertBare(ctx context.Context, n int) error {
+	_, err := d.pool.Exec(ctx, `INSERT INTO bench.bare (id, workspace_id, workflow_definition_id, priority, input, enqueued_by, trigger_type)
+		VALUES ($1, $2, $3, $4, $5, $6, $7)`, d.bareRow(n)...)
+	return err
 }
 
 // copyBare brings as many rows as a bulk enqueue, and nothing else.
 func (d *database) copyBare(ctx context.Context, first int) error {
-	columns := []string{"id", "workspace_id", "workflow_definition_id", "priority", "input", "enqueued_by", "trigger_type"}
-	_, err := d.pool.CopyFrom(ctx, pgx.Identifier{"bench", "bare"}, columns, pgx.CopyFromSlice(bulkItems, func(i int) ([]any, error) {
-		item := d.item(first + i)
-		return []any{wire(uuid.Must(uuid.NewV7())), wire(item.WorkspaceID), wire(item.DefinitionID), int16(queue.DefaultPriority),
-			item.Input, item.EnqueuedBy, "FUNCTION"}, nil
+	_, err := d.pool.CopyFrom(ctx, pgx.Identifier{"bench", "bare"}, bareColumns, pgx.CopyFromSlice(bulkItems, func(i int) ([]any, error) {
+		return d.bareRow(first + i), nil
 	}))
 	return err
 }
 
-// way is a way to bring items, and how often in a second so many callers did.
-type way struct {
-	callers int
-	do      func(context.Context) error
-	rate    float64
-}
-
-// inTurn measures the ways against one another: a b c c b a a b c c b a.
-func inTurn(ctx context.Context, ways []*way, window time.Duration) error {
-	const turns = 4
-	ways = slices.Clone(ways)
-	for range turns {
-		for _, w := range ways {
-			rate, err := rateOf(ctx, w.callers, window, w.do)
-			if err != nil {
-				return err
-			}
-			w.rate += rate / turns
-		}
-		slices.Reverse(ways)
-	}
-	return nil
-}
-
 // wire is an id as pgx sends it best, and package queue too.
 func wire(id uuid.UUID) pgtype.UUID { return pgtype.UUID{Bytes: id, Valid: true} }
+
+// callers is how many applications enqueue at once.
+const callers = 16
 
 // rateOf is how often so many callers get something done in a second.
 func rateOf(ctx context.Context, callers int, window time.Duration, do func(context.Context) error) (float64, error) {

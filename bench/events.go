@@ -14,7 +14,7 @@ import (
 
 const aboutEvents = `What the dispatcher leaves in Temporal, and what it costs when there is nothing to do. Events of
 its history, over all its runs, from before executions are enqueued until the last outcome, per execution, at a batch
-of 64. Then, once it is parked, the events of an idle minute as of an hour, and the processor time of this process in
+of 64. Then, once it waits in AwaitWork, the events of an idle minute as of an hour, and the processor time of this process in
 it: a worker that hosts the dispatcher and ten workspaces.`
 
 func events(ctx context.Context, b *bench) (_ []figure, err error) {
@@ -38,7 +38,7 @@ func events(ctx context.Context, b *bench) (_ []figure, err error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := s.awaitParked(ctx); err != nil {
+	if err := s.awaitWaiting(ctx); err != nil {
 		return nil, err
 	}
 	idle, err := s.idle(ctx, pick(b.scale, time.Second, 10*time.Second, time.Minute))
@@ -47,7 +47,7 @@ func events(ctx context.Context, b *bench) (_ []figure, err error) {
 
 // idle measures a time in which nothing happens.
 func (s *stack) idle(ctx context.Context, long time.Duration) ([]figure, error) {
-	// What parking itself has still to write is no part of it.
+	// What is still written about the beginning of the wait is no part of it.
 	if err := rest(ctx, time.Second); err != nil {
 		return nil, err
 	}

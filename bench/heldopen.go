@@ -12,27 +12,29 @@ const aboutHeldOpen = `An application enqueues in a transaction of its own and l
 workspace, one item after the other is enqueued and admitted. That takes turns with the same without the transaction.
 In the end every item must have been claimed once, those of the transactions too.`
 
+const heldOpenBatch = 100
+
 func heldOpen(ctx context.Context, b *bench) ([]figure, error) {
 	d, err := b.newDatabase(ctx, 10, 10)
 	if err != nil {
 		return nil, err
 	}
 	defer d.close()
-	c, err := newCycler(ctx, d.dispatcher, 0)
+	c, err := newCycler(ctx, d, heldOpenBatch)
 	if err != nil {
 		return nil, err
 	}
 	long := pick(b.scale, 200*time.Millisecond, time.Second, time.Minute)
-	if _, err := d.oneByOne(ctx, c, long/4); err != nil { // to have everything in the caches
+	if _, err := c.oneByOne(ctx, long/4); err != nil { // to have everything in the caches
 		return nil, err
 	}
 	var beside, without pairs
 	for _, held := range []bool{false, true, true, false} {
-		block := d.oneByOne
+		block := c.oneByOne
 		if held {
-			block = d.besideOpenTransaction
+			block = c.besideOpenTransaction
 		}
-		took, err := block(ctx, c, long)
+		took, err := block(ctx, long)
 		if err != nil {
 			return nil, err
 		}
@@ -43,11 +45,11 @@ func heldOpen(ctx context.Context, b *bench) ([]figure, error) {
 		}
 	}
 	// What the transactions have enqueued is there now.
-	executions, _, err := c.run(ctx, 100)
+	executions, _, err := c.cycle(ctx, heldOpenBatch)
 	if err != nil {
 		return nil, err
 	}
-	left, err := d.count(ctx, `SELECT count(*) FROM sluice.execution_queue`)
+	left, err := one[int](ctx, d, `SELECT count(*) FROM sluice.pending`)
 	if err == nil && left > 0 {
 		err = fmt.Errorf("%d items are left although %d have just been claimed", left, len(executions))
 	}
@@ -70,26 +72,28 @@ func (p pairs) with(more pairs) pairs {
 	return pairs{append(p.enqueue, more.enqueue...), append(p.claim, more.claim...)}
 }
 
-func (d *database) besideOpenTransaction(ctx context.Context, c *cycler, long time.Duration) (took pairs, err error) {
+func (c *cycler) besideOpenTransaction(ctx context.Context, long time.Duration) (took pairs, err error) {
+	d := c.database
 	err = pgx.BeginFunc(ctx, d.pool, func(tx pgx.Tx) (err error) {
 		if _, err := d.app.EnqueueTx(ctx, tx, d.item(0)); err != nil {
 			return err
 		}
-		took, err = d.oneByOne(ctx, c, long)
+		took, err = c.oneByOne(ctx, long)
 		return err
 	})
 	return took, err
 }
 
 // oneByOne enqueues, admits and ends one item after the other, of the first workspace.
-func (d *database) oneByOne(ctx context.Context, c *cycler, long time.Duration) (took pairs, err error) {
+func (c *cycler) oneByOne(ctx context.Context, long time.Duration) (took pairs, err error) {
+	d := c.database
 	for began := time.Now(); time.Since(began) < long; {
 		enqueued := time.Now()
 		if _, err := d.app.Enqueue(ctx, d.item(0)); err != nil {
 			return took, err
 		}
 		took.enqueue = append(took.enqueue, time.Since(enqueued))
-		executions, s, err := c.run(ctx, 10)
+		executions, s, err := c.cycle(ctx, heldOpenBatch)
 		if err != nil {
 			return took, err
 		}
@@ -97,7 +101,7 @@ func (d *database) oneByOne(ctx context.Context, c *cycler, long time.Duration) 
 			return took, fmt.Errorf("an item that was enqueued has not been claimed")
 		}
 		took.claim = append(took.claim, s.admission())
-		if _, err := c.end(ctx, executions); err != nil {
+		if err := c.end(ctx, executions); err != nil {
 			return took, err
 		}
 	}

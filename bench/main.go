@@ -51,6 +51,7 @@ func newCommand() *cobra.Command {
 			return execute(cmd.Context(), o, chosen, cmd.OutOrStdout(), cmd.ErrOrStderr())
 		},
 	}
+	cmd.AddCommand(newOutsideCommand())
 	f := cmd.Flags()
 	f.Var(&o.scale, "scale", "small (does it work?) or full (the figures, judged by the gates)")
 	f.StringSliceVar(&o.only, "only", nil, "run only these scenarios, separated by commas")

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -12,7 +13,7 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
 
-	"sluice/queue"
+	"sluice/internal/dispatch"
 )
 
 // planNode is a node of a query plan.
@@ -22,12 +23,15 @@ type planNode struct {
 	Plans        []planNode `json:"Plans"`
 }
 
-// careless counts the nodes that cost more with a deeper backlog: sequential and bitmap scans of it, and sorts of it
+// growing are the tables that a deeper backlog or more traffic make longer.
+var growing = []string{"pending", "events", "turns"}
+
+// careless counts the nodes that cost more with longer tables: sequential and bitmap scans of them, and sorts of them
 // that no limit or count has cut short below.
 func (n planNode) careless() int { return n.walk(nil) }
 
 func (n planNode) walk(above []planNode) (found int) {
-	if n.RelationName == "execution_queue" && n.NodeType != "ModifyTable" {
+	if slices.Contains(growing, n.RelationName) && n.NodeType != "ModifyTable" {
 		if !slices.Contains([]string{"Index Scan", "Index Only Scan", "Tid Scan"}, n.NodeType) {
 			found++
 		}
@@ -44,53 +48,78 @@ func (n planNode) walk(above []planNode) (found int) {
 	return found
 }
 
-// explained runs one cycle of a batch with auto_explain, which shows the plan of each statement as it was really run, and
-// returns the plans that read the backlog.
-func (d *database) explained(ctx context.Context, c *cycler, batch int) (plans []planNode, err error) {
-	var mu sync.Mutex
-	var failed error
-	config := d.worker.Config()
-	config.ConnConfig.OnNotice = func(_ *pgconn.PgConn, notice *pgconn.Notice) {
-		_, text, ok := strings.Cut(notice.Message, "plan:\n")
-		if !ok {
-			return
-		}
-		var plan struct{ Plan planNode }
-		err := json.Unmarshal([]byte(text), &plan)
-		mu.Lock()
-		defer mu.Unlock()
-		if err != nil && failed == nil {
-			failed = fmt.Errorf("read a query plan: %w", err)
-		}
-		if strings.Contains(text, `"execution_queue"`) {
-			plans = append(plans, plan.Plan)
-		}
-	}
+// explained are the statements of a cycle whose plans are looked at, by a word of theirs.
+var explained = map[string]string{"claim": "'claim'", "scan": "available_at, q.id) > (", "backlog": "WITH RECURSIVE line", "heard": "pg_snapshot_xip"}
+
+// carelessPlans runs a cycle of another process of the same run, which knows nothing yet, with auto_explain, which shows the plan
+// of each statement as it was really run. It counts the careless nodes of these plans.
+func (b *backlog) carelessPlans(ctx context.Context) (found int, err error) {
+	var plans plans
+	config := b.database.worker.Config()
+	config.ConnConfig.OnNotice = plans.note
+	prepare := config.AfterConnect
 	config.AfterConnect = func(ctx context.Context, conn *pgx.Conn) error {
 		_, err := conn.Exec(ctx, `LOAD 'auto_explain'; SET auto_explain.log_min_duration = 0; SET auto_explain.log_format = json;
 			SET auto_explain.log_level = notice; SET auto_explain.log_nested_statements = off`)
-		return err
+		return errors.Join(err, prepare(ctx, conn))
 	}
 	pool, err := pgxpool.NewWithConfig(ctx, config)
 	if err != nil {
-		return nil, fmt.Errorf("open a pool that explains: %w", err)
+		return 0, fmt.Errorf("open a pool that explains: %w", err)
 	}
 	defer pool.Close()
-	usual := *c
-	c.queue = queue.New(pool)
-	c.memory = c.queue.Memory() // knows nothing yet, so it reads everything
-	defer func() { c.queue, c.memory = usual.queue, usual.memory }()
-	executions, _, err := c.run(ctx, batch)
+	c := &cycler{Engine: dispatch.New(pool).Of(0), run: b.run}
+	executions, _, err := c.cycle(ctx, claimBatch)
 	if err != nil {
-		return nil, err
+		return 0, err
 	}
-	if _, err := c.end(ctx, executions); err != nil {
-		return nil, err
+	if err := b.end(ctx, executions); err != nil {
+		return 0, err
 	}
-	mu.Lock()
-	defer mu.Unlock()
-	if failed == nil && len(plans) < 2 {
-		failed = fmt.Errorf("%d plans of one cycle read the backlog, those of capacity and claim should", len(plans))
+	if _, _, err := b.cycle(ctx, claimBatch); err != nil { // it claims nothing, and hears that it was overtaken
+		return 0, err
 	}
-	return plans, failed
+	return plans.careless()
+}
+
+// plans are those that a connection was told of.
+type plans struct {
+	mu   sync.Mutex
+	all  []shownPlan
+	errs []error
+}
+
+type shownPlan struct {
+	Query string   `json:"Query Text"`
+	Plan  planNode `json:"Plan"`
+}
+
+func (p *plans) note(_ *pgconn.PgConn, notice *pgconn.Notice) {
+	_, text, ok := strings.Cut(notice.Message, "plan:\n")
+	if !ok {
+		return
+	}
+	var shown shownPlan
+	err := json.Unmarshal([]byte(text), &shown)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.all, p.errs = append(p.all, shown), append(p.errs, err)
+}
+
+// careless counts the careless nodes of all plans, among which those of the explained statements must be.
+func (p *plans) careless() (found int, err error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if err := errors.Join(p.errs...); err != nil {
+		return 0, fmt.Errorf("read a query plan: %w", err)
+	}
+	for _, shown := range p.all {
+		found += shown.Plan.careless()
+	}
+	for name, word := range explained {
+		if !slices.ContainsFunc(p.all, func(shown shownPlan) bool { return strings.Contains(shown.Query, word) }) {
+			err = errors.Join(err, fmt.Errorf("the plan of %s was not shown", name))
+		}
+	}
+	return found, err
 }

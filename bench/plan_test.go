@@ -9,7 +9,7 @@ import (
 func TestCarelessPlansAreFound(t *testing.T) {
 	t.Parallel()
 	over := func(kind string, below ...planNode) planNode { return planNode{NodeType: kind, Plans: below} }
-	backlog := func(kind string) planNode { return planNode{NodeType: kind, RelationName: "execution_queue"} }
+	backlog := func(kind string) planNode { return planNode{NodeType: kind, RelationName: "pending"} }
 	for name, c := range map[string]struct {
 		plan planNode
 		want int
@@ -22,8 +22,8 @@ func TestCarelessPlansAreFound(t *testing.T) {
 		"sorted after a limit":       {over("Sort", over("Nested Loop", over("Limit", backlog("Index Scan")))), 0},
 		"sorted after it is counted": {over("Sort", over("Aggregate", backlog("Index Scan"))), 0},
 		"scanned and sorted":         {over("Sort", backlog("Seq Scan")), 2},
-		"deleted":                    {planNode{NodeType: "ModifyTable", RelationName: "execution_queue", Plans: []planNode{backlog("Index Scan")}}, 0},
-		"another table":              {over("Sort", planNode{NodeType: "Seq Scan", RelationName: "slots"}), 0},
+		"deleted":                    {planNode{NodeType: "ModifyTable", RelationName: "pending", Plans: []planNode{backlog("Index Scan")}}, 0},
+		"another table":              {over("Sort", planNode{NodeType: "Seq Scan", RelationName: "running"}), 0},
 	} {
 		require.Equal(t, c.want, c.plan.careless(), name)
 	}

@@ -45,7 +45,7 @@ const plainEvery = 100 * time.Millisecond
 func (s *stack) plainlyOneByOne(ctx context.Context, n int) ([]time.Duration, error) {
 	var started []asked
 	for range n {
-		plain, err := s.plainly(ctx, 0)
+		plain, err := s.plain.ask(ctx, s.workspaces[0], s.definitions[0])
 		if err != nil {
 			return nil, err
 		}
@@ -66,7 +66,7 @@ func (s *stack) refills(ctx context.Context) (took []time.Duration, err error) {
 	if err := s.awaitEnded(ctx); err != nil {
 		return nil, err
 	}
-	rows, err := s.pool.Query(ctx, `SELECT id, completed_at FROM sluice.workflow_executions WHERE id = ANY ($1) ORDER BY claimed_at`, ids)
+	rows, err := s.pool.Query(ctx, `SELECT id, ended_at FROM sluice.ended WHERE id = ANY ($1) ORDER BY claimed_at`, ids)
 	if err != nil {
 		return nil, fmt.Errorf("read outcomes: %w", err)
 	}

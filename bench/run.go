@@ -35,6 +35,7 @@ var scenarios = []scenario{
 	{"enqueue", aboutEnqueue, enqueue},
 	{"engine", aboutEngine, engine},
 	{"claim", aboutClaim, claim},
+	{"load", aboutLoad, load},
 	{"events", aboutEvents, events},
 	{"throughput", aboutThroughput, throughput},
 	{"refill", aboutRefill, refill},

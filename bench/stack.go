@@ -6,15 +6,17 @@ import (
 	"fmt"
 	"log/slog"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/google/uuid"
+	enumspb "go.temporal.io/api/enums/v1"
+	workflowpb "go.temporal.io/api/workflow/v1"
 	"go.temporal.io/api/workflowservice/v1"
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/interceptor"
 	sdklog "go.temporal.io/sdk/log"
 
-	"sluice/internal/definition"
 	"sluice/internal/devstack"
 	"sluice/internal/operate"
 	"sluice/schema"
@@ -26,8 +28,8 @@ import (
 type stack struct {
 	*database
 	client client.Client
-	graph  definition.Definition // what all workspaces run
-	first  string                // run id of the first dispatcher
+	plain  plainStarter
+	first  string // run id of the first dispatcher
 	tasks  firstTasks
 
 	servers *devstack.Stack
@@ -40,7 +42,7 @@ type stack struct {
 var asInProduction = map[string]any{"system.forceSearchAttributesCacheRefreshOnRead": false}
 
 // newStack starts one with so many workspaces of one limit; close ends it. The recovery schedule is paused: what it looks
-// for does not happen here, and once a minute it would take its part of the machine from whoever is being measured.
+// for does not happen here, and once a minute it would take its part of the machine from what is being measured.
 func (b *bench) newStack(ctx context.Context, workspaces, limit int, tunables workflows.Tunables) (_ *stack, err error) {
 	s := &stack{}
 	defer func() {
@@ -66,14 +68,14 @@ func (b *bench) newStack(ctx context.Context, workspaces, limit int, tunables wo
 	if err := s.populate(ctx, workspaces, limit); err != nil {
 		return nil, err
 	}
-	if s.graph, err = definition.ParseVersion([]byte(nothing), "nothing"); err != nil {
-		return nil, err
-	}
 	silent := slog.New(slog.DiscardHandler)
 	s.client, err = client.DialContext(ctx, client.Options{HostPort: s.servers.TemporalAddress, Namespace: s.servers.Namespace,
 		Logger: sdklog.NewStructuredLogger(silent), Interceptors: []interceptor.ClientInterceptor{&s.tasks}})
 	if err != nil {
 		return nil, fmt.Errorf("dial Temporal: %w", err)
+	}
+	if s.plain, err = newPlainStarter(s.client); err != nil {
+		return nil, err
 	}
 	if err := b.describe(ctx, s); err != nil {
 		return nil, err
@@ -108,7 +110,7 @@ func (b *bench) describe(ctx context.Context, s *stack) error {
 
 // work runs the worker. Its workspace workers stay to the end, so that nobody waits for one to start.
 func (s *stack) work(ctx context.Context, log *slog.Logger) error {
-	h, err := host.New(host.Config{Client: s.client, Queue: s.dispatcher, Logger: log, IdleTimeout: 24 * time.Hour})
+	h, err := host.New(host.Config{Client: s.client, Pool: s.worker, Logger: log, IdleTimeout: 24 * time.Hour})
 	if err != nil {
 		return err
 	}
@@ -143,7 +145,7 @@ func (s *stack) enqueue(ctx context.Context, n int) (ids []uuid.UUID, err error)
 // awaitEnded waits until nothing waits and nothing runs.
 func (s *stack) awaitEnded(ctx context.Context) error {
 	return await(ctx, "all executions have ended", func() (bool, error) {
-		open, err := s.count(ctx, `SELECT (SELECT count(*) FROM sluice.execution_queue) + (SELECT count(*) FROM sluice.slots)`)
+		open, err := one[int](ctx, s.database, `SELECT (SELECT count(*) FROM sluice.pending) + (SELECT count(*) FROM sluice.running)`)
 		return open == 0, err
 	})
 }
@@ -152,7 +154,7 @@ func (s *stack) awaitEnded(ctx context.Context) error {
 func (s *stack) lastOutcome(ctx context.Context, ids []uuid.UUID) (last time.Time, err error) {
 	var completed int
 	err = s.pool.QueryRow(ctx, `
-		SELECT count(*), max(completed_at) FROM sluice.workflow_executions
+		SELECT count(*), max(ended_at) FROM sluice.ended
 		WHERE id = ANY ($1) AND status = 'COMPLETED'`, ids).Scan(&completed, &last)
 	if err == nil && completed != len(ids) {
 		err = fmt.Errorf("%d of %d executions have completed", completed, len(ids))
@@ -160,11 +162,16 @@ func (s *stack) lastOutcome(ctx context.Context, ids []uuid.UUID) (last time.Tim
 	return last, err
 }
 
-// awaitParked waits until the dispatcher has nothing to do and waits outside of its workflow task.
-func (s *stack) awaitParked(ctx context.Context) error {
-	return await(ctx, "the dispatcher is parked", func() (bool, error) {
-		parked, err := s.count(ctx, `SELECT count(*) FROM sluice.parked WHERE NOT spinning`)
-		return parked > 0, err
+// awaitWaiting waits until the dispatcher has nothing to do and waits in AwaitWork.
+func (s *stack) awaitWaiting(ctx context.Context) error {
+	return await(ctx, "the dispatcher waits", func() (bool, error) {
+		described, err := s.client.DescribeWorkflowExecution(ctx, workflows.DispatcherID, "")
+		if err != nil {
+			return false, fmt.Errorf("describe the dispatcher: %w", err)
+		}
+		return slices.ContainsFunc(described.GetPendingActivities(), func(a *workflowpb.PendingActivityInfo) bool {
+			return a.GetActivityType().GetName() == workflows.ActivityAwaitWork && a.GetState() == enumspb.PENDING_ACTIVITY_STATE_STARTED
+		}), nil
 	})
 }
 

@@ -16,7 +16,7 @@ const aboutThroughput = `Executions that do nothing, over workspaces whose limit
 first is asked for until the last outcome is on record in Postgres. With Sluice they are enqueued in bulk. Without it
 a client starts the same workflow with the same input on the same task queues, 32 starts at a time, with an id and
 nothing else: no search attributes, memo or summary, which Sluice sets, and no eager starts, which it asks for. Both kinds of execution record their outcome
-in the same way: for the plain ones the records and slots that an outcome ends are made before the clock starts, and
+in the same way: for the plain ones the slots that an outcome frees are there before the clock starts, and
 the dispatcher is paused while they run, so that it takes nothing from them. The two take turns (Sluice, plain, plain,
 Sluice). Rates are executions per second; those of starts count to the last start, beside which executions run and end
 already.`
@@ -41,7 +41,7 @@ func throughput(ctx context.Context, b *bench) (_ []figure, err error) {
 			oursStarting, ours = oursStarting+started, ours+ended
 			continue
 		}
-		if _, err := operate.Pause(ctx, s.client, s.dispatcher, workflows.PauseRequest{Actor: "bench"}); err != nil {
+		if _, err := operate.Pause(ctx, s.client, s.worker, workflows.PauseRequest{Actor: "bench"}); err != nil {
 			return nil, err
 		}
 		started, ended, err := s.throughPlainStarts(ctx, n)
@@ -49,7 +49,7 @@ func throughput(ctx context.Context, b *bench) (_ []figure, err error) {
 			return nil, err
 		}
 		plainStarting, plain = plainStarting+started, plain+ended
-		if _, err := operate.Resume(ctx, s.client, s.dispatcher, workflows.ResumeRequest{Actor: "bench"}); err != nil {
+		if _, err := operate.Resume(ctx, s.client, s.worker, workflows.ResumeRequest{Actor: "bench"}); err != nil {
 			return nil, err
 		}
 	}
@@ -71,26 +71,25 @@ func (s *stack) throughSluice(ctx context.Context, n int) (started, ended time.D
 		return 0, 0, err
 	}
 	var last time.Time
-	if err := s.pool.QueryRow(ctx, `SELECT max(dispatched_at) FROM sluice.workflow_executions WHERE id = ANY ($1)`, ids).Scan(&last); err != nil {
+	if err := s.pool.QueryRow(ctx, `SELECT max(dispatched_at) FROM sluice.ended WHERE id = ANY ($1)`, ids).Scan(&last); err != nil {
 		return 0, 0, fmt.Errorf("look at the starts: %w", err)
 	}
 	return last.Sub(began), ended, nil
 }
 
 func (s *stack) throughPlainStarts(ctx context.Context, n int) (started, ended time.Duration, err error) {
-	var ids, workspaces, definitions []uuid.UUID
-	for i := range n {
-		place := i % len(s.workspaces)
-		ids, workspaces, definitions = append(ids, uuid.New()), append(workspaces, s.workspaces[place]), append(definitions, s.definitions[place])
-	}
-	if err := s.hold(ctx, ids, workspaces, definitions); err != nil {
+	ids, err := s.hold(ctx, n)
+	if err != nil {
 		return 0, 0, err
 	}
 	began := time.Now()
 	group, starting := errgroup.WithContext(ctx)
 	group.SetLimit(plainStarts)
 	for i, id := range ids {
-		group.Go(func() error { return s.plain(starting, workflows.ExecutionID(id), id, i) })
+		place := i % len(s.workspaces)
+		group.Go(func() error {
+			return s.plain.start(starting, workflows.ExecutionID(id), id, s.workspaces[place], s.definitions[place])
+		})
 	}
 	if err := group.Wait(); err != nil {
 		return 0, 0, err
@@ -98,6 +97,23 @@ func (s *stack) throughPlainStarts(ctx context.Context, n int) (started, ended t
 	started = time.Since(began)
 	ended, err = s.untilEnded(ctx, ids, began)
 	return started, ended, err
+}
+
+// hold has so many executions hold a slot, in turn of all workspaces. No dispatcher has claimed them, nor is told of them.
+func (s *stack) hold(ctx context.Context, n int) (ids []uuid.UUID, err error) {
+	for range n {
+		ids = append(ids, uuid.Must(uuid.NewV7()))
+	}
+	_, err = s.pool.Exec(ctx, `
+		INSERT INTO sluice.running (id, workspace_id, workflow_definition_id, priority, attempt_count, turn, created_at, available_at, claimed_at,
+			dispatched_at, trigger_type, enqueued_by, input)
+		SELECT id, ($2::uuid[])[1 + (n - 1) % cardinality($2)], ($3::uuid[])[1 + (n - 1) % cardinality($3)], 3, 0, 0, now(), now(), now(), now(),
+			'FUNCTION', 'bench', '{}'
+		FROM unnest($1::uuid[]) WITH ORDINALITY AS held (id, n)`, ids, s.workspaces, s.definitions)
+	if err != nil {
+		return nil, fmt.Errorf("hold slots: %w", err)
+	}
+	return ids, nil
 }
 
 // untilEnded is when the last of these executions had ended, by its record.

@@ -9,6 +9,9 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 	"golang.org/x/sync/errgroup"
 
+	"sluice/admin"
+	"sluice/internal/dispatch"
+	"sluice/internal/store"
 	"sluice/queue"
 	"sluice/schema"
 	"sluice/workflows"
@@ -16,25 +19,21 @@ import (
 
 const (
 	// callers is how many record outcomes at once. Each stands for an execution that ends.
-	callers = 128
-	// settleEvery is as in package activities: so many starts are settled as soon as they are there, and meanwhile all
-	// others come.
-	settleEvery = 32
-	bulkItems   = 1000
-	plan        = "PEERS"
+	callers   = 128
+	bulkItems = 1000
+	plan      = "PEERS"
 )
 
 // nothing is a definition that does nothing.
 var nothing = fmt.Sprintf(`{"name": "nothing", "nodes": [{"id": "%s", "type": "noop"}]}`, uuid.NewSHA1(uuid.Nil, []byte("noop")))
 
-// sluiceEngine is the admission engine alone: the steps of a dispatcher's cycle (capacity and policy, claim, settle) with
-// the calls of package queue, a starter that runs the item on the spot instead of asking Temporal to, and callers that
-// record the outcomes.
+// sluiceEngine is the admission engine alone: the steps of a dispatcher's cycle (plan, claim, hand over, settle) with the engine
+// that the dispatcher has, a starter that runs the item on the spot instead of asking Temporal to, and callers that record the
+// outcomes.
 type sluiceEngine struct {
 	work  *work
 	batch int
 	pool  *pgxpool.Pool
-	queue *queue.Queue
 	items map[uuid.UUID]int
 }
 
@@ -43,16 +42,16 @@ func openSluice(batch int) opener {
 		if _, err := schema.Migrate(ctx, url); err != nil {
 			return nil, err
 		}
-		pool, err := queue.DispatcherPool(ctx, url, connections)
+		pool, err := store.Open(ctx, url, connections)
 		if err != nil {
 			return nil, err
 		}
-		return &sluiceEngine{work: w, batch: batch, pool: pool, queue: queue.New(pool), items: make(map[uuid.UUID]int, w.items())}, nil
+		return &sluiceEngine{work: w, batch: batch, pool: pool, items: make(map[uuid.UUID]int, w.items())}, nil
 	}
 }
 
 func (s *sluiceEngine) enqueue(ctx context.Context) error {
-	if _, err := s.queue.SetTier(ctx, plan, queue.TierChange{MaxConcurrentWorkflows: &s.work.limit}, "peers"); err != nil {
+	if _, err := admin.New(s.pool).SetTier(ctx, plan, admin.TierChange{MaxConcurrentWorkflows: &s.work.limit}, "peers"); err != nil {
 		return err
 	}
 	var workspaces, definitions []uuid.UUID
@@ -73,13 +72,14 @@ func (s *sluiceEngine) enqueue(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("create workspaces: %w", err)
 	}
+	app := queue.New(s.pool)
 	for first := 0; first < s.work.items(); first += bulkItems {
 		var items []queue.Item
 		for n := first; n < min(first+bulkItems, s.work.items()); n++ {
 			place := s.work.workspace(n)
 			items = append(items, queue.Item{WorkspaceID: workspaces[place], DefinitionID: definitions[place]})
 		}
-		answers, err := s.queue.EnqueueMany(ctx, items)
+		answers, err := app.EnqueueMany(ctx, items)
 		if err != nil {
 			return err
 		}
@@ -90,36 +90,55 @@ func (s *sluiceEngine) enqueue(ctx context.Context) error {
 	return nil
 }
 
-// drain cycles until everything is claimed, while the callers record what was started.
+// drain cycles until everything is claimed. What is started is settled beside the next cycle, and the callers record that it has
+// ended.
 func (s *sluiceEngine) drain(ctx context.Context) error {
-	epoch, err := s.queue.OpenEpoch(ctx, 0, uuid.NewString())
+	run, err := store.TakeOver(ctx, s.pool, 0, uuid.NewString(), 0)
 	if err != nil {
 		return err
 	}
+	engines := dispatch.New(s.pool)
 	group, ctx := errgroup.WithContext(ctx)
-	started := make(chan uuid.UUID, s.work.items()) // the dispatcher never waits for room here
+	claimed := make(chan []dispatch.Execution, s.work.items()) // nothing waits for room here
+	started := make(chan uuid.UUID, s.work.items())
 	group.Go(func() error {
-		defer close(started)
-		memory, fence := s.queue.Memory(), queue.Fence{Epoch: epoch}
-		for claimed := 0; claimed < s.work.items(); {
-			n, mark, err := s.cycle(ctx, memory, &fence, started)
+		defer close(claimed)
+		engine := engines.Of(0)
+		for n := 0; n < s.work.items(); {
+			executions, err := s.cycle(ctx, engine, run)
 			if err != nil {
 				return err
 			}
-			if claimed += n; n == 0 { // all at their limit: until an outcome rings
-				if _, err := s.queue.Spin(ctx, mark, time.Now().Add(patience)); err != nil {
-					return err
-				}
+			if n += len(executions); len(executions) > 0 {
+				claimed <- executions
+			} else if _, err := engine.Watch(ctx, time.Now().Add(patience)); err != nil { // all are at their limit
+				return err
 			}
 		}
 		return nil
 	})
-	recorder := queue.NewRecorder(s.queue)
+	group.Go(func() error {
+		defer close(started)
+		for executions := range claimed {
+			settled := make([]store.Started, len(executions))
+			for i, x := range executions {
+				settled[i] = store.Started{ExecutionID: x.ID, RunID: "run"}
+			}
+			if err := store.Settle(ctx, s.pool, settled); err != nil {
+				return err
+			}
+			for _, x := range executions {
+				started <- x.ID
+			}
+		}
+		return nil
+	})
+	recorder := store.NewRecorder(s.pool, engines.Freed)
 	for range callers {
 		group.Go(func() error {
 			for id := range started {
 				s.work.run(s.items[id])
-				recorded, err := recorder.Record(ctx, queue.Outcome{ExecutionID: id, RunID: "run", Status: workflows.StatusCompleted})
+				recorded, err := recorder.Record(ctx, store.Outcome{ExecutionID: id, RunID: "run", Status: workflows.StatusCompleted})
 				if err != nil {
 					return err
 				}
@@ -133,46 +152,24 @@ func (s *sluiceEngine) drain(ctx context.Context) error {
 	return group.Wait()
 }
 
-// cycle admits at most a batch and settles it. It returns how many, and the mark of what it has looked at.
-func (s *sluiceEngine) cycle(ctx context.Context, memory *queue.Memory, fence *queue.Fence, started chan<- uuid.UUID) (n int, mark queue.Mark, err error) {
-	decision, err := memory.Decide(ctx, *fence, s.batch)
+// cycle admits at most a batch.
+func (s *sluiceEngine) cycle(ctx context.Context, engine *dispatch.Engine, run int64) ([]dispatch.Execution, error) {
+	outlook, err := engine.Plan(ctx, run, s.batch)
 	if err != nil {
-		return 0, mark, err
+		return nil, err
 	}
-	if len(decision.Grants) == 0 {
-		return 0, decision.Mark, nil
-	}
-	fence.Cycle++
-	if _, err := memory.Claim(ctx, *fence, decision.Grants, decision.Lines...); err != nil {
-		return 0, mark, err
-	}
-	_, claims, err := memory.BeginDispatch(ctx, *fence, workflows.MaxBatchSize)
-	if err != nil {
-		return 0, mark, err
-	}
-	settled := make([]queue.Started, len(claims))
-	for i, claim := range claims {
-		settled[i] = queue.Started{ExecutionID: claim.ExecutionID, RunID: "run"}
-	}
-	first := min(settleEvery, len(settled))
-	for _, some := range [][]queue.Started{settled[:first], settled[first:]} {
-		if len(some) == 0 {
-			continue
-		}
-		if err := s.queue.Settle(ctx, some); err != nil {
-			return 0, mark, err
-		}
-		for _, one := range some {
-			started <- one.ExecutionID
+	if outlook.Items > 0 {
+		if _, err := engine.Claim(ctx, run); err != nil {
+			return nil, err
 		}
 	}
-	return len(claims), decision.Mark, nil
+	return engine.Begin(ctx, run, workflows.MaxBatchSize)
 }
 
 func (*sluiceEngine) records() records {
 	return records{
-		held: `SELECT workspace_id AS workspace, claimed_at AS began, completed_at AS ended FROM sluice.workflow_executions WHERE status = 'COMPLETED'`,
-		open: `EXISTS (SELECT FROM sluice.slots)`,
+		held: `SELECT workspace_id AS workspace, claimed_at AS began, ended_at AS ended FROM sluice.ended WHERE status = 'COMPLETED'`,
+		open: `EXISTS (SELECT FROM sluice.running)`,
 	}
 }
 
