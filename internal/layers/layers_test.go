@@ -1,0 +1,78 @@
+// Package layers keeps the structure of the project as docs/concepts.md describes it.
+package layers_test
+
+import (
+	"encoding/json"
+	"os/exec"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// layers are the packages from the bottom up: each may import those in the rows before its own. Test files may import more.
+var layers = [][]string{
+	{"schema", "internal/admission", "internal/audit", "internal/definition", "internal/gather", "internal/connect", "internal/devstack", "internal/layers"},
+	{"internal/store", "workflows", "internal/admission/simulate", "internal/devstack/devtest"},
+	{"internal/store/catalog", "internal/store/facts", "internal/dispatch", "internal/recovery"},
+	{"queue", "admin", "activities"},
+	{"internal/operate", "worker/host"},
+	{"internal/operate/operatetest"},
+	{"worker", "starter"},
+	// What drives the whole from outside.
+	{"internal/chaos/ledger", "internal/chaos/plan", "internal/chaos/progress", "internal/chaos/weather", "internal/chaos/cluster", "internal/e2e"},
+	{"internal/chaos", "internal/chaos/failover", "bench"},
+}
+
+// mostFiles is how many files a package may have, tests apart: beyond that it holds a second idea.
+const mostFiles = 25
+
+type listed struct {
+	ImportPath string
+	Imports    []string
+	GoFiles    []string
+}
+
+func list(t *testing.T) (packages []listed) {
+	t.Helper()
+	command := exec.Command("go", "list", "-json=ImportPath,Imports,GoFiles", "sluice/...")
+	out, err := command.Output()
+	require.NoError(t, err)
+	for decoder := json.NewDecoder(strings.NewReader(string(out))); decoder.More(); {
+		var p listed
+		require.NoError(t, decoder.Decode(&p))
+		packages = append(packages, p)
+	}
+	return packages
+}
+
+func layerOf(path string) int {
+	return slices.IndexFunc(layers, func(layer []string) bool { return slices.Contains(layer, strings.TrimPrefix(path, "sluice/")) })
+}
+
+func TestNoImportRunsBackUp(t *testing.T) {
+	t.Parallel()
+	for _, p := range list(t) {
+		if strings.HasPrefix(p.ImportPath, "sluice/examples/") {
+			for _, i := range p.Imports {
+				require.NotContains(t, i, "sluice/internal/", "%s is an application", p.ImportPath)
+			}
+			continue
+		}
+		own := layerOf(p.ImportPath)
+		require.NotEqual(t, -1, own, "%s has no layer: give it one", p.ImportPath)
+		for _, i := range p.Imports {
+			if strings.HasPrefix(i, "sluice/") {
+				require.Less(t, layerOf(i), own, "%s imports %s", p.ImportPath, i)
+			}
+		}
+	}
+}
+
+func TestNoPackageHasGrownTooLarge(t *testing.T) {
+	t.Parallel()
+	for _, p := range list(t) {
+		require.LessOrEqual(t, len(p.GoFiles), mostFiles, "%s holds more than one idea by now", p.ImportPath)
+	}
+}
