@@ -1,6 +1,7 @@
 package activities
 
 import (
+	"context"
 	"log/slog"
 	"net/http"
 	"sync"
@@ -12,6 +13,7 @@ import (
 	"go.temporal.io/sdk/client"
 
 	"sluice/internal/dispatch"
+	"sluice/internal/pairing"
 	"sluice/internal/recovery"
 	"sluice/internal/store"
 	"sluice/workflows"
@@ -72,6 +74,10 @@ func New(c Config) *Activities {
 	})
 	return a
 }
+
+// paired returns an error unless the database is that of the namespace. It may have been given to another one since the process
+// began, in which every execution is missing here.
+func (a *Activities) paired(ctx context.Context) error { return pairing.Check(ctx, a.client, a.pool) }
 
 // Leave gives the first tasks of all further starts to the task queues, and returns when no start can bring one back that
 // this process would have to run. Call it before the workspaces' workers stop: what comes back to a stopped one is lost

@@ -16,6 +16,9 @@ import (
 
 // TakeOver makes the calling run the owner of its shard and returns the turn with which it took it over.
 func (a *Activities) TakeOver(ctx context.Context, shard int, runID string, takeover int) (int64, error) {
+	if err := a.paired(ctx); err != nil {
+		return 0, temporalError(err)
+	}
 	run, err := store.TakeOver(ctx, a.pool, shard, runID, takeover)
 	return run, temporalError(err)
 }

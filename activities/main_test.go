@@ -27,5 +27,7 @@ func database(t *testing.T) *pgxpool.Pool {
 	pool, err := store.Open(t.Context(), url, 10)
 	require.NoError(t, err)
 	t.Cleanup(pool.Close)
+	_, err = pool.Exec(t.Context(), `UPDATE sluice.installation SET id = gen_random_uuid(), namespace = 'test', namespace_id = 'test'`)
+	require.NoError(t, err)
 	return pool
 }

@@ -16,12 +16,18 @@ const leastPause = 100 * time.Millisecond
 
 // Sweep ends what has waited too long or waits for a workspace that is gone, and keeps the tables small.
 func (a *Activities) Sweep(ctx context.Context) (workflows.RecoveryReport, error) {
+	if err := a.paired(ctx); err != nil {
+		return workflows.RecoveryReport{}, temporalError(err)
+	}
 	report, err := a.recovery.Sweep(ctx)
 	return workflows.RecoveryReport(report), temporalError(err)
 }
 
 // ReleaseStaleClaims mends claims that no dispatcher has taken up.
 func (a *Activities) ReleaseStaleClaims(ctx context.Context) (workflows.RecoveryReport, error) {
+	if err := a.paired(ctx); err != nil {
+		return workflows.RecoveryReport{}, temporalError(err)
+	}
 	report, err := a.recovery.ReleaseStale(ctx)
 	return workflows.RecoveryReport(report), temporalError(err)
 }
@@ -31,7 +37,7 @@ func (a *Activities) ReleaseStaleClaims(ctx context.Context) (workflows.Recovery
 func (a *Activities) Reconcile(ctx context.Context, r workflows.ReconcileRequest) (workflows.RecoveryReport, error) {
 	var known recovery.Known
 	if r.For <= 0 {
-		report, err := a.recovery.Pass(ctx, &known)
+		report, err := a.pass(ctx, &known)
 		return workflows.RecoveryReport(report), temporalError(err)
 	}
 	waiting, stop := beating(ctx)
@@ -45,7 +51,7 @@ func (a *Activities) Reconcile(ctx context.Context, r workflows.ReconcileRequest
 	}
 	var total workflows.RecoveryReport
 	for {
-		report, err := a.recovery.Pass(waiting, &known)
+		report, err := a.pass(waiting, &known)
 		total = total.Plus(workflows.RecoveryReport(report))
 		switch {
 		case stopping(waiting):
@@ -66,4 +72,12 @@ func (a *Activities) Reconcile(ctx context.Context, r workflows.ReconcileRequest
 			return total, nil
 		}
 	}
+}
+
+// pass is one, of the namespace that the database belongs to: in another one every execution would be missing.
+func (a *Activities) pass(ctx context.Context, known *recovery.Known) (recovery.Report, error) {
+	if err := a.paired(ctx); err != nil {
+		return recovery.Report{}, err
+	}
+	return a.recovery.Pass(ctx, known)
 }

@@ -9,12 +9,14 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/stretchr/testify/mock"
 	"github.com/stretchr/testify/require"
+	"go.temporal.io/api/serviceerror"
 	"go.temporal.io/api/workflowservice/v1"
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/mocks"
 	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/testsuite"
 
+	"sluice/internal/pairing"
 	"sluice/workflows"
 )
 
@@ -22,9 +24,17 @@ import (
 func reconciling(pool *pgxpool.Pool, c client.Client) (*testsuite.TestActivityEnvironment, *Activities) {
 	var suite testsuite.WorkflowTestSuite
 	env := suite.NewTestActivityEnvironment()
+	if m, ok := c.(*mocks.Client); ok {
+		forgotten(m)
+	}
 	a := New(Config{Pool: pool, Client: c, Logger: slog.New(slog.DiscardHandler)})
 	env.RegisterActivity(a.Reconcile)
 	return env, a
+}
+
+// forgotten has Temporal know no dispatcher: then the namespace is what the database says.
+func forgotten(m *mocks.Client) {
+	m.On("DescribeWorkflowExecution", mock.Anything, workflows.DispatcherID, "").Return(nil, serviceerror.NewNotFound("none"))
 }
 
 var aMoment = workflows.ReconcileRequest{For: workflows.Duration(300 * time.Millisecond), Every: 1}
@@ -37,16 +47,17 @@ func TestReconcileGoesOnWhileTemporalListsNothing(t *testing.T) {
 	env, a := reconciling(database(t), temporal)
 	_, err := env.ExecuteActivity(a.Reconcile, aMoment)
 	require.NoError(t, err)
-	require.Greater(t, len(temporal.Calls), 2)
+	require.Greater(t, len(temporal.Calls), 4)
 
 	_, err = env.ExecuteActivity(a.Reconcile, workflows.ReconcileRequest{})
 	require.NoError(t, err)
 	before := len(temporal.Calls)
 	temporal.ExpectedCalls = nil
+	forgotten(temporal)
 	temporal.On("ListWorkflow", mock.Anything, mock.Anything).Return(nil, errors.New("visibility is away"))
 	_, err = env.ExecuteActivity(a.Reconcile, workflows.ReconcileRequest{})
 	require.ErrorContains(t, err, "visibility is away", "one that was asked for one pass says that it is not complete")
-	require.Len(t, temporal.Calls, before+1)
+	require.Len(t, temporal.Calls, before+2)
 }
 
 func TestReconcileLeavesADatabaseThatIsAwayToARetry(t *testing.T) {
@@ -74,4 +85,23 @@ func TestReconcileOfAWorkerThatStopsIsTakenOverAtOnce(t *testing.T) {
 	require.ErrorAs(t, err, &stopping)
 	require.Equal(t, "WorkerStopping", stopping.Type())
 	require.Equal(t, time.Millisecond, stopping.NextRetryDelay())
+}
+
+func TestNothingIsRecoveredInANamespaceThatIsNotTheDatabases(t *testing.T) {
+	t.Parallel()
+	pool := database(t)
+	env, a := reconciling(pool, &mocks.Client{})
+	_, err := pool.Exec(t.Context(), `UPDATE sluice.installation SET id = NULL, namespace = NULL, namespace_id = NULL`)
+	require.NoError(t, err)
+	env.RegisterActivity(a.Sweep)
+	env.RegisterActivity(a.ReleaseStaleClaims)
+	env.RegisterActivity(a.TakeOver)
+	_, err = env.ExecuteActivity(a.Reconcile, aMoment)
+	require.ErrorContains(t, err, pairing.ErrUnpaired.Error())
+	_, err = env.ExecuteActivity(a.Sweep)
+	require.ErrorContains(t, err, pairing.ErrUnpaired.Error())
+	_, err = env.ExecuteActivity(a.ReleaseStaleClaims)
+	require.ErrorContains(t, err, pairing.ErrUnpaired.Error())
+	_, err = env.ExecuteActivity(a.TakeOver, 0, "run", 0)
+	require.ErrorContains(t, err, pairing.ErrUnpaired.Error())
 }

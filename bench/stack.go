@@ -83,7 +83,7 @@ func (b *bench) newStack(ctx context.Context, workspaces, limit int, tunables wo
 	if err := s.work(ctx, silent); err != nil {
 		return nil, err
 	}
-	started, err := operate.Start(ctx, s.client, s.servers.Namespace, workflows.State{Tunables: tunables})
+	started, err := operate.Start(ctx, s.client, s.servers.Namespace, s.database.pool, workflows.State{Tunables: tunables})
 	if err != nil {
 		return nil, err
 	}

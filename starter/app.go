@@ -13,6 +13,7 @@ import (
 
 	"sluice/admin"
 	"sluice/internal/connect"
+	"sluice/internal/pairing"
 	"sluice/internal/store"
 	"sluice/schema"
 )
@@ -119,9 +120,18 @@ func openPool(ctx context.Context, databaseURL string) (*pgxpool.Pool, error) {
 	return store.OpenAs(ctx, "starter", databaseURL, 2)
 }
 
-// client connects to Temporal once.
+// client connects to Temporal once, and checks that its namespace is the database's, if that is at hand.
 func (a *app) client(ctx context.Context) (client.Client, error) {
-	return a.dial(ctx, a.wait())
+	c, err := a.dial(ctx, a.wait())
+	if err != nil || a.config.DatabaseURL == "" {
+		return c, err
+	}
+	pool, err := a.database(ctx)
+	if err != nil {
+		return c, nil // whoever needs it says so
+	}
+	_, err = pairing.Verify(ctx, c, a.config.Temporal.Namespace, pool)
+	return c, err
 }
 
 func (a *app) dial(ctx context.Context, wait connect.Wait) (client.Client, error) {

@@ -10,6 +10,7 @@ import (
 	"sluice/admin"
 	"sluice/internal/connect"
 	"sluice/internal/operate"
+	"sluice/internal/pairing"
 	"sluice/queue"
 )
 
@@ -59,7 +60,7 @@ func exitCode(err error) int {
 		return int(code)
 	case errors.As(err, &bad):
 		return exitUsage
-	case errors.As(err, &unreachable):
+	case errors.As(err, &unreachable), errors.Is(err, pairing.ErrOtherDatabase), errors.Is(err, pairing.ErrOtherNamespace):
 		return exitUnreachable
 	case errors.Is(err, operate.ErrNotRunning), errors.Is(err, operate.ErrNoWorker), errors.Is(err, queue.ErrUnknownItem):
 		return exitNotRunning

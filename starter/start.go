@@ -21,6 +21,7 @@ import (
 func (a *app) startCommand() *cobra.Command {
 	var tunables tunableFlags
 	var shards int
+	var move, abandon bool
 	command := &cobra.Command{
 		Use: "start", Short: "Start the dispatcher and the recovery schedule", Args: exactly(),
 		Long: "Start the dispatcher, a workflow of which there is one, and the schedule that repairs what crashes leave\n" +
@@ -28,13 +29,19 @@ func (a *app) startCommand() *cobra.Command {
 			"nothing changes and the exit code is 0. No worker has to run yet.\n\n" +
 			"--shards divides the workspaces among so many dispatchers. The number is stored in Postgres and holds until\n" +
 			"it is changed, at any time: dispatchers that are missing are started, with the pause and the tunables of those\n" +
-			"that run, and those that are too many end by themselves.",
+			"that run, and those that are too many end by themselves.\n\n" +
+			"A database and a Temporal namespace belong together from the first start on: a worker refuses to run with another\n" +
+			"pair. --move gives the database to this namespace, and the namespace to this database, whatever they belonged to.\n" +
+			"Stop the dispatcher in the former namespace, and the workers, and let what runs there end first; --abandon moves\n" +
+			"all the same: what runs goes on there, and ends TERMINATED here.",
 		Example: "  starter start\n  starter start --shards 4",
 	}
 	tunables.add(command)
 	command.Flags().IntVar(&shards, "shards", 0, "how many dispatchers share the workspaces (default: as many as are stored, at first 1)")
+	command.Flags().BoolVar(&move, "move", false, "give the database and this namespace to one another")
+	command.Flags().BoolVar(&abandon, "abandon", false, "with --move: although executions still run in the former namespace")
 	return a.does(command, func(ctx context.Context, _ []string) error {
-		options := operate.StartOptions{Tunables: tunables.request(command), Actor: a.config.Actor}
+		options := operate.StartOptions{Tunables: tunables.request(command), Move: move, Abandon: abandon, Actor: a.config.Actor}
 		if err := tunables.initial(command).WithDefaults().Validate(); err != nil {
 			return usage("%v", err)
 		}
@@ -44,17 +51,20 @@ func (a *app) startCommand() *cobra.Command {
 			}
 			options.Shards = shards
 		}
-		c, err := a.client(ctx)
+		if abandon && !move {
+			return usage("--abandon goes with --move")
+		}
+		pool, err := a.database(ctx)
 		if err != nil {
 			return err
 		}
-		pool, poolErr := a.database(ctx)
-		if poolErr != nil && options.Shards > 0 {
-			return poolErr // it is stored there
+		c, err := a.dial(ctx, a.wait())
+		if err != nil {
+			return err
 		}
 		all, err := operate.StartAll(ctx, c, a.config.Temporal.Namespace, pool, options)
-		if errors.Is(err, operate.ErrShardsUnknown) {
-			return fmt.Errorf("%w: %w", err, poolErr)
+		if errors.Is(err, catalog.ErrRunning) {
+			return fmt.Errorf("%w; let them end there, or move all the same with --abandon", err)
 		}
 		if err != nil {
 			return err
@@ -64,7 +74,7 @@ func (a *app) startCommand() *cobra.Command {
 			a.note("its tunables have not been changed; do that with: starter configure")
 		}
 		if slices.ContainsFunc(all.Dispatchers, func(s operate.Started) bool { return !ran(s) }) {
-			a.logStart(ctx, pool, poolErr)
+			a.logStart(ctx, pool)
 		}
 		return a.result(newStartResult(all), func(w io.Writer) { a.renderStart(w, all) })
 	})
@@ -97,16 +107,9 @@ func (a *app) renderStart(w io.Writer, all operate.StartedAll) {
 	}
 }
 
-// logStart writes the start into the activity log, if the database is at hand: Temporal is all that a start needs where
-// there is one shard.
-func (a *app) logStart(ctx context.Context, pool *pgxpool.Pool, err error) {
-	if a.config.DatabaseURL == "" {
-		return
-	}
-	if err == nil {
-		err = admin.New(pool).Log(ctx, admin.Activity{Actor: a.config.Actor, Action: "dispatcher-start"})
-	}
-	if err != nil {
+// logStart writes the start into the activity log.
+func (a *app) logStart(ctx context.Context, pool *pgxpool.Pool) {
+	if err := admin.New(pool).Log(ctx, admin.Activity{Actor: a.config.Actor, Action: "dispatcher-start"}); err != nil {
 		a.note("note: the dispatcher has been started, but this is not in the activity log: " + err.Error())
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.temporal.io/sdk/client"
 
+	"sluice/internal/devstack/devtest"
 	"sluice/internal/operate/operatetest"
 	"sluice/internal/store"
 	"sluice/internal/store/facts"
@@ -88,11 +89,21 @@ func TestStatusWithoutTemporal(t *testing.T) {
 	require.Contains(t, out.stdout, "no workspaces")
 }
 
-func TestStartNeedsNoDatabase(t *testing.T) {
+func TestANamespaceThatIsNotTheDatabasesIsRefused(t *testing.T) {
 	t.Parallel()
 	c := onBoth(t)
-	delete(c.env, "DATABASE_URL")
+	home := c.env["TEMPORAL_NAMESPACE"]
 	require.Contains(t, c.ok("start"), "dispatcher started")
+	_, c.env["TEMPORAL_NAMESPACE"] = devtest.Namespace(t, nil)
+	for _, command := range [][]string{{"start"}, {"status"}, {"audit"}, {"pause"}, {"stop"}, {"configure", "--batch-size", "9"}} {
+		out := c.run(command...)
+		require.Equal(t, exitUnreachable, out.code, "%s: %s", command[0], out.stderr)
+		require.Contains(t, out.stdout+out.stderr, home, command[0])
+		require.Contains(t, out.stdout+out.stderr, c.env["TEMPORAL_NAMESPACE"], command[0])
+	}
+	require.Contains(t, c.ok("start", "--move"), "dispatcher started")
+	require.Contains(t, c.ok("start"), "already running")
+	require.Equal(t, exitUsage, c.run("start", "--abandon").code)
 }
 
 func TestCancelWaiting(t *testing.T) {

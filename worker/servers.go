@@ -15,6 +15,7 @@ import (
 
 	"sluice/internal/connect"
 	"sluice/internal/devstack"
+	"sluice/internal/pairing"
 	"sluice/internal/store"
 	"sluice/schema"
 	"sluice/worker/host"
@@ -92,6 +93,9 @@ func (s *servers) connect(ctx context.Context, c config, databaseURL string, opt
 	}
 	if s.namespace == "" {
 		s.namespace = client.DefaultNamespace
+	}
+	if err == nil {
+		_, err = pairing.Verify(ctx, s.temporal, s.namespace, s.pool)
 	}
 	return err
 }

@@ -97,7 +97,7 @@ func (c *chaos) open(ctx context.Context, endpoint string) (err error) {
 	if err := c.connect(ctx); err != nil {
 		return err
 	}
-	if _, err := operate.Start(ctx, c.client, c.cluster.Namespace, workflows.State{}); err != nil {
+	if _, err := operate.Start(ctx, c.client, c.cluster.Namespace, c.pool, workflows.State{}); err != nil {
 		return err
 	}
 	c.cast, err = makeCast(ctx, c.office, endpoint)

@@ -115,7 +115,7 @@ func (s *stack) run() {
 
 func (s *stack) dispatch(state workflows.State) {
 	s.t.Helper()
-	_, err := operate.Start(s.ctx, s.client, s.namespace, state)
+	_, err := operate.Start(s.ctx, s.client, s.namespace, s.pool, state)
 	require.NoError(s.t, err)
 }
 

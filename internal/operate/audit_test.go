@@ -35,7 +35,7 @@ func newSystem(t *testing.T) *system {
 	s := &system{database: newDatabase(t)}
 	s.client, s.namespace = dial(t)
 	operatetest.Worker(t, s.client)
-	_, err := operate.Start(t.Context(), s.client, s.namespace, workflows.State{})
+	_, err := operate.Start(t.Context(), s.client, s.namespace, s.pool, workflows.State{})
 	require.NoError(t, err)
 	s.workspace, s.idle = s.newWorkspace("acme", "FREE"), s.newWorkspace("idle", "FREE")
 	for range 2 {

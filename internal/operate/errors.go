@@ -23,8 +23,6 @@ var (
 	ErrRefused = errors.New("refused")
 	// ErrNotOpen says that Temporal has no open workflow for an execution: it has not started yet, or has ended.
 	ErrNotOpen = errors.New("no open workflow")
-	// ErrShardsUnknown says that there are dispatchers of several shards, and nothing to tell how many there should be.
-	ErrShardsUnknown = errors.New("there has been more than one shard, and how many there are is stored in Postgres")
 	// ErrAttributes says that search attributes are missing and that they cannot be registered from here.
 	ErrAttributes = errors.New("search attributes are missing")
 )

@@ -37,10 +37,11 @@ func dial(t *testing.T) (c client.Client, namespace string) {
 func TestStartIsFoundAndNotRepeated(t *testing.T) {
 	t.Parallel()
 	c, namespace := dial(t)
-	first, err := operate.Start(t.Context(), c, namespace, workflows.State{Cycle: 7})
+	db := newDatabase(t).pool
+	first, err := operate.Start(t.Context(), c, namespace, db, workflows.State{Cycle: 7})
 	require.NoError(t, err)
 	require.False(t, first.AlreadyRunning)
-	again, err := operate.Start(t.Context(), c, namespace, workflows.State{})
+	again, err := operate.Start(t.Context(), c, namespace, db, workflows.State{})
 	require.NoError(t, err)
 	require.Equal(t, operate.Started{WorkflowID: workflows.DispatcherID, RunID: first.RunID, AlreadyRunning: true}, again)
 
@@ -60,6 +61,7 @@ func TestStartIsFoundAndNotRepeated(t *testing.T) {
 func TestConcurrentStartsGiveOneRun(t *testing.T) {
 	t.Parallel()
 	c, namespace := dial(t)
+	db := newDatabase(t).pool
 	const n = 20
 	type result struct {
 		started operate.Started
@@ -68,7 +70,7 @@ func TestConcurrentStartsGiveOneRun(t *testing.T) {
 	results := make(chan result, n)
 	for range n {
 		go func() {
-			started, err := operate.Start(t.Context(), c, namespace, workflows.State{})
+			started, err := operate.Start(t.Context(), c, namespace, db, workflows.State{})
 			results <- result{started, err}
 		}()
 	}
@@ -90,6 +92,7 @@ func TestConcurrentStartsGiveOneRun(t *testing.T) {
 func TestRecoverySchedule(t *testing.T) {
 	t.Parallel()
 	c, namespace := dial(t)
+	db := newDatabase(t).pool
 	handle := c.ScheduleClient().GetHandle(t.Context(), workflows.RecoveryScheduleID)
 	// An older build's schedule, paused by an operator.
 	_, err := c.ScheduleClient().Create(t.Context(), client.ScheduleOptions{
@@ -98,7 +101,7 @@ func TestRecoverySchedule(t *testing.T) {
 		Action: &client.ScheduleWorkflowAction{ID: "old", Workflow: "Old", TaskQueue: "old"},
 	})
 	require.NoError(t, err)
-	_, err = operate.Start(t.Context(), c, namespace, workflows.State{})
+	_, err = operate.Start(t.Context(), c, namespace, db, workflows.State{})
 	require.NoError(t, err)
 
 	current, err := handle.Describe(t.Context())
@@ -113,7 +116,7 @@ func TestRecoverySchedule(t *testing.T) {
 	require.Equal(t, workflows.TaskQueueDefault, action.TaskQueue)
 	require.Zero(t, action.WorkflowRunTimeout)
 
-	_, err = operate.Start(t.Context(), c, namespace, workflows.State{})
+	_, err = operate.Start(t.Context(), c, namespace, db, workflows.State{})
 	require.NoError(t, err)
 	again, err := handle.Describe(t.Context())
 	require.NoError(t, err)
@@ -123,8 +126,9 @@ func TestRecoverySchedule(t *testing.T) {
 func TestMessages(t *testing.T) {
 	t.Parallel()
 	c, namespace := dial(t)
+	db := newDatabase(t).pool
 	operatetest.Worker(t, c)
-	_, err := operate.Start(t.Context(), c, namespace, workflows.State{Cycle: 7})
+	_, err := operate.Start(t.Context(), c, namespace, db, workflows.State{Cycle: 7})
 	require.NoError(t, err)
 
 	status, err := operate.Status(t.Context(), c)
@@ -154,9 +158,10 @@ func TestMessages(t *testing.T) {
 func TestStop(t *testing.T) {
 	t.Parallel()
 	c, namespace := dial(t)
+	db := newDatabase(t).pool
 	operatetest.Worker(t, c)
 	schedule := c.ScheduleClient().GetHandle(t.Context(), workflows.RecoveryScheduleID)
-	first, err := operate.Start(t.Context(), c, namespace, workflows.State{})
+	first, err := operate.Start(t.Context(), c, namespace, db, workflows.State{})
 	require.NoError(t, err)
 
 	require.NoError(t, operate.Stop(t.Context(), c, nil, workflows.StopRequest{Actor: actor}, operate.StopOptions{}))
@@ -171,7 +176,7 @@ func TestStop(t *testing.T) {
 	_, err = operate.Pause(t.Context(), c, nil, workflows.PauseRequest{Actor: actor})
 	require.ErrorIs(t, err, operate.ErrNotRunning)
 
-	second, err := operate.Start(t.Context(), c, namespace, workflows.State{})
+	second, err := operate.Start(t.Context(), c, namespace, db, workflows.State{})
 	require.NoError(t, err)
 	require.False(t, second.AlreadyRunning)
 	require.NotEqual(t, first.RunID, second.RunID)
@@ -206,7 +211,8 @@ func TestNeverStarted(t *testing.T) {
 func TestNoWorker(t *testing.T) {
 	t.Parallel()
 	c, namespace := dial(t)
-	_, err := operate.Start(t.Context(), c, namespace, workflows.State{})
+	db := newDatabase(t).pool
+	_, err := operate.Start(t.Context(), c, namespace, db, workflows.State{})
 	require.NoError(t, err)
 	started := time.Now()
 	_, err = operate.Status(t.Context(), c)

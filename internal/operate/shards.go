@@ -11,6 +11,7 @@ import (
 	"go.temporal.io/sdk/client"
 	"golang.org/x/sync/errgroup"
 
+	"sluice/internal/pairing"
 	"sluice/internal/store/catalog"
 	"sluice/workflows"
 )
@@ -21,7 +22,13 @@ type StartOptions struct {
 	Shards int
 	// Tunables are what new dispatchers begin with instead of those that others run with, or of the defaults.
 	Tunables workflows.ConfigureRequest
-	Actor    string
+	// Move gives the database to this namespace and the namespace to this database, whatever they belonged to. The
+	// dispatchers of both must have been stopped.
+	Move bool
+	// Abandon moves although executions hold slots. They go on in the namespace that the database leaves, and end TERMINATED
+	// here.
+	Abandon bool
+	Actor   string
 }
 
 // StartedAll says which runs are the dispatchers now.
@@ -34,11 +41,11 @@ type StartedAll struct {
 
 // StartAll makes the namespace ready, stores the number of shards if one is given, and starts the dispatcher of each shard
 // that has none. New ones take over the pause and the tunables of those that run. It may be called at any time, at once
-// with other calls, and leaves what is right as it is. Without a database there is one shard.
+// with other calls, and leaves what is right as it is.
 //
-// Errors: ErrNoWorker when no worker can tell what to take over, before anything was changed. ErrShardsUnknown without a
-// database, where there is or has been more than one shard. ErrRefused for tunables out of bounds, store.ErrInvalid for the
-// number of shards, store.ErrBusy, ErrAttributes.
+// Errors: pairing.ErrOtherDatabase and pairing.ErrOtherNamespace, catalog.ErrRunning for a move. ErrNoWorker when no worker can
+// tell what to take over, before anything was changed. ErrRefused for tunables out of bounds, store.ErrInvalid for the number
+// of shards, store.ErrBusy, ErrAttributes.
 func StartAll(ctx context.Context, c client.Client, namespace string, db *pgxpool.Pool, o StartOptions) (all StartedAll, err error) {
 	n := o.Shards
 	if n != 0 {
@@ -46,15 +53,18 @@ func StartAll(ctx context.Context, c client.Client, namespace string, db *pgxpoo
 			return all, err
 		}
 	}
-	known, open, err := lookForShards(ctx, c, db)
-	switch {
-	case err != nil:
+	installation, err := pairing.Verify(ctx, c, namespace, db)
+	if err != nil && o.Move {
+		installation, err = move(ctx, c, namespace, db, o.Abandon)
+	}
+	if err != nil {
 		return all, err
-	case db == nil && (n > 1 || len(known) > 0 && known[len(known)-1] > 0):
-		return all, ErrShardsUnknown
-	case db == nil:
-		n = 1
-	case n == 0:
+	}
+	_, open, err := lookForShards(ctx, c, db)
+	if err != nil {
+		return all, err
+	}
+	if n == 0 {
 		if n, err = catalog.Shards(ctx, db); err != nil {
 			return all, err
 		}
@@ -63,17 +73,22 @@ func StartAll(ctx context.Context, c client.Client, namespace string, db *pgxpoo
 	if err != nil {
 		return all, err
 	}
+	if installation.NamespaceID == "" {
+		if installation, err = pairing.Pair(ctx, c, namespace, db); err != nil {
+			return all, err
+		}
+	}
 	if err := ready(ctx, c, namespace); err != nil {
 		return all, err
 	}
-	if db != nil && o.Shards > 0 {
+	if o.Shards > 0 {
 		if err := catalog.SetShards(ctx, db, n, o.Actor); err != nil {
 			return all, err
 		}
 	}
 	for shard := range n {
 		state.Shard = shard
-		started, err := startShard(ctx, c, db, state)
+		started, err := startShard(ctx, c, db, installation, state)
 		if err != nil {
 			return all, err
 		}
@@ -85,6 +100,19 @@ func StartAll(ctx context.Context, c client.Client, namespace string, db *pgxpoo
 		}
 	}
 	return all, nil
+}
+
+// move gives database and namespace to one another. A dispatcher that is open there would go on for its former database.
+func move(ctx context.Context, c client.Client, namespace string, db *pgxpool.Pool, abandon bool) (catalog.Installation, error) {
+	open, err := OpenShards(ctx, c, nil)
+	if err != nil {
+		return catalog.Installation{}, err
+	}
+	if len(open) > 0 {
+		return catalog.Installation{}, &RefusedError{Message: fmt.Sprintf("a dispatcher is open in namespace %s (workflow %s): stop it first, with its own database, or terminate it",
+			namespace, workflows.ShardID(open[0]))}
+	}
+	return pairing.Move(ctx, c, namespace, db, abandon)
 }
 
 // takeOver is what new dispatchers begin with. It needs an answer only if some are missing beside others that run.
@@ -111,10 +139,10 @@ func takeOver(ctx context.Context, c client.Client, n int, open []int, changes w
 
 // startShard starts the dispatcher of a shard that there is. One that is found open may be about to end, because its shard
 // was gone when it looked; then it gets a successor. It cannot begin to end from now on.
-func startShard(ctx context.Context, c client.Client, db *pgxpool.Pool, state workflows.State) (Started, error) {
+func startShard(ctx context.Context, c client.Client, db *pgxpool.Pool, installation catalog.Installation, state workflows.State) (Started, error) {
 	for {
-		started, err := start(ctx, c, state)
-		if err != nil || !started.AlreadyRunning || state.Shard == 0 || db == nil {
+		started, err := start(ctx, c, installation, state)
+		if err != nil || !started.AlreadyRunning || state.Shard == 0 {
 			return started, err
 		}
 		retired, err := catalog.RetiredRun(ctx, db, state.Shard)

@@ -5,10 +5,13 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/jackc/pgx/v5/pgxpool"
 	enumspb "go.temporal.io/api/enums/v1"
 	"go.temporal.io/api/serviceerror"
 	"go.temporal.io/sdk/client"
 
+	"sluice/internal/pairing"
+	"sluice/internal/store/catalog"
 	"sluice/workflows"
 )
 
@@ -24,14 +27,18 @@ const dispatcherDetails = "Admits queued executions within each workspace's tier
 	"There is one of it for each shard of a namespace, by default one in all. Its query `status` tells what it does; `starter pause`, `resume`, `configure` and `stop` steer it. " +
 	"Do not terminate it: `starter stop` lets the current cycle finish."
 
-// Start makes the namespace ready (search attributes, recovery schedule) and starts the dispatcher of the state's shard
-// with that state. An open one is found and left as it is. It needs no worker. Errors: ErrAttributes, or Temporal's own.
-// Where there may be several shards, StartAll is for people.
-func Start(ctx context.Context, c client.Client, namespace string, state workflows.State) (Started, error) {
+// Start makes the namespace ready (pairs it with the database, search attributes, recovery schedule) and starts the dispatcher of
+// the state's shard with that state. An open one is found and left as it is. It needs no worker. Errors: those of package
+// pairing, ErrAttributes, or Temporal's own. Where there may be several shards, StartAll is for people.
+func Start(ctx context.Context, c client.Client, namespace string, db *pgxpool.Pool, state workflows.State) (Started, error) {
+	installation, err := pairing.Pair(ctx, c, namespace, db)
+	if err != nil {
+		return Started{}, err
+	}
 	if err := ready(ctx, c, namespace); err != nil {
 		return Started{}, err
 	}
-	return start(ctx, c, state)
+	return start(ctx, c, installation, state)
 }
 
 // ready makes the namespace ready for dispatchers.
@@ -43,7 +50,7 @@ func ready(ctx context.Context, c client.Client, namespace string) error {
 }
 
 // start starts one dispatcher, or finds it.
-func start(ctx context.Context, c client.Client, state workflows.State) (Started, error) {
+func start(ctx context.Context, c client.Client, installation catalog.Installation, state workflows.State) (Started, error) {
 	started := Started{Shard: state.Shard, WorkflowID: workflows.ShardID(state.Shard)}
 	summary := "Sluice dispatcher"
 	if state.Shard > 0 {
@@ -59,6 +66,7 @@ func start(ctx context.Context, c client.Client, state workflows.State) (Started
 		WorkflowTaskTimeout:                      workflows.TaskTimeout,
 		StaticSummary:                            summary,
 		StaticDetails:                            dispatcherDetails,
+		Memo:                                     pairing.Memo(installation),
 	}, workflows.DispatcherType, state)
 	var exists *serviceerror.WorkflowExecutionAlreadyStarted
 	switch {

@@ -23,6 +23,7 @@ type Host struct {
 	workspaces *workspaces
 	started    atomic.Bool // Run was called
 	polling    atomic.Bool // the default and the external-API worker poll
+	unpaired   atomic.Bool // it waits for starter start
 	leaving    atomic.Bool // Run is about to return
 }
 
@@ -50,6 +51,9 @@ func (h *Host) EnsureWorkspace(id uuid.UUID) { h.workspaces.ensure(id) }
 
 // Ready returns nil when this process does its work, else what is missing.
 func (h *Host) Ready() error {
+	if h.unpaired.Load() {
+		return nil // there is nothing to do
+	}
 	if !h.polling.Load() {
 		return errors.New("the default and the external-API worker do not poll Temporal yet")
 	}
@@ -64,7 +68,8 @@ func (h *Host) Stats() Stats { return h.workspaces.snapshot() }
 
 // Run starts the workers and blocks until ctx ends; then it lets them finish their tasks, in the order
 // workspaces, external API, default, and returns nil, or ErrDrain when ShutdownTimeout was too short. It returns
-// earlier, after the same drain, with the error of a default or external-API worker that cannot go on.
+// earlier, after the same drain, with the error of a default or external-API worker that cannot go on. Until starter start has
+// paired the database with the client's namespace it polls nothing; it returns pairing's error if they belong to others.
 func (h *Host) Run(ctx context.Context) error {
 	if h.started.Swap(true) {
 		return errors.New("a host runs once: make another one with New")
@@ -73,6 +78,9 @@ func (h *Host) Run(ctx context.Context) error {
 	ctx, end := context.WithCancelCause(ctx)
 	defer end(nil)
 
+	if err := h.awaitPair(ctx); err != nil {
+		return err
+	}
 	var fixed []worker.Worker // in the order to stop in
 	for _, f := range []fixedWorker{
 		{"default", h.newDefault},

@@ -19,6 +19,8 @@ import (
 	"go.uber.org/goleak"
 
 	"sluice/internal/devstack/devtest"
+	"sluice/internal/pairing"
+	"sluice/internal/store/catalog"
 	"sluice/schema"
 	"sluice/worker/host"
 	"sluice/workflows"
@@ -60,6 +62,8 @@ func newBench(t *testing.T, change func(*host.Config)) *bench {
 	pool, err := host.OpenPool(t.Context(), url, 4)
 	require.NoError(t, err)
 	t.Cleanup(pool.Close)
+	_, err = pool.Exec(t.Context(), `UPDATE sluice.installation SET id = gen_random_uuid(), namespace = $1, namespace_id = $1`, namespace)
+	require.NoError(t, err)
 	quiet := slog.New(slog.DiscardHandler)
 	c, err := client.Dial(client.Options{HostPort: address, Namespace: namespace, Logger: log.NewStructuredLogger(quiet)})
 	require.NoError(t, err)
@@ -193,5 +197,28 @@ func TestMissingNamespaceEndsRun(t *testing.T) {
 	defer c.Close()
 	h, err := host.New(host.Config{Client: c, Pool: b.pool, Logger: slog.New(slog.DiscardHandler)})
 	require.NoError(t, err)
-	require.ErrorContains(t, h.Run(t.Context()), "start the default worker: ")
+	require.ErrorContains(t, h.Run(t.Context()), "nowhere is not found")
+}
+
+func TestNothingIsPolledUntilDatabaseAndNamespaceArePaired(t *testing.T) {
+	t.Parallel()
+	b := newBench(t, nil)
+	require.Eventually(t, func() bool { return b.host.Ready() == nil }, 30*time.Second, 10*time.Millisecond)
+	_, err := b.pool.Exec(t.Context(), `UPDATE sluice.installation SET id = NULL, namespace = NULL, namespace_id = NULL`)
+	require.NoError(t, err)
+	waiting, err := host.New(host.Config{Client: b.client, Pool: b.pool, Logger: slog.New(slog.DiscardHandler)})
+	require.NoError(t, err)
+	ctx, end := context.WithCancel(t.Context())
+	defer end()
+	done := make(chan error, 1)
+	go func() { done <- waiting.Run(ctx) }()
+	require.Eventually(t, func() bool { return waiting.Ready() == nil }, 30*time.Second, 10*time.Millisecond)
+
+	// Another database is the first to be started in the namespace.
+	run, err := b.client.ExecuteWorkflow(t.Context(), client.StartWorkflowOptions{
+		ID: workflows.DispatcherID, TaskQueue: "nobody", Memo: pairing.Memo(catalog.Installation{ID: uuid.New(), Database: "theirs"}),
+	}, workflows.DispatcherType)
+	require.NoError(t, err)
+	require.ErrorIs(t, <-done, pairing.ErrOtherDatabase)
+	require.NoError(t, b.client.TerminateWorkflow(t.Context(), run.GetID(), "", "the test is over"))
 }

@@ -106,6 +106,6 @@ func (b *bench) prepare(ctx context.Context, o options) (err error) {
 		b.workspaces = append(b.workspaces, workspace{w.ID, d.ID})
 	}
 	state := workflows.State{Tunables: workflows.Tunables{BatchSize: o.batch}}
-	_, err = operate.Start(ctx, b.temporal, b.Namespace, state)
+	_, err = operate.Start(ctx, b.temporal, b.Namespace, b.pool, state)
 	return err
 }

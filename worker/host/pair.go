@@ -1,0 +1,41 @@
+package host
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"sluice/internal/pairing"
+)
+
+// pairEvery is how often an unpaired host looks whether starter start has been run.
+const pairEvery = 250 * time.Millisecond
+
+// awaitPair returns when the database and the client's namespace belong together, or ctx has ended. Before that nothing may be
+// polled: the tasks could be those of another database's dispatcher.
+func (h *Host) awaitPair(ctx context.Context) error {
+	tick := time.NewTicker(pairEvery)
+	defer tick.Stop()
+	for said := ""; ; {
+		err := pairing.Check(ctx, h.cfg.Client, h.cfg.Pool)
+		unpaired := errors.Is(err, pairing.ErrUnpaired)
+		h.unpaired.Store(unpaired)
+		switch {
+		case err == nil || ctx.Err() != nil:
+			return nil
+		case errors.Is(err, pairing.ErrOtherDatabase), permanent(err):
+			return fmt.Errorf("start the workers: %w", err)
+		case unpaired && said == "":
+			h.log.Info("waiting for: starter start")
+		case !unpaired && said != err.Error():
+			h.log.Warn("cannot tell yet whether the namespace belongs to the database", "error", err)
+		}
+		said = err.Error()
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return nil
+		}
+	}
+}
