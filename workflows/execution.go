@@ -3,9 +3,11 @@ package workflows
 import (
 	"encoding/json"
 	"errors"
+	"strings"
 
 	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/workflow"
+	"google.golang.org/protobuf/proto"
 )
 
 // Execution runs one definition for one workspace and records the outcome, which frees the slot and tells the
@@ -23,15 +25,35 @@ func Execution(ctx workflow.Context, in ExecutionInput) (json.RawMessage, error)
 			outcome.Status = StatusCancelled
 		}
 	}
-	record, _ := workflow.NewDisconnectedContext(ctx)
+	record := disconnected(ctx)
+	g.volume.accepted(record)
 	if recordErr := recordOutcome(record, outcome); recordErr != nil {
 		// Only an execution that this database does not know ends here; its workflow ends as its nodes did.
 		workflow.GetLogger(ctx).Error("outcome not recorded", "execution", in.ExecutionID, "error", recordErr)
 	}
 	if err != nil && ctx.Err() != nil {
-		return nil, temporal.NewCanceledError(err.Error())
+		return nil, temporal.NewCanceledError(cut(err.Error()))
 	}
-	return output, err
+	return output, small(err)
+}
+
+// maxErrorBytes is what is kept of an error: a child's may have 2 MiB, and with the names of the nodes around it the server
+// would refuse to end the workflow.
+const maxErrorBytes = 16 << 10
+
+// small returns an error that the server takes: the one it is given, or else one of its message alone.
+func small(err error) error {
+	if err == nil || proto.Size(temporal.GetDefaultFailureConverter().ErrorToFailure(err)) <= 4*maxErrorBytes {
+		return err
+	}
+	return temporal.NewApplicationError(cut(err.Error()), "NodeFailed")
+}
+
+func cut(text string) string {
+	if len(text) <= maxErrorBytes {
+		return text
+	}
+	return strings.ToValidUTF8(text[:maxErrorBytes], "") + "…"
 }
 
 func outcomeError(err error) *OutcomeError {
@@ -40,6 +62,7 @@ func outcomeError(err error) *OutcomeError {
 	if errors.As(err, &n) {
 		o.NodeID, o.NodeName, o.Message = &n.node.ID, n.node.Name, rootMessage(n.err)
 	}
+	o.Message, o.NodeName = cut(o.Message), cut(o.NodeName)
 	return o
 }
 

@@ -1,6 +1,7 @@
 package workflows
 
 import (
+	"encoding/json"
 	"fmt"
 	"net/http"
 	"time"
@@ -12,40 +13,86 @@ import (
 	"sluice/internal/definition"
 )
 
-// startNode starts one node and returns the future of its output; nodes without an output have none.
-func startNode(ctx workflow.Context, in ExecutionInput, n definition.Node) workflow.Future {
-	future, settable := workflow.NewFuture(ctx)
-	fail := func(err error) workflow.Future {
-		settable.SetError(temporal.NewNonRetryableApplicationError(err.Error(), "InvalidNode", err))
-		return future
-	}
+// step is a node that can be started: how many bytes that sends to the server, and how it is done. The future has a value only
+// if the node has an output.
+type step struct {
+	bytes int
+	start func(workflow.Context) workflow.Future
+}
+
+func stepOf(in ExecutionInput, n definition.Node) (step, error) {
 	switch n.Type {
 	case definition.Noop:
-		settable.Set(nil, nil)
-		return future
+		return step{start: doneAtOnce}, nil
 	case definition.Delay:
 		config, err := n.Delay()
 		if err != nil {
-			return fail(err)
+			return step{}, err
 		}
-		return workflow.NewTimerWithOptions(ctx, time.Duration(config.Duration), workflow.TimerOptions{Summary: n.Label()})
+		if config.Duration <= 0 { // the SDK's timer would have a value
+			return step{start: doneAtOnce}, nil
+		}
+		return step{commandBytes, func(ctx workflow.Context) workflow.Future {
+			return workflow.NewTimerWithOptions(ctx, time.Duration(config.Duration), workflow.TimerOptions{Summary: summaryOf(n)})
+		}}, nil
 	case definition.HTTP:
 		config, err := n.HTTP()
 		if err != nil {
-			return fail(err)
+			return step{}, err
 		}
-		return callHTTP(ctx, in, n, config)
+		request := requestOf(in, n, config)
+		bytes, err := encodedSize(request)
+		return step{bytes, func(ctx workflow.Context) workflow.Future { return callHTTP(ctx, n, config, request) }}, err
 	case definition.Workflow:
 		config, err := n.Workflow()
 		if err != nil {
-			return fail(err)
+			return step{}, err
 		}
-		return startChild(ctx, in, n, config)
+		input := childInput(in, config)
+		bytes, err := encodedSize(input)
+		return step{bytes, func(ctx workflow.Context) workflow.Future { return startChild(ctx, in, n, config, input) }}, err
 	}
-	return fail(fmt.Errorf("unknown type %q", n.Type))
+	return step{}, fmt.Errorf("unknown type %q", n.Type)
 }
 
-func callHTTP(ctx workflow.Context, in ExecutionInput, n definition.Node, c definition.HTTPConfig) workflow.Future {
+// SentBytes is what the nodes of an execution send to the server, all together.
+func SentBytes(in ExecutionInput) (total int, err error) {
+	for _, n := range in.Definition.Nodes {
+		s, err := stepOf(in, n)
+		if err != nil {
+			return 0, &nodeError{node: n, err: err}
+		}
+		total += s.bytes
+	}
+	return total, nil
+}
+
+// encodedSize is what a value has as the SDK sends it: JSON in which <, > and & have six bytes each.
+func encodedSize(value any) (int, error) {
+	raw, err := json.Marshal(value)
+	if err != nil {
+		return 0, fmt.Errorf("encode what it sends: %w", err)
+	}
+	return len(raw) + commandBytes, nil
+}
+
+func doneAtOnce(ctx workflow.Context) workflow.Future {
+	future, settable := workflow.NewFuture(ctx)
+	settable.Set(nil, nil)
+	return future
+}
+
+// summaryOf names a node in the Web UI. The server takes summaries of 400 bytes, in which a character may have six.
+func summaryOf(n definition.Node) string {
+	const most = 48
+	runes := []rune(n.Label())
+	if len(runes) > most {
+		return string(runes[:most-1]) + "…"
+	}
+	return string(runes)
+}
+
+func requestOf(in ExecutionInput, n definition.Node, c definition.HTTPConfig) HTTPRequest {
 	request := HTTPRequest{
 		Method: c.Method, URL: c.URL, Headers: c.Headers, Body: c.Body,
 		IdempotencyKey: fmt.Sprintf("%s/%s", in.ExecutionID, n.ID),
@@ -53,23 +100,30 @@ func callHTTP(ctx workflow.Context, in ExecutionInput, n definition.Node, c defi
 	if len(request.Body) == 0 && (c.Method == http.MethodPost || c.Method == http.MethodPut || c.Method == http.MethodPatch) {
 		request.Body = in.Input
 	}
+	return request
+}
+
+func callHTTP(ctx workflow.Context, n definition.Node, c definition.HTTPConfig, request HTTPRequest) workflow.Future {
 	ctx = workflow.WithActivityOptions(ctx, workflow.ActivityOptions{
 		TaskQueue:           TaskQueueExternalAPI,
 		StartToCloseTimeout: time.Duration(c.Timeout),
 		RetryPolicy:         retryPolicy(c.Retry),
-		Summary:             n.Label(),
+		Summary:             summaryOf(n),
 	})
 	return workflow.ExecuteActivity(ctx, ActivityCallHTTP, request)
 }
 
-func startChild(ctx workflow.Context, in ExecutionInput, n definition.Node, c definition.WorkflowConfig) workflow.Future {
+func childInput(in ExecutionInput, c definition.WorkflowConfig) json.RawMessage {
+	if len(c.Input) == 0 {
+		return in.Input
+	}
+	return c.Input
+}
+
+func startChild(ctx workflow.Context, in ExecutionInput, n definition.Node, c definition.WorkflowConfig, input json.RawMessage) workflow.Future {
 	taskQueue := c.TaskQueue
 	if taskQueue == "" {
 		taskQueue = WorkspaceTaskQueue(in.WorkspaceID)
-	}
-	input := c.Input
-	if len(input) == 0 {
-		input = in.Input
 	}
 	ctx = workflow.WithChildOptions(ctx, workflow.ChildWorkflowOptions{
 		WorkflowID:               fmt.Sprintf("%s/%s", ExecutionID(in.ExecutionID), n.ID),
@@ -78,7 +132,7 @@ func startChild(ctx workflow.Context, in ExecutionInput, n definition.Node, c de
 		RetryPolicy:              childRetryPolicy(c.Retry),
 		WaitForCancellation:      true,
 		ParentClosePolicy:        enumspb.PARENT_CLOSE_POLICY_TERMINATE,
-		StaticSummary:            n.Label(),
+		StaticSummary:            summaryOf(n),
 		// Children inherit priority but not search attributes.
 		TypedSearchAttributes: ExecutionAttributes(in.WorkspaceID, in.Plan, in.Definition.Name, in.ExecutionID),
 	})

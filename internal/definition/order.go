@@ -6,17 +6,6 @@ import (
 	"github.com/google/uuid"
 )
 
-// Ready returns the nodes, in the order of the definition, that have not been started and whose needs are all done.
-func (d Definition) Ready(started, done map[uuid.UUID]bool) []Node {
-	var ready []Node
-	for _, n := range d.Nodes {
-		if !started[n.ID] && allIn(n.Needs, done) {
-			ready = append(ready, n)
-		}
-	}
-	return ready
-}
-
 // findCycle returns one cycle as "a -> b -> a", or "" when there is none (depth-first search with three colours).
 func (d Definition) findCycle() string {
 	const (
@@ -66,13 +55,4 @@ func describeCycle(path []Node, back Node) string {
 		}
 	}
 	return strings.Join(append(labels, back.Label()), " -> ")
-}
-
-func allIn(ids []uuid.UUID, set map[uuid.UUID]bool) bool {
-	for _, id := range ids {
-		if !set[id] {
-			return false
-		}
-	}
-	return true
 }

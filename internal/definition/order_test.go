@@ -20,21 +20,6 @@ func ids(list []Node) []uuid.UUID {
 	return found
 }
 
-func TestReadyFollowsTheDefinition(t *testing.T) {
-	t.Parallel()
-	d, err := Parse([]byte(nodes(noop(c, a, b), noop(b), noop(a))))
-	require.NoError(t, err)
-	idA, idB, idC := uuid.MustParse(a), uuid.MustParse(b), uuid.MustParse(c)
-	started, done := map[uuid.UUID]bool{}, map[uuid.UUID]bool{}
-	require.Equal(t, []uuid.UUID{idB, idA}, ids(d.Ready(started, done)), "in the order of the file")
-	started[idB] = true
-	require.Equal(t, []uuid.UUID{idA}, ids(d.Ready(started, done)))
-	started[idA], done[idA] = true, true
-	require.Empty(t, d.Ready(started, done), "one need is not done")
-	done[idB] = true
-	require.Equal(t, []uuid.UUID{idC}, ids(d.Ready(started, done)))
-}
-
 // drawGraph draws a graph whose nodes need only what comes before them in a hidden order, in any order of the file.
 func drawGraph(t *rapid.T) (hidden []Node) {
 	count := rapid.IntRange(1, 30).Draw(t, "nodes")
@@ -48,41 +33,6 @@ func drawGraph(t *rapid.T) (hidden []Node) {
 		hidden = append(hidden, n)
 	}
 	return hidden
-}
-
-func TestEveryGraphWithoutCyclesRunsToItsEnd(t *testing.T) {
-	t.Parallel()
-	rapid.Check(t, func(t *rapid.T) {
-		hidden := drawGraph(t)
-		raw, err := json.Marshal(Definition{Name: "n", Nodes: rapid.Permutation(hidden).Draw(t, "file")})
-		require.NoError(t, err)
-		d, err := Parse(raw)
-		require.NoError(t, err)
-
-		needs := map[uuid.UUID][]uuid.UUID{}
-		for _, n := range hidden {
-			needs[n.ID] = n.Needs
-		}
-		started, done := map[uuid.UUID]bool{}, map[uuid.UUID]bool{}
-		var running []uuid.UUID
-		for {
-			for _, n := range d.Ready(started, done) {
-				require.False(t, started[n.ID], "a node starts once")
-				for _, need := range needs[n.ID] {
-					require.True(t, done[need], "a node starts after its needs")
-				}
-				started[n.ID] = true
-				running = append(running, n.ID)
-			}
-			if len(running) == 0 {
-				break
-			}
-			next := rapid.IntRange(0, len(running)-1).Draw(t, "ends") // they end in any order
-			done[running[next]] = true
-			running = slices.Delete(running, next, next+1)
-		}
-		require.Len(t, done, len(hidden), "no node is left")
-	})
 }
 
 // Names in the place of ids make the same graph.

@@ -1,0 +1,71 @@
+package workflows
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"go.temporal.io/sdk/workflow"
+)
+
+const (
+	// maxTaskBytes is what the nodes may send that one workflow task starts; one node may send more. Temporal takes messages of
+	// 4 MiB, and beside these there are an outcome and what the SDK adds.
+	maxTaskBytes = 1 << 20
+	// maxRequestBytes is what one node may send: Temporal takes values of 2 MiB.
+	maxRequestBytes = 2_000_000
+	// MaxHistoryBytes is what the history of an execution may have when a node is started. At 50 MiB the server terminates it.
+	MaxHistoryBytes = 40 << 20
+	// commandBytes is what a node sends beside its input: ids, headers, search attributes.
+	commandBytes = 1 << 10
+	// roundTrip is the shortest wait that takes a workflow to its next task.
+	roundTrip = time.Millisecond
+)
+
+// errTaskFull says that a node has to wait for the next workflow task.
+var errTaskFull = errors.New("the workflow task is full")
+
+// volume counts what an execution sends.
+type volume struct {
+	sent int // in the workflow task under way
+	task int // which that is, by the length of the history at its start; zero: none has sent anything
+}
+
+// fits returns nil if so many bytes more can be sent in this workflow task, errTaskFull if they have to wait for another, and
+// else why they cannot be sent at all.
+func (v *volume) fits(ctx workflow.Context, bytes int) error {
+	if v.task != taskOf(ctx) {
+		v.next()
+	}
+	history := workflow.GetInfo(ctx).GetCurrentHistorySize() + v.sent + bytes
+	switch {
+	case bytes > maxRequestBytes:
+		return fmt.Errorf("it would send %d bytes, at most %d are allowed: pass a reference to large data instead", bytes, maxRequestBytes)
+	case bytes > 0 && history > MaxHistoryBytes:
+		return fmt.Errorf("the execution's history would have %d bytes, at most %d are allowed: pass a reference to large data instead, "+
+			"or divide the work among several executions", history, MaxHistoryBytes)
+	case v.sent > 0 && v.sent+bytes > maxTaskBytes:
+		return errTaskFull
+	}
+	return nil
+}
+
+func (v *volume) add(ctx workflow.Context, s step) {
+	if s.bytes > 0 {
+		v.sent, v.task = v.sent+s.bytes, taskOf(ctx)
+	}
+}
+
+// next says that there is another workflow task now.
+func (v *volume) next() { v.sent = 0 }
+
+// accepted returns when the server has taken all that was sent. A workflow task that the server refuses is tried again, for
+// ever if need be; what its local activities do is done all the same.
+func (v *volume) accepted(ctx workflow.Context) {
+	if v.task != 0 && v.task == taskOf(ctx) {
+		_ = workflow.Sleep(ctx, roundTrip)
+	}
+}
+
+// taskOf tells one workflow task from the next, also in a replay. It is never zero.
+func taskOf(ctx workflow.Context) int { return workflow.GetInfo(ctx).GetCurrentHistoryLength() + 1 }
