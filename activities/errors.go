@@ -33,6 +33,7 @@ const (
 	reasonDefinitionGone = "definition-gone"
 	reasonVersionGone    = "version-gone"
 	reasonInvalidGraph   = "invalid-definition"
+	reasonTooLarge       = "too-large"
 	reasonRefused        = "start-refused"
 	reasonIDTaken        = "workflow-id-taken"
 	reasonStartFailed    = "start-failed"

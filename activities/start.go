@@ -39,6 +39,9 @@ func startOptions(x dispatch.Execution) (client.StartWorkflowOptions, workflows.
 		ExecutionID: x.ID, WorkspaceID: x.WorkspaceID, Plan: *x.Plan, DefinitionID: x.DefinitionID,
 		VersionNumber: *x.VersionNumber, Definition: graph, Input: x.Input,
 	}
+	if err := workflows.CheckVolume(input); err != nil {
+		return refuse(reasonTooLarge, fmt.Sprintf("version %d of %s: %v", *x.VersionNumber, *x.DefinitionName, err))
+	}
 	return client.StartWorkflowOptions{
 		ID:        workflows.ExecutionID(x.ID),
 		TaskQueue: workflows.WorkspaceTaskQueue(x.WorkspaceID),

@@ -2,8 +2,10 @@ package activities
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -54,6 +56,10 @@ func TestAClaimThatCannotStartSaysWhy(t *testing.T) {
 		reasonDefinitionGone: func(x *dispatch.Execution) { x.DefinitionName = nil },
 		reasonVersionGone:    func(x *dispatch.Execution) { x.VersionID = nil },
 		reasonInvalidGraph:   func(x *dispatch.Execution) { x.Workflow = []byte(`{"nodes":[]}`) },
+		reasonTooLarge: func(x *dispatch.Execution) { // a chain of 300 calls that send 250 KiB each
+			x.Workflow = chain(300, `{"url":"http://api.test","method":"POST"}`)
+			x.Input = []byte(`{"x":"` + strings.Repeat("x", 250<<10) + `"}`)
+		},
 	}
 	for want, change := range tests {
 		x := execution()
@@ -63,6 +69,50 @@ func TestAClaimThatCannotStartSaysWhy(t *testing.T) {
 		require.Equal(t, want, failed.Reason)
 		require.True(t, failed.Permanent)
 		require.NotEmpty(t, failed.Error)
+	}
+}
+
+// chain is a version of so many http nodes, each of which needs the one before.
+func chain(length int, config string) json.RawMessage {
+	var nodes []string
+	for i := range length {
+		needs := ""
+		if i > 0 {
+			needs = fmt.Sprintf(`,"needs":["n%d"]`, i-1)
+		}
+		nodes = append(nodes, fmt.Sprintf(`{"name":"n%d","type":"http","config":%s%s}`, i, config, needs))
+	}
+	return json.RawMessage(`{"nodes":[` + strings.Join(nodes, ",") + `]}`)
+}
+
+// What counts is what is sent: how often, and in which form.
+func TestAnExecutionIsRefusedByWhatItWouldSend(t *testing.T) {
+	t.Parallel()
+	post, get := `{"url":"http://api.test","method":"POST"}`, `{"url":"http://api.test"}`
+	for name, test := range map[string]struct {
+		workflow json.RawMessage
+		input    string
+		refused  string // empty: it is started
+	}{
+		"many, and nothing large":  {chain(1000, post), "x", ""},
+		"large, and not sent":      {chain(1000, get), strings.Repeat("x", 250<<10), ""},
+		"large and few":            {chain(150, post), strings.Repeat("x", 250<<10), ""},
+		"large and many":           {chain(170, post), strings.Repeat("x", 250<<10), "170 nodes would send 4"},
+		"larger as it is sent":     {chain(30, post), strings.Repeat("<", 250<<10), "30 nodes would send 46"},
+		"one that is too large":    {chain(1, post), strings.Repeat("<", 350<<10), "node n0: it would send 2"},
+		"its own body, many times": {chain(100, `{"url":"http://api.test","method":"POST","body":"`+strings.Repeat("<", 4000)+`"}`), "x", ""},
+	} {
+		x := execution()
+		x.Workflow, x.Input = test.workflow, []byte(`{"x":"`+test.input+`"}`)
+		_, _, failed := startOptions(x)
+		if test.refused == "" {
+			require.Nil(t, failed, name)
+			continue
+		}
+		require.NotNil(t, failed, name)
+		require.Equal(t, reasonTooLarge, failed.Reason, name)
+		require.Contains(t, failed.Error, test.refused, name)
+		require.True(t, failed.Permanent, name)
 	}
 }
 

@@ -55,18 +55,6 @@ func stepOf(in ExecutionInput, n definition.Node) (step, error) {
 	return step{}, fmt.Errorf("unknown type %q", n.Type)
 }
 
-// SentBytes is what the nodes of an execution send to the server, all together.
-func SentBytes(in ExecutionInput) (total int, err error) {
-	for _, n := range in.Definition.Nodes {
-		s, err := stepOf(in, n)
-		if err != nil {
-			return 0, &nodeError{node: n, err: err}
-		}
-		total += s.bytes
-	}
-	return total, nil
-}
-
 // encodedSize is what a value has as the SDK sends it: JSON in which <, > and & have six bytes each.
 func encodedSize(value any) (int, error) {
 	raw, err := json.Marshal(value)

@@ -25,6 +25,36 @@ const (
 // errTaskFull says that a node has to wait for the next workflow task.
 var errTaskFull = errors.New("the workflow task is full")
 
+// CheckVolume returns an error for an execution that cannot come to its end, because one of its nodes would send too much, or
+// all of them together more than its history takes.
+func CheckVolume(in ExecutionInput) error {
+	const mostPerByte = 6 // a byte of JSON is sent as six at most
+	most := mostPerByte * len(in.Input)
+	total := 0
+	for _, n := range in.Definition.Nodes {
+		if bound := most + mostPerByte*len(n.Config) + commandBytes; bound*len(in.Definition.Nodes) <= maxRequestBytes {
+			continue // as nearly all are
+		}
+		s, err := stepOf(in, n)
+		if err == nil && s.bytes > maxRequestBytes {
+			err = requestTooLarge(s.bytes)
+		}
+		if err != nil {
+			return fmt.Errorf("node %s: %w", n.Label(), err)
+		}
+		total += s.bytes
+	}
+	if total > MaxHistoryBytes {
+		return fmt.Errorf("its %d nodes would send %d bytes together, at most %d are allowed: pass a reference to large data instead, "+
+			"or divide the work among several executions", len(in.Definition.Nodes), total, MaxHistoryBytes)
+	}
+	return nil
+}
+
+func requestTooLarge(bytes int) error {
+	return fmt.Errorf("it would send %d bytes, at most %d are allowed: pass a reference to large data instead", bytes, maxRequestBytes)
+}
+
 // volume counts what an execution sends.
 type volume struct {
 	sent int // in the workflow task under way
@@ -40,7 +70,7 @@ func (v *volume) fits(ctx workflow.Context, bytes int) error {
 	history := workflow.GetInfo(ctx).GetCurrentHistorySize() + v.sent + bytes
 	switch {
 	case bytes > maxRequestBytes:
-		return fmt.Errorf("it would send %d bytes, at most %d are allowed: pass a reference to large data instead", bytes, maxRequestBytes)
+		return requestTooLarge(bytes)
 	case bytes > 0 && history > MaxHistoryBytes:
 		return fmt.Errorf("the execution's history would have %d bytes, at most %d are allowed: pass a reference to large data instead, "+
 			"or divide the work among several executions", history, MaxHistoryBytes)
