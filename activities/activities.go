@@ -70,7 +70,8 @@ func New(c Config) *Activities {
 		a.http = &http.Client{}
 	}
 	a.recovery = recovery.New(recovery.Config{
-		DB: c.Pool, Client: c.Client, Logger: logger, Metrics: activity.GetMetricsHandler, StaleAfter: c.StaleAfter, Freed: engines.Freed,
+		DB: c.Pool, Client: c.Client, Logger: logger, Metrics: activity.GetMetricsHandler,
+		Namespace: func(ctx context.Context) string { return activity.GetInfo(ctx).WorkflowNamespace }, StaleAfter: c.StaleAfter, Freed: engines.Freed,
 	})
 	return a
 }

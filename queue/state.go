@@ -28,7 +28,8 @@ type State struct {
 	CompletedAt          *time.Time      `json:"completedAt,omitempty"`
 	ExecutionID          *uuid.UUID      `json:"executionId,omitempty"`
 	EngineRunID          *string         `json:"engineRunId,omitempty"`
-	UnservedSince        *time.Time      `json:"unservedSince,omitempty"`  // since when no worker takes its workflow task
+	UnservedSince        *time.Time      `json:"unservedSince,omitempty"`  // since when no worker carries it on
+	Unserved             *string         `json:"unserved,omitempty"`       // whose workflow task nobody takes or completes, its own or a child's, and the error
 	Reason               *string         `json:"reason,omitempty"`         // why the item ended without an execution, in one word
 	Error                *string         `json:"error,omitempty"`          // why it ended without an execution, or its last start failed
 	ExecutionError       json.RawMessage `json:"executionError,omitempty"` // why the execution failed

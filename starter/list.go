@@ -103,8 +103,15 @@ func runtime(d time.Duration) string {
 	return span(d)
 }
 
-// itemError is why the item or its execution failed.
+// itemError is why the item or its execution failed, or what keeps the execution.
 func itemError(item queue.State) string {
+	if text := failure(item); text != "" {
+		return text
+	}
+	return deref(item.Unserved)
+}
+
+func failure(item queue.State) string {
 	if item.Error != nil {
 		return *item.Error
 	}

@@ -24,6 +24,20 @@ func renderStatus(w io.Writer, r statusResult, now time.Time) {
 	}
 	_, _ = fmt.Fprintln(w)
 	renderWorkspaces(w, r.Workspaces)
+	renderUnserved(w, r.Unserved, now)
+}
+
+// renderUnserved tells what no worker carries on, and why.
+func renderUnserved(w io.Writer, unserved []facts.UnservedExecution, now time.Time) {
+	if len(unserved) == 0 {
+		return
+	}
+	_, _ = fmt.Fprintln(w)
+	rows := make([][]string, len(unserved))
+	for i, u := range unserved {
+		rows[i] = []string{u.ID.String(), u.WorkspaceID.String(), span(max(now.Sub(u.Since), 0)), shorten(u.What, 300)}
+	}
+	table(w, []string{"UNSERVED", "WORKSPACE", "FOR", "WHY"}, rows)
 }
 
 func renderShard(w io.Writer, s shardStatus, name string, now time.Time) {

@@ -22,7 +22,11 @@ type statusResult struct {
 	shardStatus
 	Others     []shardStatus          `json:"others,omitempty"`
 	Workspaces []facts.WorkspaceUsage `json:"workspaces"`
+	// Unserved are the executions that no worker carries on, the longest first, mostUnserved at most.
+	Unserved []facts.UnservedExecution `json:"unserved,omitempty"`
 }
+
+const mostUnserved = 10
 
 // shardStatus is one dispatcher. Dispatcher is nil when it could not be asked; DispatcherError then says why.
 type shardStatus struct {
@@ -48,12 +52,16 @@ func (a *app) statusCommand() *cobra.Command {
 		if err != nil {
 			return err
 		}
+		unserved, err := facts.Unserved(ctx, pool, mostUnserved)
+		if err != nil {
+			return err
+		}
 		shards, err := catalog.Shards(ctx, pool)
 		if err != nil {
 			return err
 		}
 		all, askErr := a.askAll(ctx, pool, shards)
-		result := statusResult{shardStatus: all[0], Others: all[1:], Workspaces: append([]facts.WorkspaceUsage{}, workspaces...)}
+		result := statusResult{shardStatus: all[0], Others: all[1:], Workspaces: append([]facts.WorkspaceUsage{}, workspaces...), Unserved: unserved}
 		explainPause(result.Workspaces, all)
 		if err := a.result(result, func(w io.Writer) { renderStatus(w, result, a.now()) }); err != nil {
 			return err

@@ -22,6 +22,10 @@ const maxOutputBytes = 1 << 20
 // deal with that. Those that are open after it are terminated.
 const CancelPatience = 30 * time.Second
 
+// CancelDeadline is when recovery terminates an execution that was asked to cancel and is still open: no worker carries its
+// workflow on, or it would have ended by itself after CancelPatience.
+const CancelDeadline = CancelPatience + 15*time.Second
+
 // graph is one run of a definition: nodes whose needs are done run in parallel.
 type graph struct {
 	input    ExecutionInput

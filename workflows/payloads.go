@@ -102,7 +102,7 @@ const (
 	StatusTimedOut   = "TIMED_OUT"
 )
 
-// ReasonUnserved marks an open execution whose workflow task no worker takes.
+// ReasonUnserved marks an open execution that no worker carries on: its workflow task, or that of a child, is not taken or fails.
 const ReasonUnserved = "unserved"
 
 // Outcome is how an execution ended.

@@ -3,6 +3,7 @@ package recovery
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"regexp"
 	"slices"
 	"strings"
@@ -11,10 +12,12 @@ import (
 
 	commonpb "go.temporal.io/api/common/v1"
 	enumspb "go.temporal.io/api/enums/v1"
+	historypb "go.temporal.io/api/history/v1"
 	"go.temporal.io/api/serviceerror"
 	workflowpb "go.temporal.io/api/workflow/v1"
 	"go.temporal.io/api/workflowservice/v1"
 	"go.temporal.io/sdk/client"
+	"google.golang.org/grpc"
 	"google.golang.org/protobuf/types/known/timestamppb"
 )
 
@@ -38,7 +41,9 @@ type workflow struct {
 	task       *workflowpb.PendingWorkflowTaskInfo
 	output     string
 	err        error
-	terminated string // the run that was asked to be
+	children   []*workflowpb.PendingChildExecutionInfo
+	newest     []*historypb.HistoryEvent // the newest first
+	terminated string                    // the run that was asked to be
 }
 
 func newTemporal() *temporal {
@@ -55,7 +60,7 @@ func (v *temporal) DescribeWorkflowExecution(_ context.Context, id, _ string) (*
 	if w == nil {
 		return nil, serviceerror.NewNotFound("workflow not found for ID: " + id)
 	}
-	return &workflowservice.DescribeWorkflowExecutionResponse{PendingWorkflowTask: w.task, WorkflowExecutionInfo: &workflowpb.WorkflowExecutionInfo{
+	return &workflowservice.DescribeWorkflowExecutionResponse{PendingWorkflowTask: w.task, PendingChildren: w.children, WorkflowExecutionInfo: &workflowpb.WorkflowExecutionInfo{
 		Execution: &commonpb.WorkflowExecution{WorkflowId: id, RunId: w.runID}, Status: w.status, TaskQueue: w.taskQueue}}, nil
 }
 
@@ -65,11 +70,39 @@ func (v *temporal) GetWorkflow(_ context.Context, id, _ string) client.WorkflowR
 	return ended{w: *v.workflows[id]}
 }
 
-func (v *temporal) TerminateWorkflow(_ context.Context, id, runID, _ string, _ ...any) error {
+func (v *temporal) TerminateWorkflow(_ context.Context, id, runID, reason string, _ ...any) error {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	v.workflows[id].terminated = runID
+	w := v.workflows[id]
+	w.terminated, w.status, w.err = runID, enumspb.WORKFLOW_EXECUTION_STATUS_TERMINATED, errors.New("terminated")
+	w.newest = []*historypb.HistoryEvent{terminatedEvent("recovery", reason)}
 	return nil
+}
+
+func terminatedEvent(identity, reason string) *historypb.HistoryEvent {
+	return &historypb.HistoryEvent{Attributes: &historypb.HistoryEvent_WorkflowExecutionTerminatedEventAttributes{
+		WorkflowExecutionTerminatedEventAttributes: &historypb.WorkflowExecutionTerminatedEventAttributes{Identity: identity, Reason: reason}}}
+}
+
+// service answers what the client has no method for.
+type service struct {
+	workflowservice.WorkflowServiceClient
+	v *temporal
+}
+
+func (v *temporal) WorkflowService() workflowservice.WorkflowServiceClient { return service{v: v} }
+
+func (s service) GetWorkflowExecutionHistoryReverse(_ context.Context, r *workflowservice.GetWorkflowExecutionHistoryReverseRequest,
+	_ ...grpc.CallOption,
+) (*workflowservice.GetWorkflowExecutionHistoryReverseResponse, error) {
+	s.v.mu.Lock()
+	defer s.v.mu.Unlock()
+	w := s.v.workflows[r.GetExecution().GetWorkflowId()]
+	if w == nil || w.runID != r.GetExecution().GetRunId() || r.GetNamespace() != client.DefaultNamespace {
+		return nil, serviceerror.NewNotFound("no such run")
+	}
+	return &workflowservice.GetWorkflowExecutionHistoryReverseResponse{
+		History: &historypb.History{Events: w.newest[:min(len(w.newest), int(r.GetMaximumPageSize()))]}}, nil
 }
 
 // ended is a run that has.

@@ -3,7 +3,6 @@ package recovery
 import (
 	"context"
 	"errors"
-	"fmt"
 	"slices"
 	"time"
 
@@ -71,9 +70,8 @@ func (r *Recovery) endRefused(ctx context.Context, run store.Run) error {
 	if err != nil || !refused {
 		return err
 	}
-	err = r.client.TerminateWorkflow(ctx, workflows.ExecutionID(run.ExecutionID), run.RunID, "its queue item has ended without an execution")
-	if err != nil && !isNotFound(err) {
-		return fmt.Errorf("terminate a workflow whose item has ended without an execution: %w", err)
+	if err := r.terminate(ctx, run.ExecutionID, run.RunID, "its queue item has ended without an execution"); err != nil {
+		return err
 	}
 	return r.logRepair(ctx, run.ExecutionID, "refused-but-open", workflows.StatusTerminated)
 }

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+	enumspb "go.temporal.io/api/enums/v1"
 	"golang.org/x/sync/errgroup"
 
 	"sluice/internal/store"
@@ -35,7 +36,7 @@ func (r *Recovery) Pass(ctx context.Context, known *Known) (report Report, err e
 	ctx, cancel := context.WithTimeout(ctx, passTimeout)
 	defer cancel()
 	began := time.Now() // like the times it is compared with, not by the database's clock
-	at, err := store.LoadRecoveryState(ctx, r.db, turnAge)
+	at, err := store.LoadRecoveryState(ctx, r.db, turnAge, workflows.CancelDeadline)
 	if err != nil {
 		return report, err
 	}
@@ -45,12 +46,12 @@ func (r *Recovery) Pass(ctx context.Context, known *Known) (report Report, err e
 	}
 	// 1. Compare what has changed in Temporal, and beside it the slots that have their turn: lists may be slow to answer. What
 	// is closed ends.
-	seen := &comparison{begun: map[uuid.UUID]bool{}, unserved: map[uuid.UUID]time.Duration{}}
+	seen := &comparison{begun: map[uuid.UUID]bool{}, unserved: map[uuid.UUID]store.Unserved{}}
 	blind := known.blind > 0
 	var changedErr error
 	var changed sync.WaitGroup
 	changed.Go(func() { changedErr = r.compareChanged(ctx, at.LookedUntil, known, seen) })
-	turnErr := r.compareInTurn(ctx, at.Due, blind, seen)
+	turnErr := errors.Join(r.endOverdue(ctx, at.Overdue, seen), r.compareInTurn(ctx, at.Due, blind, seen))
 	changed.Wait()
 	r.noteLists(known, changedErr)
 	// 2. What is open and holds no slot gets it back.
@@ -111,9 +112,9 @@ type comparison struct {
 	sync.Mutex
 	begun             map[uuid.UUID]bool
 	checked, repaired int64
-	held              []uuid.UUID                 // open, whatever they belong to
-	open              []store.Run                 // open, and ours
-	unserved          map[uuid.UUID]time.Duration // for how long; among held
+	held              []uuid.UUID                  // open, whatever they belong to
+	open              []store.Run                  // open, and ours
+	unserved          map[uuid.UUID]store.Unserved // among held
 }
 
 // compareAll compares executions with their workflows and ends those that are closed. It goes on when one cannot be
@@ -133,6 +134,11 @@ func (r *Recovery) compareAll(ctx context.Context, ids []uuid.UUID, seen *compar
 			if err != nil {
 				return err
 			}
+			if found.stalled.refused && found.ours && found.stalled.For >= refusedAfter {
+				if err := r.endRefusedTask(ctx, id, &found); err != nil {
+					return err
+				}
+			}
 			ended := false
 			if !found.open {
 				if ended, err = r.end(ctx, *found.outcome); err != nil {
@@ -144,6 +150,47 @@ func (r *Recovery) compareAll(ctx context.Context, ids []uuid.UUID, seen *compar
 		})
 	}
 	return group.Wait()
+}
+
+// endOverdue terminates executions that were asked to cancel and have not ended in time, and compares them.
+func (r *Recovery) endOverdue(ctx context.Context, ids []uuid.UUID, seen *comparison) error {
+	const most = 100 // in a pass
+	ids = ids[:min(len(ids), most)]
+	var problems []error
+	for _, id := range ids {
+		found, err := r.client.DescribeWorkflowExecution(ctx, workflows.ExecutionID(id), "")
+		info := found.GetWorkflowExecutionInfo()
+		switch {
+		case isNotFound(err):
+			continue // the comparison says so
+		case err != nil:
+			err = fmt.Errorf("describe %s: %w", workflows.ExecutionID(id), err)
+		case info.GetStatus() == enumspb.WORKFLOW_EXECUTION_STATUS_RUNNING && workflows.IsWorkspaceTaskQueue(info.GetTaskQueue()):
+			err = r.terminate(ctx, id, info.GetExecution().GetRunId(), fmt.Sprintf("it was asked to cancel, and had not ended %s later", workflows.CancelDeadline))
+			r.noteRepair(ctx, id, "cancel-overdue", workflows.StatusTerminated)
+		}
+		problems = append(problems, err)
+	}
+	return errors.Join(append(problems, r.compareAll(ctx, ids, seen))...)
+}
+
+// endRefusedTask ends an execution whose workflow task asks for what the server never takes: it would be tried for ever.
+func (r *Recovery) endRefusedTask(ctx context.Context, id uuid.UUID, found *standing) error {
+	if err := r.terminate(ctx, id, found.runID, "Temporal refuses what its workflow task asks for: "+found.stalled.What); err != nil {
+		return err
+	}
+	found.open = false
+	found.outcome = &workflows.Outcome{ExecutionID: id, RunID: found.runID, Status: workflows.StatusFailed,
+		Error: &workflows.OutcomeError{Message: "Temporal refuses what it asks for: " + found.stalled.What}}
+	return nil
+}
+
+func (r *Recovery) terminate(ctx context.Context, id uuid.UUID, runID, reason string) error {
+	err := r.client.TerminateWorkflow(ctx, workflows.ExecutionID(id), runID, reason)
+	if err != nil && !isNotFound(err) {
+		return fmt.Errorf("terminate %s: %w", workflows.ExecutionID(id), err)
+	}
+	return nil
 }
 
 // begin is false when the execution is being compared already.
@@ -171,8 +218,8 @@ func (c *comparison) add(id uuid.UUID, found standing, ended bool) {
 	if found.ours {
 		c.open = append(c.open, store.Run{ExecutionID: id, RunID: found.runID})
 	}
-	if found.untaken >= unservedAfter {
-		c.unserved[id] = found.untaken
+	if found.stalled.For > 0 {
+		c.unserved[id] = found.stalled.Unserved
 	}
 }
 
@@ -183,8 +230,8 @@ func (r *Recovery) noteChecked(ctx context.Context, seen *comparison) error {
 		return err
 	}
 	for _, id := range news {
-		r.log.Warn("no worker takes an execution's workflow task", "execution", id,
-			"reason", workflows.ReasonUnserved, "for", seen.unserved[id].Round(time.Second))
+		r.log.Warn("no worker carries an execution on", "execution", id,
+			"reason", workflows.ReasonUnserved, "for", seen.unserved[id].For.Round(time.Second), "what", seen.unserved[id].What)
 	}
 	return nil
 }

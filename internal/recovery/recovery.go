@@ -28,6 +28,8 @@ type Config struct {
 	Logger *slog.Logger
 	// Metrics returns where a call counts, as activity.GetMetricsHandler does. Defaults to nowhere.
 	Metrics func(context.Context) client.MetricsHandler
+	// Namespace returns the namespace that a call is about, as activity.GetInfo does. Defaults to "default".
+	Namespace func(context.Context) string
 	// StaleAfter is how old a claim must be to be taken for abandoned. Defaults to DefaultStaleAfter.
 	StaleAfter time.Duration
 	// Freed is called with executions that have given their slots back, by statements that began at a time or later.
@@ -41,6 +43,7 @@ type Recovery struct {
 	client     client.Client
 	log        *slog.Logger
 	metrics    func(context.Context) client.MetricsHandler
+	namespace  func(context.Context) string
 	staleAfter time.Duration
 	freed      func(executions []uuid.UUID, since time.Time)
 
@@ -51,13 +54,16 @@ type Recovery struct {
 
 // New returns a Recovery with the defaults filled in.
 func New(c Config) *Recovery {
-	r := &Recovery{db: c.DB, client: c.Client, log: c.Logger, metrics: c.Metrics, staleAfter: c.StaleAfter, freed: c.Freed,
+	r := &Recovery{db: c.DB, client: c.Client, log: c.Logger, metrics: c.Metrics, namespace: c.Namespace, staleAfter: c.StaleAfter, freed: c.Freed,
 		released: map[string]uuid.UUID{}}
 	if r.log == nil {
 		r.log = slog.Default()
 	}
 	if r.metrics == nil {
 		r.metrics = func(context.Context) client.MetricsHandler { return client.MetricsNopHandler }
+	}
+	if r.namespace == nil {
+		r.namespace = func(context.Context) string { return client.DefaultNamespace }
 	}
 	if r.staleAfter == 0 {
 		r.staleAfter = DefaultStaleAfter

@@ -169,7 +169,7 @@ func (b *bundle) pass(t *testing.T) Report {
 // lookedUntil is how far the passes have looked; zero at first.
 func (b *bundle) lookedUntil(t *testing.T) time.Time {
 	t.Helper()
-	at, err := store.LoadRecoveryState(t.Context(), b.db, 0)
+	at, err := store.LoadRecoveryState(t.Context(), b.db, 0, time.Hour)
 	require.NoError(t, err)
 	return at.LookedUntil
 }

@@ -5,19 +5,14 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"time"
 
 	"github.com/google/uuid"
 	enumspb "go.temporal.io/api/enums/v1"
+	historypb "go.temporal.io/api/history/v1"
 	"go.temporal.io/api/serviceerror"
-	workflowpb "go.temporal.io/api/workflow/v1"
 
 	"sluice/workflows"
 )
-
-// unservedAfter is how long a workflow task may wait for a worker before its execution counts as unserved. A healthy
-// one waits milliseconds.
-const unservedAfter = 10 * time.Second
 
 // standing is how an execution's workflow is at one moment, read from the workflow itself.
 type standing struct {
@@ -25,7 +20,7 @@ type standing struct {
 	ours    bool // it runs on a workspace's task queue; another's may have the same id
 	runID   string
 	outcome *workflows.Outcome // of a closed or missing one
-	untaken time.Duration      // how long its workflow task has been waiting for a worker
+	stalled stalled            // of an open one
 }
 
 // standing asks Temporal for the newest run of an execution's workflow.
@@ -43,8 +38,9 @@ func (r *Recovery) standing(ctx context.Context, id uuid.UUID) (standing, error)
 	s := standing{runID: info.GetExecution().GetRunId(), ours: workflows.IsWorkspaceTaskQueue(info.GetTaskQueue())}
 	status, closed := outcomeStatus[info.GetStatus()]
 	if !closed { // open, or continued as a run that is
-		s.open, s.untaken = true, untaken(found.GetPendingWorkflowTask())
-		return s, nil
+		s.open = true
+		s.stalled, err = r.unserved(ctx, found)
+		return s, err
 	}
 	s.outcome = &workflows.Outcome{ExecutionID: id, RunID: s.runID, Status: status}
 	// The workflow is closed, so this answers at once, with its result or the error it ended with.
@@ -54,6 +50,15 @@ func (r *Recovery) standing(ctx context.Context, id uuid.UUID) (standing, error)
 			return standing{}, fmt.Errorf("read the end of %s: %w", workflowID, err)
 		}
 		s.outcome.Error = &workflows.OutcomeError{Message: rootCause(err).Error()}
+		if status == workflows.StatusTerminated {
+			events, err := r.newest(ctx, info, 1)
+			if err != nil {
+				return standing{}, err
+			}
+			if by := terminatedBy(events); by != "" {
+				s.outcome.Error.Message = by
+			}
+		}
 	} else {
 		s.outcome.Output = output
 	}
@@ -68,12 +73,19 @@ var outcomeStatus = map[enumspb.WorkflowExecutionStatus]string{
 	enumspb.WORKFLOW_EXECUTION_STATUS_TIMED_OUT:  workflows.StatusTimedOut,
 }
 
-// untaken is how long a workflow task has been waiting for a worker; zero when there is none, or a worker has it.
-func untaken(task *workflowpb.PendingWorkflowTaskInfo) time.Duration {
-	if task.GetState() != enumspb.PENDING_WORKFLOW_TASK_STATE_SCHEDULED {
-		return 0
+// terminatedBy says who has terminated a workflow, and why, if its last event does.
+func terminatedBy(events []*historypb.HistoryEvent) string {
+	if len(events) == 0 || events[0].GetWorkflowExecutionTerminatedEventAttributes() == nil {
+		return ""
 	}
-	return time.Since(task.GetScheduledTime().AsTime())
+	by, text := events[0].GetWorkflowExecutionTerminatedEventAttributes(), "terminated"
+	if by.GetIdentity() != "" {
+		text += " by " + by.GetIdentity()
+	}
+	if by.GetReason() != "" {
+		text += ": " + by.GetReason()
+	}
+	return shorten(text)
 }
 
 // unanswered tells a call that Temporal did not answer from a workflow that ended with an error.

@@ -59,7 +59,7 @@ func Refused(ctx context.Context, db DB, id uuid.UUID) (refused bool, err error)
 
 var (
 	slotsToCheckSQL = load("slots_to_check", "age", "most")
-	checkedSQL      = load("checked", "ids", "waits")
+	checkedSQL      = load("checked", "ids", "waits", "whats")
 )
 
 // SlotsToCheck returns the dispatched executions whose slot was compared with Temporal longest ago, at least age ago.
@@ -68,22 +68,28 @@ func SlotsToCheck(ctx context.Context, db DB, age time.Duration, most int) ([]uu
 	return ids, Wrap(err, "read slots to check")
 }
 
-// Checked notes that these slots are rightly held at this moment, and for how long no worker has taken the workflow task of
-// some of them. It returns those of which that was not known.
-func Checked(ctx context.Context, db DB, held []uuid.UUID, unserved map[uuid.UUID]time.Duration) (news []uuid.UUID, err error) {
+// Unserved is for how long no worker has completed a workflow task that an execution needs, and which, with its error.
+type Unserved struct {
+	For  time.Duration
+	What string
+}
+
+// Checked notes that these slots are rightly held at this moment, and which of the executions are unserved. It returns those
+// of which that was not known.
+func Checked(ctx context.Context, db DB, held []uuid.UUID, unserved map[uuid.UUID]Unserved) (news []uuid.UUID, err error) {
 	if len(held) == 0 {
 		return nil, nil
 	}
 	held = inOrder(held, func(id uuid.UUID) uuid.UUID { return id })
-	waits := make([]*time.Duration, len(held))
+	waits, whats := make([]*time.Duration, len(held)), make([]*string, len(held))
 	for i, id := range held {
-		if wait, ok := unserved[id]; ok {
-			waits[i] = &wait
+		if u, ok := unserved[id]; ok {
+			waits[i], whats[i] = &u.For, &u.What
 		}
 	}
 	b := tuned()
 	b.Queue(unhurriedSQL)
-	b.Queue(checkedSQL, held, waits).Query(func(rows pgx.Rows) (err error) {
+	b.Queue(checkedSQL, held, waits, whats).Query(func(rows pgx.Rows) (err error) {
 		news, err = pgx.CollectRows(rows, pgx.RowTo[uuid.UUID])
 		return err
 	})
@@ -92,20 +98,21 @@ func Checked(ctx context.Context, db DB, held []uuid.UUID, unserved map[uuid.UUI
 
 // RecoveryState is where recovery stands.
 type RecoveryState struct {
-	LookedUntil time.Time // up to then it has looked at what changed in Temporal; zero at first
-	Due         int64     // dispatched executions whose slot was last compared with Temporal at least age ago
-	Unserved    int64     // executions whose workflow task no worker takes
+	LookedUntil time.Time   // up to then it has looked at what changed in Temporal; zero at first
+	Due         int64       // dispatched executions whose slot was last compared with Temporal at least age ago
+	Unserved    int64       // executions that no worker carries on
+	Overdue     []uuid.UUID // executions that were asked to cancel at least patience ago
 }
 
 var (
-	recoveryStateSQL = load("recovery_state", "age")
+	recoveryStateSQL = load("recovery_state", "age", "patience")
 	lookedUntilSQL   = load("looked_until", "until")
 )
 
 // LoadRecoveryState reads where recovery stands.
-func LoadRecoveryState(ctx context.Context, db DB, age time.Duration) (s RecoveryState, err error) {
+func LoadRecoveryState(ctx context.Context, db DB, age, patience time.Duration) (s RecoveryState, err error) {
 	var looked *time.Time
-	err = db.QueryRow(ctx, recoveryStateSQL, age).Scan(&looked, &s.Due, &s.Unserved)
+	err = db.QueryRow(ctx, recoveryStateSQL, age, patience).Scan(&looked, &s.Due, &s.Unserved, &s.Overdue)
 	if looked != nil {
 		s.LookedUntil = *looked
 	}
@@ -125,4 +132,16 @@ var logRecoveredSQL = load("log_recovered", "id", "reason")
 func LogRecovered(ctx context.Context, db DB, id uuid.UUID, reason string) error {
 	_, err := db.Exec(ctx, logRecoveredSQL, id, reason)
 	return Wrap(err, "log a repair")
+}
+
+var askToCancelSQL = load("ask_to_cancel", "id")
+
+// AskToCancel notes that an execution has been asked to cancel, and returns when it first was; ErrUnknownItem says that it has
+// ended.
+func AskToCancel(ctx context.Context, db DB, id uuid.UUID) (since time.Time, err error) {
+	err = db.QueryRow(ctx, askToCancelSQL, id).Scan(&since)
+	if isNone(err) {
+		err = &RequestError{Kind: ErrUnknownItem, Message: "execution " + id.String() + " has ended"}
+	}
+	return since, Wrap(err, "note that an execution was asked to cancel")
 }

@@ -84,7 +84,7 @@ func TestSlotsAreCheckedInTurn(t *testing.T) {
 	require.Empty(t, toCheck(time.Hour, 10))
 	require.Equal(t, ids[:1], toCheck(0, 1))
 	for age, want := range map[time.Duration]int64{0: 3, time.Hour: 0} {
-		at, err := store.LoadRecoveryState(t.Context(), b.db, age)
+		at, err := store.LoadRecoveryState(t.Context(), b.db, age, time.Hour)
 		require.NoError(t, err)
 		require.Equal(t, want, at.Due)
 	}
@@ -99,37 +99,71 @@ func TestAnUnservedExecutionIsNewsOnce(t *testing.T) {
 	b := setup(t)
 	ids := b.enqueue(t, 3)
 	b.dispatch(t, ids...)
-	check := func(unserved map[uuid.UUID]time.Duration) []uuid.UUID {
+	check := func(unserved map[uuid.UUID]store.Unserved) []uuid.UUID {
 		news, err := store.Checked(t.Context(), b.db, append(ids, uuid.New()), unserved)
 		require.NoError(t, err)
 		return news
 	}
-	unserved := map[uuid.UUID]time.Duration{ids[1]: time.Minute}
+	unserved := map[uuid.UUID]store.Unserved{ids[1]: {For: time.Minute, What: "its workflow task fails: boom"}}
 	require.Equal(t, []uuid.UUID{ids[1]}, check(unserved))
 	since := b.view(t, ids[1]).UnservedSince
 	require.WithinDuration(t, time.Now().Add(-time.Minute), *since, 10*time.Second)
 	require.Empty(t, check(unserved))
 	require.Equal(t, since, b.view(t, ids[1]).UnservedSince)
-	at, err := store.LoadRecoveryState(t.Context(), b.db, 0)
+	at, err := store.LoadRecoveryState(t.Context(), b.db, 0, time.Hour)
 	require.NoError(t, err)
 	require.EqualValues(t, 1, at.Unserved)
+	what := func() *string {
+		values, err := store.Values[*string](t.Context(), b.db, `SELECT unserved FROM sluice.running WHERE id = $1`, ids[1])
+		require.NoError(t, err)
+		return values[0]
+	}
+	require.Equal(t, "its workflow task fails: boom", *what())
+	unserved[ids[1]] = store.Unserved{For: time.Hour, What: "its workflow task fails: bang"}
+	require.Empty(t, check(unserved))
+	require.Equal(t, "its workflow task fails: bang", *what(), "the error is the latest, the time the first")
+	require.Equal(t, since, b.view(t, ids[1]).UnservedSince)
 
 	require.Empty(t, check(nil))
+	require.Nil(t, what())
 	require.Nil(t, b.view(t, ids[1]).UnservedSince)
 	require.Equal(t, []uuid.UUID{ids[1]}, check(unserved), "and again, if it happens again")
+}
+
+func TestTheFirstRequestToCancelCounts(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	ids := b.enqueue(t, 2)
+	b.dispatch(t, ids[0])
+	overdue := func(patience time.Duration) []uuid.UUID {
+		at, err := store.LoadRecoveryState(t.Context(), b.db, 0, patience)
+		require.NoError(t, err)
+		return at.Overdue
+	}
+	require.Empty(t, overdue(0))
+	first, err := store.AskToCancel(t.Context(), b.db, ids[0])
+	require.NoError(t, err)
+	require.WithinDuration(t, time.Now(), first, 10*time.Second)
+	again, err := store.AskToCancel(t.Context(), b.db, ids[0])
+	require.NoError(t, err)
+	require.Equal(t, first, again)
+	require.Equal(t, ids[:1], overdue(0))
+	require.Empty(t, overdue(time.Hour))
+	_, err = store.AskToCancel(t.Context(), b.db, ids[1])
+	require.ErrorIs(t, err, store.ErrUnknownItem, "it does not run")
 }
 
 func TestHowFarRecoveryHasLookedOnlyGrows(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
-	at, err := store.LoadRecoveryState(t.Context(), b.db, 0)
+	at, err := store.LoadRecoveryState(t.Context(), b.db, 0, time.Hour)
 	require.NoError(t, err)
 	require.True(t, at.LookedUntil.IsZero())
 	now := time.Now().UTC().Truncate(time.Second)
 	for _, until := range []time.Time{now, now.Add(-time.Minute), now.Add(time.Minute), now} {
 		require.NoError(t, store.SetLookedUntil(t.Context(), b.db, until))
 	}
-	at, err = store.LoadRecoveryState(t.Context(), b.db, 0)
+	at, err = store.LoadRecoveryState(t.Context(), b.db, 0, time.Hour)
 	require.NoError(t, err)
 	require.True(t, at.LookedUntil.Equal(now.Add(time.Minute)))
 }

@@ -28,7 +28,8 @@ type View struct {
 	CompletedAt          *time.Time      `json:"completedAt,omitempty"`
 	ExecutionID          *uuid.UUID      `json:"executionId,omitempty"`
 	EngineRunID          *string         `json:"engineRunId,omitempty"`
-	UnservedSince        *time.Time      `json:"unservedSince,omitempty"`  // since when no worker takes its workflow task
+	UnservedSince        *time.Time      `json:"unservedSince,omitempty"`  // since when no worker carries it on
+	Unserved             *string         `json:"unserved,omitempty"`       // whose workflow task nobody takes or completes, its own or a child's, and the error
 	Reason               *string         `json:"reason,omitempty"`         // why the item ended without an execution, in one word; see Waits for one that is pending
 	Error                *string         `json:"error,omitempty"`          // why it did so, or why its last start failed
 	ExecutionError       json.RawMessage `json:"executionError,omitempty"` // why the execution failed

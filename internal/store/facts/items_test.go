@@ -27,7 +27,7 @@ func (b *bundle) everyState(t *testing.T) []uuid.UUID {
 	b.claim(t, ids[2], ids[3])
 	b.run(t, ids[4:8]...)
 	b.run(t, ids[13])
-	b.exec(t, `UPDATE sluice.running SET unserved_since = now() WHERE id = $1`, ids[4])
+	b.exec(t, `UPDATE sluice.running SET unserved_since = now(), unserved = 'its workflow task fails: boom' WHERE id = $1`, ids[4])
 	b.end(t, "COMPLETED", ids[5])
 	b.end(t, "FAILED", ids[6])
 	b.exec(t, `UPDATE sluice.ended SET error = '{"message": "boom"}' WHERE id = $1`, ids[6])
@@ -41,9 +41,9 @@ func (b *bundle) everyState(t *testing.T) []uuid.UUID {
 const viewsSQL = `
 	SELECT i.id, i.workspace_id, i.workflow_definition_id, i.status, x.status AS execution_status, i.priority, i.unique_key,
 	       i.attempt_count, i.created_at, i.available_at, i.expires_at, i.claimed_at, i.dispatched_at, x.completed_at,
-	       i.execution_id, x.engine_run_id, x.unserved_since, e.reason, i.error, x.error AS execution_error, i.input, x.output
+	       i.execution_id, x.engine_run_id, x.unserved_since, r.unserved, e.reason, i.error, x.error AS execution_error, i.input, x.output
 	FROM sluice.queue_items i LEFT JOIN sluice.executions x ON x.id = i.execution_id
-	LEFT JOIN sluice.ended e ON e.id = i.id`
+	LEFT JOIN sluice.ended e ON e.id = i.id LEFT JOIN sluice.running r ON r.id = i.id`
 
 func TestItemsAreWhatTheViewsSay(t *testing.T) {
 	t.Parallel()

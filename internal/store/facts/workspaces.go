@@ -3,6 +3,7 @@ package facts
 import (
 	"context"
 	"math"
+	"time"
 
 	"github.com/google/uuid"
 
@@ -21,7 +22,7 @@ type WorkspaceUsage struct {
 	Done       int       `json:"done"`               // executions ended, whatever their outcome
 	LongestMS  int64     `json:"longestWaitMs"`      // age of the oldest ready item
 	Reason     *string   `json:"reason,omitempty"`   // why its ready items wait, or its executions
-	Unserved   int       `json:"unserved,omitempty"` // executions whose workflow task no worker takes
+	Unserved   int       `json:"unserved,omitempty"` // executions that no worker carries on
 	Refused    int       `json:"refused,omitempty"`  // items that ended without an execution
 	NotSuccess int       `json:"failed,omitempty"`   // executions that did not complete
 	Shard      int       `json:"shard,omitempty"`    // whose dispatcher decides for it
@@ -65,4 +66,20 @@ func reasons(ctx context.Context, db store.DB, ids ...uuid.UUID) (map[uuid.UUID]
 func ActiveWorkspaces(ctx context.Context, db store.DB) ([]uuid.UUID, error) {
 	ids, err := store.Values[uuid.UUID](ctx, db, activeWorkspacesSQL)
 	return ids, store.Wrap(err, "list active workspaces")
+}
+
+// UnservedExecution is an execution that no worker carries on.
+type UnservedExecution struct {
+	ID          uuid.UUID `json:"id"`
+	WorkspaceID uuid.UUID `json:"workspaceId"`
+	Since       time.Time `json:"since"`
+	What        string    `json:"what"` // whose workflow task nobody takes or completes, and the error
+}
+
+var unservedSQL = load("unserved", "most")
+
+// Unserved lists so many executions that no worker carries on, the longest first.
+func Unserved(ctx context.Context, db store.DB, most int) ([]UnservedExecution, error) {
+	list, err := store.Collect[UnservedExecution](ctx, db, unservedSQL, most)
+	return list, store.Wrap(err, "list unserved executions")
 }
