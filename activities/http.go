@@ -29,8 +29,11 @@ func (a *Activities) CallHTTP(ctx context.Context, r workflows.HTTPRequest) (wor
 		request.Header.Set("Content-Type", "application/json")
 	}
 	request.Header.Set("Idempotency-Key", r.IdempotencyKey)
-	for name, value := range r.Headers {
-		request.Header.Set(name, value)
+	for name, header := range r.Headers {
+		if header.Secret != "" {
+			return workflows.HTTPResponse{}, temporal.NewNonRetryableApplicationError("there are no secrets", "InvalidNode", nil)
+		}
+		request.Header.Set(name, header.Value)
 	}
 	response, err := a.http.Do(request)
 	if err != nil {

@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.temporal.io/sdk/temporal"
 
+	"sluice/internal/definition"
 	"sluice/workflows"
 )
 
@@ -44,7 +45,7 @@ func TestCallHTTP(t *testing.T) {
 	a := New(Config{})
 	call := func(path string) (workflows.HTTPResponse, error) {
 		return a.CallHTTP(context.Background(), workflows.HTTPRequest{Method: "POST", URL: server.URL + path,
-			Headers: map[string]string{"X-Extra": "1"}, Body: json.RawMessage(`{"a":1}`), IdempotencyKey: "e/n"})
+			Headers: map[string]definition.Header{"X-Extra": {Value: "1"}}, Body: json.RawMessage(`{"a":1}`), IdempotencyKey: "e/n"})
 	}
 
 	got, err := call("/echo")

@@ -1,6 +1,7 @@
 package activities
 
 import (
+	"errors"
 	"fmt"
 	"time"
 
@@ -32,7 +33,7 @@ func startOptions(x dispatch.Execution) (client.StartWorkflowOptions, workflows.
 		return refuse(reasonVersionGone, "workflow definition "+x.DefinitionID.String()+" has no current version")
 	}
 	graph, err := definition.ParseVersion(x.Workflow, *x.DefinitionName)
-	if err != nil {
+	if err = errors.Join(err, graph.CheckOwner(x.WorkspaceID)); err != nil {
 		return refuse(reasonInvalidGraph, fmt.Sprintf("version %d of %s: %v", *x.VersionNumber, *x.DefinitionName, err))
 	}
 	input := workflows.ExecutionInput{

@@ -2,6 +2,7 @@ package admin
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -25,11 +26,12 @@ type Definition struct {
 
 // ApplyDefinition validates a definition file and makes it the current version of the definition with its name in the
 // workspace, creating the definition if need be. Applying what is current already changes nothing. Executions keep
-// the version they were claimed with. Errors: ErrInvalid with everything that is wrong, ErrUnknownWorkspace.
+// the version they were claimed with. Nodes that name what is Sluice's own or another workspace's are refused, here and again when
+// they start. Errors: ErrInvalid with everything that is wrong, ErrUnknownWorkspace.
 func (c *Client) ApplyDefinition(ctx context.Context, workspace uuid.UUID, file []byte, actor string) (d Definition, err error) {
 	const doing = "apply definition"
 	graph, err := definition.Parse(file)
-	if err != nil {
+	if err = errors.Join(err, graph.CheckOwner(workspace)); err != nil {
 		return d, fmt.Errorf("%s: %w", doing, &store.RequestError{Kind: ErrInvalid, Message: err.Error()})
 	}
 	err = c.change(ctx, doing, actor, func(tx pgx.Tx) error {

@@ -43,6 +43,9 @@ type dispatcher struct {
 
 // Dispatcher admits queue items and starts their executions, for ever. Its input is its whole state.
 func Dispatcher(ctx workflow.Context, state State) error {
+	if err := standsAlone(ctx); err != nil {
+		return err
+	}
 	d := &dispatcher{State: state, phase: PhaseDispatching, task: workflow.Now(ctx), first: state.Cycle}
 	d.Tunables = d.Tunables.WithDefaults()
 	if err := d.handleMessages(ctx); err != nil {

@@ -15,8 +15,14 @@ import (
 // of the nodes, or by their names where they have no ids of their own. When it fails, so does the workflow;
 // when it is cancelled, the outcome is recorded all the same.
 func Execution(ctx workflow.Context, in ExecutionInput) (json.RawMessage, error) {
+	if err := standsAlone(ctx); err != nil {
+		return nil, err
+	}
 	g := newGraph(in)
-	err := g.run(ctx)
+	err := refuseForeign(in)
+	if err == nil {
+		err = g.run(ctx)
+	}
 	output, err := g.output(err)
 	outcome := Outcome{ExecutionID: in.ExecutionID, RunID: workflow.GetInfo(ctx).WorkflowExecution.RunID, Status: StatusCompleted, Output: output}
 	if err != nil {

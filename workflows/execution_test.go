@@ -99,7 +99,7 @@ func TestHTTPNodesSendAndKeepWhatTheyGot(t *testing.T) {
 	require.Len(t, api.requests, 3)
 	require.JSONEq(t, `{"order":7}`, string(api.requests[0].Body), "a POST without a body sends the execution's input")
 	require.Empty(t, api.requests[1].Body)
-	require.Equal(t, map[string]string{"X-A": "1"}, api.requests[1].Headers)
+	require.Equal(t, map[string]definition.Header{"X-A": {Value: "1"}}, api.requests[1].Headers)
 	require.JSONEq(t, `{"fixed":true}`, string(api.requests[2].Body))
 	require.Equal(t, uuid.UUID{1}.String()+"/"+node(1).String(), api.requests[0].IdempotencyKey)
 	require.JSONEq(t, `{"status":200,"body":{"got":"PUT"}}`, string(outputs(t, f)[node(3).String()]))

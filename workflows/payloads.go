@@ -123,10 +123,10 @@ type OutcomeError struct {
 
 // HTTPRequest is one call of an http node.
 type HTTPRequest struct {
-	Method  string            `json:"method"`
-	URL     string            `json:"url"`
-	Headers map[string]string `json:"headers,omitempty"`
-	Body    json.RawMessage   `json:"body,omitempty"`
+	Method  string                       `json:"method"`
+	URL     string                       `json:"url"`
+	Headers map[string]definition.Header `json:"headers,omitempty"`
+	Body    json.RawMessage              `json:"body,omitempty"`
 	// IdempotencyKey is the same for every attempt of one node of one execution; sent as the header Idempotency-Key.
 	IdempotencyKey string `json:"idempotencyKey"`
 }

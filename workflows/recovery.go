@@ -22,6 +22,9 @@ const (
 // it that there is one; a schedule that started each round left gaps of 40 s in an hour of chaos. Without a request it makes
 // one pass and ends.
 func Recovery(ctx workflow.Context, request RecoveryRequest) (RecoveryReport, error) {
+	if err := standsAlone(ctx); err != nil {
+		return RecoveryReport{}, err
+	}
 	steps := []struct {
 		activity string
 		args     []any

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
+	"strconv"
 	"time"
 )
 
@@ -16,8 +17,20 @@ const (
 	DefaultHTTPAttempts = 5 // a slot is held while an endpoint fails, so not for ever
 )
 
-// MaxDelay is the longest delay.
-const MaxDelay = 10 * 365 * 24 * time.Hour
+// The largest and the smallest times. Temporal refuses a retry policy whose intervals overflow: without a maximum it takes a
+// hundred times the initial interval.
+const (
+	MaxDelay         = 10 * 365 * 24 * time.Hour // also of a definition's and a child's timeout
+	MaxHTTPTimeout   = time.Hour                 // of one attempt, which takes one of the worker's places for calls
+	MaxRetryInterval = 365 * 24 * time.Hour
+	MinTime          = time.Millisecond // of timeouts and intervals
+	// MaxCoefficient is more than reaches the longest interval at once.
+	MaxCoefficient = 1000
+	// DefaultRetryInterval is Temporal's initial interval.
+	DefaultRetryInterval = time.Second
+)
+
+const maxURLBytes = 8 << 10
 
 // DelayConfig is the config of a delay node.
 type DelayConfig struct {
@@ -29,7 +42,7 @@ type DelayConfig struct {
 type HTTPConfig struct {
 	URL     string            `json:"url"`
 	Method  string            `json:"method,omitempty"` // GET when empty
-	Headers map[string]string `json:"headers,omitempty"`
+	Headers map[string]Header `json:"headers,omitempty"`
 	// Body is sent as JSON. When it is missing, POST, PUT and PATCH send the execution's input.
 	Body    json.RawMessage `json:"body,omitempty"`
 	Timeout Duration        `json:"timeout,omitzero"` // of one attempt; DefaultHTTPTimeout when zero
@@ -64,7 +77,7 @@ func (n Node) Delay() (DelayConfig, error) {
 	case written.Duration == nil:
 		return DelayConfig{}, errors.New(`config.duration is missing, for example {"duration": "10s"}`)
 	case *written.Duration < 0 || time.Duration(*written.Duration) > MaxDelay:
-		return DelayConfig{}, fmt.Errorf("config.duration must lie between 0s and %s", MaxDelay)
+		return DelayConfig{}, fmt.Errorf("config.duration must lie between 0s and %s, got %s", MaxDelay, time.Duration(*written.Duration))
 	}
 	return DelayConfig{Duration: *written.Duration}, nil
 }
@@ -84,21 +97,33 @@ func (n Node) HTTP() (HTTPConfig, error) {
 	if c.Retry.MaximumAttempts == 0 {
 		c.Retry.MaximumAttempts = DefaultHTTPAttempts
 	}
-	address, err := url.Parse(c.URL)
-	if err != nil || (address.Scheme != "http" && address.Scheme != "https") || address.Host == "" {
-		return c, fmt.Errorf("config.url %q must be an absolute http or https address", c.URL)
-	}
 	methods := []string{http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete, http.MethodOptions}
+	if err := checkURL(c.URL); err != nil {
+		return c, err
+	}
 	if !slices.Contains(methods, c.Method) {
 		return c, fmt.Errorf("config.method %q must be one of %v", c.Method, methods)
 	}
-	if c.Timeout < 0 {
-		return c, errors.New("config.timeout must not be negative")
-	}
-	return c, c.Retry.validate()
+	return c, errors.Join(checkHeaders(c.Headers), checkTime("config.timeout", c.Timeout, MaxHTTPTimeout), c.Retry.validate())
 }
 
-// Workflow decodes the config of a workflow node.
+func checkURL(text string) error {
+	if len(text) > maxURLBytes {
+		return fmt.Errorf("config.url has %d bytes, at most %d are allowed", len(text), maxURLBytes)
+	}
+	address, err := url.Parse(text)
+	if err != nil || (address.Scheme != "http" && address.Scheme != "https") || address.Hostname() == "" {
+		return fmt.Errorf("config.url %q must be an absolute http or https address", text)
+	}
+	if port := address.Port(); port != "" {
+		if n, err := strconv.ParseUint(port, 10, 16); err != nil || n == 0 {
+			return fmt.Errorf("config.url %q has no port that there is: %s", address.Redacted(), port)
+		}
+	}
+	return nil
+}
+
+// Workflow decodes the config of a workflow node. Whose task queue it may name depends on the workspace: see CheckOwner.
 func (n Node) Workflow() (WorkflowConfig, error) {
 	c, err := configOf[WorkflowConfig](n)
 	if err != nil {
@@ -107,20 +132,38 @@ func (n Node) Workflow() (WorkflowConfig, error) {
 	if c.WorkflowType == "" {
 		return c, errors.New("config.workflowType is missing")
 	}
-	if c.Timeout < 0 {
-		return c, errors.New("config.timeout must not be negative")
-	}
-	return c, c.Retry.validate()
+	return c, errors.Join(checkWorkflowType(c.WorkflowType), checkTaskQueue(c.TaskQueue),
+		checkTime("config.timeout", c.Timeout, MaxDelay), c.Retry.validate())
 }
 
+// validate returns everything that Temporal would refuse, joined.
 func (r Retry) validate() error {
-	switch {
-	case r.InitialInterval < 0, r.MaximumInterval < 0, r.MaximumAttempts < 0:
-		return errors.New("config.retry must not hold negative values")
-	case r.BackoffCoefficient != 0 && r.BackoffCoefficient < 1:
-		return errors.New("config.retry.backoffCoefficient must be at least 1")
-	case r.MaximumInterval != 0 && r.MaximumInterval < r.InitialInterval:
-		return errors.New("config.retry.maximumInterval must not be below initialInterval")
+	var problems []error
+	if r.MaximumAttempts < 0 {
+		problems = append(problems, fmt.Errorf("config.retry.maximumAttempts must not be negative, got %d", r.MaximumAttempts))
+	}
+	if c := r.BackoffCoefficient; c != 0 && !(c >= 1 && c <= MaxCoefficient) {
+		problems = append(problems, fmt.Errorf("config.retry.backoffCoefficient must be at least 1 and at most %d, got %g", MaxCoefficient, c))
+	}
+	problems = append(problems, checkTime("config.retry.initialInterval", r.InitialInterval, MaxRetryInterval),
+		checkTime("config.retry.maximumInterval", r.MaximumInterval, MaxRetryInterval))
+	initial, otherwise := time.Duration(r.InitialInterval), ""
+	if initial == 0 {
+		initial, otherwise = DefaultRetryInterval, " unless it is given"
+	}
+	if most := time.Duration(r.MaximumInterval); most >= MinTime && most < initial {
+		problems = append(problems, fmt.Errorf("config.retry.maximumInterval %s must not be below initialInterval, which is %s%s", most, initial, otherwise))
+	}
+	return errors.Join(problems...)
+}
+
+// checkTime checks a time that may be left out.
+func checkTime(what string, d Duration, most time.Duration) error {
+	switch given := time.Duration(d); {
+	case given < 0:
+		return fmt.Errorf("%s must not be negative, got %s", what, given)
+	case given != 0 && given < MinTime, given > most:
+		return fmt.Errorf("%s must be %s to %s, got %s", what, MinTime, most, given)
 	}
 	return nil
 }

@@ -58,8 +58,8 @@ func (f file) definition() (Definition, error) {
 	if f.Name == "" {
 		add("name is missing")
 	}
-	if f.Timeout < 0 {
-		add("timeout must not be negative")
+	if err := checkTime("timeout", f.Timeout, MaxDelay); err != nil {
+		add("%w", err)
 	}
 	needs := 0
 	for _, n := range f.Nodes {

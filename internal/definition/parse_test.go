@@ -70,7 +70,7 @@ func TestParse(t *testing.T) {
 	require.Equal(t, 90*time.Second, time.Duration(delay.Duration))
 	http, err := got.Nodes[1].HTTP()
 	require.NoError(t, err)
-	require.Equal(t, HTTPConfig{URL: "https://example.com/x", Method: "POST", Headers: map[string]string{"A": "b"}, Body: json.RawMessage(`{"n": 1}`),
+	require.Equal(t, HTTPConfig{URL: "https://example.com/x", Method: "POST", Headers: map[string]Header{"A": {Value: "b"}}, Body: json.RawMessage(`{"n": 1}`),
 		Timeout: Duration(5 * time.Second), Retry: Retry{InitialInterval: Duration(time.Second), BackoffCoefficient: 1.5,
 			MaximumInterval: Duration(10 * time.Second), MaximumAttempts: 3}}, http)
 	child, err := got.Nodes[2].Workflow()
@@ -195,13 +195,13 @@ func TestParseNamesTheProblem(t *testing.T) {
 		"http: a small method":        {configured("http", `{"url": "http://a", "method": "post"}`), `config.method "post"`},
 		"http: a negative timeout":    {configured("http", `{"url": "http://a", "timeout": "-1s"}`), "config.timeout must not be negative"},
 		"http: an unknown field":      {configured("http", `{"url": "http://a", "retries": 3}`), `unknown field "retries"`},
-		"http: negative attempts":     {configured("http", `{"url": "http://a", "retry": {"maximumAttempts": -1}}`), "negative values"},
+		"http: negative attempts":     {configured("http", `{"url": "http://a", "retry": {"maximumAttempts": -1}}`), "maximumAttempts must not be negative, got -1"},
 		"http: a shrinking backoff":   {configured("http", `{"url": "http://a", "retry": {"backoffCoefficient": 0.5}}`), "at least 1"},
 		"http: intervals upside down": {configured("http", `{"url": "http://a", "retry": {"initialInterval": "2s", "maximumInterval": "1s"}}`), "must not be below initialInterval"},
 		"workflow: no type":           {configured("workflow", `{}`), "config.workflowType is missing"},
 		"workflow: an unknown field":  {configured("workflow", `{"workflowType": "A", "queue": "q"}`), `unknown field "queue"`},
 		"workflow: negative timeout":  {configured("workflow", `{"workflowType": "A", "timeout": "-1s"}`), "config.timeout must not be negative"},
-		"workflow: negative interval": {configured("workflow", `{"workflowType": "A", "retry": {"initialInterval": "-1s"}}`), "negative values"},
+		"workflow: negative interval": {configured("workflow", `{"workflowType": "A", "retry": {"initialInterval": "-1s"}}`), "initialInterval must not be negative, got -1s"},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -219,7 +219,7 @@ func TestParseReportsAllProblemsAtOnce(t *testing.T) {
 	require.Error(t, err)
 	require.Equal(t, []string{
 		"name is missing",
-		"timeout must not be negative",
+		"timeout must not be negative, got -1s",
 		"node 1 has neither a name nor an id: give it a name",
 		`node 1: unknown type "magic": one of noop, delay, http, workflow`,
 		`node second: config.duration is missing, for example {"duration": "10s"}`,
@@ -263,6 +263,9 @@ func FuzzParse(f *testing.F) {
 	f.Add([]byte(nodes(node(a, `"type": "workflow", "config": {"workflowType": "A", "input": null}`))))
 	f.Add([]byte(nodes(named("a"), named("b", "a"), node(c, `"name": "c", "type": "noop", "needs": ["b", "`+c+`"]`))))
 	f.Add([]byte(nodes(named(a), noop(b, a), noop(a, b))))
+	f.Add([]byte(nodes(node(a, `"type": "http", "config": {"url": "http://a", "headers": {"A": "b", "C": {"secret": "D"}}, "retry": {"maximumInterval": "500ms"}}`))))
+	f.Add([]byte(nodes(node(a, `"type": "workflow", "config": {"workflowType": "Execution", "taskQueue": "/_sys/x", "timeout": "2562047h"}`))))
+	f.Add([]byte(nodes(node(a, `"type": "workflow", "config": {"workflowType": "A", "taskQueue": "workflow.workspace.`+b+`"}`))))
 	f.Add([]byte(`null`))
 	f.Fuzz(func(t *testing.T, raw []byte) {
 		d, err := Parse(raw)
@@ -271,6 +274,18 @@ func FuzzParse(f *testing.F) {
 			return
 		}
 		require.NoError(t, versionErr, "what people may apply can be read back")
+		for _, n := range d.Nodes {
+			if n.Type != Workflow {
+				continue
+			}
+			c, err := n.Workflow()
+			require.NoError(t, err)
+			require.NotContains(t, ownTypes, c.WorkflowType)
+			require.NotContains(t, fixedTaskQueues, c.TaskQueue)
+			if strings.HasPrefix(c.TaskQueue, workspaceQueuePrefix) {
+				require.Error(t, d.CheckOwner(uuid.UUID{1}), "it is nobody's")
+			}
+		}
 		again, err := json.Marshal(d)
 		require.NoError(t, err)
 		if len(again) <= MaxBytes {
