@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"go.temporal.io/sdk/activity"
+	"go.temporal.io/sdk/temporal"
 
 	"sluice/internal/recovery"
 	"sluice/internal/store/catalog"
@@ -11,8 +12,15 @@ import (
 )
 
 // RecordOutcome ends an execution in Postgres, which frees its slot and tells the dispatcher. Those that end at the same
-// time share a statement.
+// time share a statement. It counts only from the execution's own workflow, whose id and run Temporal tells: what a workflow
+// says of itself may be another's.
 func (a *Activities) RecordOutcome(ctx context.Context, o workflows.Outcome) error {
+	caller := activity.GetInfo(ctx).WorkflowExecution
+	if caller.ID != workflows.ExecutionID(o.ExecutionID) {
+		return temporal.NewNonRetryableApplicationError("workflow "+caller.ID+" is not that of execution "+o.ExecutionID.String()+
+			": its outcome is not recorded", "RefusedRequest", nil)
+	}
+	o.RunID = caller.RunID
 	outcome, err := recovery.OutcomeOf(o)
 	if err != nil {
 		return temporalError(err)
