@@ -14,6 +14,7 @@ import (
 
 	"sluice/internal/dispatch"
 	"sluice/internal/pairing"
+	"sluice/internal/outbound"
 	"sluice/internal/recovery"
 	"sluice/internal/store"
 	"sluice/workflows"
@@ -29,8 +30,13 @@ type Config struct {
 	// EnsureWorkspace is called just before executions of a workspace are started, so that their task queue is served
 	// by the time the first task arrives. It must not block. Defaults to nothing.
 	EnsureWorkspace func(uuid.UUID)
-	// HTTPClient makes the calls of http nodes. Defaults to a client of its own without a timeout: nodes bring theirs.
+	// Outbound says which addresses http nodes may reach beside those of the public internet. Defaults to none.
+	Outbound outbound.Config
+	// HTTPClient brings the transport that makes the connections of http nodes, if it has one: Outbound then says nothing.
+	// Defaults to one that Outbound holds for.
 	HTTPClient *http.Client
+	// SecretsDir has the workspaces' secrets, see outbound.Secrets. Defaults to none.
+	SecretsDir string
 	// StaleAfter is how old a claim must be before recovery takes it for abandoned. Defaults to recovery.DefaultStaleAfter.
 	StaleAfter time.Duration
 }
@@ -43,7 +49,8 @@ type Activities struct {
 	recovery        *recovery.Recovery
 	client          client.Client
 	ensureWorkspace func(uuid.UUID)
-	http            *http.Client
+	transport       http.RoundTripper
+	secrets         outbound.Secrets
 
 	eager  *eager
 	flying sync.WaitGroup // starts and settles under way
@@ -57,7 +64,7 @@ func New(c Config) *Activities {
 	engines := dispatch.New(c.Pool)
 	a := &Activities{
 		pool: c.Pool, recorder: store.NewRecorder(c.Pool, engines.Freed), engines: engines, client: c.Client,
-		ensureWorkspace: c.EnsureWorkspace, http: c.HTTPClient, eager: &eager{client: c.Client}, launchers: map[int]*launcher{},
+		ensureWorkspace: c.EnsureWorkspace, secrets: outbound.Secrets{Dir: c.SecretsDir}, eager: &eager{client: c.Client}, launchers: map[int]*launcher{},
 	}
 	logger := c.Logger
 	if logger == nil {
@@ -66,8 +73,11 @@ func New(c Config) *Activities {
 	if a.ensureWorkspace == nil {
 		a.ensureWorkspace = func(uuid.UUID) {}
 	}
-	if a.http == nil {
-		a.http = &http.Client{}
+	if c.HTTPClient != nil {
+		a.transport = c.HTTPClient.Transport
+	}
+	if a.transport == nil {
+		a.transport = outbound.NewTransport(c.Outbound)
 	}
 	a.recovery = recovery.New(recovery.Config{
 		DB: c.Pool, Client: c.Client, Logger: logger, Metrics: activity.GetMetricsHandler,
@@ -87,7 +97,12 @@ func (a *Activities) Leave() { a.eager.leave() }
 
 // Wait returns when the starts that have outlived their dispatch have ended and are settled, after startTimeout and
 // settleTimeout at most. Call it when the default worker has stopped.
-func (a *Activities) Wait() { a.flying.Wait() }
+func (a *Activities) Wait() {
+	a.flying.Wait()
+	if transport, ok := a.transport.(*http.Transport); ok {
+		transport.CloseIdleConnections()
+	}
+}
 
 // launcher is that of a run of a shard's dispatcher: what an earlier run has under way is not waited for.
 func (a *Activities) launcher(shard int, run int64) *launcher {

@@ -15,8 +15,8 @@
 //	                              claim before it took, and reads in Postgres what there is when there may be more
 //	AwaitWork            regular  waits, then takes the three steps above
 //	LogAction            local    may log twice: a fact for people, not for decisions
-//	RecordOutcome        local    the first outcome stays
-//	CallHTTP             regular  sends an Idempotency-Key; the endpoint decides
+//	RecordOutcome        local    the first outcome stays; refused from any other workflow than the execution's own
+//	CallHTTP             regular  sends an Idempotency-Key; the endpoint decides. Where it may go: internal/outbound
 //	Sweep                regular  each transition is guarded in its statement
 //	ReleaseStaleClaims   regular  the same; asks Temporal before it puts a claim back
 //	Reconcile            regular  the same; asks Temporal before it frees a slot

@@ -8,10 +8,13 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/url"
 	"strings"
 
 	"go.temporal.io/sdk/temporal"
 
+	"sluice/internal/definition"
+	"sluice/internal/outbound"
 	"sluice/workflows"
 )
 
@@ -19,33 +22,57 @@ import (
 const maxResponseBytes = 64 << 10
 
 // CallHTTP makes the request of an http node. A status from 300 on is an error: 408, 425, 429 and from 500 on are
-// retried by the node's policy, as is a call that got no answer; the others fail the node at once.
+// retried by the node's policy, as is a call that got no answer; the others fail the node at once, and so does what the
+// workspace may not reach. What it returns, errors included, shows no secret.
 func (a *Activities) CallHTTP(ctx context.Context, r workflows.HTTPRequest) (workflows.HTTPResponse, error) {
+	to, err := url.Parse(r.URL)
+	if err != nil {
+		return workflows.HTTPResponse{}, refusedCall("invalid request: " + err.Error())
+	}
+	reach, err := a.reachOf(ctx)
+	if err != nil {
+		return workflows.HTTPResponse{}, err
+	}
+	if err := outbound.Check(reach.AllowedHosts, to); err != nil {
+		return workflows.HTTPResponse{}, callError(to, err, nil)
+	}
 	request, err := http.NewRequestWithContext(ctx, r.Method, r.URL, bytes.NewReader(r.Body))
 	if err != nil {
-		return workflows.HTTPResponse{}, temporal.NewNonRetryableApplicationError("invalid request: "+err.Error(), "InvalidNode", err)
+		return workflows.HTTPResponse{}, refusedCall("invalid request: " + err.Error())
 	}
 	if len(r.Body) > 0 {
 		request.Header.Set("Content-Type", "application/json")
 	}
 	request.Header.Set("Idempotency-Key", r.IdempotencyKey)
+	var secrets []outbound.Secret
+	var secretHeaders []string
 	for name, header := range r.Headers {
-		if header.Secret != "" {
-			return workflows.HTTPResponse{}, temporal.NewNonRetryableApplicationError("there are no secrets", "InvalidNode", nil)
+		if header.Secret == "" {
+			request.Header.Set(name, header.Value)
+			continue
 		}
-		request.Header.Set(name, header.Value)
+		secret, err := a.secrets.Find(reach.WorkspaceID, header.Secret, to)
+		if err != nil {
+			return workflows.HTTPResponse{}, callError(to, err, nil)
+		}
+		request.Header.Set(name, secret.Value())
+		secrets, secretHeaders = append(secrets, secret), append(secretHeaders, name)
 	}
-	response, err := a.http.Do(request)
+	response, err := outbound.NewClient(a.transport, reach.AllowedHosts, secretHeaders).Do(request)
 	if err != nil {
-		return workflows.HTTPResponse{}, fmt.Errorf("call %s: %w", r.URL, err)
+		return workflows.HTTPResponse{}, callError(to, err, secrets)
 	}
 	defer func() { _ = response.Body.Close() }()
-	body, err := io.ReadAll(io.LimitReader(response.Body, maxResponseBytes+1))
+	// A secret at the end of what is kept is read as a whole.
+	body, err := io.ReadAll(io.LimitReader(response.Body, maxResponseBytes+1+int64(len(secrets)*definition.MaxHeaderValue)))
 	if err != nil {
-		return workflows.HTTPResponse{}, fmt.Errorf("read answer of %s: %w", r.URL, err)
+		return workflows.HTTPResponse{}, callError(to, fmt.Errorf("read the answer: %w", err), secrets)
+	}
+	if len(secrets) > 0 {
+		body = []byte(outbound.Scrub(string(body), secrets))
 	}
 	if response.StatusCode >= 300 {
-		return workflows.HTTPResponse{}, statusError(r, response.StatusCode, body)
+		return workflows.HTTPResponse{}, statusError(r.Method, to, response.StatusCode, body)
 	}
 	out := workflows.HTTPResponse{Status: response.StatusCode}
 	if len(body) > maxResponseBytes {
@@ -57,8 +84,23 @@ func (a *Activities) CallHTTP(ctx context.Context, r workflows.HTTPRequest) (wor
 	return out, nil
 }
 
-func statusError(r workflows.HTTPRequest, status int, body []byte) error {
-	message := fmt.Sprintf("%s %s answered %d %s", r.Method, r.URL, status, http.StatusText(status))
+// refusedCall is an error that no attempt will mend.
+func refusedCall(message string) error {
+	return temporal.NewNonRetryableApplicationError(message, "InvalidNode", nil)
+}
+
+// callError is why there is no answer. It holds the text of the error and not the error itself: Temporal keeps what is wrapped
+// too, and that may show a secret, or what an internal name resolves to.
+func callError(to *url.URL, err error, secrets []outbound.Secret) error {
+	var refused *outbound.Refused
+	if errors.As(err, &refused) {
+		return refusedCall("call " + to.Redacted() + ": " + refused.Reason)
+	}
+	return errors.New("call " + to.Redacted() + ": " + outbound.Scrub(strings.ToValidUTF8(err.Error(), "?"), secrets))
+}
+
+func statusError(method string, to *url.URL, status int, body []byte) error {
+	message := fmt.Sprintf("%s %s answered %d %s", method, to.Redacted(), status, http.StatusText(status))
 	if text := strings.TrimSpace(string(body[:min(len(body), 200)])); text != "" {
 		message += ": " + strings.ToValidUTF8(text, "?")
 	}

@@ -116,6 +116,28 @@ func TestAnExecutionIsRefusedByWhatItWouldSend(t *testing.T) {
 	}
 }
 
+// A version may have been written into its table by hand.
+func TestAClaimThatReachesForWhatIsNotItsOwnIsRefused(t *testing.T) {
+	t.Parallel()
+	for config, want := range map[string]string{
+		`{"workflowType":"Execution"}`:                                                             "type of Sluice itself",
+		`{"workflowType":"Bill","taskQueue":"activities.external-api"}`:                            "Sluice's own",
+		`{"workflowType":"Bill","taskQueue":"` + workflows.WorkspaceTaskQueue(uuid.UUID{7}) + `"}`: "is not this workspace's",
+		`{"workflowType":"Bill","retry":{"maximumInterval":"500ms"}}`:                              "maximumInterval 500ms",
+	} {
+		x := execution()
+		x.Workflow = []byte(`{"nodes":[{"name":"step","type":"workflow","config":` + config + `}]}`)
+		_, _, failed := startOptions(x)
+		require.NotNil(t, failed, config)
+		require.Equal(t, reasonInvalidGraph, failed.Reason)
+		require.Contains(t, failed.Error, want)
+	}
+	x := execution()
+	x.Workflow = []byte(`{"nodes":[{"name":"step","type":"workflow","config":{"workflowType":"Bill","taskQueue":"` + workflows.WorkspaceTaskQueue(x.WorkspaceID) + `"}}]}`)
+	_, _, failed := startOptions(x)
+	require.Nil(t, failed)
+}
+
 func TestOnlyAnAnswerIsAFailedStart(t *testing.T) {
 	t.Parallel()
 	tests := map[error]startVerdict{

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"os"
 	"slices"
+	"strconv"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -32,6 +33,8 @@ type config struct {
 	externalPerSecond      float64
 	patience               time.Duration
 	auditInterval          time.Duration
+	allowPrivate           bool
+	secretsDir             string
 }
 
 // port is a port of the dev stack. One that was asked for must be free; a default gives way to a free one.
@@ -71,6 +74,7 @@ TEMPORAL_TLS_..., TEMPORAL_PROFILE) the server.`
 func newCommand(run func(ctx context.Context, c config, stdout, stderr io.Writer) error) *cobra.Command {
 	c := config{databaseURL: os.Getenv("DATABASE_URL")}
 	var level string
+	allowPrivate, badAllow := envBool("SLUICE_ALLOW_PRIVATE_ADDRESSES")
 	cmd := &cobra.Command{
 		Use: "worker", Short: "Run Sluice's worker", Long: description,
 		Example:       "  worker --dev --demo\n  DATABASE_URL=postgres://sluice@db/sluice TEMPORAL_ADDRESS=temporal:7233 worker --migrate",
@@ -81,6 +85,9 @@ func newCommand(run func(ctx context.Context, c config, stdout, stderr io.Writer
 			c.temporal.explicit = cmd.Flags().Changed("temporal-port")
 			c.ui.explicit = cmd.Flags().Changed("ui-port")
 			c.health.explicit = cmd.Flags().Changed("health-address")
+			if badAllow != nil {
+				return badAllow
+			}
 			if err := c.logLevel.UnmarshalText([]byte(level)); err != nil {
 				return fmt.Errorf("--log-level must be debug, info, warn or error, not %q", level)
 			}
@@ -105,6 +112,8 @@ func newCommand(run func(ctx context.Context, c config, stdout, stderr io.Writer
 	f.DurationVar(&c.workspaceIdle, "workspace-idle-timeout", host.DefaultIdleTimeout, "how long a workspace's worker stays without work")
 	f.IntVar(&c.externalConcurrency, "external-concurrency", host.DefaultExternalConcurrency, "external-API activities at once in this process")
 	f.Float64Var(&c.externalPerSecond, "external-rps", 0, "external-API activities per second in all processes together; 0 for no limit")
+	f.BoolVar(&c.allowPrivate, "allow-private-addresses", allowPrivate, "let http nodes reach every address, also loopback and private ones (SLUICE_ALLOW_PRIVATE_ADDRESSES=true)")
+	f.StringVar(&c.secretsDir, "secrets-dir", os.Getenv("SLUICE_SECRETS_DIR"), "where the secrets of http nodes are, each in `DIR`/<workspace id>/NAME (SLUICE_SECRETS_DIR)")
 	f.BoolVar(&c.migrate, "migrate", false, "bring the database schema up to date first (--dev always does)")
 	f.DurationVar(&c.patience, "patience", defaultPatience, "how long to wait for servers that are down at start")
 	f.DurationVar(&c.auditInterval, "audit-interval", defaultAuditInterval, "how often one of all workers audits the recent past, for /metrics; 0 for never")
@@ -127,11 +136,29 @@ func (c config) validate() error {
 	for flag, p := range map[string]port{"--postgres-port": c.postgres, "--temporal-port": c.temporal, "--ui-port": c.ui} {
 		check(p.number >= 0 && p.number <= 65535, "%s must be 0 to 65535, not %d", flag, p.number)
 	}
+	if c.secretsDir != "" {
+		info, err := os.Stat(c.secretsDir)
+		check(err == nil && info.IsDir(), "--secrets-dir %s is no directory that can be read", c.secretsDir)
+	}
 	check(c.patience >= 0, "--patience must not be negative, got %s", c.patience)
 	check(c.auditInterval == 0 || c.auditInterval >= leastAuditInterval, "--audit-interval must be 0 or at least %s, not %s", leastAuditInterval, c.auditInterval)
 	// The dispatcher holds one connection while it waits and the audit one, so that two alone would deadlock.
 	check(c.connections >= 4, "--postgres-connections must be at least 4, not %d", c.connections)
 	return errors.Join(problems...)
+}
+
+// envBool is false where the variable is not set. A value that is neither true nor false is an error: it may have been meant
+// to refuse something.
+func envBool(name string) (bool, error) {
+	value := os.Getenv(name)
+	if value == "" {
+		return false, nil
+	}
+	on, err := strconv.ParseBool(value)
+	if err != nil {
+		return false, fmt.Errorf("%s must be true or false, not %q", name, value)
+	}
+	return on, nil
 }
 
 func envOr(name, otherwise string) string {

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"math/rand/v2"
 	"net/http"
+	"net/netip"
 	"time"
 
 	"go.temporal.io/sdk/worker"
@@ -15,15 +16,15 @@ import (
 // demoEndpointAddress is where http nodes of the demo call; any free port when it is taken.
 const demoEndpointAddress = "127.0.0.1:8078"
 
-// serveDemoEndpoint serves an outside world that answers after 5 to 80 ms, until stop is called. It returns its URL. When no
+// serveDemoEndpoint serves an outside world that answers after 5 to 80 ms, until stop is called. It returns where. When no
 // demo is to run, it is there for the executions of an earlier one, and only on the address that they know.
-func serveDemoEndpoint(demo bool, log *slog.Logger) (url string, stop func(), err error) {
+func serveDemoEndpoint(demo bool, log *slog.Logger) (at netip.AddrPort, stop func(), err error) {
 	listener, err := listen(address{hostPort: demoEndpointAddress, explicit: !demo}, "the demo's endpoint", log)
 	if err != nil && !demo {
-		return "", func() {}, nil
+		return at, func() {}, nil
 	}
 	if err != nil {
-		return "", nil, err
+		return at, nil, err
 	}
 	server := &http.Server{ReadHeaderTimeout: 5 * time.Second, Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		select {
@@ -35,7 +36,8 @@ func serveDemoEndpoint(demo bool, log *slog.Logger) (url string, stop func(), er
 		_ = json.NewEncoder(w).Encode(map[string]string{"path": r.URL.Path, "status": "ok"}) // the caller is gone
 	})}
 	go func() { _ = server.Serve(listener) }()
-	return "http://" + listener.Addr().String(), func() { _ = server.Close() }, nil
+	at, err = netip.ParseAddrPort(listener.Addr().String())
+	return at, func() { _ = server.Close() }, nil
 }
 
 // demoInvoiceType is the workflow type that the demo adds to the workspace workers, as users of worker/host would.

@@ -7,6 +7,7 @@ import (
 	"io"
 	"log/slog"
 	"maps"
+	"net/netip"
 	"sync"
 	"time"
 
@@ -77,6 +78,7 @@ func (p *process) serve(ctx context.Context) error {
 	settings := host.Config{
 		Client: s.temporal, Polls: s.polls, Pool: s.pool, Logger: p.log, PollBudget: p.pollBudget, IdleTimeout: p.workspaceIdle,
 		ExternalConcurrency: p.externalConcurrency, ExternalTaskQueuePerSecond: p.externalPerSecond,
+		AllowPrivateAddresses: p.allowPrivate, SecretsDir: p.secretsDir,
 	}
 	if p.dev || p.demo { // --dev too: it may find executions that an earlier --demo left open
 		settings.RegisterWorkflows = func(r worker.WorkflowRegistry) { registerDemoWorkflows(r) }
@@ -85,7 +87,10 @@ func (p *process) serve(ctx context.Context) error {
 			return err
 		}
 		defer stop() // after the workers: what they finish may call it
-		p.endpoint = endpoint
+		if endpoint.IsValid() {
+			p.endpoint = "http://" + endpoint.String()
+			settings.AllowAddresses = []netip.AddrPort{endpoint}
+		}
 	}
 	var err error
 	if p.workers, err = host.New(settings); err != nil {

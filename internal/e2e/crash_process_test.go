@@ -77,7 +77,7 @@ func hostUntilDeath(ctx context.Context, config workerConfig) error {
 		httpClient.Transport = deadly{}
 	}
 	h, err := host.New(host.Config{Client: c, Pool: pool, Logger: slog.New(slog.DiscardHandler),
-		PollInterval: 100 * time.Millisecond, HTTPClient: httpClient})
+		PollInterval: 100 * time.Millisecond, HTTPClient: httpClient, AllowPrivateAddresses: true})
 	if err != nil {
 		return err
 	}

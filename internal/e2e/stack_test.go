@@ -84,7 +84,8 @@ func newStack(t *testing.T) *stack {
 // host runs a worker process until the returned function is called, or to the end of the test.
 func (s *stack) host(change func(*host.Config)) (stop func()) {
 	s.t.Helper()
-	config := host.Config{Client: s.client, Pool: s.pool, Logger: slog.New(slog.DiscardHandler), PollInterval: 100 * time.Millisecond}
+	config := host.Config{Client: s.client, Pool: s.pool, Logger: slog.New(slog.DiscardHandler), PollInterval: 100 * time.Millisecond,
+		AllowPrivateAddresses: true} // the tests serve what http nodes call
 	if change != nil {
 		change(&config)
 	}

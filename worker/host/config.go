@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"net/netip"
 	"time"
 
 	"github.com/jackc/pgx/v5/pgxpool"
@@ -26,7 +27,19 @@ type Config struct {
 	Polls *Polls
 	// Logger hears of what the host does; the SDK's own lines go to the logger of Client. Defaults to slog.Default().
 	Logger *slog.Logger
-	// HTTPClient makes the requests of http nodes. Defaults to the client of package activities.
+	// AllowPrivateAddresses lets http nodes reach every address from this process, also loopback, link-local and private ones,
+	// and so whatever trusts its network, such as a cloud's metadata. Defaults to the public internet alone.
+	AllowPrivateAddresses bool
+	// AllowAddresses are single addresses that http nodes may reach although they are not public. Defaults to none.
+	AllowAddresses []netip.AddrPort
+	// SecretsDir has the secrets that workspaces name in headers of http nodes: the file SecretsDir/<workspace id>/NAME is the
+	// workspace's own. It is read for each call. Beside it the environment variable SLUICE_SECRET_NAME is for all workspaces,
+	// and for the hosts that SLUICE_SECRET_NAME_HOSTS lists. Defaults to no directory.
+	SecretsDir string
+	// HTTPClient makes the requests of http nodes: its Transport, if it has one, connects wherever it likes, for example through
+	// a proxy that judges addresses, and AllowPrivateAddresses and AllowAddresses then say nothing. Lists of allowed hosts,
+	// redirects, sizes and secrets are checked all the same; a Jar, a Timeout and a CheckRedirect are not used. Defaults to a
+	// client that connects by itself and takes no proxy from the environment.
 	HTTPClient *http.Client
 
 	// RegisterWorkflows adds workflow types to every workspace worker; it is called for each worker that starts, from

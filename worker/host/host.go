@@ -12,6 +12,7 @@ import (
 	"go.temporal.io/sdk/worker"
 
 	"sluice/activities"
+	"sluice/internal/outbound"
 	"sluice/internal/store/facts"
 )
 
@@ -40,7 +41,8 @@ func New(cfg Config) (*Host, error) {
 	h.workspaces.start = h.startWorkspace
 	h.activities = activities.New(activities.Config{
 		Pool: cfg.Pool, Client: cfg.Client, Logger: cfg.Logger, EnsureWorkspace: h.EnsureWorkspace,
-		HTTPClient: cfg.HTTPClient,
+		Outbound: outbound.Config{AllowPrivate: cfg.AllowPrivateAddresses, Allow: cfg.AllowAddresses}, HTTPClient: cfg.HTTPClient,
+		SecretsDir: cfg.SecretsDir,
 	})
 	return h, nil
 }

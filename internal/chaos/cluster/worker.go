@@ -32,7 +32,7 @@ const drain = 40 * time.Second
 
 // Start starts the process. It does not wait until it works: see AwaitReady.
 func (w *Worker) Start() error {
-	args := append([]string{"--log-format", "json", "--health-address", w.health}, w.args...)
+	args := append([]string{"--log-format", "json", "--health-address", w.health, "--allow-private-addresses"}, w.args...)
 	p, err := startProcess(w.binary, args, w.environment(), w.Log)
 	if err != nil {
 		return err
