@@ -93,6 +93,30 @@ func TestApplyRefusesWhatCannotRun(t *testing.T) {
 	require.Equal(t, 1, one[int](t, b.pool, `SELECT count(*) FROM sluice.workflow_definitions`))
 }
 
+func TestApplyRefusesNodesThatReachForWhatIsNotTheirs(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	other, _ := b.newWorkspace(t, "globex", "FREE")
+	apply := func(kind, config string) error {
+		_, err := b.office.ApplyDefinition(t.Context(), b.workspace, []byte(`{"name": "x", "nodes": [{"name": "step", "type": "`+kind+`", "config": `+config+`}]}`), "mallory")
+		return err
+	}
+	for config, want := range map[string]string{
+		`{"workflowType": "Execution", "timeout": "30s", "input": {"executionId": "` + uuid.NewString() + `"}}`: "type of Sluice itself",
+		`{"workflowType": "Dispatcher", "taskQueue": "workflows.default", "input": {}}`:                         "type of Sluice itself",
+		`{"workflowType": "Bill", "taskQueue": "workflows.default"}`:                                            "Sluice's own",
+		`{"workflowType": "Bill", "taskQueue": "workflow.workspace.` + other.String() + `"}`:                    "is not this workspace's",
+		`{"workflowType": "Bill", "taskQueue": "/_sys/x"}`:                                                      "Temporal reserves",
+		`{"workflowType": "Bill", "retry": {"maximumInterval": "500ms"}}`:                                       "maximumInterval 500ms",
+	} {
+		err := apply("workflow", config)
+		require.ErrorIs(t, err, admin.ErrInvalid, config)
+		require.ErrorContains(t, err, want)
+	}
+	require.ErrorContains(t, apply("http", `{"url": "http://a", "retry": {"initialInterval": "2562047h"}}`), "got 2562047h0m0s")
+	require.NoError(t, apply("workflow", `{"workflowType": "Bill", "taskQueue": "workflow.workspace.`+b.workspace.String()+`"}`))
+}
+
 func TestConcurrentAppliesGetConsecutiveVersions(t *testing.T) {
 	t.Parallel()
 	const applies = 12

@@ -9,6 +9,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
+	"sluice/internal/outbound"
 	"sluice/internal/store"
 	"sluice/internal/store/catalog"
 )
@@ -26,6 +27,9 @@ type WorkspaceLimits struct {
 	StartsPerSecond        *float64 `json:"startsPerSecond,omitempty"`
 	Burst                  *int     `json:"burst,omitempty"`
 	Cohort                 *string  `json:"cohort,omitempty"` // whose members lend one another what they leave idle
+	// AllowedHosts are what its http nodes may call: names, *. and a name for all below it, or IP addresses, each with :PORT or
+	// for all ports; nil: any host. At most 100.
+	AllowedHosts []string `json:"allowedHosts,omitempty"`
 }
 
 // WorkspaceChange changes the limits that are not nil; one that is taken away is left to the plan again.
@@ -37,6 +41,7 @@ type WorkspaceChange struct {
 	StartsPerSecond        *Change[float64]
 	Burst                  *Change[int]
 	Cohort                 *Change[string]
+	AllowedHosts           *Change[[]string] // from the next call on
 }
 
 // WorkspaceLimits lists what is set for workspaces, by name; for all of them if no ids are given.
@@ -56,7 +61,14 @@ func (c *Client) SetWorkspace(ctx context.Context, id uuid.UUID, change Workspac
 	limits := catalog.Limits{
 		MaxConcurrentWorkflows: changeOf(change.MaxConcurrentWorkflows), Weight: changeOf(change.Weight), NominalQuota: changeOf(change.NominalQuota),
 		BorrowingLimit: changeOf(change.BorrowingLimit), StartsPerSecond: changeOf(change.StartsPerSecond), Burst: changeOf(change.Burst),
-		Cohort: changeOf(change.Cohort),
+		Cohort: changeOf(change.Cohort), AllowedHosts: changeOf(change.AllowedHosts),
+	}
+	if hosts := limits.AllowedHosts.To; hosts != nil {
+		canonical, err := outbound.CanonicalHosts(*hosts)
+		if err != nil {
+			return changed.WorkspaceLimits, fmt.Errorf("%s: %w", doing, store.Invalid("allowed hosts: %v", err))
+		}
+		limits.AllowedHosts.To = &canonical
 	}
 	if err := check(limits); err != nil {
 		return changed.WorkspaceLimits, fmt.Errorf("%s: %w", doing, err)

@@ -144,3 +144,38 @@ func TestTiers(t *testing.T) {
 	require.Equal(t, "ann", one[string](t, b.pool, `SELECT DISTINCT actor FROM sluice.limit_changes
 		WHERE action = 'tier-changed' AND details ->> 'plan' IN ('TRIAL', 'GOLD-2')`))
 }
+
+func TestSetWorkspaceGivesAndTakesAllowedHosts(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	hosts := func(list ...string) *admin.Change[[]string] { return &admin.Change[[]string]{To: &list} }
+	set := func(change admin.WorkspaceChange) (admin.WorkspaceLimits, error) {
+		return b.office.SetWorkspace(t.Context(), b.workspace, change, "ann")
+	}
+	got, err := set(admin.WorkspaceChange{AllowedHosts: hosts("API.example.", " *.Bücher.example:443", "[2001:DB8::1]:80")})
+	require.NoError(t, err)
+	want := []string{"api.example", "*.xn--bcher-kva.example:443", "[2001:db8::1]:80"}
+	require.Equal(t, want, got.AllowedHosts)
+	got, err = set(admin.WorkspaceChange{Weight: whole(3)})
+	require.NoError(t, err)
+	require.Equal(t, want, got.AllowedHosts, "it is left as it was")
+	listed, err := b.office.WorkspaceLimits(t.Context(), b.workspace)
+	require.NoError(t, err)
+	require.Equal(t, want, listed[0].AllowedHosts)
+	for list, why := range map[string]*admin.Change[[]string]{
+		"1 to 100 entries, not 0": hosts(), `host "*" is no name`: hosts("*"), `host "127.1" is an address in a form`: hosts("a.example", "127.1"), `host "*.com" is too wide`: hosts("*.com"),
+	} {
+		_, err := set(admin.WorkspaceChange{AllowedHosts: why})
+		require.ErrorIs(t, err, admin.ErrInvalid)
+		require.ErrorContains(t, err, list)
+	}
+	got, err = set(admin.WorkspaceChange{AllowedHosts: &admin.Change[[]string]{}})
+	require.NoError(t, err)
+	require.Nil(t, got.AllowedHosts)
+	require.Equal(t, []string{`ann ["api.example", "*.xn--bcher-kva.example:443", "[2001:db8::1]:80"]`, "ann null"}, list[string](t, b.pool,
+		`SELECT actor || ' ' || coalesce(details ->> 'allowedHosts', 'null') FROM sluice.activity WHERE action = 'allowed-hosts-changed' ORDER BY at`))
+	for _, bad := range []string{`'{}'`, `'{A.example}'`, `'{"a b"}'`, `'{NULL}'`, `'{""}'`, `'{{a,b},{c,d}}'`, `array_fill('a'::text, '{101}')`, `ARRAY[E'a\nb']`} {
+		_, err := b.pool.Exec(t.Context(), `UPDATE sluice.workspaces SET allowed_hosts = `+bad)
+		require.ErrorContains(t, err, "workspaces_allowed_hosts", bad)
+	}
+}

@@ -72,6 +72,20 @@ func (f *nameFlag) Set(value string) error {
 	return nil
 }
 
+// hostsFlag is a list of hosts that may be taken away.
+type hostsFlag struct{ change *admin.Change[[]string] }
+
+func (f *hostsFlag) String() string { return "" }
+func (f *hostsFlag) Type() string   { return "hosts" }
+
+func (f *hostsFlag) Set(value string) error {
+	f.change = &admin.Change[[]string]{}
+	if value != none {
+		f.change.To = new(strings.Split(value, ","))
+	}
+	return nil
+}
+
 const day = 24 * time.Hour
 
 // daysFlag is a duration that may be given in days.

@@ -29,6 +29,8 @@ func TestLimits(t *testing.T) {
 	id := c.object("workspace", "create", "acme", "--plan", "FREE")["id"].(string)
 	require.Equal(t, "workspace acme on plan FREE, max concurrent 9, weight 3, cohort eu, nominal quota 4, rate 2.5/s burst 6\n",
 		c.ok("workspace", "set", id, "--max-concurrent", "9", "--weight", "3", "--cohort", "eu", "--nominal-quota", "4", "--rate", "2.5/s", "--burst", "6"))
+	require.Contains(t, c.ok("workspace", "set", id, "--allowed-hosts", "A.example,*.b.example:443"), " burst 6, allowed hosts a.example *.b.example:443\n")
+	require.NotContains(t, c.ok("workspace", "set", id, "--allowed-hosts", "none"), "allowed")
 	require.Equal(t, "workspace acme on plan FREE, without limits of its own\n", c.ok("workspace", "set", id, "--max-concurrent", "none",
 		"--weight", "none", "--cohort", "none", "--nominal-quota", "none", "--rate", "none", "--burst", "none"))
 
@@ -42,6 +44,7 @@ func TestLimits(t *testing.T) {
 		"may hold at most 2: raise max concurrent":               {"tier", "set", "FREE", "--nominal-quota", "3"},
 		"without a rate":            {"tier", "set", "PRO", "--burst", "3"},
 		"at least one of the flags": {"workspace", "set", id},
+		"is no name of a host":      {"workspace", "set", id, "--allowed-hosts", "*"},
 		"small letters":             {"workspace", "set", id, "--cohort", "E U"},
 	} {
 		out := c.run(args...)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -82,20 +83,24 @@ func (a *app) workspaceSet() *cobra.Command {
 	var limit, weight wholeFlag
 	var quota quotaFlags
 	var cohort nameFlag
+	var hosts hostsFlag
 	command := &cobra.Command{
-		Use: "set ID", Short: "Give a workspace limits of its own", Args: exactly("ID"),
+		Use: "set ID", Short: "Give a workspace limits and allowed hosts of its own", Args: exactly("ID"),
 		Long: "Give a workspace limits of its own instead of its plan's, while everything runs, from the next claim on. A\n" +
 			"cut drains: it ends nothing that runs. With none, its plan's limit holds again.\n\n" +
 			"The members of a cohort hold at most the sum of their nominal quotas together, and lend one another what they\n" +
-			"leave idle of them. So give its members nominal quotas, or their plans.",
-		Example: "  starter workspace set ID --max-concurrent 40\n  starter workspace set ID --cohort eu --nominal-quota 10 --borrowing-limit 20",
+			"leave idle of them. So give its members nominal quotas, or their plans.\n\n" +
+			"With allowed hosts its http nodes call nothing else, from the next call on, redirects included.",
+		Example: "  starter workspace set ID --max-concurrent 40\n  starter workspace set ID --cohort eu --nominal-quota 10 --borrowing-limit 20\n" +
+			"  starter workspace set ID --allowed-hosts 'api.example.com,*.b.example:443'",
 	}
 	f := command.Flags()
 	f.Var(&limit, "max-concurrent", "how many workflows it may run at once; none: its plan's")
 	f.Var(&weight, "weight", "its share, against others, when not all can be served at once; none: its plan's")
 	f.Var(&cohort, "cohort", "whose members lend one another what they leave idle; none: it leaves its cohort")
+	f.Var(&hosts, "allowed-hosts", "what its http nodes may call: names, *.NAME or addresses, with :PORT or without, separated by commas; none: any host")
 	quota.add(command, "its plan's")
-	command.MarkFlagsOneRequired(append([]string{"max-concurrent", "weight", "cohort"}, quotaFlagNames...)...)
+	command.MarkFlagsOneRequired(append([]string{"max-concurrent", "weight", "cohort", "allowed-hosts"}, quotaFlagNames...)...)
 	return a.does(command, func(ctx context.Context, args []string) error {
 		id, err := workspaceID("argument", args[0])
 		if err != nil {
@@ -107,7 +112,7 @@ func (a *app) workspaceSet() *cobra.Command {
 		}
 		set, err := office.SetWorkspace(ctx, id, admin.WorkspaceChange{
 			MaxConcurrentWorkflows: limit.change, Weight: weight.change, Cohort: cohort.change,
-			NominalQuota: quota.nominal.change, BorrowingLimit: quota.borrowing.change, StartsPerSecond: quota.rate.change, Burst: quota.burst.change,
+			AllowedHosts: hosts.change, NominalQuota: quota.nominal.change, BorrowingLimit: quota.borrowing.change, StartsPerSecond: quota.rate.change, Burst: quota.burst.change,
 		}, a.config.Actor)
 		if err != nil {
 			return err
@@ -126,5 +131,8 @@ func renderOwnLimits(w io.Writer, set admin.WorkspaceLimits) {
 		}
 	}
 	text += limitsText(set.NominalQuota, set.BorrowingLimit, set.StartsPerSecond, set.Burst)
+	if len(set.AllowedHosts) > 0 {
+		text += ", allowed hosts " + strings.Join(set.AllowedHosts, " ")
+	}
 	_, _ = fmt.Fprintf(w, "workspace %s on plan %s%s\n", set.Name, set.Plan, orElse(text, ", without limits of its own"))
 }

@@ -6,7 +6,8 @@ type Change[T any] struct {
 	To  *T
 }
 
-// Limits are the changes of a workspace's limits or of a tier's, which has no cohort.
+// Limits are the changes of a workspace's limits or of a tier's, which has no cohort and no
+// hosts.
 type Limits struct {
 	MaxConcurrentWorkflows Change[int]
 	Weight                 Change[int]
@@ -15,6 +16,7 @@ type Limits struct {
 	StartsPerSecond        Change[float64]
 	Burst                  Change[int]
 	Cohort                 Change[string]
+	AllowedHosts           Change[[]string]
 }
 
 // tierLimits are the parameters for what a tier has too, in the order of arguments.

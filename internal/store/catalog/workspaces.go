@@ -39,11 +39,11 @@ func SetPlan[T any](ctx context.Context, tx pgx.Tx, workspace uuid.UUID, plan st
 	return changed, orUnknown(err, workspace)
 }
 
-var setWorkspaceSQL = load("set_workspace", append(tierLimits[:len(tierLimits):len(tierLimits)], "set_cohort", "cohort", "workspace")...)
+var setWorkspaceSQL = load("set_workspace", append(tierLimits[:len(tierLimits):len(tierLimits)], "set_cohort", "cohort", "set_hosts", "hosts", "workspace")...)
 
 // SetWorkspace changes limits of a workspace. T also has Ceiling and Rate, which then hold for it.
 func SetWorkspace[T any](ctx context.Context, tx pgx.Tx, workspace uuid.UUID, l Limits) (T, error) {
-	changed, err := one[T](ctx, tx, setWorkspaceSQL, append(l.arguments(), l.Cohort.Set, l.Cohort.To, workspace)...)
+	changed, err := one[T](ctx, tx, setWorkspaceSQL, append(l.arguments(), l.Cohort.Set, l.Cohort.To, l.AllowedHosts.Set, l.AllowedHosts.To, workspace)...)
 	return changed, orUnknown(err, workspace)
 }
 
