@@ -13,8 +13,8 @@ import (
 	"go.temporal.io/sdk/client"
 
 	"sluice/internal/dispatch"
-	"sluice/internal/pairing"
 	"sluice/internal/outbound"
+	"sluice/internal/pairing"
 	"sluice/internal/recovery"
 	"sluice/internal/store"
 	"sluice/workflows"

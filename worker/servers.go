@@ -52,6 +52,7 @@ func openServers(ctx context.Context, c config, counts client.MetricsHandler, lo
 		}
 	}
 	options.MetricsHandler = counts
+	host.InstallRefusals(&options)
 	if !c.dev {
 		s.polls = host.NewPolls()
 		s.polls.Install(&options)

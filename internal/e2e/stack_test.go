@@ -71,8 +71,10 @@ func newStack(t *testing.T) *stack {
 		attributes[name] = "Keyword"
 	}
 	address, namespace := devtest.Namespace(t, attributes)
-	c, err := client.Dial(client.Options{HostPort: address, Namespace: namespace, Identity: "sluice-test",
-		Logger: sdklog.NewStructuredLogger(slog.New(slog.DiscardHandler))})
+	options := client.Options{HostPort: address, Namespace: namespace, Identity: "sluice-test",
+		Logger: sdklog.NewStructuredLogger(slog.New(slog.DiscardHandler))}
+	host.InstallRefusals(&options)
+	c, err := client.Dial(options)
 	require.NoError(t, err)
 	t.Cleanup(c.Close)
 	pool, err := store.Open(ctx, url, 20)

@@ -1,0 +1,91 @@
+package host
+
+import (
+	"context"
+
+	commandpb "go.temporal.io/api/command/v1"
+	enumspb "go.temporal.io/api/enums/v1"
+	failurepb "go.temporal.io/api/failure/v1"
+	"go.temporal.io/api/serviceerror"
+	"go.temporal.io/api/workflowservice/v1"
+	"go.temporal.io/sdk/client"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/encoding/protowire"
+	"google.golang.org/protobuf/proto"
+
+	"sluice/workflows"
+)
+
+// InstallRefusals makes the client that is dialed with these options end an execution FAILED, with the server's reason, when the
+// server refuses what its workflow task asks for. Otherwise the task is done again for ever, and the execution holds its slot:
+// most refusals leave no trace but tasks that time out. Definitions are checked for what is known to be refused when they are
+// applied and when they are run; this is for what a server refuses beyond that. Dispatchers, children and workflows that are no
+// executions are left alone.
+func InstallRefusals(options *client.Options) {
+	dial := &options.ConnectionOptions.DialOptions
+	*dial = append(*dial, grpc.WithChainUnaryInterceptor(endRefused))
+}
+
+func endRefused(ctx context.Context, method string, request, reply any, conn *grpc.ClientConn, invoke grpc.UnaryInvoker, options ...grpc.CallOption) error {
+	err := invoke(ctx, method, request, reply, conn, options...)
+	task, ok := request.(*workflowservice.RespondWorkflowTaskCompletedRequest)
+	if err == nil || !ok || !isExecutions(task.GetTaskToken()) {
+		return err
+	}
+	refusal := serviceerror.ToStatus(err)
+	if refusal.Code() != codes.InvalidArgument {
+		return err
+	}
+	// The SDK hears of the refusal all the same, and forgets the workflow.
+	_ = invoke(ctx, method, failing(task, refusal), &workflowservice.RespondWorkflowTaskCompletedResponse{}, conn, options...)
+	return err
+}
+
+// failing is the answer to a workflow task that ends its workflow with a refusal.
+func failing(task *workflowservice.RespondWorkflowTaskCompletedRequest, refusal *status.Status) *workflowservice.RespondWorkflowTaskCompletedRequest {
+	fail := proto.Clone(task).(*workflowservice.RespondWorkflowTaskCompletedRequest)
+	fail.Messages, fail.QueryResults, fail.ReturnNewWorkflowTask, fail.ForceCreateNewWorkflowTask = nil, nil, false, false
+	fail.Commands = []*commandpb.Command{{
+		CommandType: enumspb.COMMAND_TYPE_FAIL_WORKFLOW_EXECUTION,
+		Attributes: &commandpb.Command_FailWorkflowExecutionCommandAttributes{FailWorkflowExecutionCommandAttributes: &commandpb.FailWorkflowExecutionCommandAttributes{
+			Failure: &failurepb.Failure{
+				Message: "Temporal refused what the execution asked for: " + cut(refusal.Message()), Source: "Sluice",
+				FailureInfo: &failurepb.Failure_ApplicationFailureInfo{ApplicationFailureInfo: &failurepb.ApplicationFailureInfo{Type: "Refused", NonRetryable: true}},
+			}}},
+	}}
+	return fail
+}
+
+// cut keeps a refusal, which may quote a name, within what a server takes of a failure.
+func cut(text string) string {
+	const most = 2000
+	if len(text) <= most {
+		return text
+	}
+	return string([]rune(text[:most])) + "…"
+}
+
+// isExecutions tells whether a task is of an execution's own workflow, by its id: the second field of the token. A server that
+// makes other tokens has its tasks left alone.
+func isExecutions(token []byte) bool {
+	const workflowID = 2
+	for len(token) > 0 {
+		field, kind, n := protowire.ConsumeTag(token)
+		if n < 0 {
+			return false
+		}
+		token = token[n:]
+		if field == workflowID && kind == protowire.BytesType {
+			id, n := protowire.ConsumeString(token)
+			_, ours := workflows.ParseExecutionID(id)
+			return n > 0 && ours
+		}
+		if n = protowire.ConsumeFieldValue(field, kind, token); n < 0 {
+			return false
+		}
+		token = token[n:]
+	}
+	return false
+}
