@@ -6,6 +6,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 
+	"sluice/internal/bounds"
 	"sluice/internal/store"
 	"sluice/internal/store/catalog"
 )
@@ -19,6 +20,9 @@ func New(pool *pgxpool.Pool) *Client { return &Client{pool: pool} }
 
 // change makes a change in a transaction of its own, on behalf of an actor.
 func (c *Client) change(ctx context.Context, doing, actor string, do func(tx pgx.Tx) error) error {
+	if err := bounds.Words(actor); err != nil {
+		return store.Wrap(store.Invalid("actor %v", err), doing)
+	}
 	return store.Wrap(pgx.BeginTxFunc(ctx, c.pool, pgx.TxOptions{IsoLevel: pgx.ReadCommitted}, func(tx pgx.Tx) error {
 		if err := catalog.ActAs(ctx, tx, actor); err != nil {
 			return err

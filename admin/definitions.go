@@ -1,6 +1,7 @@
 package admin
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -9,6 +10,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
+	"sluice/internal/bounds"
 	"sluice/internal/definition"
 	"sluice/internal/store"
 	"sluice/internal/store/catalog"
@@ -31,7 +33,10 @@ type Definition struct {
 func (c *Client) ApplyDefinition(ctx context.Context, workspace uuid.UUID, file []byte, actor string) (d Definition, err error) {
 	const doing = "apply definition"
 	graph, err := definition.Parse(file)
-	if err = errors.Join(err, graph.CheckOwner(workspace)); err != nil {
+	if err = errors.Join(err, graph.CheckOwner(workspace)); err == nil {
+		err = bounded(graph, file)
+	}
+	if err != nil {
 		return d, fmt.Errorf("%s: %w", doing, &store.RequestError{Kind: ErrInvalid, Message: err.Error()})
 	}
 	err = c.change(ctx, doing, actor, func(tx pgx.Tx) error {
@@ -44,4 +49,36 @@ func (c *Client) ApplyDefinition(ctx context.Context, workspace uuid.UUID, file 
 // Definitions lists the definitions of a workspace, or all of them for the nil id, by name.
 func (c *Client) Definitions(ctx context.Context, workspace uuid.UUID) ([]Definition, error) {
 	return catalog.Definitions[Definition](ctx, c.pool, workspace)
+}
+
+// bounded says which texts of a definition are too long or cannot be seen, and whether it is too large in the form in which it is
+// stored and sent.
+func bounded(graph definition.Definition, file []byte) error {
+	var problems []error
+	check := func(what, name string) {
+		if err := bounds.Name(name); err != nil {
+			problems = append(problems, fmt.Errorf("%s %w", what, err))
+		}
+	}
+	check("name", graph.Name)
+	for place, n := range graph.Nodes {
+		if n.Name != "" {
+			check(fmt.Sprintf("name of node %d", place+1), n.Name)
+		}
+		if n.Type != definition.Workflow {
+			continue
+		}
+		child, err := n.Workflow()
+		if err != nil {
+			continue // the definition was parsed, so this cannot be
+		}
+		check(fmt.Sprintf("workflowType of node %d", place+1), child.WorkflowType)
+		if child.TaskQueue != "" {
+			check(fmt.Sprintf("taskQueue of node %d", place+1), child.TaskQueue)
+		}
+	}
+	if _, err := bounds.Object(bytes.TrimSpace(file), bounds.MaxDefinition); err != nil {
+		problems = append(problems, fmt.Errorf("definition %w", err))
+	}
+	return errors.Join(problems...)
 }

@@ -3,12 +3,12 @@ package admin
 import (
 	"context"
 	"fmt"
-	"math"
 	"regexp"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
+	"sluice/internal/bounds"
 	"sluice/internal/outbound"
 	"sluice/internal/store"
 	"sluice/internal/store/catalog"
@@ -97,9 +97,6 @@ func valueOf[T any](value *T) catalog.Change[T] {
 
 var cohortName = regexp.MustCompile(`^[a-z0-9][a-z0-9_-]{0,62}$`)
 
-// maxRate is more than anything can start.
-const maxRate = 1e6
-
 // check refuses values that no limit can have.
 func check(l catalog.Limits) error {
 	if l == (catalog.Limits{}) {
@@ -110,15 +107,20 @@ func check(l catalog.Limits) error {
 		to       *int
 		low, top int
 	}{
-		{"max concurrent workflows", l.MaxConcurrentWorkflows.To, 0, math.MaxInt32}, {"nominal quota", l.NominalQuota.To, 0, math.MaxInt32},
-		{"borrowing limit", l.BorrowingLimit.To, 0, math.MaxInt32}, {"weight", l.Weight.To, 1, 1000}, {"burst", l.Burst.To, 1, math.MaxInt32},
+		{"max concurrent workflows", l.MaxConcurrentWorkflows.To, 0, bounds.MaxCount}, {"nominal quota", l.NominalQuota.To, 0, bounds.MaxCount},
+		{"borrowing limit", l.BorrowingLimit.To, 0, bounds.MaxCount}, {"weight", l.Weight.To, 1, bounds.MaxShare}, {"burst", l.Burst.To, 1, bounds.MaxCount},
 	} {
 		if n.to != nil && (*n.to < n.low || *n.to > n.top) {
 			return store.Invalid("%s must be %d to %d, got %d", n.name, n.low, n.top, *n.to)
 		}
 	}
-	if rate := l.StartsPerSecond.To; rate != nil && !(*rate > 0 && *rate <= maxRate) { // nor NaN
-		return store.Invalid("starts per second must be more than 0 and at most %d, got %g", int(maxRate), *rate)
+	if rate := l.StartsPerSecond.To; rate != nil {
+		switch {
+		case !(*rate > 0 && *rate <= bounds.MaxRate): // nor NaN
+			return store.Invalid("starts per second must be more than 0 and at most %d, got %g", int(bounds.MaxRate), *rate)
+		case *rate < bounds.MinRate:
+			return store.Invalid("starts per second must be at least %g, got %g: pause a workspace by max concurrent workflows 0", bounds.MinRate, *rate)
+		}
 	}
 	if cohort := l.Cohort.To; cohort != nil && !cohortName.MatchString(*cohort) {
 		return store.Invalid("cohort %q must be a word of small letters, digits, - and _", *cohort)

@@ -10,6 +10,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
+	"sluice/internal/bounds"
 	"sluice/internal/store"
 	"sluice/internal/store/catalog"
 )
@@ -76,6 +77,8 @@ func (f RetryFilter) failed() (catalog.Failed, error) {
 	switch {
 	case f.Limit < 0:
 		return catalog.Failed{}, store.Invalid("limit must not be negative, got %d", f.Limit)
+	case bounds.Words(f.Reason) != nil:
+		return catalog.Failed{}, store.Invalid("reason %v", bounds.Words(f.Reason))
 	case f.IDs != nil && (f.WorkspaceID != uuid.Nil || f.Reason != "" || f.Limit != 0):
 		return catalog.Failed{}, store.Invalid("items are named or filtered, not both")
 	}

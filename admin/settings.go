@@ -3,11 +3,11 @@ package admin
 import (
 	"context"
 	"fmt"
-	"math"
 	"time"
 
 	"github.com/jackc/pgx/v5"
 
+	"sluice/internal/bounds"
 	"sluice/internal/store"
 	"sluice/internal/store/catalog"
 )
@@ -60,8 +60,8 @@ func (s SettingsChange) check() error {
 	if s == (SettingsChange{}) {
 		return store.Invalid("nothing to change: give a limit, an ageing step or a retention")
 	}
-	if most := changeOf(s.MaxConcurrentWorkflows).To; most != nil && (*most < 0 || *most > math.MaxInt32) {
-		return store.Invalid("max concurrent workflows must be 0 to %d, got %d", math.MaxInt32, *most)
+	if most := changeOf(s.MaxConcurrentWorkflows).To; most != nil && (*most < 0 || *most > bounds.MaxCount) {
+		return store.Invalid("max concurrent workflows must be 0 to %d, got %d", bounds.MaxCount, *most)
 	}
 	if step := s.AgeingStep; step != nil && (*step < 0 || *step > maxAgeingStep) {
 		return store.Invalid("ageing step must be 0 to %s, got %s", maxAgeingStep, *step)

@@ -8,6 +8,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
+	"sluice/internal/bounds"
 	"sluice/internal/store"
 	"sluice/internal/store/catalog"
 )
@@ -19,7 +20,7 @@ type Workspace struct {
 	Plan string    `json:"plan"`
 }
 
-// CreateWorkspace creates a workspace on a plan. Its name need not be unique. ErrUnknownPlan says that there is no such tier.
+// CreateWorkspace creates a workspace on a plan. Its name has 1 to 200 characters that can be seen, and need not be unique. ErrUnknownPlan says that there is no such tier.
 func (c *Client) CreateWorkspace(ctx context.Context, name, plan, actor string) (Workspace, error) {
 	return c.createWorkspace(ctx, "create workspace", name, plan, actor, func(tx pgx.Tx, name, plan string) (Workspace, error) {
 		return catalog.CreateWorkspace[Workspace](ctx, tx, name, plan)
@@ -48,6 +49,9 @@ func (c *Client) createWorkspace(ctx context.Context, doing, name, plan, actor s
 	name, plan = strings.TrimSpace(name), strings.ToUpper(plan)
 	if name == "" {
 		return w, fmt.Errorf("%s: %w", doing, store.Invalid("a workspace needs a name"))
+	}
+	if err := bounds.Name(name); err != nil {
+		return w, fmt.Errorf("%s: %w", doing, store.Invalid("the workspace's name %v", err))
 	}
 	err = c.change(ctx, doing, actor, func(tx pgx.Tx) error {
 		w, err = do(tx, name, plan)

@@ -1,6 +1,8 @@
 package queue
 
 import (
+	"sync/atomic"
+
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"sluice/internal/gather"
@@ -11,6 +13,7 @@ import (
 type Client struct {
 	pool    store.AnyPool
 	checked checkedDefinitions
+	narrow  atomic.Bool                             // the role of the pool may only call sluice.enqueue
 	shared  *gather.Gatherer[store.Arrival, Answer] // nil: enqueues of this pool share no statements
 }
 
@@ -29,4 +32,5 @@ var (
 	ErrForeignDefinition = store.ErrForeignDefinition
 	ErrUnknownItem       = store.ErrUnknownItem
 	ErrInvalid           = store.ErrInvalid
+	ErrKeyHeld           = store.ErrKeyHeld
 )

@@ -12,17 +12,17 @@ import (
 	"sluice/queue"
 )
 
-// sized is a compact input of so many bytes.
+// sized is an input of so many bytes, as Postgres prints it.
 func sized(bytes int) json.RawMessage {
-	const frame = `{"a":""}`
-	return json.RawMessage(`{"a":"` + strings.Repeat("x", bytes-len(frame)) + `"}`)
+	const frame = `{"a": ""}`
+	return json.RawMessage(`{"a": "` + strings.Repeat("x", bytes-len(frame)) + `"}`)
 }
 
 func TestInputOfExactly256KiBIsTheLimit(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	item := b.item()
-	item.Input = append(json.RawMessage("  \n"), strings.Replace(string(sized(queue.MaxInputBytes)), ":", " : ", 1)...) // white space does not count
+	item.Input = append(json.RawMessage("  \n"), strings.Replace(string(sized(queue.MaxInputBytes)), ":", " :\n", 1)...) // white space does not count
 	b.enqueue(t, item)
 	_, err := b.queue.EnqueueMany(t.Context(), []queue.Item{item})
 	require.NoError(t, err)
@@ -86,4 +86,66 @@ func TestWhiteSpaceMakesNoInputLarge(t *testing.T) {
 	b.enqueue(t, item)
 	require.Zero(t, b.count(t, "inputs"))
 	require.JSONEq(t, `{"a": 1}`, one[string](t, b.pool, `SELECT input::text FROM sluice.pending`))
+}
+
+// A number with an exponent is short as it is written, and long as it is stored, read and sent.
+func TestNumbersCountAsTheyAreWrittenOut(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	for _, bomb := range []string{
+		`{"a":[` + strings.Repeat("1e131071,", 40) + `1]}`,
+		`{"a":[` + strings.Repeat("1E+131071,", 2) + `1]}`,
+		`{"a":[` + strings.Repeat("1e9,", 65_000) + `1]}`,
+		`{"a":1e131072}`,
+		`{"a":1e-99999}`,
+		`{"a":` + strings.Repeat("[", 100_000) + strings.Repeat("]", 100_000) + `}`,
+		`{"a":` + strings.Repeat(`{"a":`, 5000) + `1` + strings.Repeat("}", 5001),
+	} {
+		item := b.item()
+		item.Input = json.RawMessage(bomb)
+		keyed := item
+		keyed.UniqueKey = "k"
+		for _, i := range []queue.Item{item, keyed} {
+			_, err := b.queue.Enqueue(t.Context(), i)
+			require.ErrorIs(t, err, queue.ErrInvalid)
+			_, err = b.queue.EnqueueMany(t.Context(), []queue.Item{b.item(), i})
+			require.ErrorIs(t, err, queue.ErrInvalid)
+			_, err = b.queue.EnqueueTx(t.Context(), b.begin(t), i)
+			require.ErrorIs(t, err, queue.ErrInvalid)
+		}
+	}
+	require.Zero(t, b.count(t, "pending"))
+
+	item := b.item()
+	item.Input = json.RawMessage(`{"a":1e2000}`)
+	b.enqueue(t, item)
+	require.Equal(t, 1, b.count(t, "inputs"), "where it is kept depends on its real size too")
+}
+
+func TestTextsHaveBounds(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	for _, bad := range []string{strings.Repeat("ä", 201), "a\x1b[2Jb", "\u202egnp", "two\nlines", "a\x00b", "\xff", "\u200b"} {
+		for name, change := range map[string]func(*queue.Item){
+			"EnqueuedBy":  func(i *queue.Item) { i.EnqueuedBy = bad },
+			"TriggerType": func(i *queue.Item) { i.TriggerType = bad },
+		} {
+			item := b.item()
+			change(&item)
+			_, err := b.queue.Enqueue(t.Context(), item)
+			require.ErrorIs(t, err, queue.ErrInvalid)
+			require.ErrorContains(t, err, name)
+			require.NotContains(t, err.Error(), "\x1b")
+		}
+		_, err := b.queue.Cancel(t.Context(), uuid.New(), bad, "")
+		require.ErrorIs(t, err, queue.ErrInvalid)
+	}
+	for _, bad := range []string{strings.Repeat("k", 513), "a\x00b", "\xff"} {
+		item := b.item()
+		item.UniqueKey = bad
+		_, err := b.queue.Enqueue(t.Context(), item)
+		require.ErrorIs(t, err, queue.ErrInvalid)
+	}
+	_, err := b.queue.Cancel(t.Context(), uuid.New(), "ann", strings.Repeat("x", 1001))
+	require.ErrorIs(t, err, queue.ErrInvalid)
 }

@@ -7,13 +7,14 @@ import (
 
 	"github.com/google/uuid"
 
+	"sluice/internal/bounds"
 	"sluice/internal/store"
 )
 
 // Limits and defaults of an item.
 const (
-	MaxInputBytes     = 256 << 10 // of the compact JSON
-	MaxUniqueKeyBytes = 512
+	MaxInputBytes     = bounds.MaxInput // as Postgres prints it: a number like 1e9 has ten digits there
+	MaxUniqueKeyBytes = bounds.MaxKey
 	DefaultPriority   = 3
 )
 
@@ -24,7 +25,7 @@ const UntilEnded time.Duration = -1
 type Item struct {
 	WorkspaceID  uuid.UUID
 	DefinitionID uuid.UUID
-	// Input is a JSON object of at most MaxInputBytes. Defaults to {}.
+	// Input is a JSON object of at most MaxInputBytes, nested at most 500 levels deep. Defaults to {}.
 	Input json.RawMessage
 	// Priority is 1 (first) to 5 (last) and orders the items of one workspace only. Defaults to DefaultPriority.
 	Priority int
@@ -40,9 +41,10 @@ type Item struct {
 	// 24 * time.Hour for a day after the end, and UntilEnded not beyond it. What the first item said counts,
 	// not what a repeated enqueue says.
 	UniqueFor time.Duration
-	// EnqueuedBy is named as the origin in the activity log. Defaults to the connection's application_name, else its user.
+	// EnqueuedBy is named as the origin in the activity log: at most 200 characters that can be seen. Defaults to the connection's
+	// application_name, else its user.
 	EnqueuedBy string
-	// TriggerType says what caused the execution. Defaults to FUNCTION.
+	// TriggerType says what caused the execution, in at most 200 characters that can be seen. Defaults to FUNCTION.
 	TriggerType string
 }
 
@@ -68,7 +70,7 @@ func (i *Item) arrival() (a store.Arrival, err error) {
 		Priority:  i.Priority, EnqueuedBy: i.EnqueuedBy, TriggerType: i.TriggerType,
 		AvailableAt: i.AvailableAt, ExpiresAt: i.ExpiresAt, UniqueKey: i.UniqueKey,
 	}
-	if a.Input, err = preparedInput(i.Input); err != nil {
+	if a.Input, a.Large, err = preparedInput(i.Input); err != nil {
 		return a, err
 	}
 	if a.Priority == 0 {
@@ -77,8 +79,16 @@ func (i *Item) arrival() (a store.Arrival, err error) {
 	if a.Priority < 1 || a.Priority > 5 {
 		return a, store.Invalid("priority must be 1 (first) to 5 (last), not %d", a.Priority)
 	}
-	if len(a.UniqueKey) > MaxUniqueKeyBytes {
-		return a, store.Invalid("unique key must have at most %d bytes, not %d", MaxUniqueKeyBytes, len(a.UniqueKey))
+	if a.UniqueKey != "" {
+		if err := bounds.Key(a.UniqueKey); err != nil {
+			return a, store.Invalid("unique key %v", err)
+		}
+	}
+	if err := bounds.Words(a.EnqueuedBy); err != nil {
+		return a, store.Invalid("EnqueuedBy %v", err)
+	}
+	if err := bounds.Words(a.TriggerType); err != nil {
+		return a, store.Invalid("TriggerType %v", err)
 	}
 	switch {
 	case i.UniqueFor == UntilEnded:
@@ -94,40 +104,23 @@ func (i *Item) arrival() (a store.Arrival, err error) {
 	return a, nil
 }
 
-// preparedInput returns the input without blanks around it, and without any where its size matters. Postgres stores no blanks
-// between tokens, so a small input is not worth a copy without them.
-func preparedInput(input json.RawMessage) (json.RawMessage, error) {
+// preparedInput returns the input without blanks around it, and without any where they are many, and whether it is large. Postgres
+// stores no blanks between tokens, so a small input is not worth a copy without them.
+func preparedInput(input json.RawMessage) (prepared json.RawMessage, large bool, err error) {
 	input = bytes.TrimSpace(input)
 	if len(input) == 0 {
-		return json.RawMessage("{}"), nil
+		return json.RawMessage("{}"), false, nil
 	}
-	if len(input) > store.LargeInput || !json.Valid(input) {
+	size, err := bounds.Object(input, MaxInputBytes)
+	if err != nil {
+		return nil, false, store.Invalid("input %v", err)
+	}
+	if len(input) > store.LargeInput {
 		var compact bytes.Buffer
 		if err := json.Compact(&compact, input); err != nil {
-			return nil, store.Invalid("input is not valid JSON: %v", err)
+			return nil, false, store.Invalid("input is not valid JSON: %v", err)
 		}
 		input = compact.Bytes()
 	}
-	switch {
-	case input[0] != '{':
-		return nil, store.Invalid(`input must be a JSON object such as {"key": "value"}`)
-	case len(input) > MaxInputBytes:
-		return nil, store.Invalid("input has %d bytes, at most %d (256 KiB) are allowed; store large data elsewhere and pass a reference", len(input), MaxInputBytes)
-	case containsNUL(input):
-		return nil, store.Invalid("input contains \\u0000, which the database cannot store")
-	}
-	return input, nil
-}
-
-// containsNUL looks for \u0000 in valid JSON; an escaped backslash before u0000 is something else.
-func containsNUL(valid []byte) bool {
-	for n := 0; n < len(valid); n++ {
-		if valid[n] == '\\' {
-			if bytes.HasPrefix(valid[n:], []byte(`\u0000`)) {
-				return true
-			}
-			n++
-		}
-	}
-	return false
+	return input, size > store.LargeInput, nil
 }

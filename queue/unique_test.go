@@ -68,7 +68,12 @@ func TestAUniqueKeyIsHeldForItsWindow(t *testing.T) {
 					for range 2 {
 						answer, err := b.queue.Enqueue(t.Context(), item)
 						require.NoError(t, err)
-						require.Equal(t, queue.Answer{QueueID: first, Status: f.status, Message: "Already enqueued under this unique key; this is the first item."}, answer)
+						message := "Already enqueued under this unique key; this is the first item."
+						if f.over {
+							message += " It has ended as " + f.status + " and still holds the key: nothing was enqueued." +
+								" To let the key go: sluice.release_key, or starter release-key."
+						}
+						require.Equal(t, queue.Answer{QueueID: first, Status: f.status, Message: message}, answer)
 					}
 					continue
 				}

@@ -12,6 +12,7 @@ import (
 	"go.temporal.io/sdk/log"
 
 	"sluice/admin"
+	"sluice/internal/bounds"
 	"sluice/internal/connect"
 	"sluice/internal/pairing"
 	"sluice/internal/store"
@@ -58,6 +59,14 @@ func (a *app) does(command *cobra.Command, act action) *cobra.Command {
 			ctx = limited
 		}
 		var err error
+		if err := bounds.Words(a.flags.actor); err != nil {
+			return usage("--actor %v", err)
+		}
+		if reason := command.Flags().Lookup("reason"); reason != nil {
+			if err := bounds.Reason(reason.Value.String(), bounds.MaxReason); err != nil {
+				return usage("--reason %v", err)
+			}
+		}
 		if a.config, err = loadConfig(a.flags, a.env, a.user); err != nil {
 			return err
 		}
@@ -156,7 +165,7 @@ func (a *app) wait() connect.Wait {
 // note tells the user something that is not the result.
 func (a *app) note(message string) {
 	if !a.flags.json {
-		fmt.Fprintln(a.stderr, message)
+		fmt.Fprintln(a.stderr, visible(message))
 	}
 }
 

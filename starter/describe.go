@@ -70,7 +70,7 @@ func renderItem(w io.Writer, d described, now time.Time) {
 		"status", d.Status,
 		"waits", waitText(d),
 		"execution", deref(d.ExecutionStatus),
-		"error", shorten(failure(d.State), 500),
+		"error", oneLine(failure(d.State), 500),
 		"attempts", attempts,
 		"workspace", d.WorkspaceID.String(),
 		"definition", d.WorkflowDefinitionID.String(),
@@ -86,8 +86,8 @@ func renderItem(w io.Writer, d described, now time.Time) {
 		"workflow", workflow,
 		"run", deref(d.EngineRunID),
 		"web ui", d.WebURL,
-		"input", shorten(string(d.Input), 500),
-		"output", shorten(string(d.Output), 500))
+		"input", oneLine(string(d.Input), 500),
+		"output", oneLine(string(d.Output), 500))
 	if len(d.Activity) == 0 {
 		return
 	}
@@ -98,7 +98,7 @@ func renderItem(w io.Writer, d described, now time.Time) {
 		if details == "{}" {
 			details = ""
 		}
-		rows[i] = []string{step.At.UTC().Format("2006-01-02T15:04:05.000Z07:00"), step.Actor, step.Action, deref(step.Reason), shorten(details, 80)}
+		rows[i] = []string{step.At.UTC().Format("2006-01-02T15:04:05.000Z07:00"), step.Actor, step.Action, deref(step.Reason), oneLine(details, 80)}
 	}
 	table(w, []string{"AT", "ACTOR", "ACTION", "REASON", "DETAILS"}, rows)
 }

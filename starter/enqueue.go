@@ -3,14 +3,18 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"strings"
 	"time"
 
 	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/spf13/cobra"
 
+	"sluice/internal/store"
 	"sluice/queue"
 )
 
@@ -45,7 +49,9 @@ func (a *app) enqueueCommand() *cobra.Command {
 			"With --unique-key nothing is enqueued while an earlier item of the workspace holds the key: the answer is that\n" +
 			"item, and its status tells what has become of it (QUEUED, CLAIMED, RUNNING, COMPLETED, FAILED, ...). An item\n" +
 			"holds its key while it waits or runs, and then as long as it is retained. With --unique-for 7d it holds it for a\n" +
-			"week after its end, with --unique-for 0 only while it waits or runs.",
+			"week after its end, with --unique-for 0 only while it waits or runs; starter release-key lets it go.\n\n" +
+			"When --count is cut off, the ids of what is enqueued are printed, with --json as queueIds of the error. What\n" +
+			"may be enqueued, because the database did not answer any more, is in doubtfulIds.",
 		Example: "  starter enqueue --workspace 0199… --definition 0199… --input '{\"order\": 7}'\n" +
 			"  starter enqueue --workspace 0199… --definition 0199… --input @order.json --delay 10m --unique-key order-7\n" +
 			"  starter enqueue --workspace 0199… --definition 0199… --unique-key nightly-report --unique-for 0",
@@ -80,7 +86,7 @@ func (a *app) enqueueCommand() *cobra.Command {
 		if err != nil {
 			return err
 		}
-		result, err := enqueueAll(ctx, queue.New(pool), item, f.count)
+		result, err := enqueueAll(ctx, pool, item, f.count)
 		if err != nil {
 			return err
 		}
@@ -169,8 +175,32 @@ func (a *app) readInput(value string) (json.RawMessage, error) {
 	return raw, nil
 }
 
-// enqueueAll enqueues the item count times, in transactions of a bounded size.
-func enqueueAll(ctx context.Context, q *queue.Client, item queue.Item, count int) (enqueued, error) {
+// partly is an error after some of the items were enqueued.
+type partly struct {
+	err      error
+	ids      []uuid.UUID // what is enqueued
+	doubtful []uuid.UUID // what may be: the database did not say
+	count    int
+}
+
+func (p *partly) Unwrap() error { return p.err }
+
+func (p *partly) Error() string {
+	if len(p.doubtful) == 0 {
+		return fmt.Sprintf("%d of %d items are enqueued, the others are not: %v", len(p.ids), p.count, p.err)
+	}
+	return fmt.Sprintf("at least %d of %d items are enqueued, and %d more may be: starter describe tells of each: %v", len(p.ids), p.count, len(p.doubtful), p.err)
+}
+
+// details are what goes with the error into JSON.
+func (p *partly) details() map[string]any {
+	return map[string]any{"count": len(p.ids), "queueIds": append([]uuid.UUID{}, p.ids...), "doubtfulIds": append([]uuid.UUID{}, p.doubtful...)}
+}
+
+// enqueueAll enqueues the item count times, in transactions of a bounded size. Of each it is known whether it has committed, also
+// when the answer is lost: who repeats the rest enqueues nothing twice.
+func enqueueAll(ctx context.Context, pool *pgxpool.Pool, item queue.Item, count int) (enqueued, error) {
+	q := queue.New(pool)
 	if count == 1 {
 		answer, err := q.Enqueue(ctx, item)
 		return enqueued{Answer: answer}, err
@@ -181,19 +211,71 @@ func enqueueAll(ctx context.Context, q *queue.Client, item queue.Item, count int
 		items[i] = item
 	}
 	for len(result.QueueIDs) < count {
-		answers, err := q.EnqueueMany(ctx, items[:min(len(items), count-len(result.QueueIDs))])
-		if err != nil {
-			if done := len(result.QueueIDs); done > 0 {
-				err = fmt.Errorf("%d of %d items are enqueued, the others are not: %w", done, count, err)
-			}
+		var answers []queue.Answer
+		err := store.InTransaction(ctx, pool, func(tx pgx.Tx) (err error) {
+			answers, err = q.EnqueueManyTx(ctx, tx, items[:min(len(items), count-len(result.QueueIDs))])
+			return err
+		})
+		ids := make([]uuid.UUID, len(answers))
+		for i, answer := range answers {
+			ids[i] = answer.QueueID
+		}
+		switch {
+		case errors.Is(err, store.ErrDoubtful):
+			return result, &partly{err: err, ids: result.QueueIDs, doubtful: ids, count: count}
+		case err != nil && len(result.QueueIDs) > 0:
+			return result, &partly{err: err, ids: result.QueueIDs, count: count}
+		case err != nil:
 			return result, err
 		}
-		for _, answer := range answers {
-			result.QueueIDs = append(result.QueueIDs, answer.QueueID)
-		}
-		if len(result.QueueIDs) == len(answers) {
+		if len(result.QueueIDs) == 0 {
 			result.Answer = answers[0]
 		}
+		result.QueueIDs = append(result.QueueIDs, ids...)
 	}
 	return result, nil
+}
+
+// releaseKeyCommand lets a key go whose item has ended otherwise than it should.
+func (a *app) releaseKeyCommand() *cobra.Command {
+	var workspace string
+	command := &cobra.Command{
+		Use: "release-key KEY", Short: "Let a unique key go whose item has ended", Args: exactly("KEY"),
+		Long: "Let a unique key of a workspace go whose item has ended, as CANCELLED for example, so that the next enqueue\n" +
+			"under it makes a new item. While its item waits or runs the key stays, and the exit code is 2.",
+		Example: "  starter release-key order-7 --workspace 0199…",
+	}
+	command.Flags().StringVar(&workspace, "workspace", "", "the workspace's `id`")
+	_ = command.MarkFlagRequired("workspace") // fails only for a flag that does not exist
+	return a.does(command, func(ctx context.Context, args []string) error {
+		id, err := workspaceID("--workspace", workspace)
+		if err != nil {
+			return err
+		}
+		pool, err := a.database(ctx)
+		if err != nil {
+			return err
+		}
+		answer, err := queue.New(pool).ReleaseKey(ctx, id, args[0], a.config.Actor)
+		if err != nil {
+			return err
+		}
+		value := released{Status: answer.Status, Message: answer.Message}
+		if answer.QueueID != uuid.Nil {
+			value.QueueID = &answer.QueueID
+		}
+		return a.result(value, func(w io.Writer) {
+			if value.QueueID != nil {
+				_, _ = fmt.Fprintf(w, "It was that of item %s, which is %s.\n", value.QueueID, orElse(answer.Status, "no longer retained"))
+			}
+			_, _ = fmt.Fprintln(w, answer.Message)
+		})
+	})
+}
+
+// released is what release-key prints.
+type released struct {
+	QueueID *uuid.UUID `json:"queueId"` // of the item that held the key; null: none did
+	Status  string     `json:"status"`
+	Message string     `json:"message"`
 }

@@ -45,7 +45,7 @@ func (e codeError) Error() string { return fmt.Sprintf("exit code %d", int(e)) }
 // refusals are what a request can be refused for.
 var refusals = []error{
 	queue.ErrUnknownWorkspace, queue.ErrUnknownDefinition, queue.ErrForeignDefinition, queue.ErrInvalid,
-	admin.ErrUnknownPlan, admin.ErrNotRetryable, admin.ErrBusy,
+	queue.ErrKeyHeld, admin.ErrUnknownPlan, admin.ErrNotRetryable, admin.ErrBusy,
 }
 
 // exitCode maps an error to the promise in the help.
@@ -78,16 +78,28 @@ func (a *app) report(err error, asJSON bool) int {
 		return code
 	}
 	message := err.Error()
+	var some *partly
+	errors.As(err, &some)
 	if errors.Is(err, context.DeadlineExceeded) && code == exitFailed && a.timeout > 0 {
 		message += fmt.Sprintf(" (gave up after %s; --timeout allows more)", a.timeout)
 	}
 	if !asJSON {
-		fmt.Fprintln(a.stderr, "error: "+message)
+		if some != nil {
+			for _, id := range some.ids {
+				fmt.Fprintln(a.stdout, id)
+			}
+		}
+		fmt.Fprintln(a.stderr, "error: "+visible(message))
 		return code
 	}
 	encoder := json.NewEncoder(a.stderr)
 	encoder.SetEscapeHTML(false)
-	_ = encoder.Encode(map[string]string{"error": message}) // stderr is the last place to complain to
+	answer := map[string]any{}
+	if some != nil {
+		answer = some.details()
+	}
+	answer["error"] = message
+	_ = encoder.Encode(answer) // stderr is the last place to complain to
 	return code
 }
 

@@ -67,7 +67,7 @@ func renderItems(w io.Writer, items []queue.State, now time.Time) {
 	rows := make([][]string, len(items))
 	for i, item := range items {
 		rows[i] = []string{item.ID.String(), item.Status, deref(item.ExecutionStatus), fmt.Sprint(item.Priority),
-			relative(&item.CreatedAt, now), itemTiming(item, now), item.WorkspaceID.String(), shorten(itemError(item), 60)}
+			relative(&item.CreatedAt, now), itemTiming(item, now), item.WorkspaceID.String(), oneLine(itemError(item), 60)}
 	}
 	table(w, []string{"ITEM", "STATUS", "EXECUTION", "PRIORITY", "ENQUEUED", "TIMING", "WORKSPACE", "ERROR"}, rows)
 }
@@ -119,12 +119,4 @@ func failure(item queue.State) string {
 		return outcomeMessage(item.ExecutionError)
 	}
 	return ""
-}
-
-func shorten(text string, most int) string {
-	runes := []rune(strings.Join(strings.Fields(text), " "))
-	if len(runes) <= most {
-		return string(runes)
-	}
-	return string(runes[:most-1]) + "…"
 }

@@ -7,6 +7,8 @@ import (
 	"strings"
 	"text/tabwriter"
 	"time"
+
+	"sluice/internal/bounds"
 )
 
 // result prints the outcome of a command: the value as JSON, or what human writes.
@@ -14,7 +16,7 @@ func (a *app) result(value any, human func(io.Writer)) error {
 	if !a.flags.json {
 		var text strings.Builder
 		human(&text)
-		_, err := io.WriteString(a.stdout, text.String())
+		_, err := io.WriteString(a.stdout, visible(text.String()))
 		return err
 	}
 	encoder := json.NewEncoder(a.stdout)
@@ -23,16 +25,38 @@ func (a *app) result(value any, human func(io.Writer)) error {
 	return encoder.Encode(value)
 }
 
+// visible is a text of several lines as it may go to a terminal. What tenants have written may hold what clears the screen, or turns
+// the direction of writing.
+func visible(text string) string {
+	lines := strings.Split(text, "\n")
+	for i := range lines {
+		lines[i] = bounds.Shown(lines[i])
+	}
+	return strings.Join(lines, "\n")
+}
+
+// How many characters of a value are shown; --json has all of them.
+const (
+	mostOfCell  = 150
+	mostOfField = 1000
+)
+
+// oneLine is a value as it is shown in one line, cut where it is long: a tab or a line break would ruin a table, or forge a row.
+func oneLine(text string, most int) string {
+	runes := []rune(strings.Join(strings.Fields(text), " "))
+	if len(runes) > most {
+		runes = append(runes[:most-1:most-1], '…')
+	}
+	return bounds.Shown(string(runes))
+}
+
 // table aligns rows of cells under a header.
 func table(w io.Writer, header []string, rows [][]string) {
 	t := tabwriter.NewWriter(w, 0, 4, 2, ' ', 0)
 	line := func(cells []string) {
 		clean := make([]string, len(cells))
 		for i, cell := range cells {
-			clean[i] = strings.Join(strings.Fields(cell), " ") // a tab or a line break would ruin the table
-			if clean[i] == "" {
-				clean[i] = "-"
-			}
+			clean[i] = orElse(oneLine(cell, mostOfCell), "-")
 		}
 		_, _ = fmt.Fprintln(t, strings.Join(clean, "\t"))
 	}
@@ -48,7 +72,7 @@ func fields(w io.Writer, pairs ...string) {
 	t := tabwriter.NewWriter(w, 0, 4, 2, ' ', 0)
 	for i := 0; i+1 < len(pairs); i += 2 {
 		if pairs[i+1] != "" {
-			_, _ = fmt.Fprintf(t, "%s\t%s\n", pairs[i], pairs[i+1])
+			_, _ = fmt.Fprintf(t, "%s\t%s\n", pairs[i], oneLine(pairs[i+1], mostOfField))
 		}
 	}
 	_ = t.Flush()

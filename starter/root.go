@@ -60,8 +60,8 @@ func newRoot(a *app) *cobra.Command {
 		}
 	}
 	add(groupSystem, a.migrateCommand(), a.startCommand(), a.stopCommand(), a.statusCommand(), a.auditCommand(), a.pauseCommand(),
-		a.resumeCommand(), a.configureCommand(), a.workspaceCommand(), a.tierCommand(), a.limitsCommand(), a.simulateCommand())
-	add(groupWork, a.definitionCommand(), a.enqueueCommand(), a.listCommand(), a.describeCommand(), a.cancelCommand(), a.retryCommand())
+		a.resumeCommand(), a.configureCommand(), a.workspaceCommand(), a.tierCommand(), a.limitsCommand(), a.grantCommand(), a.simulateCommand())
+	add(groupWork, a.definitionCommand(), a.enqueueCommand(), a.listCommand(), a.describeCommand(), a.cancelCommand(), a.retryCommand(), a.releaseKeyCommand())
 	return root
 }
 

@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/url"
 	"slices"
+	"strings"
 
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/spf13/cobra"
@@ -151,5 +152,35 @@ func (a *app) migrateCommand() *cobra.Command {
 			}
 			_, _ = fmt.Fprintf(w, "schema sluice is now at version %d (%s applied)\n", result.Version, plural(len(applied), "migration", "migrations"))
 		})
+	})
+}
+
+func (a *app) grantCommand() *cobra.Command {
+	return a.group("grant", "Give a role of the database the rights that it needs", a.grantEnqueue())
+}
+
+// granted is what grant prints.
+type granted struct {
+	Role       string   `json:"role"`
+	Statements []string `json:"statements"`
+}
+
+func (a *app) grantEnqueue() *cobra.Command {
+	return a.does(&cobra.Command{
+		Use: "enqueue ROLE", Short: "Allow a role to enqueue, and nothing else", Args: exactly("ROLE"),
+		Long: "Allow a role of the database to enqueue, with SQL as with package queue, for any number of shards. It can read\n" +
+			"no item and no input, and write nothing but the items that it enqueues. Only the owner of schema sluice can\n" +
+			"grant it. The statements are printed. What the role could do before, it still can.",
+		Example: "  starter grant enqueue shop",
+	}, func(ctx context.Context, args []string) error {
+		office, err := a.office(ctx)
+		if err != nil {
+			return err
+		}
+		statements, err := office.GrantEnqueue(ctx, args[0], a.config.Actor)
+		if err != nil {
+			return err
+		}
+		return a.result(granted{args[0], statements}, func(w io.Writer) { _, _ = fmt.Fprintln(w, strings.Join(statements, ";\n")+";") })
 	})
 }

@@ -9,7 +9,7 @@ import (
 	"github.com/jackc/pgx/v5/pgtype"
 )
 
-// LargeInput is the most bytes of an input that live in the row of its item. A larger one is written to sluice.inputs, once,
+// LargeInput is the most bytes of an input, as Postgres prints it, that live in the row of its item. A larger one is written to sluice.inputs, once,
 // instead of being copied each time the item moves. sluice.enqueue has the same number.
 const LargeInput = 2000
 
@@ -18,7 +18,8 @@ type Arrival struct {
 	Ownership
 	ID          uuid.UUID // of plain items; the others get theirs from the database
 	Priority    int
-	Input       json.RawMessage // a JSON object, compact
+	Input       json.RawMessage // a JSON object
+	Large       bool            // the input is larger than LargeInput
 	EnqueuedBy  string          // empty: as the connection calls itself
 	TriggerType string
 
@@ -35,8 +36,6 @@ func (a *Arrival) Plain() bool {
 	return a.UniqueKey == "" && a.AvailableAt.IsZero() && a.ExpiresAt.IsZero()
 }
 
-func (a *Arrival) large() bool { return len(a.Input) > LargeInput }
-
 // Enqueued is the answer for an item.
 type Enqueued struct {
 	QueueID uuid.UUID `json:"queueId"`
@@ -47,7 +46,7 @@ type Enqueued struct {
 var (
 	enqueueSQL     = load("enqueue", "id", "workspace", "definition", "priority", "input", "actor", "trigger", "large", "check", "own")
 	enqueueItemSQL = load("enqueue_item", "workspace", "definition", "input", "priority", "available_at", "key", "expires_at", "actor",
-		"trigger", "unique_for", "large")
+		"trigger", "unique_for")
 )
 
 // Enqueue enqueues a plain item. Own says that the statement is a transaction of its own: then it wakes the dispatcher itself.
@@ -57,19 +56,35 @@ var (
 // 2-core machine, without the commit. The event is most of the difference; the three flags cost 3 µs together.
 func Enqueue(ctx context.Context, db DB, a *Arrival, own, check bool) error {
 	_, err := db.Exec(ctx, enqueueSQL, pgID(a.ID), pgID(a.WorkspaceID), pgID(a.DefinitionID), a.Priority, a.Input, a.EnqueuedBy,
-		a.TriggerType, a.large(), check, own)
+		a.TriggerType, a.Large, check, own)
 	return err
 }
 
-// EnqueueItem enqueues an item of any kind.
+var mayInsertSQL = load("may_insert")
+
+// MayInsert tells whether the role of a connection may write items itself. Others enqueue each item by sluice.enqueue.
+func MayInsert(ctx context.Context, db DB) (may bool, err error) {
+	err = db.QueryRow(ctx, mayInsertSQL).Scan(&may)
+	return may, Wrap(err, "look for rights on the queue")
+}
+
+// EnqueueItem enqueues an item of any kind, also for a role that may only call sluice.enqueue.
 func EnqueueItem(ctx context.Context, db DB, a *Arrival) (answer Enqueued, err error) {
 	err = db.QueryRow(ctx, enqueueItemSQL, a.arguments()...).Scan(&answer)
 	return answer, err
 }
 
+var releaseKeySQL = load("release_key", "workspace", "key", "actor")
+
+// ReleaseKey lets a unique key go whose item has ended, and answers with that item.
+func ReleaseKey(ctx context.Context, db DB, workspace uuid.UUID, key, actor string) (answer Enqueued, err error) {
+	err = db.QueryRow(ctx, releaseKeySQL, pgID(workspace), key, actor).Scan(&answer)
+	return answer, err
+}
+
 func (a *Arrival) arguments() []any {
 	return []any{pgID(a.WorkspaceID), pgID(a.DefinitionID), a.Input, a.Priority, timeOrNull(a.AvailableAt), pgtype.Text{String: a.UniqueKey, Valid: a.UniqueKey != ""},
-		timeOrNull(a.ExpiresAt), a.EnqueuedBy, a.TriggerType, a.UniqueFor, a.large()}
+		timeOrNull(a.ExpiresAt), a.EnqueuedBy, a.TriggerType, a.UniqueFor}
 }
 
 func timeOrNull(t time.Time) pgtype.Timestamptz {

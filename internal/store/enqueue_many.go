@@ -70,7 +70,7 @@ func columns(items []Arrival, own bool, check []Ownership) []any {
 		a := &items[i]
 		ids[i], workspaces[i], definitions[i] = pgID(a.ID), pgID(a.WorkspaceID), pgID(a.DefinitionID)
 		priorities[i], triggers[i], actors[i], inputs[i] = int16(a.Priority), a.TriggerType, a.EnqueuedBy, a.Input
-		if a.large() {
+		if a.Large {
 			largeIDs, largeInputs, inputs[i] = append(largeIDs, ids[i]), append(largeInputs, a.Input), nil
 		}
 		if _, ok := seen[a.WorkspaceID]; !ok {

@@ -18,6 +18,7 @@ var (
 	ErrNotRetryable      = errors.New("item cannot be retried")
 	ErrInvalid           = errors.New("invalid request")
 	ErrBusy              = errors.New("a claim is under way")
+	ErrKeyHeld           = errors.New("an item that has not ended holds the unique key")
 )
 
 // ErrFenced says that another run of the dispatcher owns the shard: the caller must not go on.
@@ -34,6 +35,8 @@ var requestErrors = map[string]error{
 	"SL007": ErrInvalid,
 	"SL009": ErrBusy,
 	"SL010": ErrInvalid,
+	"SL011": ErrInvalid,
+	"SL012": ErrKeyHeld,
 }
 
 // RequestError is a refused request: Kind is one of the errors above, Hint says how to mend it and may be empty.
@@ -75,8 +78,17 @@ func Wrap(err error, doing string) error {
 }
 
 // isDataException tells whether the database cannot hold a value: \u0000 or half a surrogate pair in JSON, bytes that
-// are no UTF-8, a number out of range. JSON that Go finds valid may contain all of these.
-func isDataException(pg *pgconn.PgError) bool { return strings.HasPrefix(pg.Code, "22") }
+// are no UTF-8, a number out of range, JSON that is nested too deep or has too many keys, what a check refuses. JSON that Go
+// finds valid may be all of these.
+func isDataException(pg *pgconn.PgError) bool {
+	return strings.HasPrefix(pg.Code, "22") || strings.HasPrefix(pg.Code, "54") || pg.Code == "23514"
+}
+
+// IsForbidden tells whether the role of the connection may not do what a statement does itself.
+func IsForbidden(err error) bool {
+	var pg *pgconn.PgError
+	return errors.As(err, &pg) && pg.Code == "42501"
+}
 
 // isLocked tells a statement that gave up waiting for a lock, or was chosen to break a deadlock.
 func isLocked(pg *pgconn.PgError) bool { return pg.Code == "55P03" || pg.Code == "40P01" }

@@ -5,12 +5,15 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"slices"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgtype"
+
+	"sluice/internal/bounds"
 )
 
 // Outcome is how an execution ended: COMPLETED, FAILED, CANCELLED, TERMINATED or TIMED_OUT.
@@ -27,6 +30,7 @@ type Outcome struct {
 // after the item went back to the queue because its start seemed to have failed: then the item is taken out again.
 // ErrUnknownItem says that no such execution exists.
 func RecordOutcome(ctx context.Context, db DB, o Outcome) (bool, error) {
+	o = o.storable()
 	for {
 		ended, err := recordOne(ctx, db, o)
 		if err != nil || ended {
@@ -73,9 +77,32 @@ func withoutData(o Outcome, err error) (Outcome, bool) {
 	if !errors.As(err, &pg) || !isDataException(pg) {
 		return o, false
 	}
+	return o.bare(pg.Message), true
+}
+
+// bare is the outcome without its data, and why that is so.
+func (o Outcome) bare(why string) Outcome {
 	o.Output = nil
-	o.Error, err = json.Marshal(map[string]string{"message": "output or error could not be stored: " + pg.Message})
-	return o, err == nil
+	o.Error, _ = json.Marshal(map[string]string{"message": "output or error could not be stored: " + why}) // text can be encoded
+	return o
+}
+
+// storable is the outcome without data that the database cannot hold, or that is larger there than it may be: a number such as
+// 1e99999 takes a few bytes where it was made, and 100 KB as it is printed.
+func (o Outcome) storable() Outcome {
+	for _, raw := range []json.RawMessage{o.Output, o.Error} {
+		if len(raw) == 0 {
+			continue
+		}
+		size, err := bounds.Size(raw)
+		if err == nil && size > bounds.MaxOutput {
+			err = fmt.Errorf("it has %d bytes with its numbers written out, at most %d are kept", size, bounds.MaxOutput)
+		}
+		if err != nil {
+			return o.bare(err.Error())
+		}
+	}
+	return o
 }
 
 var (

@@ -2,7 +2,9 @@ package store
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
@@ -78,3 +80,56 @@ func tuned() *pgx.Batch {
 
 // unhurriedSQL has the rest of a batch committed without waiting for the disk.
 var unhurriedSQL = load("unhurried")
+
+// ErrDoubtful says that a transaction may have committed or not, and that the database did not say which.
+var ErrDoubtful = errors.New("it is not known whether the transaction has committed")
+
+// How long, and how often, the database is asked what has become of a transaction whose answer was lost.
+const (
+	doubtPatience = 5 * time.Second
+	doubtPause    = 50 * time.Millisecond
+)
+
+var (
+	transactionIDSQL     = load("transaction_id")
+	transactionStatusSQL = load("transaction_status", "id")
+)
+
+// InTransaction does something in a transaction. When the answer to its commit is lost, because ctx has ended or the connection is
+// broken, it asks the database on another connection, whatever ctx says: an error then means that nothing has happened, but for
+// ErrDoubtful.
+func InTransaction(ctx context.Context, pool *pgxpool.Pool, do func(tx pgx.Tx) error) error {
+	tx, err := pool.BeginTx(ctx, pgx.TxOptions{IsoLevel: pgx.ReadCommitted})
+	if err != nil {
+		return err
+	}
+	defer func() { _ = tx.Rollback(context.WithoutCancel(ctx)) }()
+	if err := do(tx); err != nil {
+		return err
+	}
+	var id string
+	if err := tx.QueryRow(ctx, transactionIDSQL).Scan(&id); err != nil {
+		return err
+	}
+	lost := tx.Commit(ctx)
+	if lost == nil {
+		return nil
+	}
+	patience, stop := context.WithTimeout(context.WithoutCancel(ctx), doubtPatience)
+	defer stop()
+	for {
+		var status *string
+		err := pool.QueryRow(patience, transactionStatusSQL, id).Scan(&status)
+		switch {
+		case err == nil && status != nil && *status == "committed":
+			return nil
+		case err == nil && status != nil && *status == "aborted":
+			return lost
+		}
+		select {
+		case <-patience.Done():
+			return fmt.Errorf("%w: %w", ErrDoubtful, lost)
+		case <-time.After(doubtPause):
+		}
+	}
+}

@@ -44,7 +44,9 @@ func NewRecorder(db DB, freed func(executions []uuid.UUID, since time.Time)) *Re
 
 // Record is RecordOutcome, to the same answer, for many at a time. When ctx ends first, the outcome may or may not have been
 // recorded.
-func (r *Recorder) Record(ctx context.Context, o Outcome) (bool, error) { return r.outcomes.Do(ctx, o) }
+func (r *Recorder) Record(ctx context.Context, o Outcome) (bool, error) {
+	return r.outcomes.Do(ctx, o.storable())
+}
 
 func (r *Recorder) alone(ctx context.Context, o Outcome) (bool, error) {
 	began := time.Now()

@@ -10,6 +10,7 @@ var supersedeSQL = load("supersede", "id", "run", "status", "output", "error")
 // Supersede replaces the outcome of an earlier run by that of a later one, after a reset. It returns false when the
 // execution holds a slot, or its outcome is this run's already.
 func Supersede(ctx context.Context, db DB, o Outcome) (bool, error) {
+	o = o.storable()
 	superseded, err := supersede(ctx, db, o)
 	if bare, ok := withoutData(o, err); ok {
 		superseded, err = supersede(ctx, db, bare)
