@@ -25,7 +25,7 @@ type bundle struct {
 	workspace, definition uuid.UUID
 }
 
-func setup(t *testing.T) *bundle {
+func setup(t testing.TB) *bundle {
 	t.Helper()
 	b := &bundle{db: open(t, devtest.PostgresFrom(t, "sluice", func(ctx context.Context, url string) error {
 		_, err := schema.Migrate(ctx, url)
@@ -36,14 +36,14 @@ func setup(t *testing.T) *bundle {
 	return b
 }
 
-func (b *bundle) define(t *testing.T, workspace uuid.UUID) uuid.UUID {
+func (b *bundle) define(t testing.TB, workspace uuid.UUID) uuid.UUID {
 	t.Helper()
 	id := one[uuid.UUID](t, b.db, `INSERT INTO sluice.workflow_definitions (workspace_id, name) VALUES ($1, 'greet') RETURNING id`, workspace)
 	exec(t, b.db, `INSERT INTO sluice.workflow_definition_versions (workflow_definition_id, version_number, workflow) VALUES ($1, 1, '{}')`, id)
 	return id
 }
 
-func open(t *testing.T, url string) *pgxpool.Pool {
+func open(t testing.TB, url string) *pgxpool.Pool {
 	t.Helper()
 	db, err := pgxpool.New(t.Context(), url)
 	require.NoError(t, err)
@@ -51,13 +51,13 @@ func open(t *testing.T, url string) *pgxpool.Pool {
 	return db
 }
 
-func exec(t *testing.T, db *pgxpool.Pool, sql string, args ...any) {
+func exec(t testing.TB, db *pgxpool.Pool, sql string, args ...any) {
 	t.Helper()
 	_, err := db.Exec(t.Context(), sql, args...)
 	require.NoError(t, err)
 }
 
-func list[T any](t *testing.T, db *pgxpool.Pool, sql string, args ...any) []T {
+func list[T any](t testing.TB, db *pgxpool.Pool, sql string, args ...any) []T {
 	t.Helper()
 	rows, err := db.Query(t.Context(), sql, args...)
 	require.NoError(t, err)
@@ -66,7 +66,7 @@ func list[T any](t *testing.T, db *pgxpool.Pool, sql string, args ...any) []T {
 	return values
 }
 
-func one[T any](t *testing.T, db *pgxpool.Pool, sql string, args ...any) T {
+func one[T any](t testing.TB, db *pgxpool.Pool, sql string, args ...any) T {
 	t.Helper()
 	values := list[T](t, db, sql, args...)
 	require.Len(t, values, 1)
