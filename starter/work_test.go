@@ -156,6 +156,43 @@ func TestEnqueue(t *testing.T) {
 		require.Equal(t, 2500, usage[0].Pending)
 		require.Contains(t, c.ok(enqueue("--count", "2")...), "2 items queued, the first is ")
 	})
+	t.Run("a count that is cut off", func(t *testing.T) {
+		workspace, definition := c.workspace()
+		out := c.run("enqueue", "--workspace", workspace, "--definition", definition, "--count", "1000000", "--timeout", "3s", "--json")
+		require.Equal(t, exitFailed, out.code)
+		var answer struct {
+			Error       string
+			Count       int
+			QueueIDs    []uuid.UUID
+			DoubtfulIDs []uuid.UUID
+		}
+		require.NoError(t, json.Unmarshal([]byte(out.stderr), &answer), out.stderr)
+		requireEnqueued(t, c, workspace, answer.QueueIDs)
+		require.Len(t, answer.QueueIDs, answer.Count)
+		require.Empty(t, answer.DoubtfulIDs, "the database answers")
+
+		workspace, definition = c.workspace()
+		out = c.run("enqueue", "--workspace", workspace, "--definition", definition, "--count", "1000000", "--timeout", "3s")
+		require.Equal(t, exitFailed, out.code)
+		var ids []uuid.UUID
+		for _, line := range strings.Fields(out.stdout) {
+			ids = append(ids, uuid.MustParse(line))
+		}
+		requireEnqueued(t, c, workspace, ids)
+	})
+	t.Run("a key whose item has ended", func(t *testing.T) {
+		workspace, definition := c.workspace()
+		again := []string{"enqueue", "--workspace", workspace, "--definition", definition, "--unique-key", "k"}
+		first := c.object(again...)["queueId"].(string)
+		out := c.run("release-key", "k", "--workspace", workspace)
+		require.Equal(t, exitUsage, out.code)
+		require.Contains(t, out.stderr, first+", which is QUEUED")
+		c.ok("cancel", first)
+		require.Contains(t, c.ok(again...), "It has ended as CANCELLED and still holds the key: nothing was enqueued.")
+		require.Contains(t, c.ok("release-key", "k", "--workspace", workspace), "item "+first+", which is CANCELLED.\nThe unique key is free")
+		require.NotEqual(t, first, c.object(again...)["queueId"])
+		require.Nil(t, c.object("release-key", "nobody's", "--workspace", workspace)["queueId"])
+	})
 	t.Run("for people", func(t *testing.T) {
 		requireGolden(t, "enqueue", masked(c.ok(enqueue()...)))
 	})
@@ -163,6 +200,93 @@ func TestEnqueue(t *testing.T) {
 		id := c.object(enqueue("--actor", "nightly")...)["queueId"].(string)
 		require.Equal(t, "nightly", c.object("describe", id)["activity"].([]any)[0].(map[string]any)["actor"])
 	})
+}
+
+// requireEnqueued says that these are the items of a workspace, no more and no fewer.
+func requireEnqueued(t *testing.T, c cli, workspace string, ids []uuid.UUID) {
+	t.Helper()
+	var all, named int
+	require.NoError(t, c.pool().QueryRow(t.Context(), `SELECT count(*), count(*) FILTER (WHERE id = ANY ($2::text[]::uuid[])) FROM sluice.pending WHERE workspace_id = $1`,
+		workspace, texts(ids)).Scan(&all, &named))
+	require.Equal(t, all, named)
+	require.Equal(t, len(ids), named)
+}
+
+func texts(ids []uuid.UUID) []string {
+	list := make([]string, len(ids))
+	for i, id := range ids {
+		list[i] = id.String()
+	}
+	return list
+}
+
+// A tenant's names cannot clear or colour an operator's screen, forge rows, or make them as wide as they like; with --json they are
+// as they were written.
+func TestWhatTenantsWriteDoesNoHarmToATerminal(t *testing.T) {
+	t.Parallel()
+	c := onPostgres(t)
+	for _, name := range []string{"x\x1b[31mred\n newline", "\u202egnp", strings.Repeat("n", 20_000), "a\u200bb"} {
+		out := c.run("workspace", "create", name)
+		require.Equal(t, exitUsage, out.code)
+		require.NotRegexp(t, `[\x1b\x{202e}\x{200b}]`, out.stderr)
+	}
+	workspace, definition := c.workspace()
+	evil := "\x1b[2J\u202e\t\r\n" + strings.Repeat("k", 400)
+	first := c.object("enqueue", "--workspace", workspace, "--definition", definition, "--unique-key", evil, "--input", `{"a": "\u001b[2J\u202e"}`)["queueId"].(string)
+	_, err := c.pool().Exec(t.Context(), `ALTER TABLE sluice.workspaces DROP CONSTRAINT workspaces_named`)
+	require.NoError(t, err)
+	_, err = c.pool().Exec(t.Context(), `UPDATE sluice.workspaces SET name = $1`, evil)
+	require.NoError(t, err)
+	_, err = c.pool().Exec(t.Context(), `UPDATE sluice.pending SET last_error = $1`, "start-failed: "+evil)
+	require.NoError(t, err)
+	for _, command := range [][]string{{"status"}, {"workspace", "list"}, {"list"}, {"describe", first}, {"definition", "list"}, {"audit", "--grace", "1ms"}} {
+		out := c.run(command...)
+		require.NotEmpty(t, out.stdout)
+		require.NotRegexp(t, `[\x00-\x09\x0b-\x1f\x{202e}]`, out.stdout+out.stderr, "%v", command)
+		for line := range strings.Lines(out.stdout) {
+			require.Less(t, len(line), 1500, "%v", command)
+		}
+	}
+	require.Equal(t, evil, c.object("describe", first)["uniqueKey"])
+	require.Contains(t, c.run("cancel", first, "--reason", strings.Repeat("x", 1001)).stderr, "--reason must have at most 1000 characters")
+	require.Contains(t, c.run("cancel", first, "--actor", "a\x1bb").stderr, "--actor must not contain U+001B")
+}
+
+func TestDefinitionsHaveBounds(t *testing.T) {
+	t.Parallel()
+	c := onPostgres(t)
+	workspace, _ := c.workspace()
+	bomb := `[` + strings.Repeat("1e131071,", 40) + `1]`
+	for file, why := range map[string]string{
+		`{"name": "` + strings.Repeat("L", 2100) + `", "nodes": [{"name": "a", "type": "noop"}]}`:                                                 "name must have at most 200 characters, not 2100",
+		`{"name": "   ", "nodes": [{"name": "a", "type": "noop"}]}`:                                                                               "name must not be empty or blank",
+		`{"name": "\u202egnp\n\u001b[2J", "nodes": [{"name": "a", "type": "noop"}]}`:                                                              "name must not contain U+202E",
+		`{"name": "x", "nodes": [{"name": "` + strings.Repeat("n", 201) + `", "type": "noop"}]}`:                                                  "name of node 1 must have at most 200",
+		`{"name": "x", "nodes": [{"name": "a", "type": "workflow", "config": {"workflowType": "a\nb"}}]}`:                                         "workflowType of node 1 must not contain U+000A",
+		`{"name": "x", "nodes": [{"name": "a", "type": "http", "config": {"url": "https://a.example", "method": "POST", "body": ` + bomb + `}}]}`: "bytes, at most 524288",
+	} {
+		in := c
+		in.stdin = file
+		out := in.run("definition", "apply", "-", "--workspace", workspace)
+		require.Equal(t, exitUsage, out.code, why)
+		require.Contains(t, out.stderr, why)
+		require.NotRegexp(t, `[\x1b\x{202e}]`, out.stderr)
+	}
+}
+
+func TestGrantEnqueue(t *testing.T) {
+	t.Parallel()
+	c := onPostgres(t)
+	role := "Shop " + uuid.NewString()[:8]
+	_, err := c.pool().Exec(t.Context(), `CREATE ROLE "`+role+`"`)
+	require.NoError(t, err)
+	require.Contains(t, c.ok("grant", "enqueue", role), `GRANT USAGE ON SCHEMA sluice TO "`+role+`";`)
+	var may bool
+	require.NoError(t, c.pool().QueryRow(t.Context(), `SELECT has_function_privilege($1::name, 'sluice.enqueue'::regproc::oid, 'EXECUTE')`, role).Scan(&may))
+	require.True(t, may)
+	out := c.run("grant", "enqueue", "nobody; DROP TABLE sluice.pending")
+	require.Equal(t, exitUsage, out.code)
+	require.Contains(t, out.stderr, "there is no role")
 }
 
 func TestListAndDescribe(t *testing.T) {
