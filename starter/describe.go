@@ -81,7 +81,7 @@ func renderItem(w io.Writer, d described, now time.Time) {
 		"expires", withRelative(d.ExpiresAt, now),
 		"started", withRelative(d.DispatchedAt, now),
 		"unserved since", withRelative(d.UnservedSince, now),
-		"unserved", shorten(deref(d.Unserved), 500),
+		"unserved", oneLine(deref(d.Unserved), 500),
 		"ended", withRelative(d.CompletedAt, now),
 		"workflow", workflow,
 		"run", deref(d.EngineRunID),

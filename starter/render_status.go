@@ -35,7 +35,7 @@ func renderUnserved(w io.Writer, unserved []facts.UnservedExecution, now time.Ti
 	_, _ = fmt.Fprintln(w)
 	rows := make([][]string, len(unserved))
 	for i, u := range unserved {
-		rows[i] = []string{u.ID.String(), u.WorkspaceID.String(), span(max(now.Sub(u.Since), 0)), shorten(u.What, 300)}
+		rows[i] = []string{u.ID.String(), u.WorkspaceID.String(), span(max(now.Sub(u.Since), 0)), oneLine(u.What, 300)}
 	}
 	table(w, []string{"UNSERVED", "WORKSPACE", "FOR", "WHY"}, rows)
 }

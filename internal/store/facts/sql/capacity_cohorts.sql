@@ -2,8 +2,8 @@
 SELECT m.*, coalesce(c.own, 0) AS own, coalesce(c.borrowed, 0) AS borrowed,
        coalesce(c.own_clock, 0) AS own_clock, coalesce(c.borrowed_clock, 0) AS borrowed_clock
 FROM (
-    SELECT min(sluice.shard_of(q.workspace_id, q.cohort, s.shards)) AS shard, q.cohort, least(sum(q.nominal), 2147483647)::int AS nominal,
-           coalesce(sum(used.n), 0)::int AS used, sum(q.weight)::int AS weight
+    SELECT min(sluice.shard_of(q.workspace_id, q.cohort, s.shards)) AS shard, q.cohort, sum(q.nominal) AS nominal,
+           coalesce(sum(used.n), 0)::bigint AS used, sum(q.weight) AS weight
     FROM sluice.settings s CROSS JOIN sluice.quotas q
     LEFT JOIN (SELECT r.workspace_id, count(*) AS n FROM sluice.running r GROUP BY 1) AS used ON used.workspace_id = q.workspace_id
     WHERE q.cohort IS NOT NULL GROUP BY q.cohort
