@@ -7,6 +7,12 @@ type VirtualTime int64
 // Stride is what one start costs a workspace of weight 1.
 const Stride VirtualTime = 1 << 30
 
+// farthest is as far as a virtual time on record may lie from zero: what is added to it cannot overflow.
+const farthest VirtualTime = 1 << 61
+
+// Recorded is a virtual time that is on record. One that nothing can have counted up to counts as the farthest there is.
+func Recorded(t int64) VirtualTime { return min(max(VirtualTime(t), -farthest), farthest) }
+
 // Price is what one start costs at a weight, and how far it moves the clock of workspaces that have this weight together.
 func Price(weight int) VirtualTime { return max(1, Stride/VirtualTime(max(1, weight))) }
 

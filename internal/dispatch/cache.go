@@ -136,9 +136,9 @@ func (c *cache) setQuota(q store.Quota) bool {
 	}
 	v := &w.view
 	if isNew || w.plan == "" {
-		v.Tags = admission.Tags{admission.VirtualTime(q.Own), admission.VirtualTime(q.Borrowed)}
+		v.Tags = admission.Tags{admission.Recorded(q.Own), admission.Recorded(q.Borrowed)}
 		if q.Tokens != nil && q.TokensAt != nil {
-			v.Bucket = admission.Bucket{Tokens: *q.Tokens, At: *q.TokensAt}
+			v.Bucket = admission.Bucket{Tokens: *q.Tokens, At: *q.TokensAt}.Until(time.UnixMicro(c.now))
 		}
 	}
 	cohort := admission.NoCohort
@@ -185,13 +185,13 @@ func (c *cache) cohort(name string) int {
 
 // setClock takes over the virtual time of a cohort, or of the shard.
 func (c *cache) setClock(k store.Clock) {
-	clocks := admission.Clocks{admission.VirtualTime(k.OwnClock), admission.VirtualTime(k.BorrowedClock)}
+	clocks := admission.Clocks{admission.Recorded(k.OwnClock), admission.Recorded(k.BorrowedClock)}
 	if k.Cohort == "" {
 		c.in.Clocks = clocks
 		return
 	}
 	cohort := &c.in.Cohorts[c.cohort(k.Cohort)]
-	cohort.Clocks, cohort.Tags = clocks, admission.Tags{admission.VirtualTime(k.Own), admission.VirtualTime(k.Borrowed)}
+	cohort.Clocks, cohort.Tags = clocks, admission.Tags{admission.Recorded(k.Own), admission.Recorded(k.Borrowed)}
 }
 
 // refresh lays out the workspaces that were touched, and those whose next scheduled item has become ready.

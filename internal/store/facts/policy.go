@@ -23,12 +23,12 @@ func (c *Capacity) Input(batch int) admission.Input {
 		}
 	}
 	for i := range c.Workspaces {
-		in.Workspaces[i] = c.Workspaces[i].input(places)
+		in.Workspaces[i] = c.Workspaces[i].input(places, c.Now)
 	}
 	return in
 }
 
-func (w *WorkspaceCapacity) input(cohorts map[string]int) admission.Workspace {
+func (w *WorkspaceCapacity) input(cohorts map[string]int, now time.Time) admission.Workspace {
 	in := admission.Workspace{
 		ID: w.WorkspaceID, Cohort: admission.NoCohort, Weight: w.Weight, Used: w.Used, Ready: w.Ready,
 		Quota: admission.Quota{Ceiling: w.Limit, Nominal: w.Nominal, BorrowingLimit: valueOr(w.BorrowingLimit, admission.Unlimited)},
@@ -44,18 +44,18 @@ func (w *WorkspaceCapacity) input(cohorts map[string]int) admission.Workspace {
 	if w.StartsPerSecond != nil {
 		in.Rate = admission.Rate{PerSecond: *w.StartsPerSecond, Burst: valueOr(w.Burst, 1)}
 		if w.Tokens != nil && w.TokensAt != nil {
-			in.Bucket = admission.Bucket{Tokens: *w.Tokens, At: *w.TokensAt}
+			in.Bucket = admission.Bucket{Tokens: *w.Tokens, At: *w.TokensAt}.Until(now)
 		}
 	}
 	return in
 }
 
 func tags(own, borrowed int64) admission.Tags {
-	return admission.Tags{admission.VirtualTime(own), admission.VirtualTime(borrowed)}
+	return admission.Tags{admission.Recorded(own), admission.Recorded(borrowed)}
 }
 
 func clocks(own, borrowed int64) admission.Clocks {
-	return admission.Clocks{admission.VirtualTime(own), admission.VirtualTime(borrowed)}
+	return admission.Clocks{admission.Recorded(own), admission.Recorded(borrowed)}
 }
 
 func valueOr[T any](p *T, otherwise T) T {
