@@ -44,6 +44,7 @@ type Config struct {
 // Activities holds the dependencies of all activities. It is safe for concurrent use.
 type Activities struct {
 	pool            *pgxpool.Pool
+	log             *slog.Logger
 	recorder        *store.Recorder
 	engines         *dispatch.Engines
 	recovery        *recovery.Recovery
@@ -70,6 +71,8 @@ func New(c Config) *Activities {
 	if logger == nil {
 		logger = slog.Default()
 	}
+	engines.LogTo(logger)
+	a.log = logger
 	if a.ensureWorkspace == nil {
 		a.ensureWorkspace = func(uuid.UUID) {}
 	}
@@ -112,7 +115,7 @@ func (a *Activities) launcher(shard int, run int64) *launcher {
 	if l != nil && l.run == run {
 		return l
 	}
-	next := newLauncher(run, a.start, a.settle, a.engines.Of(shard).Doubt, &a.flying)
+	next := newLauncher(run, a.start, a.settle, a.setAside, a.engines.Of(shard).Doubt, &a.flying)
 	if l == nil || l.run < run { // otherwise it is for a step of a run that was overtaken
 		a.launchers[shard] = next
 	}

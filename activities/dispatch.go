@@ -4,9 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/google/uuid"
+	enumspb "go.temporal.io/api/enums/v1"
 	"go.temporal.io/api/serviceerror"
 	"go.temporal.io/sdk/activity"
 
@@ -34,7 +36,8 @@ func (a *Activities) DispatchExecutions(ctx context.Context, r workflows.Dispatc
 	a.host(executions)
 	err = l.launch(ctx, executions, starting, max(1, r.Parallelism), a.eager.share(ctx, len(executions)))
 	b := l.end(ctx)
-	if err != nil || b.left > 0 {
+	a.setAside(ctx, b.waiting())
+	if err != nil || b.left+len(b.unanswered) > 0 {
 		engine.Doubt()
 	}
 	result = workflows.DispatchResult{Started: b.started, Left: b.left, LastError: b.lastError}
@@ -55,6 +58,24 @@ func (a *Activities) DispatchExecutions(ctx context.Context, r workflows.Dispatc
 		activity.GetLogger(ctx).Warn("start failed", "item", f.ExecutionID, "reason", f.Reason, "permanent", f.Permanent, "error", f.Error)
 	}
 	return result, nil
+}
+
+// setAside notes on claims that their starts have got no answer, and tells of each once.
+func (a *Activities) setAside(ctx context.Context, unanswered []store.Unanswered) {
+	if len(unanswered) == 0 {
+		return
+	}
+	noting, cancel := context.WithTimeout(context.WithoutCancel(ctx), settleTimeout)
+	defer cancel()
+	news, err := store.PutAside(noting, a.pool, unanswered)
+	for _, u := range unanswered {
+		if slices.Contains(news, u.ExecutionID) {
+			a.log.Warn("a start has got no answer; the item stays claimed and is tried again", "item", u.ExecutionID, "aside", u.Aside, "error", u.Error)
+		}
+	}
+	if err != nil {
+		a.log.Warn("cannot note that starts have got no answer", "items", len(unanswered), "error", err)
+	}
 }
 
 func (a *Activities) settle(ctx context.Context, started []store.Started) error {
@@ -99,11 +120,8 @@ func (a *Activities) start(ctx context.Context, x dispatch.Execution, mine bool)
 	if errors.As(err, &already) {
 		return a.startedBefore(ctx, x, already.RunId)
 	}
-	switch judgeStart(err) {
-	case startPermanent:
+	if judgeStart(err) == startPermanent {
 		return "", &store.FailedStart{Reason: reasonRefused, Error: err.Error(), Permanent: true}, nil
-	case startFailed:
-		return "", &store.FailedStart{Reason: reasonStartFailed, Error: err.Error()}, nil
 	}
 	return "", nil, fmt.Errorf("start %s: %w", options.ID, err)
 }
@@ -120,6 +138,12 @@ func (a *Activities) startedBefore(ctx context.Context, x dispatch.Execution, ru
 	if !ours {
 		return "", &store.FailedStart{Reason: reasonIDTaken, Permanent: true, Error: fmt.Sprintf(
 			"workflow %s run %s of type %s on task queue %s is not ours", id, runID, info.GetType().GetName(), info.GetTaskQueue())}, nil
+	}
+	if info.GetStatus() != enumspb.WORKFLOW_EXECUTION_STATUS_RUNNING {
+		// It may be over, and so may its item, which somebody has put in again: its end is on record then, and it has no other.
+		if dropped, err := store.DropClaim(ctx, a.pool, x.ID); dropped || err != nil {
+			return runID, nil, err
+		}
 	}
 	return runID, nil, nil
 }

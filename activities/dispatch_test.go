@@ -28,7 +28,7 @@ func executions(n int) []dispatch.Execution {
 	return list
 }
 
-func TestABatchStopsAtTheFirstStartWithoutAnAnswer(t *testing.T) {
+func TestOneStartWithoutAnAnswerDelaysNoOther(t *testing.T) {
 	t.Parallel()
 	busy := serviceerror.NewResourceExhausted(enumspb.RESOURCE_EXHAUSTED_CAUSE_RPS_LIMIT, "busy")
 	for _, parallelism := range []int{1, 8} {
@@ -45,18 +45,22 @@ func TestABatchStopsAtTheFirstStartWithoutAnAnswer(t *testing.T) {
 		temporal.On("ExecuteWorkflow", mock.Anything, is(bad), mock.Anything, mock.Anything).Run(count).Return(nil, busy)
 		temporal.On("ExecuteWorkflow", mock.Anything, mock.Anything, mock.Anything, mock.Anything).Run(count).Return(run, nil)
 		r := newRunway()
-		l := newLauncher(1, New(Config{Client: temporal}).start, r.settle, r.doubt, &sync.WaitGroup{})
+		l := newLauncher(1, New(Config{Client: temporal}).start, r.settle, r.setAside, r.doubt, &sync.WaitGroup{})
 		l.begin()
 		require.NoError(t, l.launch(t.Context(), list, nil, parallelism, 1))
 		l.flying.Wait() // nor are the last ones under way any more
 		b := l.end(t.Context())
 		l.flying.Wait()
+		require.Len(t, b.unanswered, 1)
+		require.True(t, b.unanswered[0].Aside, "others have got answers")
+		require.Equal(t, bad, b.unanswered[0].ExecutionID)
+		require.Len(t, list, b.started+b.left+1, "each has its verdict")
 		if parallelism == 1 {
-			require.EqualValues(t, 11, asked.Load(), "a server that is busy is not asked for the rest")
-			require.Equal(t, map[uuid.UUID]int{}, r.settledBut(list[:10]), "those before it are settled, and no other")
+			require.EqualValues(t, 11, asked.Load(), "of one at a time the rest is left to the next dispatch")
+		} else {
+			require.Zero(t, b.left)
+			require.Equal(t, map[uuid.UUID]int{bad: -1}, r.settledBut(list), "the others are settled, and it is not")
 		}
-		require.Len(t, list, b.started+b.left, "each has its verdict")
-		require.Positive(t, b.left)
 		require.Empty(t, b.failed, "no attempt is counted")
 		require.Contains(t, b.lastError, "busy")
 	}

@@ -82,7 +82,7 @@ func TestOneStartOfEachShareIsThisProcessesOwn(t *testing.T) {
 			}
 			return "run", nil, nil
 		}
-		l := newLauncher(1, start, func(context.Context, []store.Started) error { return nil }, func() {}, &sync.WaitGroup{})
+		l := newLauncher(1, start, func(context.Context, []store.Started) error { return nil }, func(context.Context, []store.Unanswered) {}, func() {}, &sync.WaitGroup{})
 		require.NoError(t, l.launch(t.Context(), list, map[uuid.UUID]bool{}, 2, share))
 		l.flying.Wait()
 		slices.Sort(own)

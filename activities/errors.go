@@ -37,49 +37,60 @@ const (
 	reasonRefused        = "start-refused"
 	reasonIDTaken        = "workflow-id-taken"
 	reasonStartFailed    = "start-failed"
+	reasonInputGone      = "input-gone"
 )
 
 // startVerdict is what an error of a start means for its item.
 type startVerdict int
 
 const (
-	startUnknown   startVerdict = iota // Temporal was not reached: it may or may not have started; ask again
-	startFailed                        // not started; another attempt may succeed
+	startUnknown   startVerdict = iota // it may or may not have started, or what keeps it is not its own; ask again
 	startPermanent                     // not started, and no attempt will be
 )
 
-// judgeStart classifies an error of StartWorkflowExecution. What the server refused because of the item itself is
-// certain. What never got an answer is not, and what the namespace or the credentials are to blame for says nothing
-// about the item: neither may cost it an attempt, or one expired key would fail the whole backlog.
+// judgeStart classifies an error of StartWorkflowExecution. Certain is only what the server has refused because of this very
+// request. Everything else says nothing about the item, and may not cost it an attempt, or one expired key would fail the whole
+// backlog: no answer, what the namespace, the credentials or the server's version are to blame for, and what somebody between
+// here and the server has answered. That comes under many codes: gRPC itself makes Unimplemented of an HTTP 404, and Internal
+// of a 400, and proxies that know gRPC do the same.
 func judgeStart(err error) startVerdict {
 	var (
-		invalid       *serviceerror.InvalidArgument
-		unimplemented *serviceerror.Unimplemented
-		precondition  *serviceerror.FailedPrecondition
-		internal      *serviceerror.Internal
-		exhausted     *serviceerror.ResourceExhausted
+		invalid   *serviceerror.InvalidArgument
+		exhausted *serviceerror.ResourceExhausted
+		internal  *serviceerror.Internal
 	)
 	switch {
+	case isNoGRPC(err):
+		return startUnknown
 	case errors.As(err, &exhausted) && isTooLarge(exhausted):
 		return startPermanent
-	case errors.As(err, &invalid) && isMissingAttribute(invalid):
-		return startUnknown
-	case errors.As(err, &invalid), errors.As(err, &unimplemented):
+	case errors.As(err, &internal) && isUnreadable(internal):
 		return startPermanent
-	case errors.As(err, &precondition), errors.As(err, &internal):
-		return startFailed
+	case errors.As(err, &invalid) && !isSetUp(invalid):
+		return startPermanent
 	}
 	return startUnknown
 }
 
-// isMissingAttribute tells a namespace that lacks Sluice's search attributes (`starter start` adds them). The server
-// has no code of its own for it.
-func isMissingAttribute(err *serviceerror.InvalidArgument) bool {
-	return strings.Contains(strings.ToLower(err.Error()), "search attribute")
+// isNoGRPC tells an answer that is none of a gRPC server: a page of a proxy.
+func isNoGRPC(err error) bool {
+	return strings.Contains(err.Error(), "unexpected HTTP status code") || strings.Contains(err.Error(), "unexpected content-type")
+}
+
+// isSetUp tells a namespace that lacks Sluice's search attributes (`starter start` adds them), or has others of their names. The
+// server has no code of its own for it. A value that is too large for one is the item's.
+func isSetUp(err *serviceerror.InvalidArgument) bool {
+	message := strings.ToLower(err.Error())
+	return strings.Contains(message, "search attribute") && !strings.Contains(message, "size") || strings.HasPrefix(message, "namespace")
 }
 
 // isTooLarge tells a request that is larger than the server takes from one that comes at a bad moment: gRPC has one code for
 // both.
 func isTooLarge(err *serviceerror.ResourceExhausted) bool {
 	return strings.Contains(err.Error(), "larger than max")
+}
+
+// isUnreadable tells a request that gRPC cannot write, here, or the server cannot read.
+func isUnreadable(err *serviceerror.Internal) bool {
+	return strings.Contains(err.Error(), "error while marshaling") || strings.Contains(err.Error(), "error unmarshalling request")
 }

@@ -2,6 +2,7 @@ package activities
 
 import (
 	"context"
+	"fmt"
 	"maps"
 	"slices"
 	"sync"
@@ -18,40 +19,64 @@ import (
 // claim the next batch, and Temporal has starts to do in between. Starts are settled beside that, by statements of their own
 // which nothing waits for; the next dispatch reports what has ended after its own. When another run has taken the shard over
 // there is none: that run reads in Postgres what is claimed and not started, and starts it itself.
+//
+// A start whose answer does not tell whether the workflow exists is asked for again. Where others do get answers it stands aside
+// for that: it comes after them, takes none of their places, and is not waited for.
 type launcher struct {
 	run    int64
 	start  func(_ context.Context, _ dispatch.Execution, mine bool) (runID string, failed *store.FailedStart, err error)
 	settle func(context.Context, []store.Started) error
-	doubt  func()        // a settle has failed: what it was about is claimed still
-	turn   chan struct{} // held by a dispatch
-	landed chan struct{} // tells the dispatch that a start has ended
+	aside  func(context.Context, []store.Unanswered) // has starts without an answer stand aside
+	doubt  func()                                    // a settle has failed: what it was about is claimed still
+	turn   chan struct{}                             // held by a dispatch
+	landed chan struct{}                             // tells the dispatch that a start has ended
 	flying *sync.WaitGroup
 
 	mu        sync.Mutex
 	underway  map[uuid.UUID]bool
-	open      bool // a dispatch is there, and there will be more to settle
-	settling  bool // a statement is under way; meanwhile others gather
+	besides   int       // of these, so many stand aside
+	answered  time.Time // when a start last got an answer
+	strikes   int       // so many of this dispatch have got none since
+	open      bool      // a dispatch is there, and there will be more to settle
+	settling  bool      // a statement is under way; meanwhile others gather
 	unsettled []store.Started
 	batch     batch
 }
 
 // batch is what became of starts since the last dispatch reported.
 type batch struct {
-	started   int
-	failed    []store.FailedStart
-	left      int // got no answer, or were not asked for after one that got none
-	lastError string
+	started    int
+	failed     []store.FailedStart
+	unanswered []unanswered
+	left       int // were not asked for, after others that got no answer; at the end also those others, unless they stand aside
+	lastError  string
+}
+
+// unanswered is a start that got no answer.
+type unanswered struct {
+	store.Unanswered
+	began time.Time
+}
+
+// waiting are those of the starts without an answer as they are to be noted.
+func (b *batch) waiting() []store.Unanswered {
+	all := make([]store.Unanswered, len(b.unanswered))
+	for i, u := range b.unanswered {
+		all[i] = u.Unanswered
+	}
+	return all
 }
 
 func newLauncher(
 	run int64,
 	start func(context.Context, dispatch.Execution, bool) (string, *store.FailedStart, error),
 	settle func(context.Context, []store.Started) error,
+	aside func(context.Context, []store.Unanswered),
 	doubt func(),
 	flying *sync.WaitGroup,
 ) *launcher {
 	return &launcher{
-		run: run, start: start, settle: settle, doubt: doubt, flying: flying,
+		run: run, start: start, settle: settle, aside: aside, doubt: doubt, flying: flying,
 		turn: make(chan struct{}, 1), landed: make(chan struct{}, 1), underway: map[uuid.UUID]bool{},
 	}
 }
@@ -71,7 +96,7 @@ func (l *launcher) release() { <-l.turn }
 func (l *launcher) begin() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.open = true
+	l.open, l.strikes = true, 0
 }
 
 // end closes the dispatch and returns what became of its starts. What is not settled yet is settled by itself.
@@ -79,6 +104,13 @@ func (l *launcher) end(ctx context.Context) batch {
 	l.mu.Lock()
 	b := l.batch
 	l.batch, l.open = batch{}, false
+	for i := range b.unanswered {
+		if u := &b.unanswered[i]; l.othersAnswered(u.began) {
+			u.Aside = true
+		} else {
+			b.left++
+		}
+	}
 	l.mu.Unlock()
 	l.flying.Go(func() { l.settleAll(context.WithoutCancel(ctx)) })
 	return b
@@ -95,22 +127,30 @@ func (l *launcher) starting() map[uuid.UUID]bool {
 func (l *launcher) pending() int {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return len(l.underway) + len(l.batch.failed) + l.batch.left
+	return len(l.underway) - l.besides + len(l.batch.failed) + len(l.batch.unanswered) + l.batch.left
+}
+
+// answersLast is for how long an answer tells that Temporal answers.
+const answersLast = startTimeout
+
+// othersAnswered tells whether other starts have got answers since about a time.
+func (l *launcher) othersAnswered(since time.Time) bool {
+	return l.answered.After(since.Add(-answersLast))
 }
 
 // launch starts those of the claims that were not being started already; the first, and then one of share, are this
-// process's own. After the first that got no answer nothing more is started: the client has tried for startTimeout by
-// then, so Temporal is away or has too much to do.
+// process's own. After some in a row that got no answer nothing more is started: the client has tried for startTimeout by
+// then, so Temporal is away or has too much to do. Those that got none before come last.
 func (l *launcher) launch(ctx context.Context, executions []dispatch.Execution, starting map[uuid.UUID]bool, atOnce, share int) error {
 	launched := 0
 	for _, x := range executions {
-		if starting[x.ID] {
+		if starting[x.ID] || x.Aside && !l.besidesFree() {
 			continue
 		}
 		if err := l.wait(ctx, atOnce-1); err != nil {
 			return err
 		}
-		if l.leave() {
+		if l.leave(min(atOnce, mostStrikes), x.Aside) {
 			continue
 		}
 		l.fly(ctx, x, launched%share == 0)
@@ -127,7 +167,7 @@ func (l *launcher) launch(ctx context.Context, executions []dispatch.Execution, 
 func (l *launcher) wait(ctx context.Context, most int) error {
 	for {
 		l.mu.Lock()
-		n := len(l.underway)
+		n := len(l.underway) - l.besides
 		l.mu.Unlock()
 		if n <= most {
 			return nil
@@ -140,15 +180,31 @@ func (l *launcher) wait(ctx context.Context, most int) error {
 	}
 }
 
-// leave leaves a claim to a later dispatch, if others have been left already.
-func (l *launcher) leave() bool {
+const (
+	// mostStrikes is how many starts in a row may get no answer before nothing more is started. Single ones may be to blame
+	// themselves.
+	mostStrikes = 8
+	// mostBesides is how many may be under way at once that stand aside.
+	mostBesides = 4
+)
+
+// leave leaves a claim to a later dispatch, if so many in a row have got no answer.
+func (l *launcher) leave(strikes int, aside bool) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.batch.left == 0 {
+	if l.strikes < strikes {
 		return false
 	}
-	l.batch.left++
+	if !aside { // the others are due again by themselves
+		l.batch.left++
+	}
 	return true
+}
+
+func (l *launcher) besidesFree() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.besides < mostBesides
 }
 
 // settleTimeout limits a settle that nothing waits for; what it does not settle, a later dispatch finds started.
@@ -159,12 +215,19 @@ func (l *launcher) fly(ctx context.Context, x dispatch.Execution, mine bool) {
 	ctx = context.WithoutCancel(ctx)
 	l.mu.Lock()
 	l.underway[x.ID] = true
+	if x.Aside {
+		l.besides++
+	}
 	// It may have failed after the dispatch before, and been read again by this one: what counts is what becomes of it now.
 	l.batch.failed = slices.DeleteFunc(l.batch.failed, func(f store.FailedStart) bool { return f.ExecutionID == x.ID })
+	l.batch.unanswered = slices.DeleteFunc(l.batch.unanswered, func(u unanswered) bool { return u.ExecutionID == x.ID })
 	l.mu.Unlock()
 	l.flying.Go(func() {
-		runID, failed, err := l.start(ctx, x, mine)
-		l.land(x, runID, failed, err)
+		began := time.Now()
+		runID, failed, err := l.startSafely(ctx, x, mine)
+		if why := l.land(x, began, runID, failed, err); why != nil {
+			l.aside(ctx, []store.Unanswered{*why})
+		}
 		select {
 		case l.landed <- struct{}{}:
 		default:
@@ -173,23 +236,46 @@ func (l *launcher) fly(ctx context.Context, x dispatch.Execution, mine bool) {
 	})
 }
 
-// land notes what became of one start.
-func (l *launcher) land(x dispatch.Execution, runID string, failed *store.FailedStart, err error) {
+// startSafely has a start that panics fail: it must not take the process with it, and all that it has in hand.
+func (l *launcher) startSafely(ctx context.Context, x dispatch.Execution, mine bool) (runID string, failed *store.FailedStart, err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			runID, failed, err = "", &store.FailedStart{Reason: reasonStartFailed, Error: fmt.Sprintf("panic: %v", r)}, nil
+		}
+	}()
+	return l.start(ctx, x, mine)
+}
+
+// land notes what became of one start. What nothing waits for, and has got no answer, it returns to stand aside again.
+func (l *launcher) land(x dispatch.Execution, began time.Time, runID string, failed *store.FailedStart, err error) *store.Unanswered {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	delete(l.underway, x.ID)
+	if x.Aside {
+		l.besides--
+	}
 	b := &l.batch
-	switch {
-	case failed != nil:
+	if failed == nil && err != nil {
+		if !x.Aside {
+			l.strikes++
+		}
+		u := unanswered{store.Unanswered{ExecutionID: x.ID, Error: err.Error()}, began}
+		if x.Aside && !l.open {
+			u.Aside = l.othersAnswered(began)
+			return &u.Unanswered
+		}
+		b.unanswered, b.lastError = append(b.unanswered, u), err.Error()
+		return nil
+	}
+	l.strikes, l.answered = 0, time.Now()
+	if failed != nil {
 		failed.ExecutionID = x.ID
 		b.failed = append(b.failed, *failed)
-	case err != nil:
-		b.left++
-		b.lastError = err.Error()
-	default:
-		b.started++
-		l.unsettled = append(l.unsettled, store.Started{ExecutionID: x.ID, RunID: runID})
+		return nil
 	}
+	b.started++
+	l.unsettled = append(l.unsettled, store.Started{ExecutionID: x.ID, RunID: runID})
+	return nil
 }
 
 // settleEvery is how many starts of a dispatch are settled by one statement at least, but for the last ones. What is

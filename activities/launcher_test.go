@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"maps"
+	"slices"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -23,6 +24,7 @@ type runway struct {
 	most     int // under way at once
 	settled  map[uuid.UUID]int
 	doubts   int
+	aside    []store.Unanswered
 	settling func() error // what a settle waits for; nil: nothing
 }
 
@@ -31,7 +33,7 @@ func newRunway() *runway {
 }
 
 func (r *runway) launcher() *launcher {
-	return newLauncher(1, r.start, r.settle, r.doubt, &sync.WaitGroup{})
+	return newLauncher(1, r.start, r.settle, r.setAside, r.doubt, &sync.WaitGroup{})
 }
 
 var errRefusedStart = errors.New("refused")
@@ -82,6 +84,12 @@ func (r *runway) settledBut(once []dispatch.Execution) map[uuid.UUID]int {
 	return rest
 }
 
+func (r *runway) setAside(_ context.Context, unanswered []store.Unanswered) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.aside = append(r.aside, unanswered...)
+}
+
 func (r *runway) doubt() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -103,6 +111,41 @@ func (r *runway) end(t *testing.T, n int, err error) {
 			return false
 		}, 10*time.Second, time.Millisecond)
 	}
+}
+
+// endOne ends one of these, as soon as it is under way.
+func (r *runway) endOne(t *testing.T, these map[uuid.UUID]bool, err error) {
+	t.Helper()
+	require.Eventually(t, func() bool {
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		for id, end := range r.waiting {
+			if these[id] {
+				delete(r.waiting, id)
+				end <- err
+				return true
+			}
+		}
+		return false
+	}, 10*time.Second, time.Millisecond)
+}
+
+// endNot ends one that is none of these.
+func (r *runway) endNot(t *testing.T, these []dispatch.Execution, err error) {
+	t.Helper()
+	others := map[uuid.UUID]bool{}
+	require.Eventually(t, func() bool {
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		for id := range r.waiting {
+			others[id] = !slices.ContainsFunc(these, func(x dispatch.Execution) bool { return x.ID == id })
+			if others[id] {
+				return true
+			}
+		}
+		return false
+	}, 10*time.Second, time.Millisecond)
+	r.endOne(t, others, err)
 }
 
 // dispatch has a launcher start these, and returns what it reports.
@@ -224,7 +267,7 @@ func TestWhatIsStartedAgainIsNoFailure(t *testing.T) {
 	require.Empty(t, r.settledBut(list[:1]))
 }
 
-func TestALateStartWithoutAnAnswerStopsTheNextDispatch(t *testing.T) {
+func TestALateStartWithoutAnAnswerIsReportedByTheNextDispatch(t *testing.T) {
 	t.Parallel()
 	r := newRunway()
 	l := r.launcher()
@@ -235,9 +278,83 @@ func TestALateStartWithoutAnAnswerStopsTheNextDispatch(t *testing.T) {
 	l.flying.Wait()
 	require.Equal(t, 1, l.pending())
 	l.begin()
-	require.NoError(t, l.launch(t.Context(), executions(5), nil, 4, 1))
-	require.Equal(t, 6, l.end(t.Context()).left)
-	require.Equal(t, 1, r.most)
+	b := l.end(t.Context())
+	require.Equal(t, 1, b.left)
+	require.Len(t, b.unanswered, 1)
+	require.False(t, b.unanswered[0].Aside, "no other start has got an answer")
+	require.Zero(t, l.pending())
+}
+
+func TestADispatchStopsWhenNoStartGetsAnAnswer(t *testing.T) {
+	t.Parallel()
+	r := newRunway()
+	l := r.launcher()
+	done := dispatchWith(t, l, executions(20), nil) // four at once
+	require.Eventually(t, func() bool {
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		for id, end := range r.waiting {
+			delete(r.waiting, id)
+			end <- context.DeadlineExceeded
+		}
+		return len(done) > 0
+	}, 10*time.Second, time.Millisecond)
+	b := <-done
+	require.GreaterOrEqual(t, b.left, 18, "two may be under way still")
+	require.LessOrEqual(t, len(b.unanswered), 7, "four, and those that were begun before these had ended")
+}
+
+// What has got no answer, where others have, stands aside: it takes no place, and nothing waits for it.
+func TestStartsThatStandAsideTakeNoPlaceOfOthers(t *testing.T) {
+	t.Parallel()
+	r := newRunway()
+	l := r.launcher()
+	list := executions(10)
+	others := map[uuid.UUID]bool{}
+	for i := range list {
+		others[list[i].ID] = i < 4
+		list[i].Aside = i >= 4 // as they come from Postgres: last
+	}
+	done := dispatchWith(t, l, list, nil)
+	for range 4 {
+		r.endOne(t, others, nil)
+	}
+	b := <-done
+	require.Equal(t, 4, b.started)
+	require.Zero(t, b.left)
+	require.Zero(t, l.pending(), "a dispatch would find nothing to wait for")
+	require.Len(t, l.starting(), mostBesides, "and the others are due another time")
+
+	again := dispatchWith(t, l, executions(4), nil) // the four places are all theirs
+	for range 4 {
+		require.Eventually(t, func() bool { return r.peak() >= mostBesides }, 10*time.Second, time.Millisecond)
+		r.endNot(t, list, nil)
+	}
+	require.Equal(t, 4, (<-again).started)
+	r.end(t, mostBesides, errors.New("no sense"))
+	l.flying.Wait()
+	require.Len(t, r.aside, mostBesides, "they are noted without a dispatch")
+	for _, u := range r.aside {
+		require.True(t, u.Aside)
+		require.Equal(t, "no sense", u.Error)
+	}
+	require.Zero(t, l.pending())
+}
+
+func TestAStartThatPanicsFailsAlone(t *testing.T) {
+	t.Parallel()
+	r := newRunway()
+	bad := execution()
+	l := newLauncher(1, func(ctx context.Context, x dispatch.Execution, mine bool) (string, *store.FailedStart, error) {
+		if x.ID == bad.ID {
+			panic("what is this")
+		}
+		return "run", nil, nil
+	}, r.settle, r.setAside, r.doubt, &sync.WaitGroup{})
+	b := <-dispatchWith(t, l, append(executions(3), bad), nil)
+	require.Equal(t, 3, b.started)
+	require.Equal(t, []store.FailedStart{{ExecutionID: bad.ID, Reason: reasonStartFailed, Error: "panic: what is this"}}, b.failed)
+	l.flying.Wait()
 }
 
 // A database that does not answer must not keep a worker from stopping.
@@ -252,7 +369,7 @@ func TestASettleGivesUpOnASilentDatabase(t *testing.T) {
 			<-ctx.Done()
 			return ctx.Err()
 		}
-		l := newLauncher(1, start, silent, r.doubt, &sync.WaitGroup{})
+		l := newLauncher(1, start, silent, r.setAside, r.doubt, &sync.WaitGroup{})
 		l.fly(t.Context(), execution(), false) // no dispatch is there to settle it
 		began := time.Now()
 		l.flying.Wait()

@@ -31,6 +31,8 @@ func startOptions(x dispatch.Execution) (client.StartWorkflowOptions, workflows.
 		return refuse(reasonDefinitionGone, "workflow definition "+x.DefinitionID.String()+" no longer exists in this workspace")
 	case x.VersionID == nil || x.VersionNumber == nil:
 		return refuse(reasonVersionGone, "workflow definition "+x.DefinitionID.String()+" has no current version")
+	case x.Input == nil:
+		return refuse(reasonInputGone, "its input is neither with the item nor in sluice.inputs")
 	}
 	graph, err := definition.ParseVersion(x.Workflow, *x.DefinitionName)
 	if err = errors.Join(err, graph.CheckOwner(x.WorkspaceID)); err != nil {

@@ -54,6 +54,7 @@ func TestAClaimThatCannotStartSaysWhy(t *testing.T) {
 	tests := map[string]func(*dispatch.Execution){
 		reasonWorkspaceGone:  func(x *dispatch.Execution) { x.WorkspaceName = nil },
 		reasonDefinitionGone: func(x *dispatch.Execution) { x.DefinitionName = nil },
+		reasonInputGone:      func(x *dispatch.Execution) { x.Input = nil },
 		reasonVersionGone:    func(x *dispatch.Execution) { x.VersionID = nil },
 		reasonInvalidGraph:   func(x *dispatch.Execution) { x.Workflow = []byte(`{"nodes":[]}`) },
 		reasonTooLarge: func(x *dispatch.Execution) { // a chain of 300 calls that send 250 KiB each
@@ -146,13 +147,22 @@ func TestOnlyAnAnswerIsAFailedStart(t *testing.T) {
 		serviceerror.NewResourceExhausted(enumspb.RESOURCE_EXHAUSTED_CAUSE_RPS_LIMIT, "busy"): startUnknown,
 		context.DeadlineExceeded:                                                              startUnknown,
 		errors.New("connection reset"):                                                        startUnknown,
-		serviceerror.NewInternal("bug"):                                                       startFailed,
+		serviceerror.NewInternal("bug"):                                                       startUnknown,
+		serviceerror.NewUnimplemented("unexpected HTTP status code received from server: 404 (Not Found); transport: received unexpected content-type \"text/html\""): startUnknown,
+		serviceerror.NewInternal("unexpected HTTP status code received from server: 400 (Bad Request)"):                                                               startUnknown,
+		serviceerror.NewUnimplemented("no route"):                                                                                                             startUnknown,
+		serviceerror.NewFailedPrecondition("namespace is handed over"):                                                                                        startUnknown,
+		serviceerror.NewInvalidArgument("unexpected HTTP status code received from server: 422 (Unprocessable Entity)"):                                       startUnknown,
+		serviceerror.NewInternal("grpc: error while marshaling: string field contains invalid UTF-8"):                                                         startPermanent,
+		serviceerror.NewInvalidArgument("search attribute SluiceDefinition value size 2102 exceeds size limit 2048"):                                          startPermanent,
+		serviceerror.NewInvalidArgument("Namespace x has no mapping defined for search attribute SluicePlan"):                                                 startUnknown,
+		serviceerror.NewInvalidArgument("invalid value for search attribute SluicePlan of type Int: PRO"):                                                     startUnknown,
 		serviceerror.NewResourceExhausted(enumspb.RESOURCE_EXHAUSTED_CAUSE_UNSPECIFIED, "grpc: received message after decompression larger than max 4194304"): startPermanent,
 		serviceerror.NewResourceExhausted(enumspb.RESOURCE_EXHAUSTED_CAUSE_RPS_LIMIT, "namespace rate limit exceeded"):                                        startUnknown,
-		serviceerror.NewInvalidArgument("blob too large"):                                                      startPermanent,
-		serviceerror.NewNamespaceNotFound("x"):                                                                 startUnknown,
-		serviceerror.NewPermissionDenied("expired key", ""):                                                    startUnknown,
-		fmt.Errorf("start: %w", serviceerror.NewInvalidArgument("search attribute SluicePlan is not defined")): startUnknown,
+		serviceerror.NewInvalidArgument("blob too large"):                                                                                                     startPermanent,
+		serviceerror.NewNamespaceNotFound("x"):                                                                                                                startUnknown,
+		serviceerror.NewPermissionDenied("expired key", ""):                                                                                                   startUnknown,
+		fmt.Errorf("start: %w", serviceerror.NewInvalidArgument("search attribute SluicePlan is not defined")):                                                startUnknown,
 	}
 	for err, want := range tests {
 		require.Equal(t, want, judgeStart(err), err.Error())

@@ -283,5 +283,14 @@ func (c *cache) dueIn() time.Duration {
 	if soonest == never {
 		return 0
 	}
-	return max(time.Duration(soonest-c.now)*time.Microsecond, time.Millisecond)
+	return until(soonest, c.now)
+}
+
+// longestRest is what a longer time until something counts as, which a Duration may not hold: there is another look before.
+const longestRest = 24 * time.Hour
+
+// until is how long it is until a time in microseconds, a millisecond at least.
+func until(at, now int64) time.Duration {
+	in := min(at-now, longestRest.Microseconds())
+	return max(time.Duration(in)*time.Microsecond, time.Millisecond)
 }

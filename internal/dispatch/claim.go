@@ -3,6 +3,7 @@ package dispatch
 import (
 	"bytes"
 	"context"
+	"errors"
 	"slices"
 	"time"
 
@@ -23,8 +24,7 @@ type Claimed struct {
 // Claim takes the items of the last plan, in one statement that does nothing if the plan rests on something that has changed.
 // The same round trip brings the cache up to date. A call that is repeated claims nothing: its plan is gone.
 func (e *Engine) Claim(ctx context.Context, run int64) (Claimed, error) {
-	e.mu.Lock()
-	defer e.mu.Unlock()
+	defer e.lock()()
 	c := &e.cache
 	if e.plan.run != run || !c.known {
 		e.putBack()
@@ -36,13 +36,19 @@ func (e *Engine) Claim(ctx context.Context, run int64) (Claimed, error) {
 	}
 	var result store.ClaimResult
 	h := e.hearing(c.in.Batch)
-	err := store.Send(ctx, e.pool, func(b *pgx.Batch) {
+	err := store.SendClaim(ctx, e.pool, e.shard, func(b *pgx.Batch) {
 		if len(e.plan.taken) > 0 {
-			store.QueueClaim(b, e.request(), &result)
+			store.QueueClaim(b, e.request(e.plan.taken), &result)
 		}
 		h.queue(b)
 	})
-	if err != nil {
+	switch {
+	case store.IsRefusal(err) && len(e.plan.taken) > 0:
+		return e.claimApart(ctx)
+	case errors.Is(err, store.ErrHeld): // nothing was done
+		e.putBack()
+		return Claimed{Unstarted: e.waiting.count()}, store.Wrap(err, "claim executions")
+	case err != nil:
 		c.known = false // it may or may not have committed
 		e.plan = plan{}
 		e.waiting.doubtful = true
@@ -50,13 +56,18 @@ func (e *Engine) Claim(ctx context.Context, run int64) (Claimed, error) {
 	}
 	claimed := Claimed{New: len(result.Items)}
 	var missing []pick
+	known, asked := c.turn, len(e.plan.taken) > 0
 	if result.Taken {
+		c.turn++
 		missing = e.book(result)
 	} else {
 		e.putBack()
 	}
 	if err := e.apply(ctx, h); err != nil {
 		return claimed, err
+	}
+	if asked && c.turn == known {
+		c.known = false // the turn was not to be had, and the journal does not tell why: it is not the one that was known
 	}
 	if len(missing) > 0 {
 		claimed.Expired, err = e.explain(ctx, missing)
@@ -65,13 +76,14 @@ func (e *Engine) Claim(ctx context.Context, run int64) (Claimed, error) {
 	return claimed, err
 }
 
-func (e *Engine) request() store.ClaimRequest {
-	n := len(e.plan.taken)
+// request takes some of the plan.
+func (e *Engine) request(picks []pick) store.ClaimRequest {
+	n := len(picks)
 	r := store.ClaimRequest{
 		Shard: e.shard, Turn: e.cache.turn + 1, Items: make([]uuid.UUID, n), Versions: make([]uuid.UUID, n), Now: time.UnixMicro(e.cache.now),
 	}
-	for i := range e.plan.taken {
-		p := &e.plan.taken[i]
+	for i := range picks {
+		p := &picks[i]
 		r.Items[i], r.Versions[i] = p.id, p.of.versions[p.definition].VersionID
 	}
 	for _, g := range e.plan.decision.Grants {
@@ -85,7 +97,6 @@ func (e *Engine) request() store.ClaimRequest {
 // book notes what a claim has taken of its plan, and returns what it has not.
 func (e *Engine) book(result store.ClaimResult) (missing []pick) {
 	c, taken := &e.cache, e.plan.taken
-	c.turn++
 	got := make(map[*workspace]int, len(e.plan.decision.Grants))
 	for _, item := range result.Items {
 		i, ok := slices.BinarySearchFunc(taken, item.ID, func(p pick, id uuid.UUID) int { return bytes.Compare(p.id[:], id[:]) })
@@ -96,7 +107,7 @@ func (e *Engine) book(result store.ClaimResult) (missing []pick) {
 		p.claimed = true
 		got[p.of]++
 		c.held[item.ID] = p.of // Charge counts it
-		e.waiting.add(p, item, result.At)
+		e.waiting.add(p, item)
 	}
 	e.charge(got)
 	for i := range taken {
@@ -148,7 +159,7 @@ func (e *Engine) explain(ctx context.Context, missing []pick) (expired int, err 
 			over = append(over, t.ID)
 			continue
 		}
-		e.locked = append(e.locked, lockedItem{missing[i], missing[i].of.view.ID, e.cache.now + lockedFor.Microseconds()})
+		e.leaveAlone(missing[i], lockedFor)
 	}
 	ended, err := store.EndPending(ctx, e.pool, over, store.Refusal{Status: "EXPIRED", Reason: "expired", Actor: "dispatcher"})
 	return len(ended), err

@@ -2,6 +2,7 @@ package dispatch
 
 import (
 	"context"
+	"log/slog"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -16,6 +17,7 @@ import (
 // Engines are the engines of the shards whose dispatchers work in this process.
 type Engines struct {
 	pool      *pgxpool.Pool
+	log       *slog.Logger
 	workflows *workflows
 	listening atomic.Int64 // connections that listeners hold
 
@@ -25,8 +27,11 @@ type Engines struct {
 
 // New returns the engines of a database whose schema is migrated. The pool stays the caller's to close.
 func New(pool *pgxpool.Pool) *Engines {
-	return &Engines{pool: pool, workflows: &workflows{}, all: map[int]*Engine{}}
+	return &Engines{pool: pool, log: slog.Default(), workflows: &workflows{}, all: map[int]*Engine{}}
 }
+
+// LogTo has the engines tell of single items that stand in the way there, and not to slog.Default(). Call it before Of.
+func (e *Engines) LogTo(log *slog.Logger) { e.log = log }
 
 // Of is the engine of a shard.
 func (e *Engines) Of(shard int) *Engine {
@@ -62,6 +67,8 @@ type Engine struct {
 	cache   cache
 	plan    plan
 	locked  []lockedItem
+	doubled []pick               // rows of items that hold a slot, found by the last plan
+	told    map[uuid.UUID]string // what was last logged of an item
 	waiting waiting
 	sweep   sweep
 	asked   time.Time // when slots of the global limit were last asked for
@@ -71,13 +78,26 @@ func newEngine(e *Engines, shard int) *Engine {
 	return &Engine{engines: e, pool: e.pool, shard: shard, woken: make(chan struct{}, 1), cache: newCache(), waiting: waiting{doubtful: true}}
 }
 
+// lock takes the engine, until the function that it returns is called. What a panic has left of the cache is not used any more.
+func (e *Engine) lock() (unlock func()) {
+	e.mu.Lock()
+	return func() {
+		defer e.mu.Unlock()
+		if r := recover(); r != nil {
+			e.cache.known, e.plan, e.waiting.doubtful = false, plan{}, true
+			panic(r)
+		}
+	}
+}
+
 // Outlook is what a plan says.
 type Outlook struct {
 	Items     int                      // that the next claim takes
 	Unstarted int                      // claims that wait for a start
 	Waiting   map[admission.Reason]int // workspaces that are granted nothing
 	Shards    int                      // how many there are
-	// DueIn is how long until a workspace with a free slot gets its next item or its next token; zero when there is none.
+	// DueIn is how long until a workspace with a free slot gets its next item or its next token, or a start is tried again; zero
+	// when there is none.
 	DueIn time.Duration
 }
 
@@ -87,8 +107,7 @@ type Outlook struct {
 // What the cache knows is enough as long as it has been brought up to date lately, as each claim does; otherwise, and where it
 // leaves the batch empty, Postgres is asked what is new.
 func (e *Engine) Plan(ctx context.Context, run int64, batch int) (Outlook, error) {
-	e.mu.Lock()
-	defer e.mu.Unlock()
+	defer e.lock()()
 	e.putBack()
 	e.takeHints()
 	if e.cache.known && e.cache.run == run && time.Since(e.cache.heard) < fresh {
@@ -96,11 +115,17 @@ func (e *Engine) Plan(ctx context.Context, run int64, batch int) (Outlook, error
 			return Outlook{}, err
 		}
 	}
+	if err := e.twice(ctx); err != nil {
+		return Outlook{}, err
+	}
 	for len(e.plan.taken) == 0 {
 		if err := e.upToDate(ctx, run, batch); err != nil {
 			return Outlook{}, err
 		}
 		if err := e.fillBatch(ctx, batch); err != nil {
+			return Outlook{}, err
+		}
+		if err := e.twice(ctx); err != nil {
 			return Outlook{}, err
 		}
 		if len(e.plan.taken) > 0 || !e.wantsAllotment() {
@@ -153,7 +178,7 @@ func (e *Engine) upToDate(ctx context.Context, run int64, batch int) error {
 			return err
 		}
 	}
-	if !e.cache.known {
+	if !e.cache.known || run != e.cache.run { // the journal may be another by now
 		if err := e.load(ctx); err != nil {
 			return err
 		}
@@ -169,7 +194,7 @@ func (e *Engine) outlook(run int64) Outlook {
 	d := &e.plan.decision
 	return Outlook{
 		Items: len(e.plan.taken), Unstarted: e.waiting.count(), Waiting: d.Waiting, Shards: e.cache.shards,
-		DueIn: sooner(sooner(d.RateDue, e.cache.dueIn()), e.lockedDueIn()),
+		DueIn: sooner(sooner(d.RateDue, e.cache.dueIn()), sooner(e.lockedDueIn(), e.waiting.dueIn())),
 	}
 }
 

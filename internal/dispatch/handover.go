@@ -3,6 +3,7 @@ package dispatch
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"time"
 
 	"github.com/google/uuid"
@@ -21,20 +22,34 @@ type Execution struct {
 // from Postgres.
 type waiting struct {
 	executions []Execution
-	doubtful   bool // there may be others
+	doubtful   bool      // there may be others
+	again      time.Time // when there are others, whose starts have got no answer; zero: there are none
+}
+
+// unsure tells whether Postgres has to be asked what there is.
+func (w *waiting) unsure() bool {
+	return w.doubtful || !w.again.IsZero() && !time.Now().Before(w.again)
+}
+
+// dueIn is how long until others are due; zero when there are none.
+func (w *waiting) dueIn() time.Duration {
+	if w.again.IsZero() {
+		return 0
+	}
+	return max(time.Until(w.again), time.Millisecond)
 }
 
 // count is how many executions a dispatch would find, or 1 where that is not known.
 func (w *waiting) count() int {
-	if w.doubtful {
+	if w.unsure() {
 		return max(1, len(w.executions))
 	}
 	return len(w.executions)
 }
 
-func (w *waiting) add(p *pick, item store.Claimed, at time.Time) {
+func (w *waiting) add(p *pick, item store.Claimed) {
 	x := store.Execution{
-		ID: item.ID, WorkspaceID: p.of.view.ID, DefinitionID: p.definition, Input: item.Input, Priority: int(p.priority) + 1, Attempt: item.Attempt, ClaimedAt: at,
+		ID: item.ID, WorkspaceID: p.of.view.ID, DefinitionID: p.definition, Input: item.Input, Priority: int(p.priority) + 1, Attempt: item.Attempt,
 	}
 	if p.of.plan != "" {
 		name, plan, weight := p.of.name, p.of.plan, p.of.view.Weight
@@ -53,11 +68,10 @@ func (w *waiting) add(p *pick, item store.Claimed, at time.Time) {
 // be others it first takes a turn: a process that made these claims and believes that they failed to start can then no longer
 // undo them. store.ErrFenced says that another run owns the shard.
 func (e *Engine) Begin(ctx context.Context, run int64, most int) ([]Execution, error) {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	if e.cache.known && e.cache.run == run && !e.waiting.doubtful {
+	defer e.lock()()
+	if e.cache.known && e.cache.run == run && !e.waiting.unsure() {
 		executions := e.waiting.executions
-		e.waiting = waiting{}
+		e.waiting.executions = nil
 		return executions, e.fill(ctx, executions)
 	}
 	for {
@@ -67,7 +81,7 @@ func (e *Engine) Begin(ctx context.Context, run int64, most int) ([]Execution, e
 		}
 		taken, err := store.TakeTurn(ctx, e.pool, e.shard, e.cache.turn+1, store.TurnHandover)
 		if err != nil {
-			e.cache.known = false
+			e.cache.known = e.cache.known && errors.Is(err, store.ErrHeld)
 			return nil, err
 		}
 		if taken {
@@ -79,13 +93,27 @@ func (e *Engine) Begin(ctx context.Context, run int64, most int) ([]Execution, e
 	if err != nil {
 		return nil, err
 	}
+	next, err := store.Again(ctx, e.pool, e.shard)
+	if err != nil {
+		return nil, err
+	}
 	executions := make([]Execution, len(read))
 	for i := range read {
 		executions[i].Execution = read[i]
+		if read[i].Aside {
+			next = sooner(next, lookAgain)
+		}
 	}
-	e.waiting = waiting{doubtful: len(read) == most}
+	e.waiting = waiting{doubtful: len(read) == most && !read[most-1].Aside}
+	if next > 0 {
+		e.waiting.again = time.Now().Add(next)
+	}
 	return executions, e.fill(ctx, executions)
 }
+
+// lookAgain is after how long it is looked what has become of starts that had got no answer before, and when they are due again:
+// they are not waited for.
+const lookAgain = 6 * time.Second
 
 func (e *Engine) fill(ctx context.Context, executions []Execution) error {
 	err := e.engines.workflows.fill(ctx, e.pool, executions)
@@ -112,18 +140,42 @@ type Requeued struct {
 // another process has been at work meanwhile it does nothing, since that may have started them, and has the next Begin read
 // what there is.
 func (e *Engine) Requeue(ctx context.Context, run int64, failed []store.FailedStart, policy store.RetryPolicy) (r Requeued, err error) {
-	e.mu.Lock()
-	defer e.mu.Unlock()
+	defer e.lock()()
 	e.putBack()
-	if !e.cache.known || e.cache.run != run {
+	if !e.cache.known || e.cache.run != run || len(failed) == 0 {
 		e.waiting.doubtful = true
 		return r, nil
 	}
+	n, err := e.requeue(ctx, failed, policy, &r)
+	e.waiting.doubtful = e.waiting.doubtful || n < len(failed)
+	return r, err
+}
+
+// requeue undoes claims in a turn, and returns how many. Where the database refuses one of them it finds it by halves. An item that
+// it does not take back ends; one that it does not let end either stays claimed, and is tried again with the next.
+func (e *Engine) requeue(ctx context.Context, failed []store.FailedStart, policy store.RetryPolicy, r *Requeued) (n int, err error) {
 	undone, taken, err := store.Requeue(ctx, e.pool, e.shard, e.cache.turn+1, failed, policy)
-	if err != nil || !taken {
-		e.cache.known = e.cache.known && err == nil
+	switch one := failed[0]; {
+	case store.IsRefusal(err) && len(failed) > 1:
+		half := len(failed) / 2
+		first, err := e.requeue(ctx, failed[:half], policy, r)
+		if err != nil || !e.cache.known {
+			return first, err
+		}
+		second, err := e.requeue(ctx, failed[half:], policy, r)
+		return first + second, err
+	case store.IsRefusal(err) && !one.Permanent:
+		one.Permanent, one.Error = true, one.Error+"; and it cannot be put back into the queue: "+err.Error()
+		return e.requeue(ctx, []store.FailedStart{one}, policy, r)
+	case store.IsRefusal(err):
+		e.tell(one.ExecutionID, "a claim cannot be undone", "reason", one.Reason, "error", err)
+		why := store.Unanswered{ExecutionID: one.ExecutionID, Error: one.Reason + ": " + one.Error + "; and it cannot be undone: " + err.Error(), Aside: true}
+		_, err := store.PutAside(ctx, e.pool, []store.Unanswered{why})
+		return 0, err
+	case err != nil || !taken:
+		e.cache.known = e.cache.known && (err == nil || errors.Is(err, store.ErrHeld))
 		e.waiting.doubtful = true
-		return r, err
+		return 0, err
 	}
 	e.cache.turn++
 	for _, u := range undone {
@@ -139,8 +191,7 @@ func (e *Engine) Requeue(ctx context.Context, run int64, failed []store.FailedSt
 			e.cache.touch(w)
 		}
 	}
-	e.waiting.doubtful = e.waiting.doubtful || len(undone) < len(failed)
-	return r, nil
+	return len(undone), nil
 }
 
 // cut has all lines of a workspace read again from a time on.

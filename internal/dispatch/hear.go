@@ -39,9 +39,19 @@ func (e *Engine) hear(ctx context.Context, batch int) error {
 	e.putBack()
 	h := e.hearing(batch)
 	if err := store.Send(ctx, e.pool, h.queue); err != nil {
-		return store.Wrap(err, "hear what is new")
+		return e.unheard(store.Wrap(err, "hear what is new"))
 	}
 	return e.apply(ctx, h)
+}
+
+// unheard forgets what is known where the news cannot be read, whatever they are: everything is loaded again, and the news that
+// come after that are others.
+func (e *Engine) unheard(err error) error {
+	if store.IsUnreadable(err) {
+		e.cache.known = false
+		return nil
+	}
+	return err
 }
 
 // again is what must be read after something was heard.
@@ -52,6 +62,7 @@ type again struct {
 	regained []uuid.UUID // the slots of these
 	lines    []*workspace
 	fresh    []uuid.UUID // workspaces that were not known, and have items
+	doubled  []pick      // rows of items that hold a slot
 }
 
 func (a *again) any() bool {
@@ -68,6 +79,10 @@ func (e *Engine) apply(ctx context.Context, h *hearing) error {
 	if !c.known {
 		return nil
 	}
+	if n.Now.UnixMicro() < c.now-jump.Microseconds() {
+		c.known = false // the clock was ahead; what is kept of times is not to be counted with
+		return nil
+	}
 	c.mark, c.now, c.heard = n.Mark, n.Now.UnixMicro(), h.began
 	var a again
 	if !e.follow(n.Turns, &a) {
@@ -79,6 +94,7 @@ func (e *Engine) apply(ctx context.Context, h *hearing) error {
 	}
 	h.scan.read(c)
 	e.sweep.compare(c, &h.sweep, &a)
+	e.doubled = append(e.doubled, a.doubled...)
 	if !a.any() {
 		return nil
 	}
@@ -88,6 +104,9 @@ func (e *Engine) apply(ctx context.Context, h *hearing) error {
 	}
 	return nil
 }
+
+// jump is by how much the database's clock goes back before that is more than its being set right.
+const jump = time.Second
 
 // forgetAfter is well below the age at which recovery deletes events.
 const forgetAfter = 5 * time.Minute
@@ -140,9 +159,15 @@ func (e *Engine) note(event *store.Event, a *again) {
 	if len(event.Freed) > 0 && c.shards > 1 && c.limit != nil {
 		e.asked = time.Time{} // what another shard gives back may be for this one
 	}
-	if event.WorkspaceID != uuid.Nil {
+	switch of := event.WorkspaceID; {
+	case of != uuid.Nil && (event.ItemID == uuid.Nil || event.Priority < 1 || event.Priority > priorities):
+		// Somebody wrote it by hand, who may not know which item it is.
+		if w := e.arrived(of, a); w != nil {
+			w.cut(store.Earliest.UnixMicro())
+		}
+	case of != uuid.Nil:
 		i := item{id: event.ItemID, definition: event.DefinitionID, at: event.AvailableAt.UnixMicro()}
-		if w := e.arrived(event.WorkspaceID, a); w != nil && c.held[i.id] == nil {
+		if w := e.arrived(of, a); w != nil && c.held[i.id] == nil {
 			w.lines[event.Priority-1].add(i)
 		}
 	}

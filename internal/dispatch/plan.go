@@ -43,10 +43,18 @@ func (e *Engine) decide(batch int) {
 	e.plan.decision, e.plan.taken = d, e.plan.taken[:0]
 	for _, g := range d.Grants {
 		w := c.whose[g.Workspace]
-		for range g.Slots {
-			if p := w.first(c.now, c.ageing); p >= 0 {
-				e.plan.taken = append(e.plan.taken, pick{item: w.lines[p].pop(), of: w, priority: int8(p)})
+		for taken := 0; taken < g.Slots; {
+			p := w.first(c.now, c.ageing)
+			if p < 0 {
+				break
 			}
+			next := pick{item: w.lines[p].pop(), of: w, priority: int8(p)}
+			if c.held[next.id] != nil {
+				e.doubled = append(e.doubled, next)
+				continue
+			}
+			e.plan.taken = append(e.plan.taken, next)
+			taken++
 		}
 		c.touch(w)
 	}
@@ -104,7 +112,7 @@ func (e *Engine) retryLocked() {
 
 func (e *Engine) lockedDueIn() (in time.Duration) {
 	for _, l := range e.locked {
-		in = sooner(in, max(time.Duration(l.again-e.cache.now)*time.Microsecond, time.Millisecond))
+		in = sooner(in, until(l.again, e.cache.now))
 	}
 	return in
 }

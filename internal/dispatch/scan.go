@@ -126,7 +126,7 @@ func (e *Engine) send(ctx context.Context, s *scan) error {
 // timeOf is a time in microseconds as a statement takes it; the zero place lies before everything.
 func timeOf(at int64) time.Time {
 	if at == 0 {
-		return time.Unix(-1<<35, 0)
+		return store.Earliest
 	}
 	return time.UnixMicro(at)
 }

@@ -73,7 +73,10 @@ func (s *sweep) compare(c *cache, part *sweeping, a *again) {
 		}
 		i := item{id: f.ID, definition: f.DefinitionID, at: f.AvailableAt.UnixMicro()}
 		if w := c.byID[f.WorkspaceID]; w != nil {
-			if c.held[i.id] == nil && w.lines[f.Priority-1].begin(i) {
+			switch l := &w.lines[f.Priority-1]; {
+			case c.held[i.id] != nil:
+				a.doubled = append(a.doubled, pick{item: i, of: w, priority: int8(f.Priority - 1)})
+			case l.begin(i):
 				c.touch(w)
 			}
 		} else if !c.foreign[f.WorkspaceID] {

@@ -90,8 +90,7 @@ func (e *Engine) Await(ctx context.Context, until time.Time, poll time.Duration)
 
 // news tells whether there is anything new, and takes it in.
 func (e *Engine) news(ctx context.Context, hear func(turn int64, mark string) (store.News, error)) (bool, error) {
-	e.mu.Lock()
-	defer e.mu.Unlock()
+	defer e.lock()()
 	if !e.cache.known || e.hinted() {
 		return true, nil
 	}
@@ -99,7 +98,8 @@ func (e *Engine) news(ctx context.Context, hear func(turn int64, mark string) (s
 	h := &hearing{engine: e, began: time.Now(), scan: scan{batch: e.cache.in.Batch}}
 	var err error
 	if h.news, err = hear(e.cache.turn, e.cache.mark); err != nil {
-		return false, err
+		err = e.unheard(err)
+		return err == nil, err
 	}
 	return h.news.Any(), e.apply(ctx, h)
 }

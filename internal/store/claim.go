@@ -86,14 +86,14 @@ type Execution struct {
 	VersionNumber  *int
 	Input          []byte
 	Priority       int
-	Attempt        int // failed starts so far
-	ClaimedAt      time.Time
+	Attempt        int  // failed starts so far
+	Aside          bool // its last start has got no answer
 }
 
 var undispatchedSQL = load("undispatched", "shard", "most")
 
-// Undispatched returns what is claimed and not known to be started of a shard's workspaces, oldest claim first, whichever run
-// claimed it.
+// Undispatched returns what is claimed and not known to be started of a shard's workspaces, and due, whichever run claimed it:
+// oldest claim first, and last those whose starts have got no answer.
 func Undispatched(ctx context.Context, db DB, shard, most int) ([]Execution, error) {
 	rows, err := db.Query(ctx, undispatchedSQL, shard, most)
 	if err != nil {
@@ -101,7 +101,7 @@ func Undispatched(ctx context.Context, db DB, shard, most int) ([]Execution, err
 	}
 	executions, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (e Execution, err error) {
 		err = row.Scan(&e.ID, &e.WorkspaceID, &e.WorkspaceName, &e.Plan, &e.Weight, &e.DefinitionID, &e.DefinitionName, &e.VersionID,
-			&e.VersionNumber, &e.Input, &e.Priority, &e.Attempt, &e.ClaimedAt)
+			&e.VersionNumber, &e.Input, &e.Priority, &e.Attempt, &e.Aside)
 		return e, err
 	})
 	return executions, Wrap(err, "read undispatched claims")
@@ -116,19 +116,23 @@ type Started struct {
 var settleSQL = load("settle", "ids", "runs")
 
 // Settle records that workflows exist. It needs no turn, because it records a fact; an outcome that came first stays. If
-// Postgres loses it in a crash, the executions are started again, and found started.
+// Postgres loses it in a crash, the executions are started again, and found started. One that the database refuses does not
+// keep the others from being settled.
 func Settle(ctx context.Context, db DB, started []Started) error {
 	if len(started) == 0 {
 		return nil
 	}
-	ids, runs := make([]uuid.UUID, len(started)), make([]string, len(started))
-	for i, s := range inOrder(started, func(s Started) uuid.UUID { return s.ExecutionID }) {
-		ids[i], runs[i] = s.ExecutionID, s.RunID
-	}
-	b := tuned()
-	b.Queue(unhurriedSQL)
-	b.Queue(settleSQL, ids, runs)
-	return Wrap(db.SendBatch(ctx, b).Close(), "settle started executions")
+	err := apart(inOrder(started, func(s Started) uuid.UUID { return s.ExecutionID }), func(part []Started) error {
+		ids, runs := make([]uuid.UUID, len(part)), make([]string, len(part))
+		for i, s := range part {
+			ids[i], runs[i] = s.ExecutionID, s.RunID
+		}
+		b := tuned()
+		b.Queue(unhurriedSQL)
+		b.Queue(settleSQL, ids, runs)
+		return db.SendBatch(ctx, b).Close()
+	})
+	return Wrap(err, "settle started executions")
 }
 
 // FailedStart is a claim whose workflow does not exist and was not started.
@@ -161,9 +165,9 @@ func Requeue(ctx context.Context, db DB, shard int, turn int64, failed []FailedS
 	n := len(failed)
 	ids, reasons, errs, permanent := make([]uuid.UUID, n), make([]string, n), make([]string, n), make([]bool, n)
 	for i, f := range inOrder(failed, func(f FailedStart) uuid.UUID { return f.ExecutionID }) {
-		ids[i], reasons[i], errs[i], permanent[i] = f.ExecutionID, f.Reason, f.Error, f.Permanent
+		ids[i], reasons[i], errs[i], permanent[i] = f.ExecutionID, f.Reason, text(f.Error), f.Permanent
 	}
-	b := tuned()
+	b := tunedForTurn()
 	b.Queue(requeueSQL, shard, turn, ids, reasons, errs, permanent, policy.MaxAttempts, policy.Backoff, policy.MaxBackoff, policy.Jitter).
 		Query(func(rows pgx.Rows) error {
 			var id *uuid.UUID
@@ -177,7 +181,7 @@ func Requeue(ctx context.Context, db DB, shard int, turn int64, failed []FailedS
 			})
 			return err
 		})
-	err = db.SendBatch(ctx, b).Close()
+	err = held(ctx, db, shard, db.SendBatch(ctx, b).Close())
 	return undone, taken && err == nil, Wrap(err, "requeue failed starts")
 }
 

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 )
 
@@ -44,6 +45,8 @@ type RequestError struct {
 	Kind    error
 	Message string
 	Hint    string
+
+	cause error // what the database said; nil: it was not asked
 }
 
 func (e *RequestError) Error() string {
@@ -54,7 +57,12 @@ func (e *RequestError) Error() string {
 }
 
 // Unwrap makes errors.Is find the Kind.
-func (e *RequestError) Unwrap() error { return e.Kind }
+func (e *RequestError) Unwrap() []error {
+	if e.cause == nil {
+		return []error{e.Kind}
+	}
+	return []error{e.Kind, e.cause}
+}
 
 // Invalid returns a RequestError of kind ErrInvalid.
 func Invalid(format string, args ...any) error {
@@ -69,9 +77,9 @@ func Wrap(err error, doing string) error {
 	var pg *pgconn.PgError
 	if errors.As(err, &pg) {
 		if kind, ok := requestErrors[pg.Code]; ok {
-			err = &RequestError{Kind: kind, Message: pg.Message, Hint: pg.Hint}
+			err = &RequestError{Kind: kind, Message: pg.Message, Hint: pg.Hint, cause: pg}
 		} else if isDataException(pg) {
-			err = &RequestError{Kind: ErrInvalid, Message: pg.Message, Hint: pg.Detail}
+			err = &RequestError{Kind: ErrInvalid, Message: pg.Message, Hint: pg.Detail, cause: pg}
 		}
 	}
 	return fmt.Errorf("%s: %w", doing, err)
@@ -88,6 +96,14 @@ func isDataException(pg *pgconn.PgError) bool {
 func IsForbidden(err error) bool {
 	var pg *pgconn.PgError
 	return errors.As(err, &pg) && pg.Code == "42501"
+}
+
+// IsUnreadable tells that the database has answered with something that this program cannot read, or that a statement met data
+// that it cannot compute with. To ask the same again brings the same.
+func IsUnreadable(err error) bool {
+	var pg *pgconn.PgError
+	var scan pgx.ScanArgError
+	return errors.As(err, &scan) || errors.As(err, &pg) && isDataException(pg)
 }
 
 // isLocked tells a statement that gave up waiting for a lock, or was chosen to break a deadlock.

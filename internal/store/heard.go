@@ -6,6 +6,7 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgtype"
 )
 
 // News is what a shard's dispatcher has not heard before.
@@ -66,13 +67,14 @@ func (n *News) scan(rows pgx.Rows) error {
 	for rows.Next() {
 		var (
 			mark, kind                  *string
-			at, availableAt             *time.Time
+			at                          *time.Time
+			availableAt                 time.Time
 			turn                        *int64
 			workspace, item, definition *uuid.UUID
 			priority                    *int
 			e                           Event
 		)
-		err := rows.Scan(&mark, &at, &turn, &kind, &workspace, &item, &definition, &priority, &availableAt, &e.Workspaces, &e.Freed)
+		err := rows.Scan(&mark, &at, &turn, &kind, &workspace, &item, &definition, &priority, finite{&availableAt}, &e.Workspaces, &e.Freed)
 		switch {
 		case err != nil:
 			return err
@@ -82,7 +84,7 @@ func (n *News) scan(rows pgx.Rows) error {
 			n.Turns = append(n.Turns, Turn{Number: *turn, Kind: *kind, WorkspaceID: orZero(workspace)})
 		default:
 			e.WorkspaceID, e.ItemID, e.DefinitionID = orZero(workspace), orZero(item), orZero(definition)
-			e.Priority, e.AvailableAt = orZero(priority), orZero(availableAt)
+			e.Priority, e.AvailableAt = orZero(priority), availableAt
 			n.Events = append(n.Events, e)
 		}
 	}
@@ -104,7 +106,7 @@ type Line struct {
 	Number      int32 // how the answer refers to it
 	WorkspaceID uuid.UUID
 	Priority    int
-	At          time.Time // items at (At, ID) and before are known
+	At          time.Time // items at (At, ID) and before are known; Earliest is before everything
 	ID          uuid.UUID
 	Most        int // so many items at most
 }
@@ -125,14 +127,14 @@ func QueueScan(b *pgx.Batch, lines []Line, found func(line int32, item Item)) {
 		return
 	}
 	numbers, priorities, most := make([]int32, n), make([]int, n), make([]int, n)
-	workspaces, ids, times := make([]uuid.UUID, n), make([]uuid.UUID, n), make([]time.Time, n)
+	workspaces, ids, times := make([]uuid.UUID, n), make([]uuid.UUID, n), make([]pgtype.Timestamptz, n)
 	for i, l := range lines {
-		numbers[i], priorities[i], most[i], workspaces[i], ids[i], times[i] = l.Number, l.Priority, l.Most, l.WorkspaceID, l.ID, l.At
+		numbers[i], priorities[i], most[i], workspaces[i], ids[i], times[i] = l.Number, l.Priority, l.Most, l.WorkspaceID, l.ID, infinite(l.At)
 	}
 	b.Queue(scanSQL, numbers, workspaces, priorities, times, ids, most).Query(func(rows pgx.Rows) error {
 		var line int32
 		var item Item
-		_, err := pgx.ForEachRow(rows, []any{&line, &item.ID, &item.DefinitionID, &item.AvailableAt}, func() error {
+		_, err := pgx.ForEachRow(rows, []any{&line, &item.ID, &item.DefinitionID, finite{&item.AvailableAt}}, func() error {
 			found(line, item)
 			return nil
 		})
@@ -154,7 +156,7 @@ var backlogSQL = load("backlog", "workspace", "priority", "most")
 func QueueBacklog(b *pgx.Batch, workspace uuid.UUID, priority, most int, to *[]FirstItem) {
 	b.Queue(backlogSQL, workspace, priority, most).Query(func(rows pgx.Rows) error {
 		var f FirstItem
-		_, err := pgx.ForEachRow(rows, []any{&f.WorkspaceID, &f.Priority, &f.AvailableAt, &f.ID, &f.DefinitionID}, func() error {
+		_, err := pgx.ForEachRow(rows, []any{&f.WorkspaceID, &f.Priority, finite{&f.AvailableAt}, &f.ID, &f.DefinitionID}, func() error {
 			*to = append(*to, f)
 			return nil
 		})

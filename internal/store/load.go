@@ -96,9 +96,13 @@ func QueueQuotas(b *pgx.Batch, shard int, workspaces []uuid.UUID, each func(Quot
 	b.Queue(quotasSQL, shard, workspaces).Query(func(rows pgx.Rows) error {
 		for rows.Next() {
 			var q Quota
+			var tokensAt time.Time
 			if err := rows.Scan(&q.WorkspaceID, &q.Name, &q.Plan, &q.Cohort, &q.Ceiling, &q.Nominal, &q.BorrowingLimit, &q.Weight,
-				&q.StartsPerSecond, &q.Burst, &q.Own, &q.Borrowed, &q.Tokens, &q.TokensAt); err != nil {
+				&q.StartsPerSecond, &q.Burst, &q.Own, &q.Borrowed, &q.Tokens, finite{&tokensAt}); err != nil {
 				return err
+			}
+			if !tokensAt.IsZero() {
+				q.TokensAt = &tokensAt
 			}
 			each(q)
 		}

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
@@ -74,7 +75,7 @@ func recordOne(ctx context.Context, db DB, o Outcome) (bool, error) {
 // other errors.
 func withoutData(o Outcome, err error) (Outcome, bool) {
 	var pg *pgconn.PgError
-	if !errors.As(err, &pg) || !isDataException(pg) {
+	if !errors.As(err, &pg) || !isDataException(pg) && !strings.HasPrefix(pg.Code, "54") {
 		return o, false
 	}
 	return o.bare(pg.Message), true

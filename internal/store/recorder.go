@@ -64,7 +64,7 @@ func (r *Recorder) together(ctx context.Context, reports []*report) {
 	r.end(ctx, slices.CompactFunc(inOrder(reports, id), func(a, b *report) bool { return id(a) == id(b) }))
 }
 
-// end answers the reports whose outcomes it has recorded. One whose data cannot be stored it finds by halves, and leaves to go
+// end answers the reports whose outcomes it has recorded. One that the database refuses it finds by halves, and leaves to go
 // on alone. A lock that is held for long is not worth a search: then each goes on alone.
 func (r *Recorder) end(ctx context.Context, reports []*report) {
 	if len(reports) == 1 {
@@ -77,7 +77,7 @@ func (r *Recorder) end(ctx context.Context, reports []*report) {
 	began := time.Now()
 	ended, err := endRunning(ctx, r.db, outcomes, lockPatience)
 	if pg := (*pgconn.PgError)(nil); errors.As(err, &pg) {
-		if isDataException(pg) {
+		if IsRefusal(err) {
 			r.end(ctx, reports[:len(reports)/2])
 			r.end(ctx, reports[len(reports)/2:])
 			return

@@ -2,9 +2,17 @@ package store
 
 import (
 	"context"
+	"errors"
+	"fmt"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 )
 
 var (
+	tuneTurnSQL   = load("tune_turn", "milliseconds")
+	turnHolderSQL = load("turn_holder")
+
 	takeOverSQL = load("take_over", "shard", "run", "takeover")
 	takeTurnSQL = load("take_turn", "shard", "turn", "kind")
 	allotSQL    = load("allot", "shard", "more")
@@ -15,17 +23,59 @@ var (
 // under a higher number: its own steps that are under way are then overtaken too. A repeated call returns the same turn.
 func TakeOver(ctx context.Context, db DB, shard int, runID string, takeover int) (turn int64, err error) {
 	for {
-		err = db.QueryRow(ctx, takeOverSQL, shard, runID, takeover).Scan(&turn)
+		b := tunedForTurn()
+		b.Queue(takeOverSQL, shard, runID, takeover).QueryRow(func(row pgx.Row) error { return row.Scan(&turn) })
+		err = db.SendBatch(ctx, b).Close()
 		if !isNone(err) {
-			return turn, Wrap(err, "take over a shard")
+			return turn, Wrap(held(ctx, db, shard, err), "take over a shard")
 		}
 	}
 }
 
 // TakeTurn takes the next turn of a shard for a reason, and returns false if it is taken.
-func TakeTurn(ctx context.Context, db DB, shard int, turn int64, kind string) (bool, error) {
-	tag, err := db.Exec(ctx, takeTurnSQL, shard, turn, kind)
-	return tag.RowsAffected() > 0, Wrap(err, "take a turn")
+func TakeTurn(ctx context.Context, db DB, shard int, turn int64, kind string) (taken bool, err error) {
+	b := tunedForTurn()
+	b.Queue(takeTurnSQL, shard, turn, kind).Exec(func(tag pgconn.CommandTag) error {
+		taken = tag.RowsAffected() > 0
+		return nil
+	})
+	err = held(ctx, db, shard, db.SendBatch(ctx, b).Close())
+	return taken && err == nil, Wrap(err, "take a turn")
+}
+
+// turnPatience is how long, in milliseconds, a dispatcher waits for a turn that another transaction has taken and not yet
+// committed. Its own kind takes milliseconds; somebody's who is asleep must not keep it from saying so.
+const turnPatience = 2000
+
+// ErrHeld says that a transaction of another session holds the next turn of a shard. Nothing was done. It is an ErrBusy.
+var ErrHeld = fmt.Errorf("the next turn is held: %w", ErrBusy)
+
+// tunedForTurn begins a batch with a statement that takes a turn.
+func tunedForTurn() *pgx.Batch {
+	b := &pgx.Batch{}
+	b.Queue(tuneTurnSQL, turnPatience)
+	return b
+}
+
+// held tells of an error that it is ErrHeld, and by whom.
+func held(ctx context.Context, db DB, shard int, err error) error {
+	var pg *pgconn.PgError
+	if !errors.As(err, &pg) || pg.Code != "55P03" {
+		return err
+	}
+	var holder *string
+	if db.QueryRow(ctx, turnHolderSQL).Scan(&holder) != nil || holder == nil {
+		return err
+	}
+	return &RequestError{Kind: ErrHeld, cause: err, Message: fmt.Sprintf("the next turn of shard %d is held by %s; nothing is claimed until that transaction ends", shard, *holder),
+		Hint: "end it with SELECT pg_terminate_backend(its number), or COMMIT or ROLLBACK PREPARED"}
+}
+
+// SendClaim is Send for a batch with a claim. ErrHeld says that it has waited for its turn in vain.
+func SendClaim(ctx context.Context, db DB, shard int, queue func(*pgx.Batch)) error {
+	b := tunedForTurn()
+	queue(b)
+	return held(ctx, db, shard, db.SendBatch(ctx, b).Close())
 }
 
 // Allot asks for more slots of the global limit for a shard. It returns false when there are none. Otherwise every shard has a

@@ -5,7 +5,7 @@ WITH fence AS (
     INSERT INTO sluice.turns (shard, turn, kind)
     SELECT :'shard'::int, :'turn'::bigint, 'claim'
     -- It must follow the newest: a process that slept may know a turn that has been deleted since, or one that a standby lost.
-    WHERE (SELECT max(t.turn) FROM sluice.turns t WHERE t.shard = :'shard'::int) = :'turn'::bigint - 1
+    WHERE coalesce((SELECT max(t.turn) FROM sluice.turns t WHERE t.shard = :'shard'::int), 0) = :'turn'::bigint - 1
     ON CONFLICT DO NOTHING
     -- Read after the snapshot, so later than every outcome whose slot is taken over here: intervals never overlap.
     RETURNING clock_timestamp() AS at

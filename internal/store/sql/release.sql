@@ -2,13 +2,13 @@
 -- and that items have arrived. Returns which.
 WITH undone AS (
     DELETE FROM sluice.running r
-    WHERE r.id = ANY (:'ids'::uuid[]) AND r.dispatched_at IS NULL AND r.claimed_at < now() - :'age'::interval
+    WHERE r.id = ANY (:'ids'::uuid[]) AND r.dispatched_at IS NULL AND coalesce(r.start_again_at, r.claimed_at) < now() - :'age'::interval
     RETURNING r.*
 ), back AS (
     INSERT INTO sluice.pending (id, workspace_id, workflow_definition_id, priority, attempt_count, created_at, available_at, expires_at,
-        unique_key, trigger_type, enqueued_by, input)
+        unique_key, trigger_type, enqueued_by, last_error, input)
     SELECT u.id, u.workspace_id, u.workflow_definition_id, u.priority, u.attempt_count, u.created_at, u.available_at, u.expires_at,
-        u.unique_key, u.trigger_type, u.enqueued_by, u.input
+        u.unique_key, u.trigger_type, u.enqueued_by, u.start_error, u.input
     FROM undone u
 ), logged AS (
     INSERT INTO sluice.activity_log (actor, action, workspace_id, queue_id, reason)

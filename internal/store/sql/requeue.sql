@@ -5,13 +5,13 @@
 WITH fence AS (
     INSERT INTO sluice.turns (shard, turn, kind)
     SELECT :'shard'::int, :'turn'::bigint, 'requeue'
-    WHERE (SELECT max(t.turn) FROM sluice.turns t WHERE t.shard = :'shard'::int) = :'turn'::bigint - 1
+    WHERE coalesce((SELECT max(t.turn) FROM sluice.turns t WHERE t.shard = :'shard'::int), 0) = :'turn'::bigint - 1
     ON CONFLICT DO NOTHING
     RETURNING turn
 ), undone AS (
     DELETE FROM sluice.running r USING fence WHERE r.id = ANY (:'ids'::uuid[]) AND r.dispatched_at IS NULL
     RETURNING r.*, (:'reasons'::text[])[width_bucket(r.id, :'ids'::uuid[])] AS why, (:'errors'::text[])[width_bucket(r.id, :'ids'::uuid[])] AS message,
-        (:'permanent'::bool[])[width_bucket(r.id, :'ids'::uuid[])] OR r.attempt_count + 1 >= :'attempts'::int AS final
+        (:'permanent'::bool[])[width_bucket(r.id, :'ids'::uuid[])] OR r.attempt_count >= :'attempts'::int - 1 AS final
 ), back AS (
     INSERT INTO sluice.pending (id, workspace_id, workflow_definition_id, priority, attempt_count, created_at, available_at, expires_at,
         unique_key, trigger_type, enqueued_by, last_error, input)
@@ -24,7 +24,7 @@ WITH fence AS (
     INSERT INTO sluice.ended (id, workspace_id, workflow_definition_id, workflow_version_id, status, reason, actor, error, priority, attempt_count,
         created_at, available_at, claimed_at, ended_at, expires_at, unique_key, trigger_type, enqueued_by, input)
     SELECT u.id, u.workspace_id, u.workflow_definition_id, u.workflow_version_id, 'FAILED', u.why, 'dispatcher',
-        CASE WHEN u.message <> '' THEN jsonb_build_object('message', u.message) END, u.priority, u.attempt_count + 1,
+        CASE WHEN u.message <> '' THEN jsonb_build_object('message', u.message) END, u.priority, least(u.attempt_count, 2147483646) + 1,
         u.created_at, u.available_at, u.claimed_at, greatest(now(), u.claimed_at), u.expires_at, u.unique_key, u.trigger_type, u.enqueued_by, u.input
     FROM undone u WHERE u.final
 ), logged AS (

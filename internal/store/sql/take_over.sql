@@ -3,10 +3,8 @@
 -- There is no row in the answer if another has taken the turn meanwhile: try again.
 WITH next AS (
     INSERT INTO sluice.turns (shard, turn, kind)
-    SELECT :'shard'::int, max(t.turn) + 1, 'run' FROM sluice.turns t
-    WHERE t.shard = :'shard'::int
-      AND NOT EXISTS (SELECT FROM sluice.dispatchers d WHERE d.shard = :'shard'::int AND d.run_id = :'run'::text AND d.takeover >= :'takeover'::int)
-    HAVING count(*) > 0
+    SELECT :'shard'::int, coalesce((SELECT max(t.turn) FROM sluice.turns t WHERE t.shard = :'shard'::int), 0) + 1, 'run'
+    WHERE NOT EXISTS (SELECT FROM sluice.dispatchers d WHERE d.shard = :'shard'::int AND d.run_id = :'run'::text AND d.takeover >= :'takeover'::int)
     ON CONFLICT DO NOTHING
     RETURNING turn
 ), taken AS (

@@ -15,8 +15,8 @@ WITH RECURSIVE backlog AS (
     SELECT r.workspace_id, count(*)::int AS n FROM sluice.running r GROUP BY 1
 )
 SELECT sluice.shard_of(q.workspace_id, q.cohort, s.shards) AS shard, q.workspace_id, q.cohort, q.ceiling AS "limit", q.nominal, q.borrowing_limit,
-       q.weight, q.starts_per_second, q.burst, coalesce(used.n, 0) AS used, ready.n::int AS ready, due.since, due.next_due,
-       coalesce(v.own, 0) AS own, coalesce(v.borrowed, 0) AS borrowed, v.tokens, v.tokens_at
+       q.weight, q.starts_per_second, q.burst, coalesce(used.n, 0) AS used, ready.n::int AS ready, nullif(due.since, '-infinity') AS since, nullif(due.next_due, 'infinity') AS next_due,
+       coalesce(v.own, 0) AS own, coalesce(v.borrowed, 0) AS borrowed, v.tokens, CASE WHEN isfinite(v.tokens_at) THEN v.tokens_at END AS tokens_at
 FROM chosen w
 CROSS JOIN sluice.settings s
 CROSS JOIN LATERAL (SELECT * FROM sluice.quotas q WHERE q.workspace_id = w.workspace_id LIMIT 1) AS q

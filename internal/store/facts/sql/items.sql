@@ -11,7 +11,7 @@ SELECT i.* FROM (
     SELECT r.id, r.workspace_id, r.workflow_definition_id, CASE WHEN r.dispatched_at IS NULL THEN 'CLAIMED' ELSE 'DISPATCHED' END,
            CASE WHEN r.dispatched_at IS NOT NULL THEN 'RUNNING' END, r.priority, r.unique_key,
            r.attempt_count, r.created_at, r.available_at, r.expires_at, r.claimed_at, r.dispatched_at,
-           NULL, r.id, r.engine_run_id, r.unserved_since, r.unserved, NULL, NULL, NULL,
+           NULL, r.id, r.engine_run_id, r.unserved_since, r.unserved, NULL, CASE WHEN r.dispatched_at IS NULL THEN r.start_error END, NULL,
            coalesce(r.input, (SELECT n.input FROM sluice.inputs n WHERE n.id = r.id)), NULL
     FROM sluice.running r WHERE r.id = ANY (:'ids'::uuid[])
     UNION ALL

@@ -7,7 +7,7 @@ SELECT w.id, w.name, w.plan, coalesce(p.n, 0)::int AS pending, coalesce(r.n, 0):
        sluice.shard_of(w.id, w.cohort, s.shards) AS shard
 FROM sluice.settings s CROSS JOIN sluice.workspaces w JOIN sluice.quotas q ON q.workspace_id = w.id
 LEFT JOIN (
-    SELECT p.workspace_id, count(*) AS n, now() - min(p.available_at) FILTER (WHERE p.available_at <= now()) AS wait
+    SELECT p.workspace_id, count(*) AS n, now() - min(p.available_at) FILTER (WHERE p.available_at <= now() AND isfinite(p.available_at)) AS wait
     FROM sluice.pending p WHERE :'workspaces'::uuid[] IS NULL OR p.workspace_id = ANY (:'workspaces'::uuid[]) GROUP BY 1
 ) AS p ON p.workspace_id = w.id
 LEFT JOIN (
