@@ -154,7 +154,9 @@ func (l *launcher) launch(ctx context.Context, executions []dispatch.Execution, 
 			continue
 		}
 		l.fly(ctx, x, launched%share == 0)
-		launched++
+		if !x.Aside {
+			launched++
+		}
 	}
 	last := 0
 	if launched > atOnce {

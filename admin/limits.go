@@ -70,6 +70,7 @@ func (c *Client) SetWorkspace(ctx context.Context, id uuid.UUID, change Workspac
 		}
 		limits.AllowedHosts.To = &canonical
 	}
+	limits.Burst = burstOf(limits)
 	if err := check(limits); err != nil {
 		return changed.WorkspaceLimits, fmt.Errorf("%s: %w", doing, err)
 	}
@@ -80,6 +81,14 @@ func (c *Client) SetWorkspace(ctx context.Context, id uuid.UUID, change Workspac
 		return consistent("workspace "+changed.Name, changed.Ceiling, changed.NominalQuota, changed.Rate, changed.Burst)
 	})
 	return changed.WorkspaceLimits, err
+}
+
+// burstOf takes the burst away with a rate that is taken away: it says nothing without one.
+func burstOf(l catalog.Limits) catalog.Change[int] {
+	if l.StartsPerSecond.Set && l.StartsPerSecond.To == nil && !l.Burst.Set {
+		return catalog.Change[int]{Set: true}
+	}
+	return l.Burst
 }
 
 // changeOf makes a change for the store; nil changes nothing.

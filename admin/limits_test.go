@@ -52,7 +52,7 @@ func TestSetWorkspaceChangesWhatIsGivenOnly(t *testing.T) {
 		"guaranteed 6 slots":        {NominalQuota: whole(6)},
 		"nominal quota must be":     {NominalQuota: whole(math.MaxInt32 + 1)},
 		"burst must be 1":           {Burst: whole(0)},
-		"without a rate":            {StartsPerSecond: &admin.Change[float64]{}},
+		"without a rate":            {StartsPerSecond: &admin.Change[float64]{}, Burst: whole(3)},
 		"more than 0 and at most":   {StartsPerSecond: rate(0)},
 		"1000000, got 2e+06":        {StartsPerSecond: rate(2e6)},
 		"got NaN":                   {StartsPerSecond: rate(math.NaN())},
@@ -67,6 +67,10 @@ func TestSetWorkspaceChangesWhatIsGivenOnly(t *testing.T) {
 	require.Equal(t, []admin.WorkspaceLimits{all}, kept, "what is refused changes nothing")
 	taken, _ = b.turns(t, before)
 	require.Empty(t, taken)
+	unrated, err := set(admin.WorkspaceChange{StartsPerSecond: &admin.Change[float64]{}})
+	require.NoError(t, err)
+	require.Nil(t, unrated.StartsPerSecond)
+	require.Nil(t, unrated.Burst, "it goes with the rate")
 	_, err = b.office.SetWorkspace(t.Context(), uuid.New(), admin.WorkspaceChange{Weight: whole(1)}, "ann")
 	require.ErrorIs(t, err, admin.ErrUnknownWorkspace)
 }

@@ -47,6 +47,7 @@ func (c *Client) SetTier(ctx context.Context, plan string, change TierChange, ac
 		MaxConcurrentWorkflows: valueOf(change.MaxConcurrentWorkflows), Weight: valueOf(change.Weight), NominalQuota: changeOf(change.NominalQuota),
 		BorrowingLimit: changeOf(change.BorrowingLimit), StartsPerSecond: changeOf(change.StartsPerSecond), Burst: changeOf(change.Burst),
 	}
+	limits.Burst = burstOf(limits)
 	if !planName.MatchString(upper) {
 		err = store.Invalid("plan %q must be a word of capital letters, digits, - and _", plan)
 	} else {

@@ -15,6 +15,13 @@ const yieldAfter = time.Second
 // errorPause is how long the loop rests after a failed step; steps retry by themselves before they fail.
 const errorPause = time.Second
 
+const (
+	// errorRepeats is within what time a step that fails for the same reason is not news.
+	errorRepeats = time.Minute
+	// errorShown is for how long the last error is shown once things go well again.
+	errorShown = time.Hour
+)
+
 // maxFenced is how often it may find another run in charge, with less than fencedWithin in between. Once it can: a step of an
 // earlier run that was still in flight. More often means a second dispatcher, in another namespace, on the same database.
 const (
@@ -71,6 +78,8 @@ func Dispatcher(ctx workflow.Context, state State) error {
 		d.phase = PhaseDispatching
 		if err := d.cycle(ctx, steps); err != nil {
 			d.rest(ctx, err)
+		} else if d.LastErrorAt != nil && workflow.Now(ctx).Sub(*d.LastErrorAt) > errorShown {
+			d.LastError, d.LastErrorAt = "", nil
 		}
 	}
 }
@@ -193,7 +202,9 @@ func (d *dispatcher) rest(ctx workflow.Context, err error) {
 	if isFenced(err) && d.takeover > d.acting {
 		return // it has overtaken itself
 	}
-	workflow.GetLogger(ctx).Warn("dispatcher step failed", "cycle", d.Cycle, "error", err)
+	if message := rootMessage(err); message != d.LastError || d.LastErrorAt == nil || workflow.Now(ctx).Sub(*d.LastErrorAt) > errorRepeats {
+		workflow.GetLogger(ctx).Warn("dispatcher step failed", "cycle", d.Cycle, "error", err) // once, however often it comes
+	}
 	d.LastError, d.LastErrorAt = rootMessage(err), timeOf(workflow.Now(ctx))
 	if isFenced(err) {
 		d.run = 0

@@ -74,11 +74,16 @@ func (e *Engine) Begin(ctx context.Context, run int64, most int) ([]Execution, e
 		e.waiting.executions = nil
 		return executions, e.fill(ctx, executions)
 	}
-	for {
+	for tried := int64(-1); ; {
 		e.putBack()
 		if err := e.upToDate(ctx, run, 1); err != nil {
 			return nil, err
 		}
+		if e.cache.turn == tried { // the turn was taken, and the journal does not tell by whom: it is another
+			e.cache.known, tried = false, -1
+			continue
+		}
+		tried = e.cache.turn
 		taken, err := store.TakeTurn(ctx, e.pool, e.shard, e.cache.turn+1, store.TurnHandover)
 		if err != nil {
 			e.cache.known = e.cache.known && errors.Is(err, store.ErrHeld)

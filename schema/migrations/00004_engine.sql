@@ -82,7 +82,7 @@ BEGIN
         PERFORM pg_notify('sluice_events', of_shard::text);
     END IF;
 EXCEPTION WHEN lock_not_available THEN
-    RAISE EXCEPTION 'another change or a claim has been under way for 5 s, so nothing was changed; the turn is held by %', coalesce(sluice.turn_holder(), 'nobody any more')
+    RAISE EXCEPTION 'another change or a claim has been under way for 5 s, the turn is held by %, so nothing was changed', coalesce(sluice.turn_holder(), 'nobody any more')
         USING ERRCODE = 'SL009', HINT = 'try again, or end that transaction: SELECT pg_terminate_backend(its number)';
 END $$;
 -- +goose StatementEnd

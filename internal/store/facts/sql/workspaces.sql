@@ -2,7 +2,7 @@
 -- it costs by the item.
 SELECT w.id, w.name, w.plan, coalesce(p.n, 0)::int AS pending, coalesce(r.n, 0)::int AS running, q.ceiling AS "limit",
        coalesce(e.done, 0)::int AS done, coalesce(round(extract(epoch FROM p.wait) * 1000), 0)::bigint AS longest_ms,
-       CASE WHEN r.unserved > 0 THEN 'unserved' END AS reason, coalesce(r.unserved, 0)::int AS unserved,
+       CASE WHEN r.unserved > 0 THEN 'unserved' WHEN r.unanswered > 0 THEN 'start-unanswered' END AS reason, coalesce(r.unserved, 0)::int AS unserved,
        coalesce(e.refused, 0)::int AS refused, coalesce(e.not_success, 0)::int AS not_success,
        sluice.shard_of(w.id, w.cohort, s.shards) AS shard
 FROM sluice.settings s CROSS JOIN sluice.workspaces w JOIN sluice.quotas q ON q.workspace_id = w.id
@@ -11,7 +11,8 @@ LEFT JOIN (
     FROM sluice.pending p WHERE :'workspaces'::uuid[] IS NULL OR p.workspace_id = ANY (:'workspaces'::uuid[]) GROUP BY 1
 ) AS p ON p.workspace_id = w.id
 LEFT JOIN (
-    SELECT r.workspace_id, count(*) AS n, count(r.unserved_since) AS unserved FROM sluice.running r GROUP BY 1
+    SELECT r.workspace_id, count(*) AS n, count(r.unserved_since) AS unserved,
+           count(r.start_error) FILTER (WHERE r.dispatched_at IS NULL) AS unanswered FROM sluice.running r GROUP BY 1
 ) AS r ON r.workspace_id = w.id
 LEFT JOIN (
     SELECT e.workspace_id, count(*) FILTER (WHERE e.reason IS NULL) AS done, count(e.reason) AS refused,
