@@ -236,7 +236,7 @@ func TestSequencesThatBeginAgainBreakNoLimit(t *testing.T) {
 	require.Equal(t, 5, one[int](w, `SELECT count(*) FROM sluice.limit_changes WHERE action = 'limits-changed'`))
 }
 
-// An operator has emptied the journal, or a dump has put an older one in its place.
+// An operator has emptied the journal.
 func TestAJournalThatIsAnotherIsFoundOut(t *testing.T) {
 	t.Parallel()
 	w := setup(t)
@@ -248,14 +248,6 @@ func TestAJournalThatIsAnotherIsFoundOut(t *testing.T) {
 		w.exec(sql)
 		require.Eventually(t, func() bool { return len(w.cycle(1)) == 1 }, 10*time.Second, time.Millisecond, sql)
 	}
-	w.exec(`TRUNCATE sluice.turns`)
-	w.exec(`UPDATE sluice.workspaces SET max_concurrent_workflows = 4`) // as it takes a turn
-	w.exec(`TRUNCATE sluice.turns`)
-	w.takeOver("another run")
-	w.enqueueN(3)
-	require.Eventually(t, func() bool { w.cycle(10); return w.running() == 4 }, 10*time.Second, time.Millisecond)
-	w.cycle(10)
-	require.Equal(t, 4, w.running())
 }
 
 // Somebody has changed a limit, and sleeps before the commit.
