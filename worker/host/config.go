@@ -11,8 +11,6 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/worker"
-
-	"sluice/workflows"
 )
 
 // Config says what a host runs and how much of it. Client and Pool are required.
@@ -42,8 +40,8 @@ type Config struct {
 	// client that connects by itself and takes no proxy from the environment.
 	HTTPClient *http.Client
 
-	// RegisterWorkflows adds workflow types to every workspace worker; it is called for each worker that starts, from
-	// several goroutines. Defaults to adding none.
+	// RegisterWorkflows adds workflow types to every workspace worker. New calls it once, and refuses what a worker could not
+	// run: a type that is registered twice or is nil, and names of Sluice's own types. Defaults to adding none.
 	RegisterWorkflows func(worker.WorkflowRegistry)
 	// RegisterActivities adds activity types in the same way; workspace workers then poll for activities too, and each
 	// takes three polls of the budget instead of two. Defaults to adding none.
@@ -126,21 +124,4 @@ func (c Config) validate() error {
 	check(c.ExternalTaskQueuePerSecond >= 0, "external task-queue rate must not be negative, got %g", c.ExternalTaskQueuePerSecond)
 	check(c.ShutdownTimeout > 0, "shutdown timeout must be positive, not %s", c.ShutdownTimeout)
 	return errors.Join(problems...)
-}
-
-// tryWorkflows registers the user's workflows once for nothing: the SDK panics at a type that is registered twice or is
-// no workflow, which should end New and not the process at the first execution.
-func (c Config) tryWorkflows() (err error) {
-	if c.RegisterWorkflows == nil {
-		return nil
-	}
-	defer func() {
-		if reason := recover(); reason != nil {
-			err = fmt.Errorf("register workflows: %v", reason)
-		}
-	}()
-	trial := worker.NewWorkflowReplayer()
-	workflows.RegisterWorkspace(trial)
-	c.RegisterWorkflows(trial)
-	return nil
 }

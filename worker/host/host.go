@@ -14,11 +14,13 @@ import (
 	"sluice/activities"
 	"sluice/internal/outbound"
 	"sluice/internal/store/facts"
+	"sluice/workflows"
 )
 
 // Host runs the workers of one process. Make it with New, run it once.
 type Host struct {
 	cfg        Config
+	own        ownTypes
 	log        *slog.Logger
 	activities *activities.Activities
 	workspaces *workspaces
@@ -28,13 +30,17 @@ type Host struct {
 	leaving    atomic.Bool // Run is about to return
 }
 
-// New checks the configuration and prepares a host. Nothing is contacted before Run.
+// New checks the configuration, with the types that are registered, and prepares a host. Nothing is contacted before Run.
 func New(cfg Config) (*Host, error) {
 	cfg = cfg.withDefaults()
-	if err := errors.Join(cfg.validate(), cfg.tryWorkflows()); err != nil {
+	own, err := learnTypes(cfg, func(r worker.Registry) {
+		workflows.RegisterWorkspace(r)
+		new(activities.Activities).RegisterWorkspace(r)
+	})
+	if err := errors.Join(cfg.validate(), err); err != nil {
 		return nil, fmt.Errorf("invalid host configuration: %w", err)
 	}
-	h := &Host{cfg: cfg, log: cfg.Logger}
+	h := &Host{cfg: cfg, own: own, log: cfg.Logger}
 	h.workspaces = newWorkspaces(cfg.workspaceLimit(),
 		rules{turn: cfg.TurnInterval, grace: min(idleGrace, cfg.IdleTimeout), idle: cfg.IdleTimeout}, cfg.PollInterval, cfg.Logger)
 	h.workspaces.active = func(ctx context.Context) ([]uuid.UUID, error) { return facts.ActiveWorkspaces(ctx, cfg.Pool) }

@@ -60,12 +60,7 @@ func (h *Host) newWorkspace(id uuid.UUID, fatal func(error)) worker.Worker {
 	})
 	workflows.RegisterWorkspace(w)
 	h.activities.RegisterWorkspace(w)
-	if h.cfg.RegisterWorkflows != nil {
-		h.cfg.RegisterWorkflows(w)
-	}
-	if h.cfg.RegisterActivities != nil {
-		h.cfg.RegisterActivities(w)
-	}
+	h.own.registerOn(w)
 	return w
 }
 
