@@ -16,7 +16,7 @@ var layers = [][]string{
 	{"internal/bounds"},
 	{"schema", "internal/admission", "internal/audit", "internal/definition", "internal/gather", "internal/connect", "internal/devstack", "internal/layers"},
 	{"internal/store", "internal/outbound", "workflows", "internal/admission/simulate", "internal/devstack/devtest"},
-	{"internal/store/catalog", "internal/store/facts", "internal/dispatch", "internal/recovery"},
+	{"internal/store/catalog", "internal/store/facts", "internal/store/fleet", "internal/dispatch", "internal/recovery"},
 	{"queue", "admin", "internal/pairing"},
 	{"activities"},
 	{"internal/operate", "worker/host"},

@@ -47,6 +47,10 @@ type Config struct {
 	// takes three polls of the budget instead of two. Defaults to adding none.
 	RegisterActivities func(worker.ActivityRegistry)
 
+	// WithoutWorkspaces has the dispatcher and the external-API activities run here and the executions of workspaces elsewhere, in
+	// programs that have their workflow types. Defaults to false.
+	WithoutWorkspaces bool
+
 	// PollBudget is how many long polls this process may hold open at once; the server allows 1,200 per namespace and
 	// frontend (frontend.namespaceCount), all processes together. Defaults to 1,000.
 	PollBudget int
@@ -54,7 +58,8 @@ type Config struct {
 	PollInterval time.Duration
 	// IdleTimeout is how long a workspace worker stays without work. Defaults to 30 s.
 	IdleTimeout time.Duration
-	// TurnInterval is how long a workspace with work keeps its worker at least while others wait. Defaults to 5 s.
+	// TurnInterval is how long a workspace with work keeps its worker at least while others wait. Its place is another's then; what
+	// it has in hand, activities above all, is finished all the same, however long that takes. Defaults to 5 s.
 	TurnInterval time.Duration
 
 	// ExternalConcurrency is how many external-API activities run at once in this process. Defaults to 100.
@@ -65,7 +70,9 @@ type Config struct {
 	// enforces it, and the last value that any process sent counts. Defaults to no limit.
 	ExternalTaskQueuePerSecond float64
 
-	// ShutdownTimeout bounds how long Run goes on after its context has ended. Defaults to 20 s.
+	// ShutdownTimeout bounds how long Run goes on after its context has ended. Half of it belongs to the activities and workflow tasks
+	// of workspaces: what takes longer is cancelled with worker.ErrWorkerShutdown, and begins again elsewhere by its retry
+	// policy. Give more than twice what the longest activity takes, where that matters. Defaults to 20 s.
 	ShutdownTimeout time.Duration
 }
 

@@ -13,7 +13,7 @@ import (
 
 	"sluice/activities"
 	"sluice/internal/outbound"
-	"sluice/internal/store/facts"
+	"sluice/internal/store/fleet"
 	"sluice/workflows"
 )
 
@@ -24,7 +24,11 @@ type Host struct {
 	log        *slog.Logger
 	activities *activities.Activities
 	workspaces *workspaces
-	started    atomic.Bool // Run was called
+	started    atomic.Bool     // Run was called
+	inHand     context.Context // of the activities of workspaces; it ends when they are cut off
+	cut        context.CancelCauseFunc
+	stopping   chan struct{} // closed when Run begins to stop, for activities that want to know
+	self       fleet.Worker
 	polling    atomic.Bool // the default and the external-API worker poll
 	unpaired   atomic.Bool // it waits for starter start
 	leaving    atomic.Bool // Run is about to return
@@ -40,10 +44,13 @@ func New(cfg Config) (*Host, error) {
 	if err := errors.Join(cfg.validate(), err); err != nil {
 		return nil, fmt.Errorf("invalid host configuration: %w", err)
 	}
-	h := &Host{cfg: cfg, own: own, log: cfg.Logger}
+	h := &Host{cfg: cfg, own: own, log: cfg.Logger, stopping: make(chan struct{})}
 	h.workspaces = newWorkspaces(cfg.workspaceLimit(),
 		rules{turn: cfg.TurnInterval, grace: min(idleGrace, cfg.IdleTimeout), idle: cfg.IdleTimeout}, cfg.PollInterval, cfg.Logger)
-	h.workspaces.active = func(ctx context.Context) ([]uuid.UUID, error) { return facts.ActiveWorkspaces(ctx, cfg.Pool) }
+	h.inHand, h.cut = context.WithCancelCause(context.Background())
+	h.self = fleet.Worker{ID: uuid.New(), Identity: identity(), WorkflowTypes: own.workflows, ActivityTypes: own.activities,
+		AnyWorkflow: own.anyWorkflow, AnyActivity: own.anyActivity}
+	h.workspaces.ask = h.newRecord().ask
 	h.workspaces.start = h.startWorkspace
 	h.activities = activities.New(activities.Config{
 		Pool: cfg.Pool, Client: cfg.Client, Logger: cfg.Logger, EnsureWorkspace: h.EnsureWorkspace,
@@ -55,7 +62,11 @@ func New(cfg Config) (*Host, error) {
 
 // EnsureWorkspace says that a workspace is about to have work, so that its worker starts now and not at the next look
 // at the queue. It does not block, and losing it costs one PollInterval.
-func (h *Host) EnsureWorkspace(id uuid.UUID) { h.workspaces.ensure(id) }
+func (h *Host) EnsureWorkspace(id uuid.UUID) {
+	if !h.cfg.WithoutWorkspaces {
+		h.workspaces.ensure(id)
+	}
+}
 
 // Ready returns nil when this process does its work, else what is missing.
 func (h *Host) Ready() error {
@@ -65,7 +76,7 @@ func (h *Host) Ready() error {
 	if !h.polling.Load() {
 		return errors.New("the default and the external-API worker do not poll Temporal yet")
 	}
-	if err := h.workspaces.ready(); err != nil {
+	if err := h.workspaces.ready(); err != nil && !h.cfg.WithoutWorkspaces {
 		return fmt.Errorf("workspaces with work are not known: %w", err)
 	}
 	return nil
@@ -83,6 +94,7 @@ func (h *Host) Run(ctx context.Context) error {
 		return errors.New("a host runs once: make another one with New")
 	}
 	defer h.workspaces.close()
+	defer h.cut(worker.ErrWorkerShutdown)
 	ctx, end := context.WithCancelCause(ctx)
 	defer end(nil)
 
@@ -108,17 +120,23 @@ func (h *Host) Run(ctx context.Context) error {
 	}
 	leave := context.AfterFunc(ctx, func() { h.polling.Store(false) })
 	defer leave()
-	h.workspaces.run(ctx)
+	if h.cfg.WithoutWorkspaces {
+		<-ctx.Done()
+	} else {
+		h.workspaces.run(ctx)
+	}
 
 	began := time.Now()
 	h.leaving.Store(true)
+	close(h.stopping)
 	for _, w := range fixed {
-		if w, ok := w.(*settlingWorker); ok {
+		if w, ok := w.(*drainingWorker); ok {
 			go w.settle() // all at once; its Stop waits for it
 		}
 	}
 	h.activities.Leave()
-	drained := h.workspaces.drain(h.cfg.ShutdownTimeout / 2)
+	h.leaveRecord()
+	drained := h.workspaces.drain(h.cfg.ShutdownTimeout/2, func() { h.cut(worker.ErrWorkerShutdown) })
 	stopped := h.stopFixed(fixed, h.cfg.ShutdownTimeout-time.Since(began))
 	h.activities.Wait()
 	var fatal *fatalError

@@ -47,12 +47,19 @@ func shout(_ context.Context, name string) (string, error) { return "HELLO " + n
 type bench struct {
 	pool   *pgxpool.Pool
 	client client.Client
+	polls  *host.Polls
 	host   *host.Host
-	result chan error
-	end    context.CancelFunc
 }
 
 func newBench(t *testing.T, change func(*host.Config)) *bench {
+	t.Helper()
+	b := newServers(t)
+	b.host = b.run(t, change)
+	return b
+}
+
+// newServers is a bench without a host yet.
+func newServers(t *testing.T) *bench {
 	t.Helper()
 	url := devtest.PostgresFrom(t, "sluice", func(ctx context.Context, url string) error {
 		_, err := schema.Migrate(ctx, url)
@@ -65,11 +72,30 @@ func newBench(t *testing.T, change func(*host.Config)) *bench {
 	_, err = pool.Exec(t.Context(), `UPDATE sluice.installation SET id = gen_random_uuid(), namespace = $1, namespace_id = $1`, namespace)
 	require.NoError(t, err)
 	quiet := slog.New(slog.DiscardHandler)
-	c, err := client.Dial(client.Options{HostPort: address, Namespace: namespace, Logger: log.NewStructuredLogger(quiet)})
+	options := client.Options{HostPort: address, Namespace: namespace, Logger: log.NewStructuredLogger(quiet)}
+	polls := host.NewPolls()
+	polls.Install(&options)
+	c, err := client.Dial(options)
 	require.NoError(t, err)
 	t.Cleanup(c.Close)
+	return &bench{pool: pool, client: c, polls: polls}
+}
+
+// run runs a host on the servers of the bench until the test ends. It returns at once.
+func (b *bench) run(t *testing.T, change func(*host.Config)) *host.Host {
+	t.Helper()
+	h, stop := b.runUntil(t, change)
+	t.Cleanup(func() {
+		require.NoError(t, stop())
+		require.Error(t, h.Ready())
+	})
+	return h
+}
+
+func (b *bench) runUntil(t *testing.T, change func(*host.Config)) (h *host.Host, stop func() error) {
+	t.Helper()
 	cfg := host.Config{
-		Client: c, Pool: pool, Logger: quiet,
+		Client: b.client, Polls: b.polls, Pool: b.pool, Logger: slog.New(slog.DiscardHandler),
 		PollInterval: 50 * time.Millisecond, IdleTimeout: 300 * time.Millisecond, TurnInterval: 300 * time.Millisecond,
 		RegisterWorkflows: func(r worker.WorkflowRegistry) {
 			r.RegisterWorkflowWithOptions(greet, workflow.RegisterOptions{Name: "Greet"})
@@ -81,14 +107,12 @@ func newBench(t *testing.T, change func(*host.Config)) *bench {
 	h, err := host.New(cfg)
 	require.NoError(t, err)
 	ctx, end := context.WithCancel(context.Background())
-	b := &bench{pool: pool, client: c, host: h, result: make(chan error, 1), end: end}
-	go func() { b.result <- h.Run(ctx) }()
-	t.Cleanup(func() {
-		b.end()
-		require.NoError(t, <-b.result)
-		require.Error(t, h.Ready())
+	result := make(chan error, 1)
+	go func() { result <- h.Run(ctx) }()
+	return h, sync.OnceValue(func() error {
+		end()
+		return <-result
 	})
-	return b
 }
 
 // occupy makes a workspace active: a held slot, as a claim would leave it.

@@ -8,7 +8,6 @@ import (
 	"go.temporal.io/api/enums/v1"
 	"go.temporal.io/api/workflowservice/v1"
 	"go.temporal.io/sdk/client"
-	"go.temporal.io/sdk/worker"
 	"google.golang.org/grpc"
 )
 
@@ -28,8 +27,13 @@ const (
 	// settleLeaving is how long open polls may wait for a last task when the process ends. A queue where tasks come
 	// more seldom than that can still lose one, with a chance of at most (the 20 ms of a handover)/(e × 2 s) for each poll.
 	settleLeaving = 2 * time.Second
-	// settleTurn is the same for one workspace's worker, whose place others wait for.
+	// settleTurn is the same for one workspace's worker, whose place others wait for. Polls that began while others waited end
+	// soon after its turn, and are waited for: the server ends such a poll without a task, or with one that has arrived.
 	settleTurn = 250 * time.Millisecond
+	// leastPoll is the shortest time for which a poll is opened, and pollMargin how long before its deadline the server ends it. It
+	// refuses polls of less than 2 s.
+	leastPoll  = 1500 * time.Millisecond
+	pollMargin = time.Second
 	// goodbyeTimeout bounds the call that takes the sticky queue away.
 	goodbyeTimeout = time.Second
 )
@@ -49,6 +53,11 @@ type openPolls struct {
 	closed bool          // begin no more
 	open   int           // how many wait at the server
 	none   chan struct{} // closed when closed and none is open
+	cut    chan struct{} // closed when those that are still open are to end
+	// until is when a poll that begins now had better be over, zero for whenever the server ends it; nil for always so.
+	until  func() time.Time
+	long   int       // how many open ones end when the server likes
+	latest time.Time // when the last of the others ends
 	sticky *workflowservice.ShutdownWorkerRequest
 	conn   *grpc.ClientConn
 }
@@ -69,12 +78,31 @@ func (p *Polls) intercept(ctx context.Context, method string, request, reply any
 	if polls == nil {
 		return invoke(ctx, method, request, reply, conn, options...)
 	}
-	if !polls.begin() {
+	until, ok := polls.begin()
+	if !ok {
 		<-ctx.Done() // until the worker stops
 		return ctx.Err()
 	}
-	defer polls.end()
+	defer polls.end(until)
+	ctx, cancel := context.WithCancel(ctx)
+	if !until.IsZero() {
+		ctx, cancel = context.WithDeadline(ctx, until)
+	}
+	defer cancel()
+	invoked := make(chan struct{})
+	defer close(invoked)
+	go func() {
+		select {
+		case <-polls.cut:
+			cancel()
+		case <-invoked:
+		}
+	}()
 	return invoke(ctx, method, request, reply, conn, options...)
+}
+
+func newOpenPolls() *openPolls {
+	return &openPolls{none: make(chan struct{}), cut: make(chan struct{})}
 }
 
 func (p *Polls) ofWorker(key string) *openPolls {
@@ -89,23 +117,44 @@ func (o *openPolls) sees(conn *grpc.ClientConn, sticky *workflowservice.Shutdown
 	o.conn, o.sticky = conn, sticky
 }
 
-func (o *openPolls) begin() bool {
+func (o *openPolls) begin() (until time.Time, ok bool) {
+	if o.until != nil {
+		until = o.until()
+	}
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if o.closed {
-		return false
+		return until, false
 	}
 	o.open++
-	return true
+	if until.IsZero() {
+		o.long++
+	} else if until.After(o.latest) {
+		o.latest = until
+	}
+	return until, true
 }
 
-func (o *openPolls) end() {
+func (o *openPolls) end(until time.Time) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.open--
+	if until.IsZero() {
+		o.long--
+	}
 	if o.closed && o.open == 0 {
 		close(o.none)
 	}
+}
+
+// ends is how long the open polls may take if the server ends them all soon, else 0.
+func (o *openPolls) ends() time.Duration {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.long > 0 {
+		return 0
+	}
+	return time.Until(o.latest)
 }
 
 // settle begins no more polls and waits for the open ones, at most so long. It takes the sticky queue away: its
@@ -128,60 +177,4 @@ func (o *openPolls) settle(within time.Duration) {
 	case <-o.none:
 	case <-time.After(within):
 	}
-}
-
-// newWorker makes an SDK worker that settles its polls before it stops, where the host has Polls.
-func (h *Host) newWorker(taskQueue string, options worker.Options) worker.Worker {
-	p := h.cfg.Polls
-	if p == nil {
-		return worker.New(h.cfg.Client, taskQueue, options)
-	}
-	w := &settlingWorker{polls: &openPolls{none: make(chan struct{})}}
-	options.Plugins = append(options.Plugins, &startPlugin{started: func(key string) {
-		p.mu.Lock()
-		defer p.mu.Unlock()
-		w.key, p.of[key] = key, w.polls
-	}})
-	w.Worker = worker.New(h.cfg.Client, taskQueue, options)
-	w.settle = sync.OnceFunc(func() {
-		within := settleTurn
-		if h.leaving.Load() {
-			within = settleLeaving
-		}
-		w.polls.settle(within)
-	})
-	w.forget = func() {
-		p.mu.Lock()
-		defer p.mu.Unlock()
-		delete(p.of, w.key)
-	}
-	return w
-}
-
-// settlingWorker is an SDK worker that takes no more tasks before it stops.
-type settlingWorker struct {
-	worker.Worker
-	key    string // empty until it has started
-	polls  *openPolls
-	settle func() // once
-	forget func()
-}
-
-func (w *settlingWorker) Stop() {
-	w.settle()
-	w.Worker.Stop()
-	w.forget()
-}
-
-// startPlugin learns the key under which the SDK's worker polls.
-type startPlugin struct {
-	worker.PluginBase
-	started func(key string)
-}
-
-func (*startPlugin) Name() string { return "sluice-polls" }
-
-func (p *startPlugin) StartWorker(ctx context.Context, o worker.PluginStartWorkerOptions, next func(context.Context, worker.PluginStartWorkerOptions) error) error {
-	p.started(o.WorkerInstanceKey)
-	return next(ctx, o)
 }

@@ -59,9 +59,26 @@ func TestPollsSettle(t *testing.T) {
 func TestPollsThatBringNothingAreLeft(t *testing.T) {
 	t.Parallel()
 	of := &openPolls{none: make(chan struct{})}
-	require.True(t, of.begin())
+	until, ok := of.begin()
+	require.True(t, ok)
 	of.settle(time.Millisecond)
-	require.False(t, of.begin())
-	of.end()
+	_, again := of.begin()
+	require.False(t, again)
+	of.end(until)
 	<-of.none
+}
+
+func TestPollsThatEndWithTheTurnAreWaitedFor(t *testing.T) {
+	t.Parallel()
+	of := newOpenPolls()
+	soon := time.Now().Add(time.Minute)
+	of.until = func() time.Time { return soon }
+	began, _ := of.begin()
+	require.InDelta(t, time.Minute, of.ends(), float64(10*time.Second))
+	of.until = nil
+	long, _ := of.begin()
+	require.Zero(t, of.ends(), "one that the server ends when it likes is not waited for")
+	of.end(long)
+	require.Positive(t, of.ends())
+	of.end(began)
 }

@@ -12,7 +12,7 @@ import (
 // rules are the times that decide when a worker gives way.
 type rules struct {
 	turn  time.Duration // with work: it may be stopped for others from then on
-	grace time.Duration // without work: it may be stopped for others from then on
+	grace time.Duration // without work, or hosted elsewhere too: it may be stopped for others from then on
 	idle  time.Duration // without work: it is stopped from then on, whether others wait or not
 }
 
@@ -22,6 +22,8 @@ type tenure struct {
 	lastActive time.Time // when it was last seen with work
 	active     bool      // it has work now
 	starting   bool      // its worker does not run yet, so it is left alone
+	foreign    bool      // it is better left to another worker process
+	yields     bool      // another worker process hosts it too, and has the better right to
 }
 
 // situation is all that the decision depends on.
@@ -31,6 +33,7 @@ type situation struct {
 	stopping int                     // workers on their way out, which still poll
 	hosted   map[uuid.UUID]tenure    // the others
 	waiting  map[uuid.UUID]time.Time // workspaces with work and without a worker, and since when they wait
+	cared    map[uuid.UUID]time.Time // those of them that another worker process hosts: they get what is free, and no more
 }
 
 // decide returns which workspaces get a worker now and which lose it, each in the order to act in. Starts only take places that are
@@ -39,23 +42,28 @@ func (s situation) decide(r rules) (start, stop []uuid.UUID) {
 	start = ordered(s.waiting)
 	free := max(0, s.limit-len(s.hosted)-s.stopping)
 	wanted := len(start) - free - s.stopping // places that have to be made
+	start = append(start, ordered(s.cared)...)
 	start = start[:min(free, len(start))]
 
-	idle, over := map[uuid.UUID]time.Time{}, map[uuid.UUID]time.Time{}
+	idle, double, over := map[uuid.UUID]time.Time{}, map[uuid.UUID]time.Time{}, map[uuid.UUID]time.Time{}
 	for id, t := range s.hosted {
 		unused := s.now.Sub(t.lastActive)
 		switch {
 		case t.starting:
+		case t.foreign:
+			stop = append(stop, id)
 		case !t.active && unused >= r.idle:
 			stop = append(stop, id)
 		case !t.active && unused >= r.grace:
 			idle[id] = t.lastActive
+		case t.yields && s.now.Sub(t.since) >= r.grace:
+			double[id] = t.since
 		case s.now.Sub(t.since) >= r.turn:
 			over[id] = t.since
 		}
 	}
 	slices.SortFunc(stop, byID)
-	for _, candidates := range []map[uuid.UUID]time.Time{idle, over} {
+	for _, candidates := range []map[uuid.UUID]time.Time{idle, double, over} {
 		victims := ordered(candidates)
 		stop = append(stop, victims[:min(len(victims), max(0, wanted-len(stop)))]...)
 	}

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+	"go.temporal.io/sdk/interceptor"
 	"go.temporal.io/sdk/worker"
 
 	"sluice/workflows"
@@ -17,6 +18,10 @@ const stickyTimeout = time.Second
 // for 0.8 of their timeout, which leaves a busy server little time for the next; and it sends what it holds when the worker
 // stops, and warns if the activity has ended meanwhile.
 const heartbeatThrottle = 900 * time.Millisecond
+
+// inHandTimeout is how long the tasks in hand of a workspace worker may take after its turn. Their own timeouts are what bounds
+// them, and ShutdownTimeout when the process ends.
+const inHandTimeout = 10 * 365 * 24 * time.Hour
 
 // newDefault makes the worker of the dispatcher, recovery and their activities.
 func (h *Host) newDefault(fatal func(error)) worker.Worker {
@@ -49,26 +54,29 @@ func (h *Host) newExternal(fatal func(error)) worker.Worker {
 }
 
 // newWorkspace makes the worker of one workspace's executions.
-func (h *Host) newWorkspace(id uuid.UUID, fatal func(error)) worker.Worker {
+func (h *Host) newWorkspace(id uuid.UUID, fatal func(error)) *drainingWorker {
 	w := h.newWorker(workflows.WorkspaceTaskQueue(id), worker.Options{
 		MaxConcurrentWorkflowTaskPollers: workspaceWorkflowPollers,
 		MaxConcurrentActivityTaskPollers: workspaceActivityPollers,
 		LocalActivityWorkerOnly:          h.cfg.RegisterActivities == nil,
 		StickyScheduleToStartTimeout:     stickyTimeout,
-		WorkerStopTimeout:                h.cfg.ShutdownTimeout / 4,
+		WorkerStopTimeout:                inHandTimeout,
+		BackgroundActivityContext:        h.inHand,
+		Interceptors:                     []interceptor.WorkerInterceptor{&stopLater{leaving: h.stopping}},
 		OnFatalError:                     fatal,
 	})
 	workflows.RegisterWorkspace(w)
 	h.activities.RegisterWorkspace(w)
 	h.own.registerOn(w)
+	h.endWithTurn(w)
 	return w
 }
 
-func (h *Host) startWorkspace(id uuid.UUID, fatal func(error)) (func(), error) {
+func (h *Host) startWorkspace(id uuid.UUID, fatal func(error)) (func(left func()), error) {
 	w := h.newWorkspace(id, fatal)
 	if err := w.Start(); err != nil {
 		w.Stop() // gives the workflow cache back
 		return nil, err
 	}
-	return w.Stop, nil
+	return w.stop, nil
 }

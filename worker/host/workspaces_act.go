@@ -22,7 +22,7 @@ var ErrDrain = errors.New("workers were still busy when the shutdown timeout had
 type hosting struct {
 	phase             phase
 	since, lastActive time.Time
-	stop              func()
+	stop              func(left func())
 	dead              bool // its worker gave up by itself
 }
 
@@ -52,12 +52,12 @@ func (w *workspaces) beginStart(id uuid.UUID) {
 	go func() {
 		stop, err := w.start(id, func(err error) { w.post(func() { w.died(id, h, err) }) })
 		if !w.post(func() { w.started(id, h, stop, err) }) && err == nil {
-			stop() // run has given up waiting for us
+			stop(func() {}) // run has given up waiting for us
 		}
 	}()
 }
 
-func (w *workspaces) started(id uuid.UUID, h *hosting, stop func(), err error) {
+func (w *workspaces) started(id uuid.UUID, h *hosting, stop func(left func()), err error) {
 	w.actions--
 	if err != nil {
 		delete(w.hosted, id)
@@ -102,11 +102,17 @@ func (w *workspaces) bury(id uuid.UUID, h *hosting) {
 	go w.stopAndForget(id, h)
 }
 
+// stopAndForget gives a worker's place away when it does not poll any more, and forgets it when nothing is in its hands any more.
 func (w *workspaces) stopAndForget(id uuid.UUID, h *hosting) {
-	h.stop()
+	h.stop(func() {
+		w.post(func() {
+			w.actions--
+			delete(w.hosted, id)
+			w.draining[h] = struct{}{}
+		})
+	})
 	w.post(func() {
-		w.actions--
-		delete(w.hosted, id)
+		delete(w.draining, h)
 		w.log.Debug("workspace worker stopped", "workspace", id)
 	})
 }
@@ -119,25 +125,33 @@ func (w *workspaces) fail(id uuid.UUID, doing string, err error) {
 	w.log.Warn("cannot "+doing+"; will try again", "workspace", id, "in", f.pause, "error", err)
 }
 
-// drain stops all workers, as many at once as always, and those that are still starting as soon as they have. It is
-// called after run, and returns ErrDrain when that took longer than the timeout.
-func (w *workspaces) drain(timeout time.Duration) error {
-	deadline := time.NewTimer(timeout)
-	defer deadline.Stop()
+// drain stops all workers, all at once, and those that are still starting as soon as they have. It is called after run. What
+// is in hand then has the given time; after it cut is called, which is to end that, and a quarter more. It returns ErrDrain when
+// that was too short.
+func (w *workspaces) drain(timeout time.Duration, cut func()) error {
 	defer w.close()
+	patience := time.NewTimer(timeout)
+	defer patience.Stop()
+	var last <-chan time.Time
 	for {
 		for id, h := range w.hosted {
 			if h.phase == running {
-				w.beginStop(id, time.Now())
+				w.actions++
+				h.phase = stopping
+				go w.stopAndForget(id, h)
 			}
 		}
-		if len(w.hosted) == 0 && w.actions == 0 {
+		if len(w.hosted) == 0 && len(w.draining) == 0 && w.actions == 0 {
 			return nil
 		}
 		select {
 		case <-w.wake:
 			w.handleInbox()
-		case <-deadline.C:
+		case <-patience.C:
+			w.log.Warn("the shutdown timeout cuts off what workspaces have in hand; it will be done elsewhere", "workers", len(w.hosted)+len(w.draining))
+			cut()
+			last = time.After(timeout / 4)
+		case <-last:
 			return ErrDrain
 		}
 	}

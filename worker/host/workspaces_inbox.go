@@ -1,10 +1,18 @@
 package host
 
+import (
+	"slices"
+
+	"github.com/google/uuid"
+)
+
 // Stats say how far the workspace workers fill their budget.
 type Stats struct {
-	Hosted  int // workspaces with a worker: starting, running or stopping
-	Waiting int // workspaces with work and without a running worker
-	Limit   int // the most that are hosted at once
+	Hosted   int // workspaces with a worker: starting, running or stopping
+	Waiting  int // workspaces with work and without a running worker
+	Limit    int // the most that are hosted at once
+	Draining int // workers that poll no more and finish what they have in hand
+	Foreign  int // workspaces that are left to workers which have more of their workflow types
 }
 
 // post hands f to the goroutine in run or drain. It never blocks; once all is over it drops f and returns false.
@@ -40,11 +48,18 @@ func (w *workspaces) close() {
 
 // report publishes the stats, and logs when workspaces begin or cease to take turns.
 func (w *workspaces) report(s situation) {
-	stats := Stats{Hosted: len(w.hosted), Waiting: len(w.waiting), Limit: w.limit}
+	stats := Stats{Hosted: len(w.hosted), Waiting: len(w.waiting), Limit: w.limit, Draining: len(w.draining), Foreign: len(w.foreign)}
+	crowded := len(s.waiting)+len(s.cared) > 0 && len(w.hosted) >= w.limit
+	var polling []uuid.UUID
+	for id, h := range w.hosted {
+		if h.phase == running {
+			polling = append(polling, id)
+		}
+	}
+	slices.SortFunc(polling, byID)
 	w.mu.Lock()
-	w.stats = stats
+	w.stats, w.polling, w.full = stats, polling, crowded
 	w.mu.Unlock()
-	crowded := len(s.waiting) > 0 && len(w.hosted) >= w.limit
 	if crowded == w.crowded {
 		return
 	}
@@ -61,6 +76,13 @@ func (w *workspaces) snapshot() Stats {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return w.stats
+}
+
+// isFull tells whether workspaces wait for a place.
+func (w *workspaces) isFull() bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.full
 }
 
 // setLookErr logs when looking at the queue begins to fail, and when it works again.

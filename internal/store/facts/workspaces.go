@@ -2,6 +2,7 @@ package facts
 
 import (
 	"context"
+	"fmt"
 	"math"
 	"time"
 
@@ -29,8 +30,8 @@ type WorkspaceUsage struct {
 }
 
 var (
-	workspacesSQL       = load("workspaces", "workspaces")
-	activeWorkspacesSQL = load("active_workspaces")
+	workspacesSQL   = load("workspaces", "workspaces")
+	missingTypesSQL = load("missing_types", "workspaces")
 )
 
 // Workspaces lists workspaces with their usage, by name; all of them when no ids are given. It counts everything that is
@@ -62,10 +63,22 @@ func reasons(ctx context.Context, db store.DB, ids ...uuid.UUID) (map[uuid.UUID]
 	return why, err
 }
 
-// ActiveWorkspaces are those whose workflows need a worker: they hold slots, or have items that are ready or about to be.
-func ActiveWorkspaces(ctx context.Context, db store.DB) ([]uuid.UUID, error) {
-	ids, err := store.Values[uuid.UUID](ctx, db, activeWorkspacesSQL)
-	return ids, store.Wrap(err, "list active workspaces")
+// MissingType is a workflow type that executions of a workspace need on its task queue, and that no live worker has.
+type MissingType struct {
+	WorkspaceID  uuid.UUID `json:"workspaceId"`
+	WorkflowType string    `json:"workflowType"`
+	Executions   int       `json:"executions"` // that are running and whose definition names it
+}
+
+// Text says it in words.
+func (m MissingType) Text() string {
+	return fmt.Sprintf("no worker hosts workflow type %q", m.WorkflowType)
+}
+
+// MissingTypes are those of workspaces, or of all when no ids are given.
+func MissingTypes(ctx context.Context, db store.DB, ids ...uuid.UUID) ([]MissingType, error) {
+	list, err := store.Collect[MissingType](ctx, db, missingTypesSQL, orAll(ids))
+	return list, store.Wrap(err, "list workflow types that no worker has")
 }
 
 // UnservedExecution is an execution that no worker carries on.
