@@ -53,11 +53,8 @@ func (h *Host) endWithTurn(w *drainingWorker) {
 		if !h.workspaces.isFull() {
 			return time.Time{}
 		}
-		now, over := time.Now(), began.Add(h.cfg.TurnInterval)
-		if least := now.Add(leastPoll); over.Before(least) {
-			over = least
-		}
-		return over.Add(pollMargin)
+		left := time.Until(began.Add(h.cfg.TurnInterval))
+		return time.Now().Add(min(max(left, leastPoll), longestPoll) + pollMargin)
 	}
 }
 

@@ -30,10 +30,11 @@ const (
 	// settleTurn is the same for one workspace's worker, whose place others wait for. Polls that began while others waited end
 	// soon after its turn, and are waited for: the server ends such a poll without a task, or with one that has arrived.
 	settleTurn = 250 * time.Millisecond
-	// leastPoll is the shortest time for which a poll is opened, and pollMargin how long before its deadline the server ends it. It
-	// refuses polls of less than 2 s.
-	leastPoll  = 1500 * time.Millisecond
-	pollMargin = time.Second
+	// leastPoll and longestPoll bound the time for which polls are opened while workspaces wait, and pollMargin is how long before
+	// its deadline the server ends a poll. It refuses polls of less than 2 s.
+	leastPoll   = 1500 * time.Millisecond
+	longestPoll = DefaultTurnInterval
+	pollMargin  = time.Second
 	// goodbyeTimeout bounds the call that takes the sticky queue away.
 	goodbyeTimeout = time.Second
 )
