@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -21,6 +22,8 @@ type described struct {
 	More     bool             `json:"more,omitempty"`  // it stands somewhere behind Place
 	Activity []facts.Activity `json:"activity"`
 	WebURL   string           `json:"webUrl,omitempty"`
+	// MissingTypes are the workflow types that it needs on its workspace's task queue and that no worker has.
+	MissingTypes []string `json:"missingTypes,omitempty"`
 }
 
 func (a *app) describeCommand() *cobra.Command {
@@ -49,6 +52,9 @@ func (a *app) describeCommand() *cobra.Command {
 			return err
 		}
 		result := described{State: items[0], Place: waits[id].Place, More: waits[id].More, Activity: append([]facts.Activity{}, activity...)}
+		if result.MissingTypes, err = facts.MissingTypesOf(ctx, pool, id); err != nil {
+			return err
+		}
 		if item.ExecutionID != nil {
 			result.WebURL = a.workflowLink(workflows.ExecutionID(*item.ExecutionID), deref(item.EngineRunID))
 		}
@@ -82,6 +88,7 @@ func renderItem(w io.Writer, d described, now time.Time) {
 		"started", withRelative(d.DispatchedAt, now),
 		"unserved since", withRelative(d.UnservedSince, now),
 		"unserved", oneLine(deref(d.Unserved), 500),
+		"stuck", stuckText(d.MissingTypes),
 		"ended", withRelative(d.CompletedAt, now),
 		"workflow", workflow,
 		"run", deref(d.EngineRunID),
@@ -101,6 +108,15 @@ func renderItem(w io.Writer, d described, now time.Time) {
 		rows[i] = []string{step.At.UTC().Format("2006-01-02T15:04:05.000Z07:00"), step.Actor, step.Action, deref(step.Reason), oneLine(details, 80)}
 	}
 	table(w, []string{"AT", "ACTOR", "ACTION", "REASON", "DETAILS"}, rows)
+}
+
+// stuckText says which types are missing; what needs none of these goes on.
+func stuckText(missing []string) string {
+	texts := make([]string, len(missing))
+	for i, name := range missing {
+		texts[i] = noWorkerHosts(name)
+	}
+	return strings.Join(texts, "; ")
 }
 
 func withRelative(t *time.Time, now time.Time) string {

@@ -1,12 +1,15 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"maps"
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/google/uuid"
 
 	"sluice/internal/store/facts"
 	"sluice/workflows"
@@ -25,6 +28,17 @@ func renderStatus(w io.Writer, r statusResult, now time.Time) {
 	_, _ = fmt.Fprintln(w)
 	renderWorkspaces(w, r.Workspaces)
 	renderUnserved(w, r.Unserved, now)
+	names := map[uuid.UUID]string{}
+	for _, u := range r.Workspaces {
+		names[u.ID] = u.Name
+	}
+	for i, m := range r.MissingTypes {
+		if i == 0 {
+			_, _ = fmt.Fprintln(w)
+		}
+		_, _ = fmt.Fprintf(w, "%s, which %s of %s\n", noWorkerHosts(m.WorkflowType),
+			plural(m.Executions, "execution needs", "executions need"), oneLine(cmp.Or(names[m.WorkspaceID], m.WorkspaceID.String()), 100))
+	}
 }
 
 // renderUnserved tells what no worker carries on, and why.
@@ -38,6 +52,10 @@ func renderUnserved(w io.Writer, unserved []facts.UnservedExecution, now time.Ti
 		rows[i] = []string{u.ID.String(), u.WorkspaceID.String(), span(max(now.Sub(u.Since), 0)), oneLine(u.What, 300)}
 	}
 	table(w, []string{"UNSERVED", "WORKSPACE", "FOR", "WHY"}, rows)
+}
+
+func noWorkerHosts(workflowType string) string {
+	return fmt.Sprintf("no worker hosts workflow type %q", workflowType)
 }
 
 func renderShard(w io.Writer, s shardStatus, name string, now time.Time) {

@@ -24,6 +24,8 @@ type statusResult struct {
 	Workspaces []facts.WorkspaceUsage `json:"workspaces"`
 	// Unserved are the executions that no worker carries on, the longest first, mostUnserved at most.
 	Unserved []facts.UnservedExecution `json:"unserved,omitempty"`
+	// MissingTypes are workflow types that running executions need and no worker that hosts workspaces has.
+	MissingTypes []facts.MissingType `json:"missingTypes,omitempty"`
 }
 
 const mostUnserved = 10
@@ -60,8 +62,12 @@ func (a *app) statusCommand() *cobra.Command {
 		if err != nil {
 			return err
 		}
+		missing, err := facts.MissingTypes(ctx, pool)
+		if err != nil {
+			return err
+		}
 		all, askErr := a.askAll(ctx, pool, shards)
-		result := statusResult{shardStatus: all[0], Others: all[1:], Workspaces: append([]facts.WorkspaceUsage{}, workspaces...), Unserved: unserved}
+		result := statusResult{shardStatus: all[0], Others: all[1:], Workspaces: append([]facts.WorkspaceUsage{}, workspaces...), Unserved: unserved, MissingTypes: missing}
 		explainPause(result.Workspaces, all)
 		if err := a.result(result, func(w io.Writer) { renderStatus(w, result, a.now()) }); err != nil {
 			return err

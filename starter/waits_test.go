@@ -2,12 +2,14 @@ package main
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
 	"sluice/internal/operate/operatetest"
+	"sluice/internal/store/facts"
 	"sluice/queue"
 )
 
@@ -70,4 +72,17 @@ func TestItemsOfAPausedDispatcherWaitForIt(t *testing.T) {
 	require.Equal(t, 1, len(c.array("list")))
 	c.ok("workspace", "set", c.object("describe", id)["workspaceId"].(string), "--max-concurrent", "0")
 	require.Equal(t, "at-capacity", reason(), "which it could not start anyway")
+}
+
+func TestTypesThatNobodyHostsAreNamed(t *testing.T) {
+	t.Parallel()
+	var status, item strings.Builder
+	renderStatus(&status, statusResult{
+		Workspaces:   []facts.WorkspaceUsage{{ID: fixedID(1), Name: "acme\n"}},
+		MissingTypes: []facts.MissingType{{WorkspaceID: fixedID(1), WorkflowType: "Ship", Executions: 2}, {WorkspaceID: fixedID(2), WorkflowType: "Pay", Executions: 1}},
+	}, time.Now())
+	require.Contains(t, status.String(), "no worker hosts workflow type \"Ship\", which 2 executions need of acme\n")
+	require.Contains(t, status.String(), "no worker hosts workflow type \"Pay\", which 1 execution needs of "+fixedID(2).String()+"\n")
+	renderItem(&item, described{MissingTypes: []string{"Pay", "Ship"}}, time.Now())
+	require.Contains(t, item.String(), `no worker hosts workflow type "Pay"; no worker hosts workflow type "Ship"`)
 }

@@ -20,6 +20,8 @@ import (
 type config struct {
 	dev, demo, migrate     bool
 	serversOnly            bool
+	withoutWorkspaces      bool
+	shutdownTimeout        time.Duration
 	devDir                 string
 	postgres, temporal, ui port
 	health                 address
@@ -75,6 +77,7 @@ func newCommand(run func(ctx context.Context, c config, stdout, stderr io.Writer
 	c := config{databaseURL: os.Getenv("DATABASE_URL")}
 	var level string
 	allowPrivate, badAllow := envBool("SLUICE_ALLOW_PRIVATE_ADDRESSES")
+	var hostWorkspaces bool
 	cmd := &cobra.Command{
 		Use: "worker", Short: "Run Sluice's worker", Long: description,
 		Example:       "  worker --dev --demo\n  DATABASE_URL=postgres://sluice@db/sluice TEMPORAL_ADDRESS=temporal:7233 worker --migrate",
@@ -91,6 +94,7 @@ func newCommand(run func(ctx context.Context, c config, stdout, stderr io.Writer
 			if err := c.logLevel.UnmarshalText([]byte(level)); err != nil {
 				return fmt.Errorf("--log-level must be debug, info, warn or error, not %q", level)
 			}
+			c.withoutWorkspaces = !hostWorkspaces
 			if err := c.validate(); err != nil {
 				return err
 			}
@@ -100,6 +104,8 @@ func newCommand(run func(ctx context.Context, c config, stdout, stderr io.Writer
 	f := cmd.Flags()
 	f.BoolVar(&c.dev, "dev", false, "bring PostgreSQL and Temporal along, and start the dispatcher")
 	f.BoolVar(&c.serversOnly, "servers-only", false, "with --dev: bring the servers along and start the dispatcher, and leave all work to workers of your own")
+	f.BoolVar(&hostWorkspaces, "host-workspaces", true, "false leaves the executions of workspaces to programs of your own with package worker/host, and runs the rest")
+	f.DurationVar(&c.shutdownTimeout, "shutdown-timeout", host.DefaultShutdownTimeout, "how long the worker goes on after SIGTERM, half of it for the tasks of workspaces")
 	f.BoolVar(&c.demo, "demo", false, "start the dispatcher and a workload that shows every plan at work")
 	f.StringVar(&c.devDir, "dev-dir", envOr("SLUICE_DEV_DIR", defaultDevDir), "data of --dev, kept between runs (SLUICE_DEV_DIR)")
 	f.IntVar(&c.postgres.number, "postgres-port", defaultPostgresPort, "port of --dev's PostgreSQL; 0 for any")
@@ -131,6 +137,7 @@ func (c config) validate() error {
 	}
 	check(c.dev || c.databaseURL != "", "no database: set DATABASE_URL to postgres://user:password@host:5432/database, or run with --dev")
 	check(!c.serversOnly || c.dev && !c.demo, "--servers-only goes with --dev, and not with --demo")
+	check(!c.withoutWorkspaces || !c.demo, "--demo needs workspaces hosted: leave out --host-workspaces=false")
 	check(!c.dev || c.devDir != "", "--dev-dir must not be empty")
 	check(slices.Contains([]string{"text", "json"}, c.logFormat), "--log-format must be text or json, not %q", c.logFormat)
 	for flag, p := range map[string]port{"--postgres-port": c.postgres, "--temporal-port": c.temporal, "--ui-port": c.ui} {
@@ -140,6 +147,11 @@ func (c config) validate() error {
 		info, err := os.Stat(c.secretsDir)
 		check(err == nil && info.IsDir(), "--secrets-dir %s is no directory that can be read", c.secretsDir)
 	}
+	check(c.pollBudget >= host.LeastPollBudget, "--poll-budget must be at least %d, not %d", host.LeastPollBudget, c.pollBudget)
+	check(c.workspaceIdle > 0, "--workspace-idle-timeout must be positive, not %s", c.workspaceIdle)
+	check(c.shutdownTimeout > 0, "--shutdown-timeout must be positive, not %s", c.shutdownTimeout)
+	check(c.externalConcurrency > 0, "--external-concurrency must be positive, not %d", c.externalConcurrency)
+	check(c.externalPerSecond >= 0, "--external-rps must not be negative, got %g", c.externalPerSecond)
 	check(c.patience >= 0, "--patience must not be negative, got %s", c.patience)
 	check(c.auditInterval == 0 || c.auditInterval >= leastAuditInterval, "--audit-interval must be 0 or at least %s, not %s", leastAuditInterval, c.auditInterval)
 	// The dispatcher holds one connection while it waits and the audit one, so that two alone would deadlock.

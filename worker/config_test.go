@@ -36,7 +36,7 @@ func TestConfigDefaults(t *testing.T) {
 		dev: true, devDir: ".sluice", logFormat: "text", logLevel: slog.LevelInfo,
 		postgres: port{number: 54329}, temporal: port{number: 7233}, ui: port{number: 8233},
 		health: address{hostPort: "127.0.0.1:8077"}, connections: 20,
-		pollBudget: 1000, workspaceIdle: 30 * time.Second, externalConcurrency: 100, patience: time.Minute, auditInterval: 5 * time.Minute,
+		pollBudget: 1000, workspaceIdle: 30 * time.Second, externalConcurrency: 100, patience: time.Minute, shutdownTimeout: 20 * time.Second, auditInterval: 5 * time.Minute,
 	}, c)
 }
 
@@ -54,6 +54,11 @@ func TestConfigFromFlagsAndEnvironment(t *testing.T) {
 	require.Equal(t, slog.LevelDebug, c.logLevel)
 	require.Equal(t, 2.5, c.externalPerSecond)
 	require.True(t, c.migrate)
+	require.False(t, c.withoutWorkspaces)
+	c, err = parse(t, "--host-workspaces=false", "--shutdown-timeout=1h")
+	require.NoError(t, err)
+	require.True(t, c.withoutWorkspaces)
+	require.Equal(t, time.Hour, c.shutdownTimeout)
 }
 
 func TestConfigRefuses(t *testing.T) {
@@ -68,6 +73,13 @@ func TestConfigRefuses(t *testing.T) {
 		"--postgres-connections must be at least 4, not 1":           {"--dev", "--postgres-connections=1"},
 		"--audit-interval must be 0 or at least 30s, not 1s":         {"--dev", "--audit-interval=1s"},
 		"--patience must not be negative":                            {"--dev", "--patience=-1s"},
+		"--poll-budget must be at least 14, not 0":                   {"--dev", "--poll-budget=0"},
+		"--poll-budget must be at least 14, not 13":                  {"--dev", "--poll-budget=13"},
+		"--workspace-idle-timeout must be positive":                  {"--dev", "--workspace-idle-timeout=0"},
+		"--shutdown-timeout must be positive":                        {"--dev", "--shutdown-timeout=0"},
+		"--external-concurrency must be positive":                    {"--dev", "--external-concurrency=0"},
+		"--external-rps must not be negative":                        {"--dev", "--external-rps=-1"},
+		"--demo needs workspaces hosted":                             {"--dev", "--demo", "--host-workspaces=false"},
 		`unknown command "demo" for "worker"`:                        {"demo"},
 		"unknown flag: --shards":                                     {"--shards=3"},
 	} {

@@ -77,6 +77,7 @@ func (p *process) serve(ctx context.Context) error {
 	s := p.servers
 	settings := host.Config{
 		Client: s.temporal, Polls: s.polls, Pool: s.pool, Logger: p.log, PollBudget: p.pollBudget, IdleTimeout: p.workspaceIdle,
+		WithoutWorkspaces: p.withoutWorkspaces, ShutdownTimeout: p.shutdownTimeout,
 		ExternalConcurrency: p.externalConcurrency, ExternalTaskQueuePerSecond: p.externalPerSecond,
 		AllowPrivateAddresses: p.allowPrivate, SecretsDir: p.secretsDir,
 	}

@@ -11,6 +11,9 @@ const (
 	workspaceActivityPollers = 1
 )
 
+// LeastPollBudget is what a host needs for one workspace at a time, without activities of the user's own.
+const LeastPollBudget = fixedPolls + workspaceWorkflowPollers
+
 // workspacePolls is what one workspace worker takes of the poll budget.
 func (c Config) workspacePolls() int {
 	if c.RegisterActivities == nil {

@@ -2,7 +2,6 @@ package facts
 
 import (
 	"context"
-	"fmt"
 	"math"
 	"time"
 
@@ -32,6 +31,7 @@ type WorkspaceUsage struct {
 var (
 	workspacesSQL   = load("workspaces", "workspaces")
 	missingTypesSQL = load("missing_types", "workspaces")
+	missingOfSQL    = load("missing_types_of", "id")
 )
 
 // Workspaces lists workspaces with their usage, by name; all of them when no ids are given. It counts everything that is
@@ -70,11 +70,6 @@ type MissingType struct {
 	Executions   int       `json:"executions"` // that are running and whose definition names it
 }
 
-// Text says it in words.
-func (m MissingType) Text() string {
-	return fmt.Sprintf("no worker hosts workflow type %q", m.WorkflowType)
-}
-
 // MissingTypes are those of workspaces, or of all when no ids are given.
 func MissingTypes(ctx context.Context, db store.DB, ids ...uuid.UUID) ([]MissingType, error) {
 	list, err := store.Collect[MissingType](ctx, db, missingTypesSQL, orAll(ids))
@@ -95,4 +90,10 @@ var unservedSQL = load("unserved", "most")
 func Unserved(ctx context.Context, db store.DB, most int) ([]UnservedExecution, error) {
 	list, err := store.Collect[UnservedExecution](ctx, db, unservedSQL, most)
 	return list, store.Wrap(err, "list unserved executions")
+}
+
+// MissingTypesOf are those of one item, none unless it runs.
+func MissingTypesOf(ctx context.Context, db store.DB, id uuid.UUID) ([]string, error) {
+	list, err := store.Values[string](ctx, db, missingOfSQL, id)
+	return list, store.Wrap(err, "list workflow types that no worker has")
 }

@@ -71,22 +71,45 @@ func TestAReasonMayLieWithOthers(t *testing.T) {
 	}
 }
 
-func TestActiveWorkspacesAreThoseThatNeedAWorker(t *testing.T) {
+func TestTypesThatNoLiveWorkerHasAreMissing(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
-	active := func() []uuid.UUID {
-		ids, err := facts.ActiveWorkspaces(t.Context(), b.pool)
+	missing := func() (types []string) {
+		all, err := facts.MissingTypes(t.Context(), b.pool)
 		require.NoError(t, err)
-		return ids
+		of, err := facts.MissingTypes(t.Context(), b.pool, b.workspace)
+		require.NoError(t, err)
+		require.Equal(t, all, of)
+		other, err := facts.MissingTypes(t.Context(), b.pool, uuid.New())
+		require.NoError(t, err)
+		require.Empty(t, other)
+		for _, m := range all {
+			require.Equal(t, b.workspace, m.WorkspaceID)
+			require.Equal(t, 2, m.Executions)
+			types = append(types, m.WorkflowType)
+		}
+		return types
 	}
-	later, definition := b.newWorkspace(t, "globex", "PRO")
-	b.enqueue(t, item{later, definition, 1, time.Hour})
-	require.Empty(t, active(), "neither an empty one nor one whose work is hours away")
-	b.enqueue(t, item{later, definition, 4, 4 * time.Second})
-	require.Equal(t, []uuid.UUID{later}, active(), "it is about to")
-	id := b.enqueue(t, b.item())
-	b.run(t, id)
-	require.ElementsMatch(t, []uuid.UUID{later, b.workspace}, active())
-	b.end(t, "COMPLETED", id)
-	require.Equal(t, []uuid.UUID{later}, active())
+	b.exec(t, `DELETE FROM sluice.workflow_definition_versions`)
+	b.exec(t, `INSERT INTO sluice.workflow_definition_versions (workflow_definition_id, version_number, workflow) VALUES ($1, 1, $2)`, b.definition,
+		`{"nodes": [{"type": "workflow", "config": {"workflowType": "Ship"}}, {"type": "workflow", "config": {"workflowType": "Pay", "taskQueue": ""}},
+		            {"type": "workflow", "config": {"workflowType": "Elsewhere", "taskQueue": "own"}}, {"type": "delay", "config": {"workflowType": "None"}},
+		            {"type": "workflow", "config": {"workflowType": 7}}, {"type": "workflow"}, {"type": "workflow", "config": {"workflowType": "Ship"}}, 3]}`)
+	waiting := b.enqueueN(t, 3)
+	require.Empty(t, missing(), "what waits misses nothing")
+	b.run(t, waiting[:2]...)
+	require.Equal(t, []string{"Pay", "Ship"}, missing())
+	of, err := facts.MissingTypesOf(t.Context(), b.pool, waiting[0])
+	require.NoError(t, err)
+	require.Equal(t, []string{"Pay", "Ship"}, of)
+	of, err = facts.MissingTypesOf(t.Context(), b.pool, waiting[2])
+	require.NoError(t, err)
+	require.Empty(t, of)
+
+	b.exec(t, `INSERT INTO sluice.workers (id, identity, workflow_types) VALUES (gen_random_uuid(), 'one', '{Ship}')`)
+	require.Equal(t, []string{"Pay"}, missing())
+	b.exec(t, `INSERT INTO sluice.workers (id, identity, any_workflow) VALUES (gen_random_uuid(), 'any', true)`)
+	require.Empty(t, missing())
+	b.exec(t, `UPDATE sluice.workers SET seen_at = seen_at - interval '16 seconds'`)
+	require.Equal(t, []string{"Pay", "Ship"}, missing(), "a worker that has not been seen for 15 s has nothing")
 }
