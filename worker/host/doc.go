@@ -14,12 +14,18 @@
 //
 //	workflows.default          one worker: dispatcher, recovery, their activities
 //	activities.external-api    one worker: http nodes, with a concurrency and rate limits of its own
-//	workflow.workspace.<uuid>  one worker for each workspace that has work, as many at once as the poll budget allows
+//	workflow.workspace.<uuid>  one worker for each workspace that holds slots, as many at once as the poll budget allows
 //
 // # What it must not know
 //
-// What the dispatcher decides, SQL, and what an execution does. It asks the queue which workspaces have work, and it
-// is told by the dispatch activity when one is about to (EnsureWorkspace); losing that hint costs one PollInterval.
+// What the dispatcher decides, SQL, and what an execution does. It asks the queue which workspaces have work: those that hold
+// slots. It is told by the dispatch activity when one is about to (EnsureWorkspace); losing that hint costs one PollInterval.
+//
+// # Which types it can run
+//
+// Each host tells the others through the database which workflow and activity types it has (record.go). A workspace whose
+// definitions name types that this one lacks is left to a host that has all of the same types and more; where there is
+// none, it is hosted here too, so that one missing type holds up nothing else.
 //
 // # Why on demand, and why a budget
 //
@@ -36,13 +42,16 @@
 //	    │          no work  │   └── failed, after ─┘                      │  idle, and others wait;
 //	    └───────────────────┤       a pause                               │  its turn is over, and others wait;
 //	                        │                                             ▼  fatal error
-//	                        └────────── has work, or nothing ───────── stopping
+//	                        └────────── has work, or nothing ───────── stopping ─ polls no more ─► draining
+//
+// What drains has given its place away and finishes its tasks in hand, whatever time they take (drain.go).
 //
 // # Invariants
 //
 //  1. Workers that are starting, running and stopping never exceed the limit that the poll budget allows.
 //  2. With n workspaces at work and room for l, each is hosted again after at most ceil(n/l) turns.
-//  3. A workspace with work loses its worker only when its turn is over and another one waits for the place. A stop can
+//  3. No task in hand is cut off because a turn ends. A workspace with work loses its worker only when its turn is over, or another process hosts it too, and
+//     another one waits for the place. A stop can
 //     lose a task that is just being handed over, which then comes again after the workflow task timeout (10 s), so
 //     what is idle goes first, and with Polls a worker takes no more tasks before it stops (polls.go).
 //  4. A workspace whose worker cannot be started delays no other.
