@@ -33,7 +33,7 @@ func TestDecide(t *testing.T) {
 	for name, c := range map[string]struct {
 		limit, stopping int
 		hosted          hosts
-		waiting         waits
+		waiting, cared  waits
 		start, stop     []uuid.UUID
 	}{
 		"nothing to do":                        {limit: 3, hosted: hosts{ws(1): busy(60)}},
@@ -52,11 +52,15 @@ func TestDecide(t *testing.T) {
 		"and one more for the next":            {limit: 2, stopping: 1, hosted: hosts{ws(1): busy(60)}, waiting: waits{ws(2): ago(2), ws(3): ago(1)}, stop: wss(1)},
 		"idle for too long makes place enough": {limit: 2, hosted: hosts{ws(1): quiet(60, 31), ws(2): busy(60)}, waiting: waits{ws(3): ago(1)}, stop: wss(1)},
 		"what is starting is left alone":       {limit: 1, hosted: hosts{ws(1): {starting: true, active: true}}, waiting: waits{ws(2): ago(60)}},
+		"what lacks types is left at once":     {limit: 9, hosted: hosts{ws(1): {since: now, lastActive: now, active: true, foreign: true}}, stop: wss(1)},
+		"hosted elsewhere comes last":          {limit: 2, waiting: waits{ws(1): ago(1)}, cared: waits{ws(2): ago(9), ws(3): ago(8)}, start: wss(1, 2)},
+		"and nobody gives way to it":           {limit: 1, hosted: hosts{ws(1): busy(60)}, cared: waits{ws(2): ago(60)}},
+		"who is hosted twice gives way first":  {limit: 2, hosted: hosts{ws(1): busy(60), ws(2): {since: ago(3), lastActive: now, active: true, yields: true}}, waiting: waits{ws(3): ago(1)}, stop: wss(2)},
 		"ties are settled by id":               {limit: 1, waiting: waits{ws(2): ago(1), ws(1): ago(1)}, start: wss(1)},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			s := situation{now: now, limit: c.limit, stopping: c.stopping, hosted: c.hosted, waiting: c.waiting}
+			s := situation{now: now, limit: c.limit, stopping: c.stopping, hosted: c.hosted, waiting: c.waiting, cared: c.cared}
 			start, stop := s.decide(testRules)
 			require.ElementsMatch(t, c.start, start)
 			require.Equal(t, len(c.start), len(start))
