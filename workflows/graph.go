@@ -79,10 +79,11 @@ func (g *graph) run(ctx workflow.Context) error {
 	g.selector = workflow.NewSelector(ctx)
 	g.selector.AddReceive(nodes.Done(), func(c workflow.ReceiveChannel, _ bool) { c.Receive(ctx, nil) })
 	for waiting := false; ; {
+		if g.failed == nil && nodes.Err() == nil {
+			g.start(nodes)
+		}
 		if g.failed != nil {
 			cancel()
-		} else if nodes.Err() == nil {
-			g.start(nodes)
 		}
 		switch {
 		case len(g.running) == 0 && !g.pacing:

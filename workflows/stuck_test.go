@@ -157,6 +157,17 @@ func TestALongLabelIsCutInSummaries(t *testing.T) {
 	require.Equal(t, "short", summaryOf(definition.Node{Name: "short"}))
 }
 
+func TestANodeThatCannotStartCancelsTheOthersAtOnce(t *testing.T) {
+	t.Parallel()
+	f := &fakeQueue{}
+	env := newEnv(t, f)
+	began := env.Now()
+	env.ExecuteWorkflow(ExecutionType, input(delay(1, "24h"), definition.Node{ID: node(2), Type: "teleport"}))
+	require.ErrorContains(t, env.GetWorkflowError(), "teleport")
+	require.Less(t, env.Now().Sub(began), time.Minute)
+	require.Equal(t, StatusFailed, f.outcomes[0].Status)
+}
+
 // large is an execution's input of so many bytes, as they are sent.
 func large(bytes int) json.RawMessage {
 	return json.RawMessage(`{"x":"` + strings.Repeat("<", bytes/6) + `"}`) // each is sent as \u003c

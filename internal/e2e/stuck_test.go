@@ -195,18 +195,23 @@ func TestNoOutcomeIsRecordedByATaskThatTheServerRefuses(t *testing.T) {
 	t.Parallel()
 	s := newStack(t)
 	var refuse atomic.Bool
-	var refused, recorded atomic.Int32
+	var refused, cancelled, recorded atomic.Int32
 	refuse.Store(true)
 	c, err := client.Dial(client.Options{HostPort: s.address, Namespace: s.namespace, Logger: sdklog.NewStructuredLogger(slog.New(slog.DiscardHandler)),
 		ConnectionOptions: client.ConnectionOptions{DialOptions: []grpc.DialOption{grpc.WithChainUnaryInterceptor(
 			func(ctx context.Context, method string, request, reply any, cc *grpc.ClientConn, invoke grpc.UnaryInvoker, o ...grpc.CallOption) error {
 				completed, ok := request.(*workflowservice.RespondWorkflowTaskCompletedRequest)
 				if ok && refuse.Load() {
+					types := map[enumspb.CommandType]bool{}
 					for _, command := range completed.GetCommands() {
-						if command.GetCommandType() == enumspb.COMMAND_TYPE_SCHEDULE_ACTIVITY_TASK {
-							refused.Add(1)
-							return serviceerror.NewInvalidArgument("too large")
+						types[command.GetCommandType()] = true
+					}
+					if types[enumspb.COMMAND_TYPE_SCHEDULE_ACTIVITY_TASK] {
+						refused.Add(1)
+						if types[enumspb.COMMAND_TYPE_REQUEST_CANCEL_ACTIVITY_TASK] {
+							cancelled.Add(1)
 						}
+						return serviceerror.NewInvalidArgument("too large")
 					}
 				}
 				return invoke(ctx, method, request, reply, cc, o...)
@@ -221,16 +226,26 @@ func TestNoOutcomeIsRecordedByATaskThatTheServerRefuses(t *testing.T) {
 	}, activity.RegisterOptions{Name: workflows.ActivityRecordOutcome})
 	require.NoError(t, w.Start())
 	t.Cleanup(w.Stop)
-	run, err := c.ExecuteWorkflow(s.ctx, client.StartWorkflowOptions{ID: "refused", TaskQueue: "refused", WorkflowTaskTimeout: 2 * time.Second}, workflows.ExecutionType,
-		workflows.ExecutionInput{ExecutionID: uuid.New(), Definition: definition.Definition{Name: "d", Nodes: []definition.Node{
-			{ID: uuid.New(), Type: definition.HTTP, Config: json.RawMessage(`{"url":"http://api.test"}`)}}}})
-	require.NoError(t, err)
-	require.Eventually(t, func() bool { return refused.Load() > 0 }, patience, 10*time.Millisecond)
-	require.NoError(t, c.CancelWorkflow(s.ctx, run.GetID(), ""))
-	before := refused.Load()
-	require.Eventually(t, func() bool { return refused.Load() > before || recorded.Load() > 0 }, patience, 10*time.Millisecond)
+	start := func(id string, nodes ...definition.Node) client.WorkflowRun {
+		run, err := c.ExecuteWorkflow(s.ctx, client.StartWorkflowOptions{ID: id, TaskQueue: "refused", WorkflowTaskTimeout: 2 * time.Second},
+			workflows.ExecutionType, workflows.ExecutionInput{ExecutionID: uuid.New(), Definition: definition.Definition{Name: "d", Nodes: nodes}})
+		require.NoError(t, err)
+		return run
+	}
+	call := definition.Node{ID: uuid.New(), Type: definition.HTTP, Config: json.RawMessage(`{"url":"http://api.test"}`)}
+	// One that is started and cancelled in the same task, because another fails in it.
+	failed := start("failed", call, definition.Node{ID: uuid.New(), Type: "teleport"})
+	require.Eventually(t, func() bool { return cancelled.Load() > 0 }, patience, 10*time.Millisecond)
 	require.Zero(t, recorded.Load(), "its workflow is open")
-	refuse.Store(false)
+
+	// One that is cancelled while the server refuses what it starts.
+	run := start("cancelled", call)
+	before := refused.Load()
+	require.Eventually(t, func() bool { return refused.Load() > before }, patience, 10*time.Millisecond)
+	require.NoError(t, c.CancelWorkflow(s.ctx, run.GetID(), ""))
 	require.ErrorContains(t, run.Get(s.ctx, nil), "canceled")
 	require.Positive(t, recorded.Load())
+
+	refuse.Store(false)
+	require.ErrorContains(t, failed.Get(s.ctx, nil), "teleport")
 }
