@@ -144,6 +144,47 @@ func TestCancelRunning(t *testing.T) {
 	require.Contains(t, out.stderr, "has already ended: it is cancelled")
 }
 
+func TestCancelTellsWhatItAwaitsAndWhenThatEnds(t *testing.T) {
+	t.Parallel()
+	c := onBoth(t)
+	id := uuid.MustParse(c.enqueue())
+	claim(t, c)
+	run := startExecution(t, c, id) // and no worker takes its task
+	require.NoError(t, store.Settle(t.Context(), c.pool(), []store.Started{{ExecutionID: id, RunID: run.GetRunID()}}))
+	first := c.object("cancel", id.String())
+	require.Equal(t, "CANCEL_REQUESTED", first["status"])
+	require.Contains(t, first["message"], "it waits for a worker on task queue")
+	require.NotEmpty(t, first["terminatedAt"])
+	again := c.object("cancel", id.String())
+	require.Equal(t, first["askedAt"], again["askedAt"], "the first request counts")
+	require.Equal(t, first["terminatedAt"], again["terminatedAt"])
+
+	require.Equal(t, "TERMINATED", c.object("cancel", id.String(), "--force", "--reason", "enough")["status"])
+	require.ErrorContains(t, run.Get(t.Context(), nil), "terminated")
+	activity, err := facts.ItemActivity[facts.Activity](t.Context(), c.pool(), id)
+	require.NoError(t, err)
+	require.Equal(t, "terminate-requested", activity[len(activity)-1].Action)
+}
+
+func TestWhatNoWorkerCarriesOnIsShownWithItsError(t *testing.T) {
+	t.Parallel()
+	c := onBoth(t)
+	id := uuid.MustParse(c.enqueue())
+	claim(t, c)
+	require.NoError(t, store.Settle(t.Context(), c.pool(), []store.Started{{ExecutionID: id, RunID: "run"}}))
+	const what = "its workflow task fails (attempt 7): unable to find workflow type: Nope"
+	_, err := store.Checked(t.Context(), c.pool(), []uuid.UUID{id}, map[uuid.UUID]store.Unserved{id: {For: time.Minute, What: what}})
+	require.NoError(t, err)
+	require.Equal(t, what, c.object("describe", id.String())["unserved"])
+	require.Contains(t, c.ok("describe", id.String()), what)
+	require.Equal(t, what, c.array("list")[0]["unserved"])
+	require.Contains(t, c.ok("list"), "unserved for 1m")
+	require.Contains(t, c.ok("list"), "its workflow task fails (attempt 7)")
+	status := c.run("status") // the dispatcher does not run
+	require.Contains(t, status.stdout, what)
+	require.Contains(t, status.stdout, id.String())
+}
+
 func TestCancelWaitsForTheStart(t *testing.T) {
 	t.Parallel()
 	c := onBoth(t)

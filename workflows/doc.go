@@ -15,7 +15,8 @@
 // A run first takes its shard over (TakeOver), and carries the number of that turn in every step: a step of an earlier run is
 // refused, or does nothing. A dispatcher whose shard is none any more ends at its next look.
 //
-// Execution runs one definition's graph on its workspace's task queue and records how it ended, whatever happens.
+// Execution runs one definition's graph on its workspace's task queue and records how it ended, whatever happens. It records
+// that when the server has accepted what it sent, and sends so much in a workflow task and in all as the server takes.
 // Recovery never ends either, and mends what no workflow is left to mend; a schedule sees to it that it runs.
 //
 // Invariants:

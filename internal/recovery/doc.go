@@ -12,6 +12,10 @@
 //	open            pending                          its start was taken for failed: it holds a slot
 //	open            ended without an execution       the workflow is terminated
 //	missing         running                          it ends TERMINATED
+//	open            asked to cancel long ago         the workflow is terminated
+//	open            running, its task is refused     the workflow is terminated, and ends FAILED
+//
+// It also notes which open executions no worker carries on: their workflow task, or that of a child, is not taken or fails.
 //
 // ReleaseStale puts claims back that no dispatcher has taken up. Sweep ends what has waited too long or waits for a
 // workspace that is gone, makes partitions, and deletes what lies behind the retention and what is read no more.
