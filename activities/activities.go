@@ -84,7 +84,7 @@ func New(c Config) *Activities {
 	}
 	a.recovery = recovery.New(recovery.Config{
 		DB: c.Pool, Client: c.Client, Logger: logger, Metrics: activity.GetMetricsHandler,
-		Namespace: func(ctx context.Context) string { return activity.GetInfo(ctx).WorkflowNamespace }, StaleAfter: c.StaleAfter, Freed: engines.Freed,
+		Namespace: func(ctx context.Context) string { return activity.GetInfo(ctx).Namespace }, StaleAfter: c.StaleAfter, Freed: engines.Freed,
 	})
 	return a
 }
