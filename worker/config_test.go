@@ -61,6 +61,37 @@ func TestConfigFromFlagsAndEnvironment(t *testing.T) {
 	require.Equal(t, time.Hour, c.shutdownTimeout)
 }
 
+func TestPrivateAddressesAreAllowedByFlagOrEnvironment(t *testing.T) {
+	t.Setenv("DATABASE_URL", "postgres://db/sluice")
+	for value, want := range map[string]bool{"": false, "true": true, "1": true, "false": false} {
+		t.Setenv("SLUICE_ALLOW_PRIVATE_ADDRESSES", value)
+		c, err := parse(t)
+		require.NoError(t, err)
+		require.Equal(t, want, c.allowPrivate, value)
+		c, err = parse(t, "--allow-private-addresses")
+		require.NoError(t, err)
+		require.True(t, c.allowPrivate)
+	}
+	t.Setenv("SLUICE_ALLOW_PRIVATE_ADDRESSES", "true")
+	c, err := parse(t, "--allow-private-addresses=false")
+	require.NoError(t, err)
+	require.False(t, c.allowPrivate, "a flag comes before the environment")
+	t.Setenv("SLUICE_ALLOW_PRIVATE_ADDRESSES", "no")
+	_, err = parse(t)
+	require.ErrorContains(t, err, `SLUICE_ALLOW_PRIVATE_ADDRESSES must be true or false, not "no"`)
+}
+
+func TestTheSecretsDirMustBeThere(t *testing.T) {
+	t.Setenv("DATABASE_URL", "postgres://db/sluice")
+	dir := t.TempDir()
+	t.Setenv("SLUICE_SECRETS_DIR", dir)
+	c, err := parse(t)
+	require.NoError(t, err)
+	require.Equal(t, dir, c.secretsDir)
+	_, err = parse(t, "--secrets-dir", dir+"/nowhere")
+	require.ErrorContains(t, err, "is no directory that can be read")
+}
+
 func TestConfigRefuses(t *testing.T) {
 	t.Setenv("DATABASE_URL", "")
 	for want, args := range map[string][]string{
