@@ -118,8 +118,8 @@ func TestASecretIsNotSentOn(t *testing.T) {
 	note := func(r *http.Request) {
 		seen = append(seen, r.Host[:strings.IndexByte(r.Host, ':')]+" "+r.Header.Get("X-Key")+" "+r.Header.Get("X-Plain"))
 	}
-	var first, second *httptest.Server
-	second, port := serve(t, func(w http.ResponseWriter, r *http.Request) {
+	var first *httptest.Server
+	_, port := serve(t, func(w http.ResponseWriter, r *http.Request) {
 		note(r)
 		http.Redirect(w, r, first.URL+"/back", http.StatusFound)
 	})
@@ -132,7 +132,6 @@ func TestASecretIsNotSentOn(t *testing.T) {
 			http.Redirect(w, r, "http://localhost:"+port, http.StatusFound)
 		}
 	})
-	_ = second
 	_, err := get(t, NewClient(transport(t, Config{AllowPrivate: true}), nil, []string{"x-key"}), first.URL)
 	require.NoError(t, err)
 	require.Equal(t, []string{"127.0.0.1 s3cret p", "127.0.0.1 s3cret p", "localhost  p", "127.0.0.1  p"}, seen)
