@@ -23,7 +23,7 @@ type bundle struct {
 	workspace, definition uuid.UUID
 }
 
-func setup(t *testing.T) *bundle {
+func setup(t testing.TB) *bundle {
 	t.Helper()
 	b := &bundle{url: devtest.PostgresFrom(t, "sluice", func(ctx context.Context, url string) error {
 		_, err := schema.Migrate(ctx, url)
@@ -36,7 +36,7 @@ func setup(t *testing.T) *bundle {
 }
 
 // open opens another pool of the application.
-func (b *bundle) open(t *testing.T, change func(*pgxpool.Config)) *pgxpool.Pool {
+func (b *bundle) open(t testing.TB, change func(*pgxpool.Config)) *pgxpool.Pool {
 	t.Helper()
 	config, err := pgxpool.ParseConfig(b.url)
 	require.NoError(t, err)
@@ -50,7 +50,7 @@ func (b *bundle) open(t *testing.T, change func(*pgxpool.Config)) *pgxpool.Pool 
 }
 
 // newWorkspace creates a workspace with one definition.
-func (b *bundle) newWorkspace(t *testing.T, name string) (workspace, definition uuid.UUID) {
+func (b *bundle) newWorkspace(t testing.TB, name string) (workspace, definition uuid.UUID) {
 	t.Helper()
 	workspace = one[uuid.UUID](t, b.pool, `INSERT INTO sluice.workspaces (name) VALUES ($1) RETURNING id`, name)
 	return workspace, one[uuid.UUID](t, b.pool, `INSERT INTO sluice.workflow_definitions (workspace_id, name) VALUES ($1, 'greet') RETURNING id`, workspace)
@@ -149,7 +149,7 @@ func (b *bundle) begin(t *testing.T) pgx.Tx {
 	return tx
 }
 
-func list[T any](t *testing.T, db *pgxpool.Pool, sql string, args ...any) []T {
+func list[T any](t testing.TB, db *pgxpool.Pool, sql string, args ...any) []T {
 	t.Helper()
 	rows, err := db.Query(t.Context(), sql, args...)
 	require.NoError(t, err)
@@ -158,7 +158,7 @@ func list[T any](t *testing.T, db *pgxpool.Pool, sql string, args ...any) []T {
 	return values
 }
 
-func one[T any](t *testing.T, db *pgxpool.Pool, sql string, args ...any) T {
+func one[T any](t testing.TB, db *pgxpool.Pool, sql string, args ...any) T {
 	t.Helper()
 	values := list[T](t, db, sql, args...)
 	require.Len(t, values, 1)
