@@ -1,6 +1,7 @@
 // Package schema owns the Postgres schema `sluice`: the migrations under migrations/ are the only DDL there is.
 //
-// It must not know what the rows mean to a dispatcher, nor Temporal; it imports no other package of this module.
+// It must not know what the rows mean to a dispatcher, nor Temporal; of this module it imports internal/postgres, which
+// prepares its connections, and nothing else.
 //
 // An item is a row of exactly one of three tables:
 //

@@ -11,10 +11,11 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
-	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/jackc/pgx/v5/stdlib" // database/sql for goose
 	"github.com/pressly/goose/v3"
 	"github.com/pressly/goose/v3/lock"
+
+	"sluice/internal/postgres"
 )
 
 //go:embed migrations/*.sql
@@ -70,18 +71,18 @@ func migrate(ctx context.Context, databaseURL string, files fs.FS, patience time
 	}
 }
 
-// open returns a database whose sessions wait for no lock longer than lockTimeout. It takes the URLs that a pool takes, and
-// sets the timeout after it has connected: poolers refuse settings that they do not know in the first message.
+// open returns a database whose sessions wait for no lock longer than lockTimeout.
 func open(databaseURL string) (*sql.DB, error) {
-	config, err := pgxpool.ParseConfig(databaseURL)
+	config, err := postgres.Config(databaseURL)
 	if err != nil {
-		return nil, fmt.Errorf("parse database url: %w", err)
+		return nil, err
 	}
 	conn := config.ConnConfig
-	if conn.DefaultQueryExecMode == pgx.QueryExecModeCacheStatement {
-		conn.DefaultQueryExecMode = pgx.QueryExecModeExec // no statement runs twice, and the URL may have turned the cache off
-	}
+	conn.DefaultQueryExecMode = pgx.QueryExecModeExec // no statement runs twice
 	return stdlib.OpenDB(*conn, stdlib.OptionAfterConnect(func(ctx context.Context, conn *pgx.Conn) error {
+		if err := config.AfterConnect(ctx, conn); err != nil {
+			return err
+		}
 		_, err := conn.Exec(ctx, `SELECT set_config('lock_timeout', $1, false)`, fmt.Sprint(lockTimeout.Milliseconds()))
 		return err
 	})), nil

@@ -103,6 +103,8 @@ func TestPostgresFailsAtOnceWhenWaitingCannotHelp(t *testing.T) {
 		"hash in the password": {"postgres://me:s3cret#x@localhost/db", "the database URL is malformed"},
 		"no URL":               {"s3cret", "the database URL is malformed"},
 		"bad sslmode":          {"postgres://me:s3cret@localhost/db?sslmode=perhaps", "sslmode is invalid"},
+		"unknown setting":      {"postgres://postgres:s3cret@" + server.Host + "/postgres?pool_max_cons=5", "pool_max_cons"},
+		"bad setting":          {"postgres://postgres:s3cret@" + server.Host + "/postgres?statement_timeout=soon", "statement_timeout"},
 		"no TLS":               {"postgres://postgres:s3cret@" + server.Host + "/postgres?sslmode=require", "server refused TLS connection"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -14,17 +14,19 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
+
+	"sluice/internal/postgres"
 )
 
 // Postgres opens a pool and returns it once the server has answered. open makes the pool and need not connect; nil
-// stands for pgxpool.New. The caller closes the pool. Errors: *Error, or the context's.
+// stands for one of postgres.Config. The caller closes the pool. Errors: *Error, or the context's.
 func Postgres(ctx context.Context, databaseURL string, wait Wait, open func(context.Context, string) (*pgxpool.Pool, error)) (*pgxpool.Pool, error) {
 	address, err := postgresAddress(databaseURL)
 	if err != nil {
 		return nil, err
 	}
 	if open == nil {
-		open = pgxpool.New
+		open = openPool
 	}
 	pool, err := open(ctx, databaseURL)
 	if err != nil {
@@ -38,6 +40,14 @@ func Postgres(ctx context.Context, databaseURL string, wait Wait, open func(cont
 		return nil, err
 	}
 	return pool, nil
+}
+
+func openPool(ctx context.Context, databaseURL string) (*pgxpool.Pool, error) {
+	config, err := postgres.Config(databaseURL)
+	if err != nil {
+		return nil, err
+	}
+	return pgxpool.NewWithConfig(ctx, config)
 }
 
 const (
@@ -85,14 +95,14 @@ func postgresFailure(err error, databaseURL string) *failure {
 	}
 	f := &failure{reason: networkReason(err), remedy: remedyAddress, err: err}
 	var pg *pgconn.PgError
+	var refusal *postgres.Refusal
 	switch {
+	case errors.As(err, &refusal):
+		f.final, f.reason, f.remedy = true, refusal.Reason, refusal.Remedy
 	case errors.As(err, &pg):
 		f.reason = pg.Message
-		switch pg.Code {
-		case "28P01", "28000": // invalid_password, invalid_authorization_specification
-			f.final, f.remedy = true, "check user, password and sslmode in DATABASE_URL"
-		case "3D000": // invalid_catalog_name
-			f.final, f.remedy = true, "create the database, or name another one in DATABASE_URL"
+		if remedy := postgresRemedy(pg); remedy != "" {
+			f.final, f.remedy = true, remedy
 		}
 	case f.reason == "":
 		f.reason = scrub(innermost(err).Error(), databaseURL)
@@ -101,6 +111,29 @@ func postgresFailure(err error, databaseURL string) *failure {
 		}
 	}
 	return f
+}
+
+// postgresRemedy is what to do about an answer of the server, or of a pooler before it, that stays the same however often one
+// asks; "" for others.
+func postgresRemedy(pg *pgconn.PgError) string {
+	switch pg.Code {
+	case "28P01", "28000": // invalid_password, invalid_authorization_specification
+		return "check user, password and sslmode in DATABASE_URL"
+	case "3D000": // invalid_catalog_name
+		return "create the database, or name another one in DATABASE_URL"
+	case "42501": // insufficient_privilege
+		return "grant the role of DATABASE_URL the right to connect, or name another role"
+	case "42704", "22023", "55P02": // undefined_object, invalid_parameter_value, cant_change_runtime_param
+		return "take the setting out of DATABASE_URL and PGOPTIONS, or mend it there"
+	case "08P01": // protocol_violation: what PgBouncer says of most things
+		if name, ok := strings.CutPrefix(pg.Message, "unsupported startup parameter: "); ok {
+			return fmt.Sprintf("take %[1]s out of DATABASE_URL and PGOPTIONS, or have PgBouncer pass over it (ignore_startup_parameters = %[1]s)", name)
+		}
+		if strings.HasPrefix(pg.Message, "no such database") || strings.HasPrefix(pg.Message, "no such user") {
+			return "add it to PgBouncer's configuration, or check DATABASE_URL"
+		}
+	}
+	return ""
 }
 
 // networkReason is the bare reason of a failed dial, or "".

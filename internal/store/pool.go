@@ -9,6 +9,8 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
+
+	"sluice/internal/postgres"
 )
 
 // DB runs statements: a pool, a connection, or somebody's transaction.
@@ -26,9 +28,9 @@ func Open(ctx context.Context, databaseURL string, maxConns int32) (*pgxpool.Poo
 
 // OpenAs opens the pool of another program, whose connections call themselves by its name.
 func OpenAs(ctx context.Context, name, databaseURL string, maxConns int32) (*pgxpool.Pool, error) {
-	config, err := pgxpool.ParseConfig(databaseURL)
+	config, err := postgres.Config(databaseURL)
 	if err != nil {
-		return nil, fmt.Errorf("parse database url: %w", err)
+		return nil, err
 	}
 	if maxConns > 0 {
 		config.MaxConns = maxConns
@@ -36,10 +38,10 @@ func OpenAs(ctx context.Context, name, databaseURL string, maxConns int32) (*pgx
 	if config.ConnConfig.RuntimeParams["application_name"] == "" {
 		config.ConnConfig.RuntimeParams["application_name"] = name
 	}
+	prepare := config.AfterConnect
 	config.AfterConnect = func(ctx context.Context, conn *pgx.Conn) error {
 		registerIDs(conn.TypeMap())
-		_, err := conn.Exec(ctx, `SET default_transaction_isolation TO 'read committed'`) // what turns are taken at
-		return err
+		return prepare(ctx, conn)
 	}
 	pool, err := pgxpool.NewWithConfig(ctx, config)
 	if err != nil {

@@ -1,0 +1,48 @@
+package postgres
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+)
+
+// statementCache is how many statements a connection keeps prepared where the URL says none: pgx' own default.
+const statementCache = 512
+
+// Config is that of a pool whose connections are prepared, see the package. It takes the URLs and keyword strings that pgx
+// takes, with the pool's settings in them. Statements are prepared whatever the URL says of that: our sessions are our own.
+// A caller that has more to do after connecting calls AfterConnect of the result first.
+func Config(databaseURL string) (*pgxpool.Config, error) {
+	config, err := pgxpool.ParseConfig(databaseURL)
+	if err != nil {
+		return nil, fmt.Errorf("parse database url: %w", err)
+	}
+	c := config.ConnConfig
+	c.DefaultQueryExecMode = pgx.QueryExecModeCacheStatement
+	if c.StatementCacheCapacity <= 0 {
+		c.StatementCacheCapacity = statementCache
+	}
+	config.BeforeConnect = followFiles(databaseURL)
+	config.AfterConnect = (&session{timeouts: unsetTimeouts(c.RuntimeParams)}).prepare
+	return config, nil
+}
+
+// followFiles has a new connection take what is renewed on disk: the password file, the service file, certificates, keys.
+func followFiles(databaseURL string) func(context.Context, *pgx.ConnConfig) error {
+	return func(_ context.Context, c *pgx.ConnConfig) error {
+		fresh, err := pgxpool.ParseConfig(databaseURL)
+		if err != nil {
+			if inner := errors.Unwrap(err); inner != nil {
+				err = inner // without the URL
+			}
+			return fmt.Errorf("read the files that the database url names again: %w", err)
+		}
+		f := fresh.ConnConfig
+		c.Host, c.Port, c.Fallbacks, c.TLSConfig = f.Host, f.Port, f.Fallbacks, f.TLSConfig
+		c.Database, c.User, c.Password = f.Database, f.User, f.Password
+		return nil
+	}
+}

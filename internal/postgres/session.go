@@ -1,0 +1,95 @@
+package postgres
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"sync"
+
+	"github.com/jackc/pgx/v5"
+)
+
+// ours are the settings that our statements rely on. A role or a database may have others, for its own applications.
+var ours = [][2]string{
+	{"default_transaction_isolation", "read committed"}, // what turns are taken at
+	{"default_transaction_read_only", "off"},
+	{"default_transaction_deferrable", "off"},
+	{"client_encoding", "UTF8"},
+	{"standard_conforming_strings", "on"},
+	{"DateStyle", "ISO, MDY"},
+	{"IntervalStyle", "postgres"},
+	{"TimeZone", "UTC"},
+	{"bytea_output", "hex"},
+	{"extra_float_digits", "1"},
+	{"array_nulls", "on"},
+	{"transform_null_equals", "off"},
+	{"default_table_access_method", "heap"},
+}
+
+// timeouts are those that end a statement, a transaction or a session of whoever has not asked for it: an audit, a migration
+// or a dispatcher that waits takes longer than a web application may. Whoever sets one in the database URL has asked.
+var timeouts = []string{"statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout", "idle_session_timeout", "transaction_timeout"}
+
+// unsetTimeouts are the timeouts that the database URL, or PGOPTIONS, does not set.
+func unsetTimeouts(asked map[string]string) (unset []string) {
+	for _, name := range timeouts {
+		if _, ok := asked[name]; !ok && !strings.Contains(asked["options"], name) {
+			unset = append(unset, name)
+		}
+	}
+	return unset
+}
+
+// session prepares the sessions of one pool.
+type session struct {
+	timeouts []string // to be switched off
+
+	mu     sync.Mutex
+	sticky bool // behind a pooler, sessions were found to keep their server connections
+}
+
+// prepare looks at a new session, refuses it, or has it settled. It takes one round trip; behind a pooler two, and the first
+// time some more.
+func (s *session) prepare(ctx context.Context, conn *pgx.Conn) error {
+	// A pooler makes up the process id that it tells its clients. Where it is the server's own the session is too, and can be settled at once.
+	own := fmt.Sprintf("pg_catalog.pg_backend_pid() = %d", conn.PgConn().PID())
+	found, err := look(ctx, conn, s.settle(own))
+	if err != nil {
+		return fmt.Errorf("prepare a session: %w", err)
+	}
+	if err := found.refusal(); err != nil {
+		return err
+	}
+	if found.pid == conn.PgConn().PID() {
+		return nil
+	}
+	if err := s.requireSticky(ctx, conn); err != nil {
+		return err
+	}
+	_, err = look(ctx, conn, s.settle("true"))
+	if err != nil {
+		return fmt.Errorf("prepare a session: %w", err)
+	}
+	return nil
+}
+
+// settle is what sets our settings, on a condition. The first statement is by itself so that the others have no timeout.
+// Settings that this server does not have are left out.
+func (s *session) settle(condition string) string {
+	set := func(settings [][2]string) string {
+		var values []string
+		for _, setting := range settings {
+			values = append(values, fmt.Sprintf("('%s', '%s')", setting[0], setting[1]))
+		}
+		return "SELECT pg_catalog.count(pg_catalog.set_config(s.name, s.value, false)) FROM (VALUES " + strings.Join(values, ", ") + ") AS s (name, value) " +
+			"WHERE pg_catalog.current_setting(s.name, true) IS NOT NULL AND " + condition + ";\n"
+	}
+	var off [][2]string
+	for _, name := range s.timeouts {
+		off = append(off, [2]string{name, "0"})
+	}
+	if len(off) == 0 {
+		return set(ours)
+	}
+	return set(off) + set(ours)
+}
