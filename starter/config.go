@@ -8,6 +8,7 @@ import (
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/contrib/envconfig"
 
+	"sluice/internal/connect"
 	"sluice/internal/devstack"
 )
 
@@ -53,15 +54,18 @@ func loadConfig(f flags, env envconfig.EnvLookup, user string) (config, error) {
 	if c.DatabaseURL == "" {
 		c.noDatabase = noDatabase(devErr)
 	}
-	if address := first(f.address, profile.Address); address == "" && dev.TemporalAddress != "" {
-		// Keys and certificates of the environment are for another server.
-		profile = envconfig.ClientConfigProfile{Address: dev.TemporalAddress, Namespace: first(profile.Namespace, dev.Namespace)}
+	onDev := first(f.address, profile.Address) == "" && dev.TemporalAddress != ""
+	if onDev {
 		c.UIURL = dev.UIURL
-	} else {
-		profile.Address = first(address, client.DefaultHostPort)
 	}
-	profile.Namespace = first(f.namespace, profile.Namespace, client.DefaultNamespace)
-	c.Temporal, err = profile.ToClientOptions(envconfig.ToClientOptionsRequest{})
+	c.Temporal, err = connect.TemporalOptions(env, func(profile *envconfig.ClientConfigProfile) {
+		if onDev {
+			// Keys and certificates of the environment are for another server.
+			*profile = envconfig.ClientConfigProfile{Address: dev.TemporalAddress, Namespace: first(profile.Namespace, dev.Namespace)}
+		}
+		profile.Address = first(f.address, profile.Address, client.DefaultHostPort)
+		profile.Namespace = first(f.namespace, profile.Namespace, client.DefaultNamespace)
+	})
 	if err != nil {
 		return config{}, usage("read Temporal's configuration: %v; check the TEMPORAL_ variables", err)
 	}

@@ -11,7 +11,6 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 	"go.temporal.io/sdk/client"
-	"go.temporal.io/sdk/contrib/envconfig"
 
 	"sluice/internal/connect"
 	"sluice/internal/devstack"
@@ -47,7 +46,7 @@ func openServers(ctx context.Context, c config, counts client.MetricsHandler, lo
 		options.HostPort, options.Namespace = stack.TemporalAddress, stack.Namespace
 	} else {
 		var err error
-		if options, err = envconfig.LoadDefaultClientOptions(); err != nil {
+		if options, err = connect.TemporalOptions(nil, nil); err != nil {
 			return nil, fmt.Errorf("read Temporal's environment configuration (TEMPORAL_* and its file): %w", err)
 		}
 	}
