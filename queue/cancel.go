@@ -20,7 +20,10 @@ func (c *Client) Cancel(ctx context.Context, id uuid.UUID, actor, reason string)
 	}
 	refusal := store.Refusal{Status: "CANCELLED", Reason: "cancelled", Actor: actor, Message: reason}
 	for {
-		if _, err := store.EndPending(ctx, c.pool, []uuid.UUID{id}, refusal); err != nil {
+		if err := again(ctx, func() error {
+			_, err := store.EndPending(ctx, c.pool, []uuid.UUID{id}, refusal)
+			return err
+		}); err != nil {
 			return "", store.Wrap(err, "cancel item "+id.String())
 		}
 		state, err := c.Get(ctx, id)

@@ -22,7 +22,12 @@ func (c *Client) Enqueue(ctx context.Context, item Item) (Answer, error) {
 	case err != nil:
 		return Answer{}, store.Wrap(err, "enqueue")
 	case !a.Plain():
-		return enqueueItem(ctx, c.pool, &a)
+		var answer Answer
+		err := again(ctx, func() (err error) {
+			answer, err = enqueueItem(ctx, c.pool, &a)
+			return err
+		})
+		return answer, err
 	case c.shared == nil:
 		return c.enqueueAlone(ctx, a)
 	}
@@ -50,7 +55,7 @@ func (c *Client) enqueueAlone(ctx context.Context, a store.Arrival) (Answer, err
 	asked := time.Now()
 	check := !c.checked.has(a.Ownership, asked)
 	a.ID = uuid.Must(uuid.NewV7())
-	switch err := store.Enqueue(ctx, c.pool, &a, true, check); {
+	switch err := again(ctx, func() error { return store.Enqueue(ctx, c.pool, &a, true, check) }); {
 	case store.IsForbidden(err):
 		answer, err := enqueueItem(ctx, c.pool, &a)
 		c.narrow.Store(err == nil)

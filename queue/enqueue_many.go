@@ -26,7 +26,7 @@ func (c *Client) EnqueueMany(ctx context.Context, items []Item) ([]Answer, error
 	}
 	asked := time.Now()
 	check := c.checked.missing(m.plain, asked)
-	switch err := m.enqueue(ctx, c.pool, true, check); {
+	switch err := again(ctx, func() error { return m.enqueue(ctx, c.pool, true, check) }); {
 	case store.IsForbidden(err) && !narrow:
 		if m, err = newMany(items, true); err == nil {
 			err = m.enqueue(ctx, c.pool, true, nil)

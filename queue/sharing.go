@@ -43,7 +43,7 @@ func (c *Client) enqueueTogether(ctx context.Context, calls []*gather.Call[store
 	}
 	asked := time.Now()
 	check := c.checked.missing(items, asked)
-	err := store.Wrap(store.EnqueueMany(ctx, c.pool, items, true, check), "enqueue")
+	err := store.Wrap(again(ctx, func() error { return store.EnqueueMany(ctx, c.pool, items, true, check) }), "enqueue")
 	if errors.As(err, new(*store.RequestError)) || store.IsForbidden(err) {
 		return // nothing of it has happened; each finds out alone whose item it was, or that the role is narrow
 	}
