@@ -11,5 +11,10 @@ var Migrations fs.FS = migrations
 
 // MigrateWith is Migrate with other migrations, as another build has them, and another patience.
 func MigrateWith(ctx context.Context, databaseURL string, files fs.FS, patience time.Duration) ([]int64, error) {
-	return migrate(ctx, databaseURL, files, patience)
+	return migrate(ctx, databaseURL, files, patience, nil)
+}
+
+// MigrateNotifyingWith is MigrateNotifying with other migrations.
+func MigrateNotifyingWith(ctx context.Context, databaseURL string, files fs.FS, notify func(string)) ([]int64, error) {
+	return migrate(ctx, databaseURL, files, lockPatience, notify)
 }

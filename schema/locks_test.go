@@ -2,6 +2,7 @@ package schema_test
 
 import (
 	"context"
+	"fmt"
 	"io/fs"
 	"sync/atomic"
 	"testing"
@@ -73,8 +74,21 @@ func TestAMigrationGivesUpBehindATransactionThatDoesNotEnd(t *testing.T) {
 	require.NoError(t, err)
 	_, err = schema.MigrateWith(t.Context(), b.db.Config().ConnString(), nextBuild(t), 0)
 	require.ErrorIs(t, err, schema.ErrLocked)
+	require.ErrorContains(t, err, fmt.Sprintf("session %d of role", long.Conn().PgConn().PID()))
+	require.ErrorContains(t, err, "idle in transaction, its transaction open for")
 	require.ErrorContains(t, err, "version:90000")
 	require.ErrorContains(t, err, "pg_stat_activity")
+
+	told := make(chan string, 10)
+	ctx, give := context.WithCancel(t.Context())
+	defer give()
+	_, err = schema.MigrateNotifyingWith(ctx, b.db.Config().ConnString(), nextBuild(t), func(message string) {
+		told <- message
+		give()
+	})
+	require.ErrorIs(t, err, context.Canceled)
+	require.ErrorContains(t, err, "behind session", "whoever gives up learns why it took so long")
+	require.Contains(t, <-told, "the migration waits for session")
 }
 
 // Every process of a fleet that is deployed under load migrates. It is done once, and every enqueue meanwhile succeeds.

@@ -40,10 +40,15 @@ var ErrLocked = errors.New("other transactions keep tables of schema sluice lock
 // migrates, the others wait and find nothing left to do. An enqueue waits for it a moment at most. It gives up with
 // ErrLocked after five minutes behind other transactions. Its role must own the schema, or be allowed to create it.
 func Migrate(ctx context.Context, databaseURL string) ([]int64, error) {
-	return migrate(ctx, databaseURL, migrations, lockPatience)
+	return MigrateNotifying(ctx, databaseURL, nil)
 }
 
-func migrate(ctx context.Context, databaseURL string, files fs.FS, patience time.Duration) ([]int64, error) {
+// MigrateNotifying is Migrate, and tells for which other sessions it waits, when it begins to and whenever that changes.
+func MigrateNotifying(ctx context.Context, databaseURL string, notify func(message string)) ([]int64, error) {
+	return migrate(ctx, databaseURL, migrations, lockPatience, notify)
+}
+
+func migrate(ctx context.Context, databaseURL string, files fs.FS, patience time.Duration, notify func(string)) ([]int64, error) {
 	db, err := open(databaseURL)
 	if err != nil {
 		return nil, err
@@ -54,18 +59,20 @@ func migrate(ctx context.Context, databaseURL string, files fs.FS, patience time
 		return nil, fmt.Errorf("read migrations: %w", err)
 	}
 	var applied []int64
+	w := waiting{notify: notify}
 	for began := time.Now(); ; {
 		done, err := up(ctx, db, provider)
 		applied = append(applied, done...)
 		if !isLockTimeout(err) {
 			return applied, err
 		}
+		w.look(ctx, db)
 		if time.Since(began)+lockPause > patience {
-			return applied, fmt.Errorf("%w: %w", ErrLocked, err)
+			return applied, fmt.Errorf("%w%s: %w", ErrLocked, w.behind(), err)
 		}
 		select {
 		case <-ctx.Done():
-			return applied, fmt.Errorf("migrate schema sluice: %w", ctx.Err())
+			return applied, fmt.Errorf("migrate schema sluice%s: %w", w.behind(), ctx.Err())
 		case <-time.After(lockPause):
 		}
 	}

@@ -137,7 +137,7 @@ func (a *app) migrateCommand() *cobra.Command {
 		if _, err := a.anyDatabase(ctx); err != nil { // waits for the server, which Migrate does not
 			return err
 		}
-		applied, err := schema.Migrate(ctx, a.config.DatabaseURL)
+		applied, err := schema.MigrateNotifying(ctx, a.config.DatabaseURL, a.note)
 		if err != nil {
 			return err
 		}

@@ -75,7 +75,7 @@ func (s *servers) connect(ctx context.Context, c config, databaseURL string, opt
 		s.postgresURL = withoutPassword(s.pool.Config().ConnConfig)
 	}
 	if c.dev || c.migrate {
-		applied, err := schema.Migrate(ctx, databaseURL)
+		applied, err := schema.MigrateNotifying(ctx, databaseURL, wait.Notify)
 		if err != nil {
 			return err
 		}

@@ -23,7 +23,7 @@ func admin(t *testing.T, databaseURL string, statements ...string) {
 	conn, err := pgx.Connect(t.Context(), databaseURL)
 	require.NoError(t, err)
 	defer func() { _ = conn.Close(context.Background()) }()
-	statements = append([]string{"SET default_transaction_read_only TO off", "SET client_encoding TO UTF8"}, statements...) // a test may have set it on
+	statements = append([]string{"SET default_transaction_read_only TO off", "SET client_encoding TO UTF8", "SET password_encryption TO 'scram-sha-256'"}, statements...) // a test may have set it on
 	for _, statement := range statements {
 		_, err := conn.Exec(t.Context(), strings.ReplaceAll(statement, ":database", pgx.Identifier{conn.Config().Database}.Sanitize()))
 		require.NoError(t, err, statement)
