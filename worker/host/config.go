@@ -8,6 +8,7 @@ import (
 	"net/netip"
 	"time"
 
+	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/worker"
@@ -122,6 +123,11 @@ func (c Config) validate() error {
 	check(c.Client != nil, "client is missing")
 	check(c.Pool != nil, "pool is missing")
 	check(c.Pool == nil || c.Pool.Config().MaxConns >= leastConns, "a pool of one connection is too small: give it at least %d", leastConns)
+	if c.Pool != nil {
+		mode := c.Pool.Config().ConnConfig.DefaultQueryExecMode
+		check(mode != pgx.QueryExecModeExec && mode != pgx.QueryExecModeSimpleProtocol,
+			"a pool that describes no statements (default_query_exec_mode=%s) cannot send ids: use OpenPool, or another mode", mode)
+	}
 	check(c.workspaceLimit() >= 1, "poll budget %d leaves no room for a workspace worker: give at least %d", c.PollBudget, fixedPolls+c.workspacePolls())
 	check(c.PollInterval > 0, "poll interval must be positive, not %s", c.PollInterval)
 	check(c.IdleTimeout > 0, "idle timeout must be positive, not %s", c.IdleTimeout)

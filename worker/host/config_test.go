@@ -53,6 +53,12 @@ func TestNewRefuses(t *testing.T) {
 		"client is missing": func(c *Config) { c.Client = nil },
 		"pool is missing":   func(c *Config) { c.Pool = nil },
 		"a pool of one connection is too small: give it at least 2":              func(c *Config) { c.Pool = unusedPool(t, 1) },
+		"a pool that describes no statements (default_query_exec_mode=exec)": func(c *Config) {
+			pool, err := pgxpool.New(t.Context(), "postgres://127.0.0.1:1/none?default_query_exec_mode=exec")
+			require.NoError(t, err)
+			t.Cleanup(pool.Close)
+			c.Pool = pool
+		},
 		"poll budget 13 leaves no room for a workspace worker: give at least 14": func(c *Config) { c.PollBudget = 13 },
 		"poll interval must be positive":                                         func(c *Config) { c.PollInterval = -time.Second },
 		"idle timeout must be positive":                                          func(c *Config) { c.IdleTimeout = -time.Second },

@@ -15,8 +15,10 @@ const leastConns = 2
 // to pgx. Each dispatcher that waits in this process holds a connection; some 20 serve a busy one. It connects when it is
 // first used.
 //
-// Another pool does as well, one that the application has for itself for example. This one sends ids in their binary form,
-// which takes less time.
+// Its sessions have Sluice's own settings (time zone, isolation level, no timeouts), whatever is set for the role or the
+// database; new ones read the password file, the service file and certificates again. A server that cannot work is refused.
+// Another pool does as well, one that the application has for itself for example, if it can prepare statements and its
+// sessions are at read committed. This one sends ids in their binary form, which takes less time.
 func OpenPool(ctx context.Context, databaseURL string, maxConns int32) (*pgxpool.Pool, error) {
 	return store.Open(ctx, databaseURL, maxConns)
 }
