@@ -70,7 +70,9 @@ func TestARenewedPasswordIsReadFromItsFile(t *testing.T) {
 	renew := func(password string) {
 		require.NoError(t, os.WriteFile(file, []byte("127.0.0.1:*:*:"+role+":"+password+"\n"), 0o600))
 	}
-	change := func(password string) { admin(t, databaseURL, "ALTER ROLE "+pgIdentifier(role)+" PASSWORD '"+password+"'") }
+	change := func(password string) {
+		admin(t, databaseURL, "ALTER ROLE "+pgIdentifier(role)+" PASSWORD '"+password+"'")
+	}
 	change("one")
 	renew("one")
 	pool := open(t, with(t, asRole, "passfile", file))

@@ -52,7 +52,7 @@ func TestNewRefuses(t *testing.T) {
 	for want, change := range map[string]func(*Config){
 		"client is missing": func(c *Config) { c.Client = nil },
 		"pool is missing":   func(c *Config) { c.Pool = nil },
-		"a pool of one connection is too small: give it at least 2":              func(c *Config) { c.Pool = unusedPool(t, 1) },
+		"a pool of one connection is too small: give it at least 2": func(c *Config) { c.Pool = unusedPool(t, 1) },
 		"a pool that describes no statements (default_query_exec_mode=exec)": func(c *Config) {
 			pool, err := pgxpool.New(t.Context(), "postgres://127.0.0.1:1/none?default_query_exec_mode=exec")
 			require.NoError(t, err)
