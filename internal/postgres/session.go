@@ -73,7 +73,7 @@ func (s *session) prepare(ctx context.Context, conn *pgx.Conn) error {
 	return nil
 }
 
-// settle is what sets our settings, on a condition. The first statement is by itself so that the others have no timeout.
+// settle is what sets our settings, on a condition. The timeouts are a statement of their own so that the others have no timeout.
 // Settings that this server does not have are left out.
 func (s *session) settle(condition string) string {
 	set := func(settings [][2]string) string {
@@ -84,12 +84,14 @@ func (s *session) settle(condition string) string {
 		return "SELECT pg_catalog.count(pg_catalog.set_config(s.name, s.value, false)) FROM (VALUES " + strings.Join(values, ", ") + ") AS s (name, value) " +
 			"WHERE pg_catalog.current_setting(s.name, true) IS NOT NULL AND " + condition + ";\n"
 	}
+	// A standby refuses queries of a session that was made serializable, and could not say what it is.
+	begin := "SET TRANSACTION ISOLATION LEVEL READ COMMITTED;\n"
 	var off [][2]string
 	for _, name := range s.timeouts {
 		off = append(off, [2]string{name, "0"})
 	}
 	if len(off) == 0 {
-		return set(ours)
+		return begin + set(ours)
 	}
-	return set(off) + set(ours)
+	return begin + set(off) + set(ours)
 }
