@@ -38,7 +38,10 @@ func (a *Activities) AwaitWork(ctx context.Context, r workflows.AwaitRequest) (r
 		case ctx.Err() != nil:
 			return result, nil // the dispatcher has moved on and no longer waits for this
 		case err != nil:
-			return result, temporalError(err)
+			// The loop goes on at once, on another connection, and notes it.
+			activity.GetLogger(ctx).Warn("cannot hear what is new; the wait ends", "shard", r.Shard, "error", err)
+			result.Deaf = err.Error()
+			return result, nil
 		}
 	}
 }

@@ -190,6 +190,9 @@ func (d *dispatcher) awaitWork(ctx, steps workflow.Context) error {
 	if err := d.wait.Get(steps, &done); err != nil {
 		return err
 	}
+	if done.Deaf != "" {
+		d.LastError, d.LastErrorAt = done.Deaf, timeOf(workflow.Now(ctx))
+	}
 	d.countClaim(done.Claimed)
 	if done.Dispatched != nil {
 		return d.count(ctx, *done.Dispatched)

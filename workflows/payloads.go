@@ -72,6 +72,8 @@ type AwaitResult struct {
 	Capacity   CapacityReport  `json:"capacity"`
 	Claimed    ClaimResult     `json:"claimed"`
 	Dispatched *DispatchResult `json:"dispatched,omitempty"`
+	// Deaf is why the wait could not go on, if Postgres did not answer.
+	Deaf string `json:"deaf,omitempty"`
 }
 
 // Action is an operator's action for the activity log.

@@ -9,6 +9,8 @@ import (
 	"go.temporal.io/api/serviceerror"
 	"go.temporal.io/api/workflowservice/v1"
 	"go.temporal.io/sdk/client"
+
+	"sluice/internal/alive"
 )
 
 // Temporal dials the server and returns the client once the server has answered and has shown the namespace. The
@@ -20,6 +22,7 @@ func Temporal(ctx context.Context, options client.Options, wait Wait) (client.Cl
 	if options.Namespace == "" {
 		options.Namespace = client.DefaultNamespace
 	}
+	alive.WatchTemporal(&options)
 	var c client.Client
 	young := false // the server was not there a moment ago
 	err := wait.until(ctx, "Temporal", options.HostPort, func(ctx context.Context) *failure {

@@ -67,8 +67,7 @@ func (l *Listener) Wait(ctx context.Context, woken <-chan struct{}, most time.Du
 		}
 	}()
 	for {
-		var notified *pgconn.Notification
-		notified, err := l.conn.Conn().WaitForNotification(waiting)
+		notified, err := l.notification(waiting)
 		if err == nil && notified.Payload != "" && notified.Payload != strconv.Itoa(l.shard) {
 			continue // for another shard
 		}
@@ -83,6 +82,21 @@ func (l *Listener) Wait(ctx context.Context, woken <-chan struct{}, most time.Du
 		return Wrap(err, "wait for a notification")
 	}
 }
+
+// notification waits for one. It does so in pieces: on a connection that is silent for longer the server is thought to answer no
+// longer (see package alive).
+func (l *Listener) notification(ctx context.Context) (*pgconn.Notification, error) {
+	for {
+		piece, cancel := context.WithTimeout(ctx, listenPiece)
+		notified, err := l.conn.Conn().WaitForNotification(piece)
+		cancel()
+		if err == nil || ctx.Err() != nil || !errors.Is(err, context.DeadlineExceeded) {
+			return notified, err
+		}
+	}
+}
+
+const listenPiece = time.Second
 
 // Close gives the connection back. It takes a second at most, also when Postgres is away.
 func (l *Listener) Close() {

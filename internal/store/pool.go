@@ -10,6 +10,7 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
 
+	"sluice/internal/alive"
 	"sluice/internal/postgres"
 )
 
@@ -43,10 +44,12 @@ func OpenAs(ctx context.Context, name, databaseURL string, maxConns int32) (*pgx
 		registerIDs(conn.TypeMap())
 		return prepare(ctx, conn)
 	}
+	watched := alive.Watch(config)
 	pool, err := pgxpool.NewWithConfig(ctx, config)
 	if err != nil {
 		return nil, fmt.Errorf("open database pool: %w", err)
 	}
+	watched(pool)
 	return pool, nil
 }
 

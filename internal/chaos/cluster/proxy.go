@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/http"
 	"sync"
 )
 
@@ -21,7 +22,10 @@ type Proxy struct {
 	stalled bool
 	changed chan struct{} // closed and replaced when the state changes
 	closed  bool
-	ends    map[*net.TCPConn]bool // both ends of every connection
+	ends    map[*net.TCPConn]bool         // both ends of every connection
+	pairs   map[*net.TCPConn]*net.TCPConn // the end at the server to the other
+	lost    map[*net.TCPConn]bool         // those of them whose connection is swallowed
+	handler http.Handler                  // of new connections; nil: the server's
 }
 
 // NewProxy listens on any free port of the loopback interface and copies to target.
@@ -30,7 +34,7 @@ func NewProxy(target string) (*Proxy, error) {
 	if err != nil {
 		return nil, fmt.Errorf("listen for %s: %w", target, err)
 	}
-	p := &Proxy{Address: listener.Addr().String(), listener: listener, target: target, changed: make(chan struct{}), ends: map[*net.TCPConn]bool{}}
+	p := &Proxy{Address: listener.Addr().String(), listener: listener, target: target, changed: make(chan struct{}), ends: map[*net.TCPConn]bool{}, lost: map[*net.TCPConn]bool{}, pairs: map[*net.TCPConn]*net.TCPConn{}}
 	p.copying.Go(p.accept)
 	return p, nil
 }
@@ -44,8 +48,16 @@ func (p *Proxy) Cut() {
 // Stall keeps connections open and accepts new ones, but delivers nothing until Heal; then what was held back is.
 func (p *Proxy) Stall() { p.change(func() { p.stalled = true }) }
 
-// Heal ends a cut and a stall.
-func (p *Proxy) Heal() { p.change(func() { p.cut, p.stalled = false, false }) }
+// Heal ends a cut, a stall and answers in the server's place. What was swallowed stays so.
+func (p *Proxy) Heal() {
+	p.mu.Lock()
+	answered := p.handler != nil
+	p.mu.Unlock()
+	p.change(func() { p.cut, p.stalled, p.handler = false, false, nil })
+	if answered {
+		p.reset()
+	}
+}
 
 // Close ends all connections and the listener, and waits for them.
 func (p *Proxy) Close() error {
@@ -99,6 +111,10 @@ func (p *Proxy) serve(client *net.TCPConn) {
 	if !p.await() {
 		return
 	}
+	if h := p.answering(); h != nil {
+		serveHTTP(client, h)
+		return
+	}
 	dialed, err := net.Dial("tcp", p.target)
 	if err != nil {
 		return // the server is away: the client sees its connection reset
@@ -108,6 +124,9 @@ func (p *Proxy) serve(client *net.TCPConn) {
 		return
 	}
 	defer p.remove(server)
+	p.mu.Lock()
+	p.pairs[server] = client
+	p.mu.Unlock()
 	var both sync.WaitGroup
 	both.Go(func() { p.copy(server, client) })
 	both.Go(func() { p.copy(client, server) })
@@ -130,6 +149,8 @@ func (p *Proxy) remove(end *net.TCPConn) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	delete(p.ends, end)
+	delete(p.lost, end)
+	delete(p.pairs, end)
 	abort(end)
 }
 
@@ -146,13 +167,21 @@ func (p *Proxy) await() bool {
 	}
 }
 
-// copy moves bytes until either end is closed. Then both are: neither protocol here half-closes.
+// copy moves bytes until either end is closed. Then both are: neither protocol here half-closes. Of a connection that is swallowed
+// neither end hears of the other again, not even that it has closed.
 func (p *Proxy) copy(to, from *net.TCPConn) {
 	buffer := make([]byte, 32<<10)
 	for {
 		n, err := from.Read(buffer)
 		if !p.await() {
 			break
+		}
+		if p.isLost(from) {
+			if err != nil {
+				_ = from.Close()
+				return
+			}
+			continue
 		}
 		if n > 0 {
 			if _, writeErr := to.Write(buffer[:n]); writeErr != nil {

@@ -3,6 +3,7 @@ package cluster
 import (
 	"io"
 	"net"
+	"net/http"
 	"os"
 	"testing"
 	"time"
@@ -124,4 +125,36 @@ func TestProxyWithoutAServerEndsConnections(t *testing.T) {
 	}
 	require.Error(t, err)
 	require.NotErrorIs(t, err, os.ErrDeadlineExceeded)
+}
+
+func TestSwallowedConnectionsStayAndAreNotServed(t *testing.T) {
+	t.Parallel()
+	p := newProxy(t)
+	conn := dial(t, p)
+	require.NoError(t, answers(conn, time.Minute))
+	require.Zero(t, p.Swallow(func(int) bool { return false }))
+	require.NoError(t, answers(conn, time.Minute))
+	require.Equal(t, 1, p.Swallow(nil))
+	require.ErrorIs(t, answers(conn, 100*time.Millisecond), os.ErrDeadlineExceeded)
+	p.Heal()
+	require.ErrorIs(t, answers(conn, 100*time.Millisecond), os.ErrDeadlineExceeded)
+	require.NoError(t, answers(dial(t, p), time.Minute))
+}
+
+func TestAnswersInTheServersPlace(t *testing.T) {
+	t.Parallel()
+	p := newProxy(t)
+	before := dial(t, p)
+	require.NoError(t, answers(before, time.Minute))
+	p.Answer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusTeapot) }))
+	require.Error(t, answers(before, time.Minute))
+	transport := &http.Transport{Protocols: new(http.Protocols)}
+	transport.Protocols.SetUnencryptedHTTP2(true)
+	defer transport.CloseIdleConnections()
+	response, err := (&http.Client{Transport: transport}).Get("http://" + p.Address)
+	require.NoError(t, err)
+	require.NoError(t, response.Body.Close())
+	require.Equal(t, http.StatusTeapot, response.StatusCode)
+	p.Heal()
+	require.NoError(t, answers(dial(t, p), time.Minute))
 }

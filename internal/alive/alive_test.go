@@ -1,0 +1,175 @@
+package alive_test
+
+import (
+	"context"
+	"log/slog"
+	"net/url"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"go.temporal.io/api/workflowservice/v1"
+	"go.temporal.io/sdk/client"
+	"go.temporal.io/sdk/log"
+
+	"sluice/internal/alive"
+	"sluice/internal/chaos/cluster"
+	"sluice/internal/devstack/devtest"
+)
+
+func TestMain(m *testing.M) { devtest.Main(m) }
+
+const patience = time.Minute // for a busy machine; what goes well does not wait
+
+// watched is a pool behind a proxy, and one that goes past it.
+func watched(t *testing.T) (pool, straight *pgxpool.Pool, proxy *cluster.Proxy) {
+	t.Helper()
+	target, err := url.Parse(devtest.Postgres(t))
+	require.NoError(t, err)
+	straight, err = pgxpool.New(t.Context(), target.String())
+	require.NoError(t, err)
+	t.Cleanup(straight.Close)
+	proxy, err = cluster.NewProxy(target.Host)
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, proxy.Close()) })
+	target.Host = proxy.Address
+	config, err := pgxpool.ParseConfig(target.String())
+	require.NoError(t, err)
+	config.MaxConns = 4
+	attach := alive.Watch(config)
+	pool, err = pgxpool.NewWithConfig(t.Context(), config)
+	require.NoError(t, err)
+	t.Cleanup(pool.Close)
+	attach(pool)
+	return pool, straight, proxy
+}
+
+// tooLong is what nobody should wait for on a connection that is lost.
+const tooLong = 10 * time.Second
+
+func TestNoStatementWaitsOnALostConnection(t *testing.T) {
+	t.Parallel()
+	pool, _, proxy := watched(t)
+	conn, err := pool.Acquire(t.Context())
+	require.NoError(t, err)
+	proxy.Swallow(nil)
+	began := time.Now()
+	_, err = conn.Exec(t.Context(), `SELECT 1`)
+	defer conn.Release()
+	require.ErrorIs(t, err, alive.ErrLost)
+	require.Less(t, time.Since(began), tooLong)
+	conn.Release()
+	require.NoError(t, pool.Ping(t.Context()))
+}
+
+func TestAPoolOfLostConnectionsIsSoonUsableAgain(t *testing.T) {
+	t.Parallel()
+	pool, _, proxy := watched(t)
+	busy := make([]*pgxpool.Conn, 3)
+	for i := range busy {
+		var err error
+		busy[i], err = pool.Acquire(t.Context())
+		require.NoError(t, err)
+	}
+	idle, err := pool.Acquire(t.Context())
+	require.NoError(t, err)
+	idle.Release()
+	proxy.Swallow(nil)
+	began := time.Now()
+	var all sync.WaitGroup
+	for _, conn := range busy {
+		all.Go(func() {
+			defer conn.Release()
+			_, err := conn.Exec(t.Context(), `SELECT 1`)
+			assert.ErrorIs(t, err, alive.ErrLost)
+		})
+	}
+	all.Wait()
+	for range 4 { // places in the pool
+		conn, err := pool.Acquire(t.Context())
+		require.NoError(t, err)
+		defer conn.Release()
+	}
+	require.Less(t, time.Since(began), tooLong)
+}
+
+// A statement may last, also while the server sends nothing; and a caller may wait for a notification.
+func TestASlowStatementIsNotLost(t *testing.T) {
+	t.Parallel()
+	pool, _, _ := watched(t)
+	var n int
+	require.NoError(t, pool.QueryRow(t.Context(), `SELECT 1 FROM pg_sleep(8)`).Scan(&n))
+	conn, err := pool.Acquire(t.Context())
+	require.NoError(t, err)
+	defer conn.Release()
+	waiting, cancel := context.WithTimeout(t.Context(), time.Second)
+	defer cancel()
+	_, err = conn.Conn().WaitForNotification(waiting)
+	require.ErrorIs(t, err, context.DeadlineExceeded)
+	require.NoError(t, conn.Ping(t.Context()))
+}
+
+func TestALostSessionsLocksAreReleased(t *testing.T) {
+	t.Parallel()
+	pool, straight, proxy := watched(t)
+	conn, err := pool.Acquire(t.Context())
+	require.NoError(t, err)
+	defer conn.Release()
+	_, err = conn.Exec(t.Context(), `BEGIN; CREATE TABLE held (n int); SELECT pg_advisory_lock(7)`)
+	require.NoError(t, err)
+	proxy.Swallow(nil)
+	began := time.Now()
+	_, err = conn.Exec(t.Context(), `COMMIT`)
+	require.ErrorIs(t, err, alive.ErrLost)
+	require.Eventually(t, func() bool {
+		var free bool
+		return straight.QueryRow(t.Context(), `SELECT pg_try_advisory_lock(7)`).Scan(&free) == nil && free
+	}, patience, 50*time.Millisecond)
+	require.Less(t, time.Since(began), tooLong)
+}
+
+// The answer is lost while the statement is under way, so that there is nothing to ask about at first.
+func TestAnAnswerThatIsLostIsNotWaitedFor(t *testing.T) {
+	t.Parallel()
+	pool, straight, proxy := watched(t)
+	began := time.Now()
+	failed := make(chan error, 1)
+	go func() {
+		_, err := pool.Exec(context.Background(), `SELECT pg_sleep(4)`)
+		failed <- err
+	}()
+	require.Eventually(t, func() bool {
+		var n int
+		return straight.QueryRow(t.Context(), `SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'SELECT pg_sleep(4)%' AND pid <> pg_backend_pid() AND datname = current_database()`).Scan(&n) == nil && n == 1
+	}, patience, 10*time.Millisecond)
+	proxy.Swallow(nil)
+	require.ErrorIs(t, <-failed, alive.ErrLost)
+	require.Less(t, time.Since(began), tooLong)
+}
+
+func TestNoCallWaitsOnALostConnectionToTemporal(t *testing.T) {
+	t.Parallel()
+	address, namespace := devtest.Temporal(t, nil)
+	proxy, err := cluster.NewProxy(address)
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, proxy.Close()) })
+	options := client.Options{HostPort: proxy.Address, Namespace: namespace, Logger: log.NewStructuredLogger(slog.New(slog.DiscardHandler))}
+	alive.WatchTemporal(&options)
+	c, err := client.DialContext(t.Context(), options)
+	require.NoError(t, err)
+	defer c.Close()
+	for range 2 { // the second is to be found on a connection that has been found lost before
+		require.Positive(t, proxy.Swallow(nil))
+		began := time.Now()
+		require.Eventually(t, func() bool {
+			ctx, cancel := context.WithTimeout(t.Context(), tooLong)
+			defer cancel()
+			_, err := c.WorkflowService().DescribeNamespace(ctx, &workflowservice.DescribeNamespaceRequest{Namespace: namespace})
+			return err == nil
+		}, patience, time.Millisecond)
+		require.Less(t, time.Since(began), tooLong)
+	}
+}

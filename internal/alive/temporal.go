@@ -1,0 +1,144 @@
+package alive
+
+import (
+	"context"
+	"net"
+	"net/http"
+	"net/url"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"go.temporal.io/sdk/client"
+	"google.golang.org/grpc"
+	healthpb "google.golang.org/grpc/health/grpc_health_v1"
+)
+
+const (
+	// quiet is after what time without a byte from Temporal it is called: while it answers other calls, it is not.
+	quiet = 2 * time.Second
+	// answerWithin is how long it may take to send a byte then.
+	answerWithin = 3 * time.Second
+)
+
+// WatchTemporal has the connections of a client watched that is dialed with these options. Through an HTTP proxy, which gRPC
+// finds by itself and a dialer of ours would not, gRPC's own pings find a lost connection, in fifteen seconds.
+func WatchTemporal(options *client.Options) {
+	o := &options.ConnectionOptions
+	if proxied(options.HostPort) {
+		if o.KeepAliveTime == 0 && o.KeepAliveTimeout == 0 {
+			o.KeepAliveTime, o.KeepAliveTimeout = leastKeepAlive, answerWithin
+		}
+		return
+	}
+	c := &caller{conns: map[*quietConn]bool{}}
+	// The caller's own options come later, and win.
+	o.DialOptions = append([]grpc.DialOption{grpc.WithContextDialer(c.dial), grpc.WithChainUnaryInterceptor(c.learn)}, o.DialOptions...)
+}
+
+// leastKeepAlive is what gRPC and Temporal allow.
+const leastKeepAlive = 10 * time.Second
+
+func proxied(hostPort string) bool {
+	proxy, err := http.ProxyFromEnvironment(&http.Request{URL: &url.URL{Scheme: "https", Host: strings.TrimPrefix(hostPort, "dns:///")}})
+	return err == nil && proxy != nil
+}
+
+// caller calls Temporal where it is quiet.
+type caller struct {
+	channel atomic.Pointer[grpc.ClientConn] // set by the first call
+	mu      sync.Mutex
+	conns   map[*quietConn]bool
+}
+
+// quietConn is one connection to Temporal.
+type quietConn struct {
+	net.Conn
+	of     *caller
+	read   atomic.Uint64 // bytes
+	closed chan struct{}
+	close  func()
+}
+
+func (c *caller) dial(ctx context.Context, address string) (net.Conn, error) {
+	network := "tcp"
+	if path, ok := strings.CutPrefix(address, "unix://"); ok {
+		network, address = "unix", path
+	}
+	conn, err := (&net.Dialer{}).DialContext(ctx, network, address)
+	if err != nil {
+		return nil, err
+	}
+	q := &quietConn{Conn: conn, of: c, closed: make(chan struct{})}
+	q.close = sync.OnceFunc(func() { close(q.closed) })
+	c.mu.Lock()
+	c.conns[q] = true
+	c.mu.Unlock()
+	go q.watch()
+	return q, nil
+}
+
+func (c *caller) learn(ctx context.Context, method string, request, reply any, channel *grpc.ClientConn, invoke grpc.UnaryInvoker, options ...grpc.CallOption) error {
+	c.channel.Store(channel)
+	return invoke(ctx, method, request, reply, channel, options...)
+}
+
+// watch calls when it is quiet, and closes the connection if it stays so.
+func (q *quietConn) watch() {
+	tick := time.NewTicker(quiet)
+	defer tick.Stop()
+	for last := uint64(0); ; {
+		select {
+		case <-q.closed:
+			return
+		case <-tick.C:
+		}
+		if now := q.read.Load(); now != last {
+			last = now
+			continue
+		}
+		go q.of.call()
+		select {
+		case <-q.closed:
+			return
+		case <-time.After(answerWithin):
+		}
+		if q.read.Load() == last {
+			_ = q.Close() // gRPC fails what waits there, and connects anew
+			return
+		}
+	}
+}
+
+// call makes a call on each connection: gRPC takes them in turn. Whatever comes back shows that the connection is alive.
+func (c *caller) call() {
+	channel := c.channel.Load()
+	if channel == nil {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), answerWithin)
+	defer cancel()
+	c.mu.Lock()
+	n := len(c.conns)
+	c.mu.Unlock()
+	var calls sync.WaitGroup
+	for range n {
+		calls.Go(func() { _, _ = healthpb.NewHealthClient(channel).Check(ctx, &healthpb.HealthCheckRequest{}) })
+	}
+	calls.Wait()
+}
+
+func (q *quietConn) Read(p []byte) (int, error) {
+	n, err := q.Conn.Read(p)
+	q.read.Add(uint64(n))
+	return n, err
+}
+
+func (q *quietConn) Close() error {
+	q.close()
+	q.of.mu.Lock()
+	delete(q.of.conns, q)
+	q.of.mu.Unlock()
+	return q.Conn.Close()
+}
