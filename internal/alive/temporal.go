@@ -17,9 +17,10 @@ import (
 
 const (
 	// quiet is after what time without a byte from Temporal it is called: while it answers other calls, it is not.
-	quiet = 2 * time.Second
-	// answerWithin is how long it may take to send a byte then.
-	answerWithin = 3 * time.Second
+	quiet = time.Second
+	// answerWithin is how long it may take to send a byte then. A start that waits meanwhile may last five seconds.
+	answerWithin = 2500 * time.Millisecond
+	look         = quiet / 4
 )
 
 // WatchTemporal has the connections of a client watched that is dialed with these options. Through an HTTP proxy, which gRPC
@@ -28,7 +29,7 @@ func WatchTemporal(options *client.Options) {
 	o := &options.ConnectionOptions
 	if proxied(options.HostPort) {
 		if o.KeepAliveTime == 0 && o.KeepAliveTimeout == 0 {
-			o.KeepAliveTime, o.KeepAliveTimeout = leastKeepAlive, answerWithin
+			o.KeepAliveTime, o.KeepAliveTimeout = leastKeepAlive, 3*time.Second
 		}
 		return
 	}
@@ -56,7 +57,7 @@ type caller struct {
 type quietConn struct {
 	net.Conn
 	of     *caller
-	read   atomic.Uint64 // bytes
+	read   atomic.Int64 // when bytes came last, or it was opened, in Unix nanoseconds
 	closed chan struct{}
 	close  func()
 }
@@ -75,6 +76,7 @@ func (c *caller) dial(ctx context.Context, address string) (net.Conn, error) {
 	c.mu.Lock()
 	c.conns[q] = true
 	c.mu.Unlock()
+	q.read.Store(time.Now().UnixNano())
 	go q.watch()
 	return q, nil
 }
@@ -86,16 +88,16 @@ func (c *caller) learn(ctx context.Context, method string, request, reply any, c
 
 // watch calls when it is quiet, and closes the connection if it stays so.
 func (q *quietConn) watch() {
-	tick := time.NewTicker(quiet)
+	tick := time.NewTicker(look)
 	defer tick.Stop()
-	for last := uint64(0); ; {
+	for {
 		select {
 		case <-q.closed:
 			return
 		case <-tick.C:
 		}
-		if now := q.read.Load(); now != last {
-			last = now
+		last := q.read.Load()
+		if time.Since(time.Unix(0, last)) < quiet {
 			continue
 		}
 		go q.of.call()
@@ -131,7 +133,9 @@ func (c *caller) call() {
 
 func (q *quietConn) Read(p []byte) (int, error) {
 	n, err := q.Conn.Read(p)
-	q.read.Add(uint64(n))
+	if n > 0 {
+		q.read.Store(time.Now().UnixNano())
+	}
 	return n, err
 }
 
