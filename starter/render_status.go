@@ -25,6 +25,9 @@ func renderStatus(w io.Writer, r statusResult, now time.Time) {
 		}
 		renderShard(w, other, name, now)
 	}
+	if f := r.Recovery; f != nil {
+		fields(w, "recovery", "fails since "+relative(&f.Since, now)+": "+strings.Join(strings.Fields(f.Error), " "))
+	}
 	_, _ = fmt.Fprintln(w)
 	renderWorkspaces(w, r.Workspaces)
 	renderUnserved(w, r.Unserved, now)

@@ -21,6 +21,7 @@ import (
 type statusResult struct {
 	shardStatus
 	Others     []shardStatus          `json:"others,omitempty"`
+	Recovery   *facts.Failing         `json:"recoveryFailing,omitempty"` // nil: it does its work
 	Workspaces []facts.WorkspaceUsage `json:"workspaces"`
 	// Unserved are the executions that no worker carries on, the longest first, mostUnserved at most.
 	Unserved []facts.UnservedExecution `json:"unserved,omitempty"`
@@ -54,6 +55,10 @@ func (a *app) statusCommand() *cobra.Command {
 		if err != nil {
 			return err
 		}
+		failing, err := facts.RecoveryFailing(ctx, pool)
+		if err != nil {
+			return err
+		}
 		unserved, err := facts.Unserved(ctx, pool, mostUnserved)
 		if err != nil {
 			return err
@@ -67,7 +72,7 @@ func (a *app) statusCommand() *cobra.Command {
 			return err
 		}
 		all, askErr := a.askAll(ctx, pool, shards)
-		result := statusResult{shardStatus: all[0], Others: all[1:], Workspaces: append([]facts.WorkspaceUsage{}, workspaces...), Unserved: unserved, MissingTypes: missing}
+		result := statusResult{shardStatus: all[0], Others: all[1:], Recovery: failing, Workspaces: append([]facts.WorkspaceUsage{}, workspaces...), Unserved: unserved, MissingTypes: missing}
 		explainPause(result.Workspaces, all)
 		if err := a.result(result, func(w io.Writer) { renderStatus(w, result, a.now()) }); err != nil {
 			return err

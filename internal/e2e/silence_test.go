@@ -27,6 +27,7 @@ func (s *stack) silenced() (postgres, temporal *cluster.Proxy) {
 	require.NoError(s.t, err)
 	postgres = s.proxy(target.Host)
 	temporal = s.proxy(s.address)
+	temporal.PassClose() // or Temporal, unlike Postgres, would hand tasks to polls of the lost connection, for a minute
 	target.Host = postgres.Address
 	pool, err := store.Open(s.ctx, target.String(), 20)
 	require.NoError(s.t, err)

@@ -20,13 +20,16 @@ const (
 	compareParallel = 16
 	// passTimeout ends a pass that hangs on a server: another worker may have a better connection.
 	passTimeout = 5 * time.Second
+	// noteTimeout is for noting that a pass has failed, which may have taken all of its time.
+	noteTimeout = time.Second
 )
 
 // Known is what the passes of one caller know from one to the next; the zero value knows nothing. It saves reading closed
 // runs again, and belongs to one pass at a time.
 type Known struct {
-	closed closedRuns
-	blind  int // passes in a row for which the lists did not answer
+	closed  closedRuns
+	blind   int // passes in a row for which the lists did not answer
+	failing int // passes in a row that failed with whatever error
 }
 
 // Pass compares Postgres with Temporal once: a slot is held if and only if the workflow is open. It makes a limited number
@@ -41,7 +44,7 @@ func (r *Recovery) Pass(ctx context.Context, known *Known) (report Report, err e
 		return report, err
 	}
 	r.metrics(ctx).Gauge("sluice_executions_unserved").Update(float64(at.Unserved))
-	if at.LookedUntil.IsZero() {
+	if at.LookedUntil.IsZero() || at.LookedUntil.After(began) { // a clock that was ahead has noted it
 		at.LookedUntil = began.Add(-firstLook)
 	}
 	// 1. Compare what has changed in Temporal, and beside it the slots that have their turn: lists may be slow to answer. What
@@ -64,6 +67,7 @@ func (r *Recovery) Pass(ctx context.Context, known *Known) (report Report, err e
 	if err := r.noteChecked(ctx, seen); err != nil {
 		return report, err
 	}
+	r.noteFailing(ctx, known, errors.Join(turnErr, changedErr))
 	switch { // the next pass looks at the same again
 	case turnErr != nil && changedErr != nil:
 		return report, fmt.Errorf("%w (and: %v)", turnErr, changedErr) // not ErrLists: there is more that does not answer
@@ -73,6 +77,23 @@ func (r *Recovery) Pass(ctx context.Context, known *Known) (report Report, err e
 		return report, changedErr
 	}
 	return report, store.SetLookedUntil(ctx, r.db, began)
+}
+
+// noteFailing has starter status show that passes fail; one alone may have met a server that was slow. What is noted goes away with the
+// next pass that does not fail.
+func (r *Recovery) noteFailing(ctx context.Context, known *Known, err error) {
+	if err == nil {
+		known.failing = 0
+		return
+	}
+	if known.failing++; known.failing < 2 {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), noteTimeout)
+	defer cancel()
+	if err := store.SetFailing(ctx, r.db, err); err != nil {
+		r.log.Warn("cannot note that recovery fails", "error", err)
+	}
 }
 
 // noteLists tells when the lists answer no longer, and when they do again. A single list that is slow is not worth a line.

@@ -107,6 +107,7 @@ type RecoveryState struct {
 var (
 	recoveryStateSQL = load("recovery_state", "age", "patience")
 	lookedUntilSQL   = load("looked_until", "until")
+	failingSQL       = load("recovery_failing", "error")
 )
 
 // LoadRecoveryState reads where recovery stands.
@@ -120,10 +121,16 @@ func LoadRecoveryState(ctx context.Context, db DB, age, patience time.Duration) 
 }
 
 // SetLookedUntil notes up to when recovery has looked at what changed in Temporal. An earlier moment than the noted one
-// changes nothing.
+// changes nothing, unless that is from the future.
 func SetLookedUntil(ctx context.Context, db DB, until time.Time) error {
 	_, err := db.Exec(ctx, lookedUntilSQL, until)
 	return Wrap(err, "note how far recovery has looked")
+}
+
+// SetFailing notes that a pass of recovery has failed, until SetLookedUntil is called.
+func SetFailing(ctx context.Context, db DB, cause error) error {
+	_, err := db.Exec(ctx, failingSQL, cause.Error())
+	return Wrap(err, "note that recovery fails")
 }
 
 var logRecoveredSQL = load("log_recovered", "id", "reason")

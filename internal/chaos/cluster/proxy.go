@@ -13,9 +13,10 @@ type Proxy struct {
 	// Address is host:port where it listens, for ever.
 	Address string
 
-	listener net.Listener
-	target   string
-	copying  sync.WaitGroup
+	listener    net.Listener
+	passesClose bool
+	target      string
+	copying     sync.WaitGroup
 
 	mu      sync.Mutex
 	cut     bool
@@ -168,7 +169,7 @@ func (p *Proxy) await() bool {
 }
 
 // copy moves bytes until either end is closed. Then both are: neither protocol here half-closes. Of a connection that is swallowed
-// neither end hears of the other again, not even that it has closed.
+// neither end hears of the other again, not even that it has closed, unless PassClose says so.
 func (p *Proxy) copy(to, from *net.TCPConn) {
 	buffer := make([]byte, 32<<10)
 	for {
@@ -179,6 +180,9 @@ func (p *Proxy) copy(to, from *net.TCPConn) {
 		if p.isLost(from) {
 			if err != nil {
 				_ = from.Close()
+				if p.passesClose {
+					_ = to.Close()
+				}
 				return
 			}
 			continue

@@ -23,6 +23,10 @@ func (p *Proxy) Swallow(any func(port int) bool) (taken int) {
 	return taken
 }
 
+// PassClose has the proxy tell the other end of a swallowed connection that one has closed, as a machine in between would do that
+// is alive. Call it before there are connections.
+func (p *Proxy) PassClose() { p.passesClose = true }
+
 func (p *Proxy) isLost(end *net.TCPConn) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
