@@ -52,6 +52,9 @@ func (c *chaos) holdSnapshot(ctx context.Context, f plan.Fault) (aftermath, erro
 		return aftermath{}, err
 	}
 	defer func() { _ = tx.Rollback(context.WithoutCancel(ctx)) }()
+	if _, err := tx.Exec(ctx, `SET LOCAL idle_in_transaction_session_timeout = 0`); err != nil { // the pool's is Sluice's own
+		return aftermath{}, err
+	}
 	item := itemOf(ticket)
 	item.EnqueuedBy = late
 	answer, err := c.queue.EnqueueTx(ctx, tx, item)

@@ -115,6 +115,7 @@ func (c *Cluster) addWorker(cfg Config, number int, binary, health string) error
 	if err != nil {
 		return errors.Join(err, postgres.Close())
 	}
+	temporal.PassClose() // or Temporal would hand tasks to polls of a connection that is lost, for a minute
 	w := &Worker{
 		Number: number, Postgres: postgres, Temporal: temporal, Log: filepath.Join(cfg.Dir, fmt.Sprintf("worker-%d.log", number)),
 		binary: binary, health: health, args: cfg.WorkerArgs,

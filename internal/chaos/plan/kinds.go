@@ -19,6 +19,12 @@ const (
 	CutTemporal            Kind = "cut-temporal"             //
 	StallPostgres          Kind = "stall-postgres"           // of one worker: connections stay and deliver nothing
 	StallTemporal          Kind = "stall-temporal"           //
+	HalfOpenPostgres       Kind = "half-open-postgres"       // of one worker: its connections stay, and nothing arrives on them again
+	HalfOpenTemporal       Kind = "half-open-temporal"       //
+	HalfOpenListener       Kind = "half-open-listener"       // the connection of a dispatcher that waits
+	ProxyAnswers           Kind = "proxy-answers"            // of all workers: HTTP errors in Temporal's place
+	VisibilityAway         Kind = "visibility-away"          // of all workers: lists and counts are refused; an execution ends meanwhile
+	ClockAhead             Kind = "clock-ahead"              // what a database's clock leaves that was an hour ahead
 	ConnectionsKill        Kind = "connections-kill"         // the workers' sessions in Postgres, again and again
 	ClaimKill              Kind = "claim-kill"               // the session of a claim, in the middle of it
 	StaleClaims            Kind = "stale-claims"             // a shard without a dispatcher, claims that are not started: recovery releases them
@@ -67,6 +73,12 @@ var profiles = []profile{
 	{CutTemporal, 2, 1 * sec, 10 * sec},
 	{StallPostgres, 1, 1 * sec, 10 * sec},
 	{StallTemporal, 1, 1 * sec, 10 * sec},
+	{HalfOpenPostgres, 1, 0, 0},
+	{HalfOpenTemporal, 1, 0, 0},
+	{HalfOpenListener, 1, 0, 0},
+	{ProxyAnswers, 1, 1 * sec, 5 * sec},
+	{VisibilityAway, 1, 10 * sec, 20 * sec},
+	{ClockAhead, 1, 0, 0},
 	{ConnectionsKill, 2, 300 * ms, 2 * sec},
 	{ClaimKill, 2, 0, 300 * ms},
 	{StaleClaims, 1, 0, 0},
