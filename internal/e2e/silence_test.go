@@ -36,10 +36,7 @@ func (s *stack) silenced() (postgres, temporal *cluster.Proxy) {
 		Logger: sdklog.NewStructuredLogger(slog.New(slog.DiscardHandler))}, connect.Wait{Patience: patience})
 	require.NoError(s.t, err)
 	s.t.Cleanup(c.Close)
-	s.host(func(config *host.Config) {
-		config.Client, config.Pool, config.PollInterval = c, pool, 0
-		config.Logger = slog.New(slog.NewTextHandler(s.t.Output(), nil))
-	})
+	s.host(func(config *host.Config) { config.Client, config.Pool, config.PollInterval = c, pool, 0 })
 	return postgres, temporal
 }
 
@@ -56,7 +53,8 @@ func (s *stack) listenersPort() (port int) {
 	s.t.Helper()
 	require.Eventually(s.t, func() bool {
 		return s.pool.QueryRow(s.ctx, `SELECT client_port FROM pg_stat_activity
-			WHERE datname = current_database() AND pid <> pg_backend_pid() AND query LIKE '-- What the dispatcher of a shard has not heard%' AND query_start > (SELECT since + interval '2 s' FROM sluice.listeners)
+			WHERE datname = current_database() AND pid <> pg_backend_pid()
+			  AND query LIKE '-- What the dispatcher of a shard has not heard%' AND query_start > (SELECT since + interval '2 s' FROM sluice.listeners)
 			ORDER BY query_start DESC LIMIT 1`).Scan(&port) == nil
 	}, patience, time.Millisecond)
 	return port
@@ -87,7 +85,6 @@ func TestADispatcherWhoseConnectionsAreLostGoesOnSoon(t *testing.T) {
 
 			lose(t, s, postgres, temporal)
 			began := time.Now()
-			t.Log("lost", time.Now())
 			id := s.enqueue(queue.Item{WorkspaceID: w.ID, DefinitionID: d.ID})
 			s.awaitCount(1, `SELECT count(*) FROM sluice.executions WHERE id = $1 AND started_at IS NOT NULL`, id)
 			took := time.Since(began)
