@@ -11,8 +11,10 @@ import (
 )
 
 const (
-	// inquiryTimeout bounds an inquiry. Where Postgres cannot be reached in that time, the silent connections are lost too.
+	// inquiryTimeout bounds an inquiry. Where Postgres gives no answer to that either, silent connections are lost after the
+	// second one in vain: it may have too much to do for a new connection just now.
 	inquiryTimeout = 3 * time.Second
+	unreachable    = 2 * (silence + inquiryTimeout)
 	// patience is for connections of which Postgres can be reached and cannot tell.
 	patience = 30 * time.Second
 	// underWay is how long the last of an answer may be on its way when Postgres says that it is done.
@@ -131,9 +133,15 @@ func (w *watch) lost(ctx context.Context, all []waiting) (*pgx.Conn, map[int]boo
 		_ = conn.Close(ctx)
 	}
 	var refused *pgconn.PgError
-	cannotTell := errors.As(err, &refused) && refused.Code != "57P03" // cannot_connect_now: it starts, so nothing is left of the sessions
+	var late time.Duration // refused, or reset: nobody is there
+	switch {
+	case errors.As(err, &refused) && refused.Code != "57P03": // cannot_connect_now: it starts, so nothing is left of the sessions
+		late = patience
+	case ctx.Err() != nil || pgconn.Timeout(err):
+		late = unreachable - underWay
+	}
 	for i, s := range all {
-		lost[i] = !cannotTell || time.Since(s.since) > patience
+		lost[i] = time.Since(s.since) >= late
 	}
 	return nil, lost
 }
