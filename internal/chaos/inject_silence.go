@@ -80,7 +80,7 @@ func (c *chaos) hideVisibility(ctx context.Context, f plan.Fault) (aftermath, er
 		}
 		onward.ServeHTTP(w, r)
 	}), func(ctx context.Context) error {
-		if err := c.pool.QueryRow(ctx, `SELECT id FROM sluice.running WHERE dispatched_at < now() - interval '1 s' ORDER BY dispatched_at DESC LIMIT 1`).Scan(&ended); err != nil {
+		if err := c.patiently(ctx, &ended, `SELECT id FROM sluice.running WHERE dispatched_at < now() - interval '1 s' ORDER BY dispatched_at DESC LIMIT 1`); err != nil {
 			return fmt.Errorf("no execution is open: %w", err)
 		}
 		since = time.Now()
@@ -128,11 +128,11 @@ func (c *chaos) answer(ctx context.Context, f plan.Fault, target string, h http.
 // leaveFuture leaves in the database what its clock would have left if it had been an hour ahead for a moment.
 func (c *chaos) leaveFuture(ctx context.Context, _ plan.Fault) (aftermath, error) {
 	var victim uuid.UUID
-	err := c.pool.QueryRow(ctx, `
+	err := c.patiently(ctx, &victim, `
 		WITH looked AS (UPDATE sluice.recovery SET looked_at = now() + interval '1 hour'),
-		charged AS (UPDATE sluice.shares SET tokens_at = now() + interval '1 hour' WHERE tokens_at IS NOT NULL),
+		charged AS (UPDATE sluice.virtual_times SET tokens_at = now() + interval '1 hour' WHERE tokens_at IS NOT NULL),
 		checked AS (UPDATE sluice.running SET checked_at = now() + interval '1 hour' RETURNING id, dispatched_at)
-		SELECT id FROM checked WHERE dispatched_at < now() - interval '1 s' ORDER BY dispatched_at DESC LIMIT 1`).Scan(&victim)
+		SELECT id FROM checked WHERE dispatched_at < now() - interval '1 s' ORDER BY dispatched_at DESC LIMIT 1`)
 	if err != nil {
 		return aftermath{}, fmt.Errorf("no execution is open: %w", err)
 	}
@@ -146,4 +146,17 @@ func (c *chaos) leaveFuture(ctx context.Context, _ plan.Fault) (aftermath, error
 		return "", err
 	}
 	return a, c.client.TerminateWorkflow(ctx, workflows.ExecutionID(victim), "", actor)
+}
+
+// patiently runs a statement until it returns an execution.
+func (c *chaos) patiently(ctx context.Context, id *uuid.UUID, sql string) error {
+	for deadline := time.Now().Add(claimPatience); ; {
+		err := c.pool.QueryRow(ctx, sql).Scan(id)
+		if err == nil || time.Now().After(deadline) {
+			return err
+		}
+		if err := cluster.Sleep(ctx, claimLook); err != nil {
+			return err
+		}
+	}
 }
