@@ -18,8 +18,10 @@ import (
 const (
 	// quiet is after what time without a byte from Temporal it is called: while it answers other calls, it is not.
 	quiet = time.Second
-	// answerWithin is how long it may take to send a byte then. A start that waits meanwhile may last five seconds.
-	answerWithin = 2500 * time.Millisecond
+	// answerWithin is how long it may take to send a byte then. Each time that it does not, the next connection has twice as long, up
+	// to longest, until Temporal has answered soon: one that has too much to do must not be made to shake hands as well.
+	answerWithin = 3 * time.Second
+	longest      = 24 * time.Second
 	look         = quiet / 4
 )
 
@@ -33,7 +35,7 @@ func WatchTemporal(options *client.Options) {
 		}
 		return
 	}
-	c := &caller{conns: map[*quietConn]bool{}}
+	c := &caller{conns: map[*quietConn]bool{}, within: answerWithin}
 	// The caller's own options come later, and win.
 	o.DialOptions = append([]grpc.DialOption{grpc.WithContextDialer(c.dial), grpc.WithChainUnaryInterceptor(c.learn)}, o.DialOptions...)
 }
@@ -51,6 +53,7 @@ type caller struct {
 	channel atomic.Pointer[grpc.ClientConn] // set by the first call
 	mu      sync.Mutex
 	conns   map[*quietConn]bool
+	within  time.Duration // answerWithin, or more
 }
 
 // quietConn is one connection to Temporal.
@@ -100,13 +103,15 @@ func (q *quietConn) watch() {
 		if time.Since(time.Unix(0, last)) < quiet {
 			continue
 		}
-		go q.of.call()
+		within := q.of.patience(0)
+		go q.of.call(within)
 		select {
 		case <-q.closed:
 			return
-		case <-time.After(answerWithin):
+		case <-time.After(within):
 		}
 		if q.read.Load() == last {
+			q.of.patience(2 * within)
 			_ = q.Close() // gRPC fails what waits there, and connects anew
 			return
 		}
@@ -114,21 +119,37 @@ func (q *quietConn) watch() {
 }
 
 // call makes a call on each connection: gRPC takes them in turn. Whatever comes back shows that the connection is alive.
-func (c *caller) call() {
+func (c *caller) call(within time.Duration) {
 	channel := c.channel.Load()
 	if channel == nil {
 		return
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), answerWithin)
+	ctx, cancel := context.WithTimeout(context.Background(), within)
 	defer cancel()
 	c.mu.Lock()
 	n := len(c.conns)
 	c.mu.Unlock()
 	var calls sync.WaitGroup
 	for range n {
-		calls.Go(func() { _, _ = healthpb.NewHealthClient(channel).Check(ctx, &healthpb.HealthCheckRequest{}) })
+		calls.Go(func() {
+			began := time.Now()
+			_, err := healthpb.NewHealthClient(channel).Check(ctx, &healthpb.HealthCheckRequest{})
+			if err == nil && time.Since(began) < answerWithin/3 {
+				c.patience(answerWithin)
+			}
+		})
 	}
 	calls.Wait()
+}
+
+// patience returns for how long a connection may be silent, having set it unless that is zero.
+func (c *caller) patience(within time.Duration) time.Duration {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if within > 0 {
+		c.within = min(within, longest)
+	}
+	return c.within
 }
 
 func (q *quietConn) Read(p []byte) (int, error) {

@@ -82,7 +82,7 @@ func TestAnAnswerOfAProxySaysNothingAboutAnItem(t *testing.T) {
 				ids = append(ids, s.enqueue(queue.Item{WorkspaceID: ws.ID, DefinitionID: def.ID}))
 			}
 			s.host(func(config *host.Config) { config.Client = c })
-			_, err = operate.Start(s.ctx, s.client, s.namespace, workflows.State{}) // Recovery's and the dispatcher's own start go past it
+			_, err = operate.Start(s.ctx, s.client, s.namespace, s.pool, workflows.State{}) // Recovery's and the dispatcher's own start go past it
 			require.NoError(t, err)
 			require.Eventually(t, func() bool { return g.refused.Load() > 20 }, patience, 10*time.Millisecond)
 			require.Equal(t, 20, s.count(`SELECT count(*) FROM sluice.queue_items WHERE status IN ('PENDING', 'CLAIMED') AND attempt_count = 0`))
