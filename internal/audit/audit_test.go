@@ -82,12 +82,12 @@ func TestJudgeClaims(t *testing.T) {
 			if tt.since > 0 {
 				got = JudgeClaims(tt.held, NewLimits(append(slices.Clone(onPlan), tt.changes...)), at(tt.since), tt.slack)
 			}
-			require.Equal(t, tt.above, ids(got.Above))
-			require.Equal(t, tt.judged, got.Judged)
-			require.Equal(t, tt.unknown, got.Unknown)
+			require.Equal(t, tt.above, ids(got.Above.First))
+			require.EqualValues(t, tt.judged, got.Judged)
+			require.EqualValues(t, tt.unknown, got.Unknown)
 		})
 	}
-	above := JudgeClaims([]Held{slot(1, 1, -1), slot(2, 2, -1), slot(3, 3, 4)}, NewLimits(onPlan), at(0), 0).Above
+	above := JudgeClaims([]Held{slot(1, 1, -1), slot(2, 2, -1), slot(3, 3, 4)}, NewLimits(onPlan), at(0), 0).Above.First
 	require.Equal(t, "claimed at 2026-05-01T12:00:03Z as one of 3 slots of workspace "+id(1).String()+", whose limit was 2", above[0].What)
 }
 
@@ -174,7 +174,7 @@ func TestJudgeClaimsAgreesWithTheNaiveOne(t *testing.T) {
 			want.Judged++
 		}
 		got := JudgeClaims(held, NewLimits(changes), at(since), time.Duration(slack)*time.Second)
-		if got.Judged != want.Judged || got.Unknown != want.Unknown || !slices.Equal(ids(got.Above), above) {
+		if got.Judged != want.Judged || got.Unknown != want.Unknown || !slices.Equal(ids(got.Above.First), above) {
 			t.Fatalf("got %+v, want %+v above %v", got, want, above)
 		}
 

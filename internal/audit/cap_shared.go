@@ -1,7 +1,6 @@
 package audit
 
 import (
-	"bytes"
 	"fmt"
 	"slices"
 	"time"
@@ -9,35 +8,21 @@ import (
 	"github.com/google/uuid"
 )
 
-// JudgeShared finds the claims since a moment after which a cohort, or all workspaces together, held more than they
-// could. As in JudgeClaims a claim may follow any limits, and any members of the cohort, that were in force within the
-// slack before it; of the claims of one instant as many are above the limit as slots are held above it; and what was
-// reopened counts and is not judged.
-func JudgeShared(held []Held, history Shared, since time.Time, slack time.Duration) []Breach {
-	var above []Breach
-	if len(history) == 0 { // there never was a limit
+// above finds those of the claims of one instant after which a cohort, or all workspaces together, held more than they could.
+func (p *pools) above(at time.Time, claims []Held, slack time.Duration) (above []Breach) {
+	if !slices.ContainsFunc(claims, p.suspect) {
 		return nil
 	}
-	p := newPools(held, history)
-	for len(p.starts) > 0 {
-		at := p.starts[0].From
-		claims := p.advance(at)
-		if at.Before(since) || !slices.ContainsFunc(claims, p.suspect) {
+	for _, of := range []func(uuid.UUID) (string, bool){p.all, p.cohort} {
+		over := p.over(claims, of)
+		if len(over) == 0 {
 			continue
 		}
-		claims = slices.DeleteFunc(slices.Clone(claims), func(h Held) bool { return h.Reopened })
-		for _, of := range []func(uuid.UUID) (string, bool){p.all, p.cohort} {
-			over := p.over(claims, of)
-			if len(over) == 0 {
-				continue
-			}
-			for _, claim := range p.within(at.Add(-slack), over, claims, of) {
-				name, _ := of(claim.Workspace)
-				above = append(above, Breach{claim.ID, p.breach(name, at)})
-			}
+		for _, claim := range p.within(at.Add(-slack), over, claims, of) {
+			name, _ := of(claim.Workspace)
+			above = append(above, Breach{claim.ID, p.breach(name, at)})
 		}
 	}
-	slices.SortStableFunc(above, func(a, b Breach) int { return bytes.Compare(a.ID[:], b.ID[:]) })
 	return above
 }
 
@@ -94,20 +79,26 @@ func (p *pools) breach(name string, at time.Time) string {
 // Full tells whether at any time from one moment to another, both included, a limit that the workspace shares with
 // others left no slot free.
 func (s Shared) Full(held []Held, workspace uuid.UUID, from, to time.Time) bool {
-	moments := []time.Time{from}
+	moments := []time.Time{from, to}
 	for _, h := range held {
 		moments = append(moments, h.From, h.To)
 	}
 	for _, s := range s {
 		moments = append(moments, s.at)
 	}
-	slices.SortFunc(moments, time.Time.Compare)
-	p := newPools(held, s)
+	slices.SortFunc(moments, func(a, b time.Time) int { return b.Compare(a) })
+	held = slices.DeleteFunc(slices.Clone(held), Held.never)
+	slices.SortFunc(held, byEnd)
+	p := newPools(s)
 	for _, at := range moments {
 		if at.Before(from) || at.After(to) {
 			continue
 		}
-		p.advance(at)
+		for len(held) > 0 && (held[0].To.IsZero() || held[0].To.After(at)) {
+			p.add(held[0])
+			held = held[1:]
+		}
+		p.undo(at)
 		if name, in := p.cohort(workspace); p.of[fleet].full() || in && p.of[name].full() {
 			return true
 		}

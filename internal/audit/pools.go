@@ -1,7 +1,7 @@
 package audit
 
 import (
-	"cmp"
+	"bytes"
 	"slices"
 	"time"
 
@@ -14,57 +14,51 @@ type pool struct{ limit, used, open int }
 func (p *pool) full() bool { return p.open == 0 && p.used >= p.limit }
 func (p *pool) over() bool { return p.open == 0 && p.used > p.limit }
 
-// pools are all of them at one moment, which only moves on.
+// pools are all of them at one moment, which only moves back in time.
 type pools struct {
 	history Shared
-	moved   int    // so much of it
-	starts  []Held // still to come, as all of these
-	ends    []end
+	moved   int      // so much of it has happened
+	open    slotHeap // the slots that are held, the one that was taken last first
 	used    map[uuid.UUID]int
 	shares  map[uuid.UUID]share
 	of      map[string]*pool
 }
 
-// end is when a workspace gives a slot back.
-type end struct {
-	at        time.Time
-	workspace uuid.UUID
-}
-
-func newPools(held []Held, history Shared) *pools {
+// newPools are the pools after all that has happened, without any slot.
+func newPools(history Shared) *pools {
 	p := &pools{
-		history: history, used: map[uuid.UUID]int{}, shares: map[uuid.UUID]share{uuid.Nil: unbounded},
-		of:     map[string]*pool{fleet: {open: 1}},
-		starts: make([]Held, 0, len(held)), ends: make([]end, 0, len(held)),
+		history: history, used: map[uuid.UUID]int{}, shares: map[uuid.UUID]share{uuid.Nil: unbounded}, of: map[string]*pool{fleet: {open: 1}},
+		open: slotHeap{before: func(a, b Held) bool { return a.From.After(b.From) }},
 	}
-	for _, h := range held {
-		if h.To.IsZero() || h.To.After(h.From) { // anything else never held a slot
-			p.starts = append(p.starts, h)
-		}
-		if h.To.After(h.From) {
-			p.ends = append(p.ends, end{h.To, h.Workspace})
-		}
+	for ; p.moved < len(history); p.moved++ {
+		p.move(history[p.moved].member, history[p.moved].to)
 	}
-	slices.SortFunc(p.starts, func(a, b Held) int { return cmp.Or(a.From.Compare(b.From), slices.Compare(a.ID[:], b.ID[:])) })
-	slices.SortFunc(p.ends, func(a, b end) int { return a.at.Compare(b.at) })
 	return p
 }
 
-// advance moves on to a moment, with all that happens at it, and returns the slots taken on the way.
-func (p *pools) advance(to time.Time) (taken []Held) {
-	for len(p.ends) > 0 && !p.ends[0].at.After(to) {
-		p.take(p.ends[0].workspace, -1)
-		p.ends = p.ends[1:]
+// add shows a slot whose end has been reached.
+func (p *pools) add(h Held) {
+	p.open.push(h)
+	p.take(h.Workspace, 1)
+}
+
+// undo goes back to a moment: what happened later has not happened.
+func (p *pools) undo(at time.Time) {
+	for p.open.len() > 0 && p.open.first().From.After(at) {
+		p.take(p.open.pop().Workspace, -1)
 	}
-	n := 0
-	for ; n < len(p.starts) && !p.starts[n].From.After(to); n++ {
-		p.take(p.starts[n].Workspace, 1)
+	for p.moved > 0 && p.history[p.moved-1].at.After(at) {
+		p.moved--
+		p.move(p.history[p.moved].member, p.history[p.moved].from)
 	}
-	taken, p.starts = p.starts[:n], p.starts[n:]
-	for p.moved < len(p.history) && !p.history[p.moved].at.After(to) {
-		p.move(p.history[p.moved].member, p.history[p.moved].to)
-		p.moved++
+}
+
+// taken removes the slots that were taken at a moment, which is the last one, and returns them by their ids. They still count.
+func (p *pools) taken(at time.Time) (taken []Held) {
+	for p.open.len() > 0 && p.open.first().From.Equal(at) {
+		taken = append(taken, p.open.pop())
 	}
+	slices.SortFunc(taken, func(a, b Held) int { return bytes.Compare(a.ID[:], b.ID[:]) })
 	return taken
 }
 

@@ -17,26 +17,36 @@ type Reopening struct {
 
 // WithReopenings splits the time for which executions held a slot where it was interrupted. What Temporal runs is not
 // admitted by a claim, so the parts that begin with a reopening count as usage and are not judged as claims.
-func WithReopenings(held []Held, reopenings []Reopening) []Held {
+func WithReopenings(held []Held, reopenings []Reopening) (parts []Held) {
+	of := byExecution(reopenings)
+	for _, h := range held {
+		parts = append(parts, split(h, of[h.ID])...)
+	}
+	return parts
+}
+
+// byExecution has the reopenings of each execution in order.
+func byExecution(reopenings []Reopening) map[uuid.UUID][]Reopening {
 	of := map[uuid.UUID][]Reopening{}
 	for _, r := range reopenings {
 		of[r.ID] = append(of[r.ID], r)
 	}
-	var split []Held
-	for _, h := range held {
-		parts := of[h.ID]
-		slices.SortFunc(parts, func(a, b Reopening) int { return a.At.Compare(b.At) })
-		end := h.To
-		for _, r := range parts {
-			if r.Before.IsZero() {
-				h.Reopened = true
-				continue
-			}
-			h.To = r.Before
-			split = append(split, h)
-			h.From, h.To, h.Reopened = r.At, end, true
-		}
-		split = append(split, h)
+	for _, r := range of {
+		slices.SortFunc(r, func(a, b Reopening) int { return a.At.Compare(b.At) })
 	}
-	return split
+	return of
+}
+
+func split(h Held, reopenings []Reopening) (parts []Held) {
+	end := h.To
+	for _, r := range reopenings {
+		if r.Before.IsZero() {
+			h.Reopened = true
+			continue
+		}
+		h.To = r.Before
+		parts = append(parts, h)
+		h.From, h.To, h.Reopened = r.At, end, true
+	}
+	return append(parts, h)
 }

@@ -5,13 +5,9 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/google/uuid"
-
-	"sluice/internal/audit"
 	"sluice/internal/chaos/progress"
 	"sluice/internal/operate"
 	"sluice/internal/store"
-	"sluice/internal/store/facts"
 )
 
 // waitsSQL has what has been claimed later than it was ready, by more than a time. What has been ready more than once is left
@@ -49,48 +45,17 @@ func (c *chaos) judgeProgress(ctx context.Context) (longest time.Duration, err e
 
 // record is what the run was like.
 func (c *chaos) record(ctx context.Context) (*progress.Judge, error) {
-	slots, err := facts.HeldSlots(ctx, c.pool, time.Time{})
+	held, err := operate.HeldSlots(ctx, c.pool, time.Time{})
 	if err != nil {
 		return nil, err
 	}
-	log, err := facts.Reopenings(ctx, c.pool, time.Time{})
+	record, err := operate.ReadRecord(ctx, c.pool, time.Time{})
 	if err != nil {
 		return nil, err
-	}
-	limits, err := facts.LimitChanges(ctx, c.pool)
-	if err != nil {
-		return nil, err
-	}
-	global, err := facts.GlobalLimitChanges(ctx, c.pool)
-	if err != nil {
-		return nil, err
-	}
-	var held []audit.Held
-	for _, s := range slots {
-		held = append(held, audit.Held{ID: s.ID, Workspace: s.WorkspaceID, From: s.From, To: valueOf(s.To)})
-	}
-	var reopenings []audit.Reopening
-	for _, r := range log {
-		reopenings = append(reopenings, audit.Reopening{ID: r.ID, At: r.At, Before: valueOf(r.Before)})
-	}
-	var changes []audit.Change
-	for _, l := range limits {
-		changes = append(changes, audit.Change{At: l.At, Workspace: valueOf(l.WorkspaceID), Plan: l.Plan, Limit: l.Limit, Override: l.Override})
-	}
-	var globals []audit.GlobalChange
-	for _, g := range global {
-		globals = append(globals, audit.GlobalChange(g))
 	}
 	var away []progress.Span
 	for _, o := range c.weather.Outages() {
 		away = append(away, progress.Span(o))
 	}
-	return progress.New(changes, globals, audit.WithReopenings(held, reopenings), away), nil
-}
-
-func valueOf[T time.Time | uuid.UUID](p *T) (value T) {
-	if p != nil {
-		value = *p
-	}
-	return value
+	return progress.New(record.Changes, record.Global, held, away), nil
 }

@@ -96,71 +96,41 @@ func (a *auditor) checkRules(ctx context.Context) error {
 	return nil
 }
 
-// judgeClaims replays the recorded intervals against the recorded limits: of each workspace, and of several together.
+// judgeAgain is how often claims are judged anew because an execution was given its slot back meanwhile.
+const judgeAgain = 3
+
+// judgeClaims replays the recorded intervals against the recorded limits: of each workspace, and of several together. It reads
+// them one by one, and remembers those that were held at one moment.
 func (a *auditor) judgeClaims(ctx context.Context) error {
-	held, err := a.held(ctx, a.since)
-	if err != nil {
-		return err
+	var judged audit.Claims
+	for range judgeAgain {
+		record, err := ReadRecord(ctx, a.db, a.since)
+		if err != nil {
+			return err
+		}
+		judge := audit.NewJudge(audit.NewLimits(record.Changes), audit.NewShared(record.Changes, record.Global), record.Reopenings, a.since, limitSlack)
+		// What is claimed from now on may follow a limit that this record does not have yet.
+		judge.Until(a.report.At)
+		if err := facts.EachHeldSlot(ctx, a.db, a.since, func(s facts.HeldSlot) { judge.Add(heldSlot(s)) }); err != nil {
+			return err
+		}
+		judged = judge.Done()
+		later, err := reopenings(ctx, a.db, a.since)
+		if err != nil {
+			return err
+		}
+		if len(later) == len(record.Reopenings) {
+			break
+		}
 	}
-	limits, shared, err := a.limits(ctx) // read later: it knows every limit that a claim can have been decided on
-	if err != nil {
-		return err
-	}
-	judged := audit.JudgeClaims(held, limits, a.since, limitSlack)
 	f := a.report.Of(audit.Cap)
-	f.Checked = int64(judged.Judged)
-	f.Add(judged.Above...)
-	f.Add(audit.JudgeShared(held, shared, a.since, limitSlack)...)
+	f.Checked = judged.Judged
+	f.AddCounted(judged.Above.Total, judged.Above.First)
+	f.AddCounted(judged.Shared.Total, judged.Shared.First)
 	if judged.Unknown > 0 {
 		f.Notes = append(f.Notes, fmt.Sprintf("%d claims are older than the record of limits", judged.Unknown))
 	}
 	return nil
-}
-
-func (a *auditor) held(ctx context.Context, since time.Time) ([]audit.Held, error) {
-	slots, err := facts.HeldSlots(ctx, a.db, since)
-	held := make([]audit.Held, len(slots))
-	for i, s := range slots {
-		held[i] = audit.Held{ID: s.ID, Workspace: s.WorkspaceID, From: s.From}
-		if s.To != nil {
-			held[i].To = *s.To
-		}
-	}
-	if err != nil {
-		return nil, err
-	}
-	log, err := facts.Reopenings(ctx, a.db, since)
-	reopenings := make([]audit.Reopening, len(log))
-	for i, r := range log {
-		reopenings[i] = audit.Reopening{ID: r.ID, At: r.At}
-		if r.Before != nil {
-			reopenings[i].Before = *r.Before
-		}
-	}
-	return audit.WithReopenings(held, reopenings), err
-}
-
-func (a *auditor) limits(ctx context.Context) (audit.Limits, audit.Shared, error) {
-	log, err := facts.LimitChanges(ctx, a.db)
-	if err != nil {
-		return nil, nil, err
-	}
-	changes := make([]audit.Change, len(log))
-	for i, c := range log {
-		changes[i] = audit.Change{At: c.At, Plan: c.Plan, Limit: c.Limit, Override: c.Override, Nominal: c.Nominal}
-		if c.WorkspaceID != nil {
-			changes[i].Workspace = *c.WorkspaceID
-		}
-		if c.Cohort != nil {
-			changes[i].Cohort = *c.Cohort
-		}
-	}
-	global, err := facts.GlobalLimitChanges(ctx, a.db)
-	globalChanges := make([]audit.GlobalChange, len(global))
-	for i, c := range global {
-		globalChanges[i] = audit.GlobalChange(c)
-	}
-	return audit.NewLimits(changes), audit.NewShared(changes, globalChanges), err
 }
 
 // compare looks at Postgres and Temporal together, and once more at what looks wrong.

@@ -51,14 +51,15 @@ func (a *auditor) lookForOverdueAgain(ctx context.Context, first overdue) error 
 	if err != nil {
 		return err
 	}
-	held, err := a.held(ctx, first.at)
+	held, err := HeldSlots(ctx, a.db, first.at)
 	if err != nil {
 		return err
 	}
-	limits, shared, err := a.limits(ctx)
+	record, err := ReadRecord(ctx, a.db, first.at)
 	if err != nil {
 		return err
 	}
+	limits, shared := audit.NewLimits(record.Changes), audit.NewShared(record.Changes, record.Global)
 	of := map[uuid.UUID][]audit.Held{}
 	for _, h := range held {
 		of[h.Workspace] = append(of[h.Workspace], h)

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
 
 	"sluice/internal/store"
 )
@@ -36,6 +37,21 @@ var (
 func HeldSlots(ctx context.Context, db store.DB, from time.Time, workspaces ...uuid.UUID) ([]HeldSlot, error) {
 	held, err := store.Collect[HeldSlot](ctx, db, heldSlotsSQL, fresh, since(from), orAll(workspaces))
 	return held, store.Wrap(err, "read held slots")
+}
+
+// EachHeldSlot visits the slots that were held at any time since, zero for ever: those that still are first, and then the one
+// that was given back last, and so on. It reads them one by one, so that there may be any number of them.
+func EachHeldSlot(ctx context.Context, db store.DB, from time.Time, visit func(HeldSlot)) error {
+	rows, err := db.Query(ctx, heldSlotsSQL, fresh, since(from), orAll(nil))
+	if err != nil {
+		return store.Wrap(err, "read held slots")
+	}
+	var s HeldSlot
+	_, err = pgx.ForEachRow(rows, []any{&s.ID, &s.WorkspaceID, &s.From, &s.To}, func() error {
+		visit(s)
+		return nil
+	})
+	return store.Wrap(err, "read held slots")
 }
 
 // Reopenings returns those since a moment, zero for all, and all earlier ones of the same executions.
