@@ -53,12 +53,15 @@ func (c *Client) Get(ctx context.Context, id uuid.UUID) (State, error) {
 
 // Filter narrows a listing. Zero fields do not narrow.
 type Filter struct {
-	WorkspaceID uuid.UUID
-	Status      string // of the item or of its execution
-	Limit       int    // defaults to 50
+	WorkspaceID  uuid.UUID
+	DefinitionID uuid.UUID // ErrUnknownDefinition says that there is none; of one that has been deleted, name the workspace too
+	Status       string    // of the item or of its execution
+	Reason       string    // why the item ended without an execution, such as start-failed
+	Before       uuid.UUID // items that are older than this one: the ID of the last one of the page before
+	Limit        int       // defaults to 50
 }
 
-// List returns items, newest first.
+// List returns items, newest first: a page of them. To go on, ask for those Before the last one.
 func (c *Client) List(ctx context.Context, f Filter) ([]State, error) {
 	return facts.Items[State](ctx, c.pool, facts.Filter(f))
 }

@@ -21,25 +21,47 @@ var statuses = []string{
 	"RUNNING", "COMPLETED", "TERMINATED", "TIMED_OUT",
 }
 
+// refusedStatuses are those of items that ended without an execution.
+var refusedStatuses = []string{"FAILED", "CANCELLED", "EXPIRED"}
+
 func (a *app) listCommand() *cobra.Command {
-	var workspace, status string
+	var workspace, definition, status, reason, before string
 	var limit int
 	command := &cobra.Command{
 		Use: "list", Short: "List queue items, newest first", Args: exactly(),
 		Long: "List queue items and their executions, newest first. A status is one of\n" + strings.Join(statuses, " ") + ".\n\n" +
-			"Of pending items it tells why they wait; starter describe ID shows the place in line as well.",
+			"Of pending items it tells why they wait; starter describe ID shows the place in line as well.\n\n" +
+			"--reason finds what ended without an execution: it is the word before the colon under ERROR, such as start-failed.\n" +
+			"To see older items than those of a page, name its last one with --before.",
+		Example: "  starter list --status FAILED --workspace ID\n  starter list --reason start-failed --limit 200 --before ID",
 	}
 	command.Flags().StringVar(&workspace, "workspace", "", "only those of the workspace with this `id`")
+	command.Flags().StringVar(&definition, "definition", "", "only those of the workflow definition with this `id`")
+	command.Flags().StringVar(&reason, "reason", "", "only those that ended without an execution for this reason, in one `word`")
+	command.Flags().StringVar(&before, "before", "", "only those that are older than the item with this `id`")
 	command.Flags().StringVar(&status, "status", "", "only those in this status, of the item or of its execution")
 	command.Flags().IntVar(&limit, "limit", 50, "at most so many")
 	return a.does(command, func(ctx context.Context, _ []string) error {
-		filter := queue.Filter{Status: strings.ToUpper(status), Limit: limit}
+		filter := queue.Filter{Status: strings.ToUpper(status), Reason: reason, Limit: limit}
 		var err error
 		if filter.WorkspaceID, err = optionalWorkspace(command, workspace); err != nil {
 			return err
 		}
+		if definition != "" {
+			if filter.DefinitionID, err = definitionID("--definition", definition); err != nil {
+				return err
+			}
+		}
+		if before != "" {
+			if filter.Before, err = parseID("--before", strings.TrimPrefix(before, "execution-"), "queue item", "starter list"); err != nil {
+				return err
+			}
+		}
 		if command.Flags().Changed("status") && !slices.Contains(statuses, filter.Status) {
 			return usage("unknown --status %q: it is one of %s", status, strings.Join(statuses, ", "))
+		}
+		if reason != "" && status != "" && !slices.Contains(refusedStatuses, filter.Status) {
+			return usage("--reason is why an item ended without an execution: of those --status is one of %s", strings.Join(refusedStatuses, ", "))
 		}
 		if limit < 1 || limit > maxLimit {
 			return usage("--limit must be 1 to %d, not %d", maxLimit, limit)

@@ -29,7 +29,7 @@ func renderStatus(w io.Writer, r statusResult, now time.Time) {
 		fields(w, "recovery", "fails since "+relative(&f.Since, now)+": "+strings.Join(strings.Fields(f.Error), " "))
 	}
 	_, _ = fmt.Fprintln(w)
-	renderWorkspaces(w, r.Workspaces)
+	renderWorkspaces(w, r.Workspaces, endedWindow)
 	renderUnserved(w, r.Unserved, now)
 	names := map[uuid.UUID]string{}
 	for _, u := range r.Workspaces {
@@ -123,7 +123,7 @@ func lastErrorText(s workflows.Status, now time.Time) string {
 	return text
 }
 
-func renderWorkspaces(w io.Writer, workspaces []facts.WorkspaceUsage) {
+func renderWorkspaces(w io.Writer, workspaces []facts.WorkspaceUsage, window time.Duration) {
 	if len(workspaces) == 0 {
 		_, _ = fmt.Fprintln(w, "no workspaces; create one with: starter workspace create NAME --plan PLAN")
 		return
@@ -146,4 +146,7 @@ func renderWorkspaces(w io.Writer, workspaces []facts.WorkspaceUsage) {
 		}
 	}
 	table(w, head, rows)
+	if window > 0 {
+		_, _ = fmt.Fprintf(w, "\nDONE, FAILED and REFUSED count the last %s; for more: starter workspace list --since 24h\n", span(window))
+	}
 }

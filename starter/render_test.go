@@ -88,7 +88,7 @@ func TestRenderLists(t *testing.T) {
 		"tiers": func(w *strings.Builder) {
 			renderTiers(w, []admin.Tier{{Plan: "FREE", MaxConcurrentWorkflows: 2, Weight: 1}})
 		},
-		"workspaces_none": func(w *strings.Builder) { renderWorkspaces(w, nil) },
+		"workspaces_none": func(w *strings.Builder) { renderWorkspaces(w, nil, endedWindow) },
 		"definitions": func(w *strings.Builder) {
 			renderDefinitions(w, []admin.Definition{{ID: fixedID(2), WorkspaceID: fixedID(1), Name: "greet", Version: 4, Nodes: 7, UpdatedAt: *before(72 * time.Hour)}}, noon)
 		},

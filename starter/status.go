@@ -44,14 +44,10 @@ type shardStatus struct {
 func (a *app) statusCommand() *cobra.Command {
 	return a.does(&cobra.Command{
 		Use: "status", Short: "Show what the dispatcher does and what each workspace waits for", Args: exactly(),
-		Long: "Show the dispatcher, with several shards each of them, and all workspaces. When one is not running or no worker\n" +
-			"answers for it, the rest is shown all the same and the exit code is 3; it is 4 when Temporal can't be reached.",
+		Long: "Show the dispatcher, with several shards each of them, and all workspaces, with what has ended in the last\n" +
+			"hour. When a dispatcher is not running or no worker answers for it, the rest is shown all the same and the exit code is 3; it is 4 when Temporal can't be reached.",
 	}, func(ctx context.Context, _ []string) error {
 		pool, err := a.database(ctx)
-		if err != nil {
-			return err
-		}
-		workspaces, err := facts.Workspaces(ctx, pool)
 		if err != nil {
 			return err
 		}
@@ -71,7 +67,14 @@ func (a *app) statusCommand() *cobra.Command {
 		if err != nil {
 			return err
 		}
+		var workspaces []facts.WorkspaceUsage
+		var listErr error
+		var listed sync.WaitGroup
+		listed.Go(func() { workspaces, listErr = workspacesSince(ctx, pool, endedWindow) }) // while the dispatchers answer
 		all, askErr := a.askAll(ctx, pool, shards)
+		if listed.Wait(); listErr != nil {
+			return listErr
+		}
 		result := statusResult{shardStatus: all[0], Others: all[1:], Recovery: failing, Workspaces: append([]facts.WorkspaceUsage{}, workspaces...), Unserved: unserved, MissingTypes: missing}
 		explainPause(result.Workspaces, all)
 		if err := a.result(result, func(w io.Writer) { renderStatus(w, result, a.now()) }); err != nil {

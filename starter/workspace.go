@@ -5,16 +5,19 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"time"
 
+	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/spf13/cobra"
 
 	"sluice/admin"
+	"sluice/internal/operate"
 	"sluice/internal/store/facts"
 )
 
 func (a *app) workspaceCommand() *cobra.Command {
-	return a.group("workspace", "Create and list workspaces, set their plans and limits",
-		a.workspaceCreate(), a.workspaceList(), a.workspaceSetPlan(), a.workspaceSet())
+	return a.group("workspace", "Create, list and delete workspaces, set their plans and limits",
+		a.workspaceCreate(), a.workspaceList(), a.workspaceSetPlan(), a.workspaceSet(), a.workspaceDelete())
 }
 
 func (a *app) workspaceCreate() *cobra.Command {
@@ -40,19 +43,43 @@ func (a *app) workspaceCreate() *cobra.Command {
 }
 
 func (a *app) workspaceList() *cobra.Command {
-	return a.does(&cobra.Command{
+	var since daysFlag
+	command := &cobra.Command{
 		Use: "list", Short: "List workspaces with what they use and what they wait for", Args: exactly(),
-	}, func(ctx context.Context, _ []string) error {
+		Long: "List workspaces with what they use and what they wait for. Of what has ended it counts the last hour, or as\n" +
+			"much as --since says: with 0 all that is retained, which takes seconds where that is millions.",
+	}
+	since.duration = new(endedWindow)
+	command.Flags().Var(&since, "since", "count what has ended in the last so long, like 24h or 7d; 0 for all that is retained")
+	return a.does(command, func(ctx context.Context, _ []string) error {
+		if *since.duration < 0 {
+			return usage("--since must not be negative, got %s", *since.duration)
+		}
 		pool, err := a.database(ctx)
 		if err != nil {
 			return err
 		}
-		list, err := facts.Workspaces(ctx, pool)
+		list, err := workspacesSince(ctx, pool, *since.duration)
 		if err != nil {
 			return err
 		}
-		return a.result(append([]facts.WorkspaceUsage{}, list...), func(w io.Writer) { renderWorkspaces(w, list) })
+		return a.result(append([]facts.WorkspaceUsage{}, list...), func(w io.Writer) { renderWorkspaces(w, list, *since.duration) })
 	})
+}
+
+// endedWindow is how far back an overview counts what has ended: it stays as fast however much is retained.
+const endedWindow = time.Hour
+
+// workspacesSince lists all workspaces, and counts what has ended in the last so long; 0 stands for ever.
+func workspacesSince(ctx context.Context, pool *pgxpool.Pool, window time.Duration) ([]facts.WorkspaceUsage, error) {
+	if window == 0 {
+		return facts.Workspaces(ctx, pool)
+	}
+	now, err := facts.Now(ctx, pool)
+	if err != nil {
+		return nil, err
+	}
+	return facts.WorkspacesSince(ctx, pool, now.Add(-window))
 }
 
 func (a *app) workspaceSetPlan() *cobra.Command {
@@ -118,6 +145,51 @@ func (a *app) workspaceSet() *cobra.Command {
 			return err
 		}
 		return a.result(set, func(w io.Writer) { renderOwnLimits(w, set) })
+	})
+}
+
+func (a *app) workspaceDelete() *cobra.Command {
+	var yes bool
+	var grace time.Duration
+	command := &cobra.Command{
+		Use: "delete ID", Short: "Delete a workspace and all that belongs to it", Args: exactly("ID"),
+		Annotations: map[string]string{unbounded: "it deletes in batches, and can be broken off and run again"},
+		Long: "Delete a workspace with its definitions, what it has waiting, what has ended, inputs, unique keys, log and limits.\n" +
+			"From the first moment on nothing can be enqueued for it. What runs is cancelled, and terminated when it has not\n" +
+			"ended within --grace. Without --yes it only tells how much there is.\n\n" +
+			"Run it again when it was broken off, or to clean up after a workspace whose row was deleted with SQL.",
+		Example: "  starter workspace delete ID\n  starter workspace delete ID --yes --grace 10s",
+	}
+	command.Flags().BoolVar(&yes, "yes", false, "do it")
+	command.Flags().DurationVar(&grace, "grace", 30*time.Second, "how long what runs may take to end when it is cancelled")
+	return a.does(command, func(ctx context.Context, args []string) error {
+		id, err := workspaceID("argument", args[0])
+		switch {
+		case err != nil:
+			return err
+		case grace < 0:
+			return usage("--grace must not be negative, got %s", grace)
+		}
+		pool, err := a.database(ctx)
+		if err != nil {
+			return err
+		}
+		if !yes {
+			b, err := admin.New(pool).Belongings(ctx, id)
+			if err != nil {
+				return err
+			}
+			return usage("workspace %s (%s) has %d items that wait, %d that run and %d that have ended: to delete all of it, say --yes",
+				id, orElse(deref(b.Name), "already deleted"), b.Pending, b.Running, b.Ended)
+		}
+		deleted, err := operate.DeleteWorkspace(ctx, pool, a.client, id, a.config.Actor, grace)
+		if err != nil {
+			return err
+		}
+		return a.result(deleted, func(w io.Writer) {
+			_, _ = fmt.Fprintf(w, "workspace %s deleted, with %d items that waited, %d that ran (%d terminated) and %d that had ended\n",
+				id, deleted.Pending, deleted.Running, deleted.Terminated, deleted.Ended)
+		})
 	})
 }
 

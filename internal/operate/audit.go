@@ -96,32 +96,12 @@ func (a *auditor) checkRules(ctx context.Context) error {
 	return nil
 }
 
-// judgeAgain is how often claims are judged anew because an execution was given its slot back meanwhile.
-const judgeAgain = 3
-
-// judgeClaims replays the recorded intervals against the recorded limits: of each workspace, and of several together. It reads
-// them one by one, and remembers those that were held at one moment.
+// judgeClaims replays the recorded intervals against the recorded limits: of each workspace, and of several together. What is
+// claimed after the audit began may follow a limit that the record does not have yet.
 func (a *auditor) judgeClaims(ctx context.Context) error {
-	var judged audit.Claims
-	for range judgeAgain {
-		record, err := ReadRecord(ctx, a.db, a.since)
-		if err != nil {
-			return err
-		}
-		judge := audit.NewJudge(audit.NewLimits(record.Changes), audit.NewShared(record.Changes, record.Global), record.Reopenings, a.since, limitSlack)
-		// What is claimed from now on may follow a limit that this record does not have yet.
-		judge.Until(a.report.At)
-		if err := facts.EachHeldSlot(ctx, a.db, a.since, func(s facts.HeldSlot) { judge.Add(heldSlot(s)) }); err != nil {
-			return err
-		}
-		judged = judge.Done()
-		later, err := reopenings(ctx, a.db, a.since)
-		if err != nil {
-			return err
-		}
-		if len(later) == len(record.Reopenings) {
-			break
-		}
+	judged, err := judge(ctx, a.db, a.since, a.report.At, limitSlack)
+	if err != nil {
+		return err
 	}
 	f := a.report.Of(audit.Cap)
 	f.Checked = judged.Judged
@@ -131,6 +111,30 @@ func (a *auditor) judgeClaims(ctx context.Context) error {
 		f.Notes = append(f.Notes, fmt.Sprintf("%d claims are older than the record of limits", judged.Unknown))
 	}
 	return nil
+}
+
+// judgeAgain is how often claims are judged anew because an execution was given its slot back meanwhile.
+const judgeAgain = 3
+
+// judge reads the slots one by one, and remembers those that were held at one moment.
+func judge(ctx context.Context, db store.DB, since, until time.Time, slack time.Duration) (judged audit.Claims, err error) {
+	for range judgeAgain {
+		record, err := ReadRecord(ctx, db, since)
+		if err != nil {
+			return judged, err
+		}
+		j := audit.NewJudge(audit.NewLimits(record.Changes), audit.NewShared(record.Changes, record.Global), record.Reopenings, since, slack)
+		j.Until(until)
+		if err := facts.EachHeldSlot(ctx, db, since, func(s facts.HeldSlot) { j.Add(heldSlot(s)) }); err != nil {
+			return judged, err
+		}
+		judged = j.Done()
+		later, err := reopenings(ctx, db, since)
+		if err != nil || len(later) == len(record.Reopenings) {
+			return judged, err
+		}
+	}
+	return judged, nil
 }
 
 // compare looks at Postgres and Temporal together, and once more at what looks wrong.

@@ -58,7 +58,7 @@ func TestWhatClaimsLeaveOnRecordBreaksNoLimit(t *testing.T) {
 	require.Greater(t, claims, 80, "or it shows little")
 	own, shared, err := operate.JudgeToTheMoment(t.Context(), d.pool)
 	require.NoError(t, err)
-	require.Empty(t, own.Above)
+	require.Zero(t, own.Above.Total)
 	require.Zero(t, own.Unknown)
 	require.Empty(t, shared)
 

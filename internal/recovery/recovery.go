@@ -47,9 +47,10 @@ type Recovery struct {
 	staleAfter time.Duration
 	freed      func(executions []uuid.UUID, since time.Time)
 
-	sweeping sync.Mutex
-	released map[string]uuid.UUID // how far expired partitions have been released, by their names
-	lastKey  store.UniqueKey      // how far unique keys have been looked at
+	sweeping  sync.Mutex
+	released  map[string]uuid.UUID // how far expired partitions have been released, by their names
+	lastKey   store.UniqueKey      // how far unique keys have been looked at
+	lastInput uuid.UUID            // and large inputs
 }
 
 // New returns a Recovery with the defaults filled in.

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"time"
 
+	"github.com/google/uuid"
+
 	"sluice/internal/store"
 )
 
@@ -34,11 +36,12 @@ func (r *Recovery) Sweep(ctx context.Context) (report Report, err error) {
 	_, turnsErr := inBatches(ctx, r.db, until, olderThan(turnsAge, store.PruneTurns), pruneBatch)
 	dropped, retainErr := r.retain(ctx, until)
 	report.Dropped = dropped
-	keysErr := r.pruneKeys(ctx, until)
+	keysErr := errors.Join(r.pruneKeys(ctx, until), r.pruneInputs(ctx, until))
+	_, limitsErr := inBatches(ctx, r.db, until, store.PruneLimits, pruneBatch)
 	if report.Expired+report.Orphaned > 0 {
 		r.log.Info("swept the queue", "expired", report.Expired, "orphaned", report.Orphaned)
 	}
-	return report, errors.Join(err, orphansErr, eventsErr, turnsErr, retainErr, keysErr)
+	return report, errors.Join(err, orphansErr, eventsErr, turnsErr, retainErr, keysErr, limitsErr)
 }
 
 // batch does something to so many rows at most, and returns to how many.
@@ -72,6 +75,17 @@ func (r *Recovery) pruneKeys(ctx context.Context, until time.Time) error {
 		n, last, err := store.PruneKeys(ctx, r.db, r.lastKey, keyPage)
 		r.lastKey = last
 		if err != nil || last == (store.UniqueKey{}) || pages >= keyPages && n < keyPage/keyYield || time.Now().After(until) {
+			return err
+		}
+	}
+}
+
+// pruneInputs goes on with the large inputs where the last sweep left off.
+func (r *Recovery) pruneInputs(ctx context.Context, until time.Time) error {
+	for pages := 1; ; pages++ {
+		n, last, err := store.PruneInputs(ctx, r.db, r.lastInput, keyPage)
+		r.lastInput = last
+		if err != nil || last == uuid.Nil || pages >= keyPages && n < keyPage/keyYield || time.Now().After(until) {
 			return err
 		}
 	}

@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"sluice/internal/store"
+	"sluice/internal/store/facts"
 )
 
 func (b *bundle) expired(t *testing.T) (names []string) {
@@ -234,4 +235,65 @@ func TestAPublicationOfAllTablesDoesNotStopTheSweep(t *testing.T) {
 	n, _ := b.pruneKeys(t, store.UniqueKey{}, 10)
 	require.EqualValues(t, 1, n)
 	require.True(t, b.drop(t, b.partition(t, "activity_log", -40, -39)))
+	for _, made := range list[string](t, b.db, `SELECT name FROM sluice.partitions WHERE parent = 'activity_log'`) {
+		b.exec(t, `INSERT INTO sluice.activity_log (at, actor, action) SELECT from_at, 'ann', 'noted' FROM sluice.partitions WHERE name = $1`, made)
+	}
+	b.exec(t, `DELETE FROM sluice.activity_log`)
+}
+
+// Room is sometimes made by hand, and then what belonged to the items must not stay: an audit would take the key for that of an
+// item that is lost.
+func TestWhatIsDeletedByHandTakesAlongWhatBelongsToIt(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	key, large, kept := b.enqueueUnique(t, "k", nil), b.enqueueLarge(t), b.enqueueLarge(t)
+	b.run(t, key)
+	b.run(t, large)
+	b.exec(t, `DELETE FROM sluice.ended WHERE ended_at < now() + interval '1 minute'`)
+	require.Empty(t, list[string](t, b.db, `SELECT unique_key FROM sluice.unique_keys`))
+	require.Equal(t, []uuid.UUID{kept}, list[uuid.UUID](t, b.db, `SELECT id FROM sluice.inputs`))
+	checked, err := facts.CheckPlaces(t.Context(), b.db, time.Time{}, 10)
+	require.NoError(t, err)
+	require.Zero(t, checked.Broken)
+}
+
+// What a partition, or a line of pending, took along that nobody told of is found by the sweep.
+func TestInputsOfNobodyAreDeleted(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	var kept []uuid.UUID
+	for range 5 {
+		gone, pending, ended := b.enqueueLarge(t), b.enqueueLarge(t), b.enqueueLarge(t)
+		b.exec(t, `DELETE FROM sluice.pending WHERE id = $1`, gone)
+		b.run(t, ended)
+		kept = append(kept, pending, ended)
+	}
+	var deleted int64
+	last, pages := uuid.Nil, 0
+	for pages == 0 || last != uuid.Nil {
+		n, next, err := store.PruneInputs(t.Context(), b.db, last, 4)
+		require.NoError(t, err)
+		deleted, last, pages = deleted+n, next, pages+1
+	}
+	require.EqualValues(t, 5, deleted)
+	require.Equal(t, 4, pages)
+	require.ElementsMatch(t, kept, list[uuid.UUID](t, b.db, `SELECT id FROM sluice.inputs`))
+}
+
+// The limits of a workspace that is gone are kept while claims are that were made beside it.
+func TestLimitsOfDeletedWorkspacesAreDeletedAfterTheRetention(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	young, _ := b.newWorkspace(t, "young")
+	b.exec(t, `DELETE FROM sluice.workspaces`)
+	b.exec(t, `UPDATE sluice.limit_changes SET at = now() - interval '31 days' WHERE workspace_id <> $1`, young)
+	n, err := store.PruneLimits(t.Context(), b.db, 100)
+	require.NoError(t, err)
+	require.EqualValues(t, 2, n, "its creation and its deletion")
+	require.Equal(t, []uuid.UUID{young}, list[uuid.UUID](t, b.db, `SELECT DISTINCT workspace_id FROM sluice.limit_changes WHERE workspace_id IS NOT NULL`))
+	b.exec(t, `UPDATE sluice.settings SET retention = '0'`)
+	b.exec(t, `UPDATE sluice.limit_changes SET at = now() - interval '10 years'`)
+	n, err = store.PruneLimits(t.Context(), b.db, 100)
+	require.NoError(t, err)
+	require.Zero(t, n)
 }

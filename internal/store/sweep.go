@@ -57,3 +57,26 @@ func PruneTurns(ctx context.Context, db DB, age time.Duration, most int) (int64,
 	tag, err := db.Exec(ctx, pruneTurnsSQL, age, most)
 	return tag.RowsAffected(), Wrap(err, "delete old turns")
 }
+
+var (
+	pruneInputsSQL = load("prune_inputs", "after", "most")
+	pruneLimitsSQL = load("prune_limits", "most")
+)
+
+// PruneInputs looks at the next large inputs after one, at most so many, and deletes those whose item is nowhere: it was deleted
+// by hand. It returns how many, and the id to go on after: uuid.Nil comes after the last.
+func PruneInputs(ctx context.Context, db DB, after uuid.UUID, most int) (deleted int64, last uuid.UUID, err error) {
+	var seen int
+	err = db.QueryRow(ctx, pruneInputsSQL, after, most).Scan(&deleted, &seen, &last)
+	if seen < most {
+		last = uuid.Nil
+	}
+	return deleted, last, Wrap(err, "delete inputs")
+}
+
+// PruneLimits deletes what is on record of the limits of workspaces that were deleted before all that is retained, at most so
+// many changes.
+func PruneLimits(ctx context.Context, db DB, most int) (int64, error) {
+	tag, err := db.Exec(ctx, pruneLimitsSQL, most)
+	return tag.RowsAffected(), Wrap(err, "delete old limits")
+}

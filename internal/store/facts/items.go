@@ -37,19 +37,8 @@ type View struct {
 	Output               json.RawMessage `json:"output,omitempty"`
 }
 
-// Filter narrows a listing. Zero fields do not narrow.
-type Filter struct {
-	WorkspaceID uuid.UUID
-	Status      string // of the item or of its execution
-	Limit       int    // defaults to DefaultLimit
-}
-
-// DefaultLimit is how many items a listing has.
-const DefaultLimit = 50
-
 var (
 	itemsSQL    = load("items", "ids", "oldest", "status")
-	newestSQL   = load("newest", "workspace", "status", "most")
 	activitySQL = load("item_activity", "item")
 )
 
@@ -71,16 +60,12 @@ func ItemsOf[T any](ctx context.Context, db store.DB, ids ...uuid.UUID) ([]T, er
 	return items, store.Wrap(err, "read items")
 }
 
-// Items lists items, newest first. T has the fields of View.
+// Items lists items, newest first: a page of them, whose last one is what the next page is before. T has the fields of View.
 func Items[T any](ctx context.Context, db store.DB, f Filter) ([]T, error) {
 	if f.Limit <= 0 {
 		f.Limit = DefaultLimit
 	}
-	var workspace *uuid.UUID
-	if f.WorkspaceID != uuid.Nil {
-		workspace = &f.WorkspaceID
-	}
-	ids, err := store.Values[uuid.UUID](ctx, db, newestSQL, workspace, f.Status, f.Limit)
+	ids, err := newest(ctx, db, f)
 	if err != nil {
 		return nil, store.Wrap(err, "list items")
 	}

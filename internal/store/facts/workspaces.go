@@ -29,7 +29,7 @@ type WorkspaceUsage struct {
 }
 
 var (
-	workspacesSQL   = load("workspaces", "workspaces")
+	workspacesSQL   = load("workspaces", "workspaces", "since")
 	missingTypesSQL = load("missing_types", "workspaces")
 	missingOfSQL    = load("missing_types_of", "id")
 )
@@ -37,7 +37,12 @@ var (
 // Workspaces lists workspaces with their usage, by name; all of them when no ids are given. It counts everything that is
 // retained of them.
 func Workspaces(ctx context.Context, db store.DB, ids ...uuid.UUID) ([]WorkspaceUsage, error) {
-	list, err := store.Collect[WorkspaceUsage](ctx, db, workspacesSQL, fresh, orAll(ids))
+	return WorkspacesSince(ctx, db, time.Time{}, ids...)
+}
+
+// WorkspacesSince is Workspaces which counts, of what has ended, only what has done so since a moment; zero stands for ever.
+func WorkspacesSince(ctx context.Context, db store.DB, from time.Time, ids ...uuid.UUID) ([]WorkspaceUsage, error) {
+	list, err := store.Collect[WorkspaceUsage](ctx, db, workspacesSQL, fresh, orAll(ids), since(from))
 	if err != nil {
 		return nil, store.Wrap(err, "list workspaces")
 	}

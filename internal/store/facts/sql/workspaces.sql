@@ -1,5 +1,5 @@
--- Workspaces with what they wait for and what they use, by name: these, or with NULL all. It counts every item of theirs, so
--- it costs by the item.
+-- Workspaces with what they wait for and what they use, by name: these, or with NULL all. It counts every item of theirs that
+-- waits, runs, or has ended since a time, or with NULL ever, so it costs by the item.
 SELECT w.id, w.name, w.plan, coalesce(p.n, 0)::int AS pending, coalesce(r.n, 0)::int AS running, q.ceiling AS "limit",
        coalesce(e.done, 0)::int AS done, coalesce(round(extract(epoch FROM p.wait) * 1000), 0)::bigint AS longest_ms,
        CASE WHEN r.unserved > 0 THEN 'unserved' WHEN r.unanswered > 0 THEN 'start-unanswered' END AS reason, coalesce(r.unserved, 0)::int AS unserved,
@@ -17,7 +17,8 @@ LEFT JOIN (
 LEFT JOIN (
     SELECT e.workspace_id, count(*) FILTER (WHERE e.reason IS NULL) AS done, count(e.reason) AS refused,
            count(*) FILTER (WHERE e.reason IS NULL AND e.status <> 'COMPLETED') AS not_success
-    FROM sluice.ended e WHERE :'workspaces'::uuid[] IS NULL OR e.workspace_id = ANY (:'workspaces'::uuid[]) GROUP BY 1
+    FROM sluice.ended e WHERE (:'workspaces'::uuid[] IS NULL OR e.workspace_id = ANY (:'workspaces'::uuid[]))
+      AND e.ended_at >= coalesce(:'since'::timestamptz, '-infinity') GROUP BY 1
 ) AS e ON e.workspace_id = w.id
 WHERE :'workspaces'::uuid[] IS NULL OR w.id = ANY (:'workspaces'::uuid[])
 ORDER BY w.name, w.id;

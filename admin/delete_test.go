@@ -1,0 +1,131 @@
+package admin_test
+
+import (
+	"testing"
+
+	"github.com/google/uuid"
+	"github.com/stretchr/testify/require"
+
+	"sluice/admin"
+	"sluice/queue"
+)
+
+// traces counts the rows of each table that have to do with a workspace, by any of their columns. The journal and the log of
+// who deleted it are left out.
+func (b *bundle) traces(t *testing.T, workspace uuid.UUID) map[string]int {
+	t.Helper()
+	found := map[string]int{}
+	for _, table := range list[string](t, b.pool, `SELECT table_name::text FROM information_schema.tables
+		WHERE table_schema = 'sluice' AND table_type = 'BASE TABLE' AND table_name NOT IN ('turns', 'inputs')`) {
+		n := one[int](t, b.pool, `SELECT count(*) FROM sluice.`+table+` x WHERE x::text LIKE '%' || $1::text || '%' AND x::text NOT LIKE '%workspace-deleted%'`, workspace)
+		if n > 0 {
+			found[table] = n
+		}
+	}
+	if n := one[int](t, b.pool, `SELECT count(*) FROM sluice.inputs WHERE input::text LIKE '%' || $1::text || '%'`, workspace); n > 0 {
+		found["inputs"] = n
+	}
+	return found
+}
+
+// fill gives a workspace something of everything: of each kind of outcome, large inputs, keys, a log.
+func (b *bundle) fill(t *testing.T, workspace, definition uuid.UUID) {
+	t.Helper()
+	for _, input := range []string{`{"of": "` + workspace.String() + `"}`, `{"of": "` + workspace.String() + `", "large": "` + string(make2000()) + `"}`} {
+		for _, state := range []string{"pending", "COMPLETED", "FAILED", "refused"} {
+			id := one[uuid.UUID](t, b.pool, `SELECT (sluice.enqueue($1, $2, $3, unique_key => gen_random_uuid()::text) ->> 'queueId')::uuid`, workspace, definition, input)
+			if state == "pending" {
+				continue
+			}
+			b.exec(t, `WITH gone AS (DELETE FROM sluice.pending WHERE id = $1 RETURNING *)
+				INSERT INTO sluice.ended (id, workspace_id, workflow_definition_id, status, reason, priority, attempt_count, created_at, available_at,
+					claimed_at, unique_key, trigger_type, enqueued_by, input)
+				SELECT id, workspace_id, workflow_definition_id, CASE WHEN $2 = 'refused' THEN 'FAILED' ELSE $2 END, CASE WHEN $2 = 'refused' THEN 'start-failed' END,
+					priority, 0, created_at, available_at, now(), unique_key, trigger_type, enqueued_by, input FROM gone`, id, state)
+			b.exec(t, `INSERT INTO sluice.activity_log (actor, action, workspace_id, queue_id) VALUES ('ann', 'noted', $1, $2)`, workspace, id)
+		}
+	}
+	b.exec(t, `INSERT INTO sluice.virtual_times (workspace_id) VALUES ($1)`, workspace)
+	b.exec(t, `UPDATE sluice.workspaces SET max_concurrent_workflows = 3 WHERE id = $1`, workspace)
+}
+
+func make2000() []byte {
+	text := make([]byte, 3000)
+	for i := range text {
+		text[i] = 'x'
+	}
+	return text
+}
+
+func TestADeletedWorkspaceLeavesNothing(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	other, definition := b.newWorkspace(t, "globex", "PRO")
+	b.fill(t, b.workspace, b.definition)
+	b.fill(t, other, definition)
+	before := b.traces(t, other)
+	require.Subset(t, before, map[string]int{"ended": 6, "pending": 2, "inputs": 4, "unique_keys": 8, "virtual_times": 1}, "or it shows little")
+	there, err := b.office.Belongings(t.Context(), b.workspace)
+	require.NoError(t, err)
+	require.Equal(t, admin.Belongings{Name: new("acme"), Pending: 2, Ended: 6}, there)
+
+	deleted, err := b.office.DeleteWorkspace(t.Context(), b.workspace, "ann")
+	require.NoError(t, err)
+	require.Equal(t, admin.Deletion{WorkspaceID: b.workspace, Pending: 2, Ended: 6}, deleted)
+	require.Empty(t, b.traces(t, b.workspace))
+	require.Equal(t, before, b.traces(t, other), "of the others nothing is touched")
+	require.Equal(t, []string{"ann"}, list[string](t, b.pool, `SELECT actor FROM sluice.activity WHERE action = 'workspace-deleted' AND details ->> 'workspaceId' = $1::text`, b.workspace))
+
+	_, err = queue.New(b.pool).Enqueue(t.Context(), queue.Item{WorkspaceID: b.workspace, DefinitionID: b.definition})
+	require.ErrorIs(t, err, queue.ErrUnknownWorkspace)
+	_, err = b.office.DeleteWorkspace(t.Context(), b.workspace, "ann")
+	require.ErrorIs(t, err, admin.ErrUnknownWorkspace)
+}
+
+// What runs is left to Temporal, and what ends meanwhile is deleted by the next call.
+func TestADeletionLeavesWhatRuns(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	id := one[uuid.UUID](t, b.pool, `SELECT (sluice.enqueue($1, $2) ->> 'queueId')::uuid`, b.workspace, b.definition)
+	b.exec(t, `WITH gone AS (DELETE FROM sluice.pending WHERE id = $1 RETURNING *)
+		INSERT INTO sluice.running (id, workspace_id, workflow_definition_id, priority, attempt_count, turn, created_at, available_at, claimed_at, trigger_type, enqueued_by, input)
+		SELECT id, workspace_id, workflow_definition_id, priority, 0, 1, created_at, available_at, now(), trigger_type, enqueued_by, input FROM gone`, id)
+	for range 2 {
+		deleted, err := b.office.DeleteWorkspace(t.Context(), b.workspace, "ann")
+		require.NoError(t, err)
+		require.Equal(t, admin.Deletion{WorkspaceID: b.workspace, Running: 1}, deleted)
+	}
+	b.exec(t, `WITH gone AS (DELETE FROM sluice.running RETURNING *)
+		INSERT INTO sluice.ended (id, workspace_id, workflow_definition_id, status, priority, attempt_count, created_at, available_at, claimed_at, trigger_type, enqueued_by, input)
+		SELECT id, workspace_id, workflow_definition_id, 'CANCELLED', priority, 0, created_at, available_at, claimed_at, trigger_type, enqueued_by, input FROM gone`)
+	deleted, err := b.office.DeleteWorkspace(t.Context(), b.workspace, "ann")
+	require.NoError(t, err)
+	require.Equal(t, admin.Deletion{WorkspaceID: b.workspace, Ended: 1}, deleted)
+	require.Empty(t, b.traces(t, b.workspace))
+}
+
+func TestAWorkspaceWhoseRowIsGoneCanBeDeleted(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	b.fill(t, b.workspace, b.definition)
+	b.exec(t, `DELETE FROM sluice.workspaces WHERE id = $1`, b.workspace)
+	there, err := b.office.Belongings(t.Context(), b.workspace)
+	require.NoError(t, err)
+	require.Equal(t, admin.Belongings{Pending: 2, Ended: 6}, there)
+	deleted, err := b.office.DeleteWorkspace(t.Context(), b.workspace, "ann")
+	require.NoError(t, err)
+	require.Equal(t, admin.Deletion{WorkspaceID: b.workspace, Pending: 2, Ended: 6}, deleted)
+	require.Empty(t, b.traces(t, b.workspace))
+}
+
+// What others in its cohort claimed is judged by what it brought into that, until its deletion.
+func TestTheLimitsOfADeletedMemberOfACohortStayOnRecord(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	b.exec(t, `UPDATE sluice.workspaces SET cohort = 'eu', nominal_quota = 2 WHERE id = $1`, b.workspace)
+	_, err := b.office.DeleteWorkspace(t.Context(), b.workspace, "ann")
+	require.NoError(t, err)
+	require.Equal(t, []string{"workspace-created", "limits-changed", "workspace-deleted"},
+		list[string](t, b.pool, `SELECT action FROM sluice.limit_changes WHERE workspace_id = $1 ORDER BY id`, b.workspace))
+	require.Zero(t, one[int](t, b.pool, `SELECT count(*) FROM sluice.limit_changes WHERE details::text LIKE '%acme%'`))
+}

@@ -1,0 +1,161 @@
+package operate
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5/pgxpool"
+	"go.temporal.io/sdk/client"
+	"golang.org/x/sync/errgroup"
+
+	"sluice/admin"
+	"sluice/internal/store/catalog"
+	"sluice/workflows"
+)
+
+const (
+	// deletePause is between two looks at what still runs of a workspace that is deleted.
+	deletePause = 200 * time.Millisecond
+	// startUnderWay is longer than a dispatcher takes to start what it has claimed.
+	startUnderWay = 5 * time.Second
+	deletedReason = "its workspace was deleted"
+)
+
+// Deleted is what became of a workspace that was deleted.
+type Deleted struct {
+	WorkspaceID uuid.UUID `json:"workspaceId"`
+	Pending     int64     `json:"pending"`    // items that waited
+	Ended       int64     `json:"ended"`      // items that had ended
+	Running     int       `json:"running"`    // executions that were cancelled or terminated
+	Terminated  int       `json:"terminated"` // of these: they did not end within the grace
+}
+
+// DeleteWorkspace deletes a workspace and all that belongs to it, see admin.Client.DeleteWorkspace. What runs is cancelled, and
+// after a grace terminated. Broken off, it is begun again by another call. Dial connects to Temporal, and is called only if
+// something runs.
+func DeleteWorkspace(ctx context.Context, pool *pgxpool.Pool, dial func(context.Context) (client.Client, error), workspace uuid.UUID, actor string, grace time.Duration) (Deleted, error) {
+	d := &deletion{pool: pool, office: admin.New(pool), workspace: workspace, actor: actor, grace: grace, began: time.Now(),
+		seen: map[uuid.UUID]bool{}, terminated: map[uuid.UUID]bool{}, unstarted: map[uuid.UUID]bool{}}
+	d.total.WorkspaceID = workspace
+	running, err := d.erase(ctx)
+	if err != nil || running == 0 {
+		return d.total, err
+	}
+	if d.client, err = dial(ctx); err != nil {
+		return d.total, fmt.Errorf("%d executions of workspace %s still run, and only Temporal can end them; run this again: %w", running, workspace, err)
+	}
+	for running > 0 {
+		if err := d.endRunning(ctx); err != nil {
+			return d.total, err
+		}
+		if err := pause(ctx, deletePause); err != nil {
+			return d.total, fmt.Errorf("executions of workspace %s still run; run this again: %w", workspace, err)
+		}
+		if running, err = d.erase(ctx); err != nil {
+			return d.total, err
+		}
+	}
+	return d.total, d.endLate(ctx)
+}
+
+// deletion is one of a workspace; its mutex guards what the comparisons note.
+type deletion struct {
+	pool      *pgxpool.Pool
+	office    *admin.Client
+	client    client.Client
+	workspace uuid.UUID
+	actor     string
+	grace     time.Duration
+	began     time.Time
+	total     Deleted
+
+	sync.Mutex
+	seen       map[uuid.UUID]bool // they run, and were asked to cancel
+	terminated map[uuid.UUID]bool
+	unstarted  map[uuid.UUID]bool // their slots were freed, and they may be started all the same
+	over       []uuid.UUID        // their workflows are not open
+}
+
+// erase deletes what does not run, and returns how much does.
+func (d *deletion) erase(ctx context.Context) (running int, err error) {
+	step, err := d.office.DeleteWorkspace(ctx, d.workspace, d.actor)
+	d.total.Pending, d.total.Ended = d.total.Pending+step.Pending, d.total.Ended+step.Ended
+	if errors.Is(err, admin.ErrUnknownWorkspace) && d.client != nil { // nothing is left
+		return 0, nil
+	}
+	return step.Running, err
+}
+
+// endRunning cancels or terminates what runs, and frees the slots of what is over.
+func (d *deletion) endRunning(ctx context.Context) error {
+	slots, err := catalog.RunningOf(ctx, d.pool, d.workspace)
+	if err != nil {
+		return err
+	}
+	d.over = nil
+	var group errgroup.Group
+	group.SetLimit(describeParallel)
+	for _, slot := range slots {
+		group.Go(func() error { return d.end(ctx, slot) })
+	}
+	err = group.Wait()
+	d.total.Running, d.total.Terminated = len(d.seen), len(d.terminated)
+	if len(d.over) > 0 {
+		_, eraseErr := catalog.EraseRunning(ctx, d.pool, d.workspace, d.over)
+		err = errors.Join(err, eraseErr)
+	}
+	return err
+}
+
+// end takes one execution a step further to its end.
+func (d *deletion) end(ctx context.Context, slot catalog.Slot) error {
+	id := workflows.ExecutionID(slot.ID)
+	known, open, err := look(ctx, d.client, id)
+	if err != nil {
+		return err
+	}
+	d.Lock()
+	asked, terminated := d.seen[slot.ID], d.terminated[slot.ID]
+	d.seen[slot.ID] = true
+	switch {
+	case open && time.Since(d.began) >= d.grace:
+		d.terminated[slot.ID] = true
+	case !open && known:
+		d.over = append(d.over, slot.ID)
+	case !open && (slot.Dispatched || time.Since(d.began) >= startUnderWay):
+		d.over, d.unstarted[slot.ID] = append(d.over, slot.ID), true
+	}
+	terminate := d.terminated[slot.ID] && !terminated
+	d.Unlock()
+	switch {
+	case terminate:
+		err = d.client.TerminateWorkflow(ctx, id, "", deletedReason)
+	case open && !asked:
+		err = d.client.CancelWorkflow(ctx, id, "")
+	}
+	if err != nil && !isNotFound(err) {
+		return fmt.Errorf("end %s: %w", id, err)
+	}
+	return nil
+}
+
+// endLate ends what was started although its slot was freed, because its start was on its way.
+func (d *deletion) endLate(ctx context.Context) error {
+	if len(d.unstarted) == 0 {
+		return nil
+	}
+	if err := pause(ctx, startUnderWay); err != nil {
+		return err
+	}
+	for id := range d.unstarted {
+		err := d.client.TerminateWorkflow(ctx, workflows.ExecutionID(id), "", deletedReason)
+		if err != nil && !isNotFound(err) {
+			return fmt.Errorf("terminate %s: %w", workflows.ExecutionID(id), err)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,58 @@
+package operate_test
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"go.temporal.io/sdk/client"
+
+	"sluice/internal/operate"
+	"sluice/workflows"
+)
+
+// What runs ends whether anybody serves it or not: one execution is cancelled by its worker, nobody takes the workflow task of
+// another, the workflow of a third is gone, and a fourth was claimed and never started.
+func TestADeletedWorkspaceEndsWhatRuns(t *testing.T) {
+	t.Parallel()
+	s := newSystem(t)
+	unserved, gone, unstarted := s.enqueue(s.workspace), s.enqueue(s.workspace), s.enqueue(s.workspace)
+	s.claim(unserved, gone, unstarted)
+	run, err := s.client.ExecuteWorkflow(t.Context(), client.StartWorkflowOptions{ID: workflows.ExecutionID(unserved), TaskQueue: "nobody"}, workflows.ExecutionType)
+	require.NoError(t, err)
+	s.dispatch(unserved, run.GetRunID())
+	s.dispatch(gone, "a run that was deleted")
+	other := s.enqueue(s.idle)
+
+	deleted, err := operate.DeleteWorkspace(t.Context(), s.pool, func(context.Context) (client.Client, error) { return s.client, nil }, s.workspace, actor, time.Second)
+	require.NoError(t, err)
+	require.Equal(t, 5, deleted.Running)
+	require.GreaterOrEqual(t, deleted.Terminated, 1)
+	require.EqualValues(t, 1, deleted.Pending)
+	for _, id := range append(s.running, unserved) {
+		described, err := s.client.DescribeWorkflowExecution(t.Context(), workflows.ExecutionID(id), "")
+		require.NoError(t, err)
+		require.NotNil(t, described.GetWorkflowExecutionInfo().GetCloseTime(), "it is over")
+	}
+	var rows int
+	require.NoError(t, s.pool.QueryRow(t.Context(), `SELECT (SELECT count(*) FROM sluice.running) + (SELECT count(*) FROM sluice.ended)`).Scan(&rows))
+	require.Zero(t, rows)
+	require.Equal(t, other, s.id(`SELECT id FROM sluice.pending`), "of the others nothing is touched")
+}
+
+// Temporal is needed for what runs only, and an error says what is left to do.
+func TestADeletionWithoutTemporal(t *testing.T) {
+	t.Parallel()
+	d := newDatabase(t)
+	away := func(context.Context) (client.Client, error) { return nil, errors.New("nobody there") }
+	idle, busy := d.newWorkspace("idle", "FREE"), d.newWorkspace("busy", "FREE")
+	d.enqueue(idle)
+	d.claim(d.enqueue(busy))
+	deleted, err := operate.DeleteWorkspace(t.Context(), d.pool, away, idle, actor, time.Second)
+	require.NoError(t, err)
+	require.EqualValues(t, 1, deleted.Pending)
+	_, err = operate.DeleteWorkspace(t.Context(), d.pool, away, busy, actor, time.Second)
+	require.ErrorContains(t, err, "run this again")
+}

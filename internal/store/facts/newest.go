@@ -1,0 +1,114 @@
+package facts
+
+import (
+	"cmp"
+	"context"
+	"slices"
+
+	"github.com/google/uuid"
+
+	"sluice/internal/store"
+)
+
+// Filter narrows a listing. Zero fields do not narrow.
+type Filter struct {
+	WorkspaceID  uuid.UUID
+	DefinitionID uuid.UUID
+	Status       string    // of the item or of its execution
+	Reason       string    // why the item ended without an execution
+	Before       uuid.UUID // items that are older than this one: the last of the page before
+	Limit        int       // defaults to DefaultLimit
+}
+
+// DefaultLimit is how many items a listing has.
+const DefaultLimit = 50
+
+var (
+	newestPendingSQL      = load("newest_pending", "workspace", "definition", "before", "most")
+	newestRunningSQL      = load("newest_running", "workspace", "definition", "before", "most", "dispatched")
+	newestEndedSQL        = load("newest_ended", "before", "most")
+	newestCompletedSQL    = load("newest_completed", "workspace", "definition", "before", "most")
+	newestUnsuccessfulSQL = load("newest_unsuccessful", "workspace", "definition", "before", "most", "status")
+	newestRefusedSQL      = load("newest_refused", "workspace", "definition", "before", "most", "status", "reason")
+	ownerOfSQL            = load("owner_of", "definition")
+)
+
+// statement is one with its arguments.
+type statement struct {
+	sql  string
+	args []any
+}
+
+// newest are the ids of the newest items that a filter leaves. Each class of items is asked for as many, in the order in which
+// an item goes through them, so that one that moves meanwhile is not missed.
+func newest(ctx context.Context, db store.DB, f Filter) ([]uuid.UUID, error) {
+	if f.DefinitionID != uuid.Nil && f.WorkspaceID == uuid.Nil {
+		owners, err := store.Values[uuid.UUID](ctx, db, ownerOfSQL, f.DefinitionID)
+		if err != nil {
+			return nil, err
+		}
+		if len(owners) == 0 {
+			return nil, &store.RequestError{Kind: store.ErrUnknownDefinition, Message: "unknown workflow definition " + f.DefinitionID.String(),
+				Hint: "for the items of one that has been deleted, name its workspace too"}
+		}
+		f.WorkspaceID = owners[0]
+	}
+	var ids []uuid.UUID
+	for _, s := range f.statements() {
+		found, err := store.Values[uuid.UUID](ctx, db, s.sql, append([]any{fresh}, s.args...)...)
+		if err != nil {
+			return nil, err
+		}
+		ids = append(ids, found...)
+	}
+	slices.SortFunc(ids, func(a, b uuid.UUID) int { return slices.Compare(b[:], a[:]) })
+	ids = slices.Compact(ids)
+	return ids[:min(len(ids), f.Limit)], nil
+}
+
+// statements are those whose rows together have the newest items.
+func (f Filter) statements() (list []statement) {
+	args := func(more ...any) []any {
+		return append([]any{orAny(f.WorkspaceID), orAny(f.DefinitionID), f.before(), f.Limit}, more...)
+	}
+	is := func(words ...string) bool { return f.Status == "" || slices.Contains(words, f.Status) }
+	if f.Reason == "" {
+		if is("PENDING") {
+			list = append(list, statement{newestPendingSQL, args()})
+		}
+		if is("CLAIMED", "DISPATCHED", "RUNNING") {
+			var dispatched *bool
+			if f.Status != "" {
+				dispatched = new(f.Status != "CLAIMED")
+			}
+			list = append(list, statement{newestRunningSQL, args(dispatched)})
+		}
+		if f.Status == "" && f.WorkspaceID == uuid.Nil {
+			return append(list, statement{newestEndedSQL, []any{f.before(), f.Limit}})
+		}
+		if is("COMPLETED", "DISPATCHED") {
+			list = append(list, statement{newestCompletedSQL, args()})
+		}
+		for _, status := range []string{"FAILED", "CANCELLED", "TERMINATED", "TIMED_OUT"} {
+			if is(status, "DISPATCHED") {
+				list = append(list, statement{newestUnsuccessfulSQL, args(status)})
+			}
+		}
+	}
+	for _, status := range []string{"FAILED", "CANCELLED", "EXPIRED"} {
+		if is(status) {
+			list = append(list, statement{newestRefusedSQL, args(status, f.Reason)})
+		}
+	}
+	return list
+}
+
+func (f Filter) before() uuid.UUID { return cmp.Or(f.Before, uuid.Max) }
+
+// orAny is the parameter of a statement for which NULL stands for any.
+func orAny(id uuid.UUID) *uuid.UUID {
+	if id == uuid.Nil {
+		return nil
+	}
+	return &id
+}

@@ -1,0 +1,2 @@
+-- The workspace of a definition.
+SELECT d.workspace_id FROM sluice.workflow_definitions d WHERE d.id = :'definition'::uuid;
