@@ -36,6 +36,9 @@ type simulateFlags struct {
 	ageing     *time.Duration
 	batchSize  int
 	most       int
+
+	from   *time.Time // when the first recorded execution that was read became available
+	cutOff bool       // there are earlier ones within since
 }
 
 func (a *app) simulateCommand() *cobra.Command {
@@ -85,7 +88,7 @@ func (a *app) simulateCommand() *cobra.Command {
 				then.Global = deref(s.limit.change.To)
 			}
 		} else {
-			now, then, err = a.recorded(ctx, s)
+			now, then, err = a.recorded(ctx, &s)
 		}
 		if err != nil {
 			return err
@@ -111,7 +114,10 @@ func (a *app) compare(s simulateFlags, now, then simulate.Config) error {
 	if err != nil {
 		return fmt.Errorf("simulate the other limits: %w", err)
 	}
-	result := comparison{Executions: len(now.Executions), Now: newSimulated(asIs), Then: newSimulated(other)}
+	if s.cutOff {
+		a.note(fmt.Sprintf("note: these are the last %d executions, since %s; --since %s would have more", mostTraced, stamp(s.from), s.since))
+	}
+	result := comparison{From: s.from, CutOff: s.cutOff, Executions: len(now.Executions), Now: newSimulated(asIs), Then: newSimulated(other)}
 	for i, o := range asIs.Workspaces {
 		if o.Executions == 0 {
 			continue
@@ -135,6 +141,8 @@ func (a *app) compare(s simulateFlags, now, then simulate.Config) error {
 
 // comparison is what simulate prints.
 type comparison struct {
+	From       *time.Time          `json:"from,omitempty"`   // when the first recorded execution became available
+	CutOff     bool                `json:"cutOff,omitempty"` // there are earlier ones within --since: only the last million are read
 	Executions int                 `json:"executions"`
 	Now        simulated           `json:"now"`
 	Then       simulated           `json:"then"`
@@ -200,6 +208,9 @@ func renderComparison(w io.Writer, c comparison, most int) {
 	}
 	rows := [][]string{{"as it is", c.Now.Lasts, c.Now.P50, c.Now.P99, percent(c.Now.Utilisation), figure(c.Now.Jain), figure(c.Now.MaxLag)},
 		{"with the other limits", c.Then.Lasts, c.Then.P50, c.Then.P99, percent(c.Then.Utilisation), figure(c.Then.Jain), figure(c.Then.MaxLag)}}
+	if c.From != nil {
+		_, _ = fmt.Fprintf(w, "what became available since %s and has ended\n\n", stamp(c.From))
+	}
 	table(w, []string{plural(c.Executions, "EXECUTION", "EXECUTIONS"), "LASTS", "WAIT P50", "P99", "USED", "JAIN", "MAX LAG"}, rows)
 	_, _ = fmt.Fprintln(w)
 	if len(c.Priorities) > 1 {

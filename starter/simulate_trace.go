@@ -17,7 +17,7 @@ import (
 )
 
 // recorded makes two simulations of what has run: with the limits as they are, and with those that were given.
-func (a *app) recorded(ctx context.Context, s simulateFlags) (now, then simulate.Config, err error) {
+func (a *app) recorded(ctx context.Context, s *simulateFlags) (now, then simulate.Config, err error) {
 	pool, err := a.database(ctx)
 	if err != nil {
 		return now, then, err
@@ -30,6 +30,10 @@ func (a *app) recorded(ctx context.Context, s simulateFlags) (now, then simulate
 	if err != nil {
 		return now, then, err
 	}
+	if len(trace) > 0 {
+		s.from = &trace[0].AvailableAt
+	}
+	s.cutOff = len(trace) == mostTraced
 	office := admin.New(pool)
 	tiers, err := office.Tiers(ctx)
 	if err != nil {

@@ -18,7 +18,8 @@ import (
 )
 
 const (
-	// auditIntervals is how many intervals an audit looks back: one that was missed, or broken off, is made up for.
+	// auditIntervals is how many intervals the first audit of a worker looks back. Each later one goes on where the last one that
+	// completed began, and looks back an interval more.
 	auditIntervals = 3
 	// auditTimeout ends an audit that hangs on a server.
 	auditTimeout = 2 * time.Minute
@@ -32,6 +33,7 @@ type auditor struct {
 	log             *slog.Logger
 	gauges          *auditGauges
 	known           map[violation]bool // by the last audit: each is logged once
+	audited         time.Time          // when the last audit that completed began; zero: none has
 }
 
 type violation struct {
@@ -107,7 +109,7 @@ func (a *auditor) hold(ctx context.Context, lock *facts.AuditLock) (*facts.Audit
 	lock, err := facts.TakeAuditLock(ctx, a.pool)
 	if lock == nil {
 		a.gauges.reset()
-		a.known = nil
+		a.known, a.audited = nil, time.Time{}
 	}
 	return lock, err
 }
@@ -117,12 +119,21 @@ func (a *auditor) audit(ctx context.Context) error {
 	defer cancel()
 	began := time.Now()
 	report, err := operate.Audit(ctx, a.pool, func(context.Context) (client.Client, error) { return a.temporal, nil },
-		operate.AuditOptions{Since: auditIntervals * a.interval, Grace: a.grace})
+		operate.AuditOptions{Since: a.since(began), Grace: a.grace})
 	if err != nil {
 		return err
 	}
+	a.audited = began
 	a.publish(report, time.Since(began))
 	return nil
+}
+
+// since is how far back an audit looks: what was missed, or broken off, is made up for.
+func (a *auditor) since(began time.Time) time.Duration {
+	if a.audited.IsZero() {
+		return auditIntervals * a.interval
+	}
+	return began.Sub(a.audited) + a.interval
 }
 
 func (a *auditor) publish(report *audit.Report, took time.Duration) {
