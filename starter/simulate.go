@@ -208,9 +208,6 @@ func renderComparison(w io.Writer, c comparison, most int) {
 	}
 	rows := [][]string{{"as it is", c.Now.Lasts, c.Now.P50, c.Now.P99, percent(c.Now.Utilisation), figure(c.Now.Jain), figure(c.Now.MaxLag)},
 		{"with the other limits", c.Then.Lasts, c.Then.P50, c.Then.P99, percent(c.Then.Utilisation), figure(c.Then.Jain), figure(c.Then.MaxLag)}}
-	if c.From != nil {
-		_, _ = fmt.Fprintf(w, "what became available since %s and has ended\n\n", stamp(c.From))
-	}
 	table(w, []string{plural(c.Executions, "EXECUTION", "EXECUTIONS"), "LASTS", "WAIT P50", "P99", "USED", "JAIN", "MAX LAG"}, rows)
 	_, _ = fmt.Fprintln(w)
 	if len(c.Priorities) > 1 {
