@@ -65,17 +65,6 @@ func bounded(graph definition.Definition, file []byte) error {
 		if n.Name != "" {
 			check(fmt.Sprintf("name of node %d", place+1), n.Name)
 		}
-		if n.Type != definition.Workflow {
-			continue
-		}
-		child, err := n.Workflow()
-		if err != nil {
-			continue // the definition was parsed, so this cannot be
-		}
-		check(fmt.Sprintf("workflowType of node %d", place+1), child.WorkflowType)
-		if child.TaskQueue != "" {
-			check(fmt.Sprintf("taskQueue of node %d", place+1), child.TaskQueue)
-		}
 	}
 	if _, err := bounds.Object(bytes.TrimSpace(file), bounds.MaxDefinition); err != nil {
 		problems = append(problems, fmt.Errorf("definition %w", err))

@@ -129,12 +129,12 @@ func TestEnqueueRefusesWithAReason(t *testing.T) {
 		"input has a NUL name":    {input(`{"a\\\u0000": 1}`), queue.ErrInvalid, `\u0000`},
 		"input has half a pair":   {input(`{"a": "\ud800"}`), queue.ErrInvalid, "surrogate"},
 		"a large one has half":    {input(`{"a": "\ud800` + strings.Repeat("x", store.LargeInput) + `"}`), queue.ErrInvalid, "surrogate"},
-		"input is not UTF-8":      {input("{\"a\": \"\xff\"}"), queue.ErrInvalid, "UTF8"},
-		"input has a huge number": {input(`{"a": 1e999999}`), queue.ErrInvalid, "numeric"},
+		"input is not UTF-8":      {input("{\"a\": \"\xff\"}"), queue.ErrInvalid, "UTF-8"},
+		"input has a huge number": {input(`{"a": 1e999999}`), queue.ErrInvalid, "digits"},
 		"priority too high":       {func(i *queue.Item) { i.Priority = 6 }, queue.ErrInvalid, "not 6"},
 		"priority too low":        {func(i *queue.Item) { i.Priority = -1 }, queue.ErrInvalid, "not -1"},
 		"key too long":            {func(i *queue.Item) { i.UniqueKey = strings.Repeat("k", 513) }, queue.ErrInvalid, "512 bytes, not 513"},
-		"key with a NUL":          {func(i *queue.Item) { i.UniqueKey = "a\x00" }, queue.ErrInvalid, "UTF8"},
+		"key with a NUL":          {func(i *queue.Item) { i.UniqueKey = "a\x00" }, queue.ErrInvalid, "character zero"},
 		"key held for ever": {func(i *queue.Item) {
 			i.UniqueKey, i.UniqueFor = "k", 200*365*24*time.Hour
 		}, queue.ErrInvalid, "0 to 100 years"},

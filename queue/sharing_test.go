@@ -101,8 +101,9 @@ func TestAWrongEnqueueHarmsNoOther(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	c := b.crowd(t)
+	_, theirs := b.newWorkspace(t, "globex")
 	wrong, unknown := b.item(), b.item()
-	wrong.Input = json.RawMessage(`{"a": 1e999999}`)
+	wrong.DefinitionID = theirs
 	unknown.DefinitionID = uuid.New()
 	c.enqueue(t.Context(), b.item())
 	c.enqueue(t.Context(), b.item())
@@ -116,7 +117,7 @@ func TestAWrongEnqueueHarmsNoOther(t *testing.T) {
 	for _, place := range good {
 		require.NoError(t, c.answer(t, place).err)
 	}
-	require.ErrorIs(t, c.answer(t, refused[0]).err, queue.ErrInvalid)
+	require.ErrorIs(t, c.answer(t, refused[0]).err, queue.ErrForeignDefinition)
 	require.ErrorIs(t, c.answer(t, refused[1]).err, queue.ErrUnknownDefinition)
 	require.Equal(t, 4, b.count(t, "pending"), "each once")
 }

@@ -262,7 +262,7 @@ func TestDefinitionsHaveBounds(t *testing.T) {
 		`{"name": "   ", "nodes": [{"name": "a", "type": "noop"}]}`:                                                                               "name must not be empty or blank",
 		`{"name": "\u202egnp\n\u001b[2J", "nodes": [{"name": "a", "type": "noop"}]}`:                                                              "name must not contain U+202E",
 		`{"name": "x", "nodes": [{"name": "` + strings.Repeat("n", 201) + `", "type": "noop"}]}`:                                                  "name of node 1 must have at most 200",
-		`{"name": "x", "nodes": [{"name": "a", "type": "workflow", "config": {"workflowType": "a\nb"}}]}`:                                         "workflowType of node 1 must not contain U+000A",
+		`{"name": "x", "nodes": [{"name": "a", "type": "workflow", "config": {"workflowType": "a\nb"}}]}`:                                         "must not hold control characters",
 		`{"name": "x", "nodes": [{"name": "a", "type": "http", "config": {"url": "https://a.example", "method": "POST", "body": ` + bomb + `}}]}`: "bytes, at most 524288",
 	} {
 		in := c

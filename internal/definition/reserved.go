@@ -5,9 +5,10 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"unicode"
 
 	"github.com/google/uuid"
+
+	"sluice/internal/bounds"
 )
 
 // MaxNameBytes is what Temporal takes of a workflow type or a task queue.
@@ -47,8 +48,8 @@ func checkTemporalName(what, name string) error {
 		return fmt.Errorf("%s %q… has %d bytes, at most %d are allowed", what, name[:40], len(name), MaxNameBytes)
 	case name != strings.TrimSpace(name):
 		return fmt.Errorf("%s %q must not begin or end with white space", what, name)
-	case strings.ContainsFunc(name, unicode.IsControl):
-		return fmt.Errorf("%s %q must not hold control characters", what, name)
+	case bounds.Shown(name) != name:
+		return fmt.Errorf("%s %q must not hold control characters, nor others that cannot be seen", what, name)
 	}
 	for _, prefix := range temporalPrefixes {
 		if len(name) >= len(prefix) && strings.EqualFold(name[:len(prefix)], prefix) {

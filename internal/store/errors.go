@@ -75,7 +75,7 @@ func Wrap(err error, doing string) error {
 		return nil
 	}
 	var pg *pgconn.PgError
-	if errors.As(err, &pg) {
+	if errors.As(err, &pg) && !errors.As(err, new(*RequestError)) {
 		if kind, ok := requestErrors[pg.Code]; ok {
 			err = &RequestError{Kind: kind, Message: pg.Message, Hint: pg.Hint, cause: pg}
 		} else if isDataException(pg) {
