@@ -3,6 +3,3 @@
 -- +goose Up
 ALTER TABLE sluice.recovery ADD COLUMN failing_since timestamptz, ADD COLUMN failing_error text;
 COMMENT ON COLUMN sluice.recovery.failing_since IS 'Since when passes of recovery fail, in part or all; NULL: they do not.';
-
--- +goose Down
-ALTER TABLE sluice.recovery DROP COLUMN failing_since, DROP COLUMN failing_error;

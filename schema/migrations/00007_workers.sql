@@ -28,11 +28,11 @@ COMMENT ON TABLE sluice.workers IS 'The processes that host workspaces, with the
 COMMENT ON COLUMN sluice.workers.any_workflow IS 'It has a dynamic workflow, which takes every type that it has not otherwise.';
 COMMENT ON COLUMN sluice.workers.workspaces IS 'Those that it hosts.';
 
--- A worker that has ended or restarts counts for a while: until the next one is there, nobody takes tasks that he cannot run.
+-- A worker that has ended or restarts counts for a while: until the next one is there, nobody takes tasks that it cannot run.
 CREATE VIEW sluice.live_workers AS
     SELECT w.*, w.seen_at > clock_timestamp() - interval '5 seconds' AS hosting
     FROM sluice.workers w WHERE w.seen_at > clock_timestamp() - interval '15 seconds';
-COMMENT ON VIEW sluice.live_workers IS 'The workers that were seen within 15 s. hosting: within 5 s, so that their workspaces are in good hands.';
+COMMENT ON VIEW sluice.live_workers IS 'The workers that were seen within 15 s. hosting: within 5 s, so that their workspaces need no other worker.';
 
 -- Of the executions that run now, the workspaces and the types that they need and no live worker has.
 CREATE VIEW sluice.missing_types AS
