@@ -176,7 +176,7 @@ func (s *stack) load(url string, made func() int64) *load {
 				return
 			case <-tick.C:
 			}
-			if l.n.Load()-made() > 40 {
+			if l.n.Load()-made() > 10 {
 				continue
 			}
 			if _, err := s.queue.Enqueue(s.ctx, items[int(l.n.Load())%len(items)]); err != nil {
