@@ -69,7 +69,7 @@ func TestRecoveryFreesTheSlotsOfWorkflowsThatCannot(t *testing.T) {
 
 	s.age()
 	s.recover() // unless the schedule's was faster
-	require.JSONEq(t, `{"message": "terminated"}`, string(s.await(terminated, workflows.StatusTerminated).ExecutionError))
+	require.JSONEq(t, `{"message": "terminated by sluice-test: by hand"}`, string(s.await(terminated, workflows.StatusTerminated).ExecutionError))
 	require.Contains(t, string(s.await(deleted, workflows.StatusTerminated).ExecutionError), "missing in Temporal")
 	require.Equal(t, "RUNNING", *s.await(open, "RUNNING").ExecutionStatus, "a slot that is rightly held is kept")
 	require.Equal(t, 1, s.count(`SELECT count(*) FROM sluice.running`))

@@ -23,6 +23,7 @@ import (
 	"sluice/internal/devstack/devtest"
 	"sluice/internal/dispatch"
 	"sluice/internal/operate"
+	"sluice/internal/pairing"
 	"sluice/internal/store"
 	"sluice/queue"
 	"sluice/schema"
@@ -58,7 +59,8 @@ type stack struct {
 
 const patience = 3 * time.Minute // for a busy machine; what goes well does not wait
 
-// newStack starts no dispatcher and no worker.
+// newStack starts no dispatcher and no worker. Its database and its namespace belong together, as after a starter start: a worker
+// polls nothing before.
 func newStack(t *testing.T) *stack {
 	t.Helper()
 	ctx := context.Background()
@@ -80,6 +82,8 @@ func newStack(t *testing.T) *stack {
 	pool, err := store.Open(ctx, url, 20)
 	require.NoError(t, err)
 	t.Cleanup(pool.Close)
+	_, err = pairing.Pair(ctx, c, namespace, pool)
+	require.NoError(t, err)
 	return &stack{t: t, ctx: ctx, queue: queue.New(pool), admin: admin.New(pool), pool: pool, client: c, url: url, address: address, namespace: namespace}
 }
 
