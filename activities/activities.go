@@ -115,7 +115,7 @@ func (a *Activities) launcher(shard int, run int64) *launcher {
 	if l != nil && l.run == run {
 		return l
 	}
-	next := newLauncher(run, a.start, a.settle, a.setAside, a.engines.Of(shard).Doubt, &a.flying)
+	next := newLauncher(run, a.start, a.settle, a.setAside, a.engines.Of(shard).Recheck, &a.flying)
 	if l == nil || l.run < run { // otherwise it is for a step of a run that was overtaken
 		a.launchers[shard] = next
 	}

@@ -21,13 +21,14 @@ import (
 // there is none: that run reads in Postgres what is claimed and not started, and starts it itself.
 //
 // A start whose answer does not tell whether the workflow exists is asked for again. Where others do get answers it stands aside
-// for that: it comes after them, takes none of their places, and is not waited for.
+// for that: it comes after them, takes none of their places, and is not waited for. When such starts get answers, the next follow
+// at once: what was in their way is gone.
 type launcher struct {
 	run    int64
 	start  func(_ context.Context, _ dispatch.Execution, mine bool) (runID string, failed *store.FailedStart, err error)
 	settle func(context.Context, []store.Started) error
 	aside  func(context.Context, []store.Unanswered) // has starts without an answer stand aside
-	doubt  func()                                    // a settle has failed: what it was about is claimed still
+	doubt  func()                                    // what is claimed is to be read at once: a settle has failed, or what stands aside gets answers
 	turn   chan struct{}                             // held by a dispatch
 	landed chan struct{}                             // tells the dispatch that a start has ended
 	flying *sync.WaitGroup
@@ -35,6 +36,7 @@ type launcher struct {
 	mu        sync.Mutex
 	underway  map[uuid.UUID]bool
 	besides   int       // of these, so many stand aside
+	crowded   bool      // there was no place for others that stand aside
 	answered  time.Time // when a start last got an answer
 	strikes   int       // so many of this dispatch have got none since
 	open      bool      // a dispatch is there, and there will be more to settle
@@ -144,7 +146,7 @@ func (l *launcher) othersAnswered(since time.Time) bool {
 func (l *launcher) launch(ctx context.Context, executions []dispatch.Execution, starting map[uuid.UUID]bool, atOnce, share int) error {
 	launched := 0
 	for _, x := range executions {
-		if starting[x.ID] || x.Aside && !l.besidesFree() {
+		if starting[x.ID] || x.Aside && !l.besidesFree() { // such come last, so there are others for whom there is no place
 			continue
 		}
 		if err := l.wait(ctx, atOnce-1); err != nil {
@@ -206,7 +208,8 @@ func (l *launcher) leave(strikes int, aside bool) bool {
 func (l *launcher) besidesFree() bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.besides < mostBesides
+	l.crowded = l.besides >= mostBesides
+	return !l.crowded
 }
 
 // settleTimeout limits a settle that nothing waits for; what it does not settle, a later dispatch finds started.
@@ -235,7 +238,19 @@ func (l *launcher) fly(ctx context.Context, x dispatch.Execution, mine bool) {
 		default:
 		}
 		l.settleAll(ctx)
+		if x.Aside && err == nil && l.nextAside() {
+			l.doubt()
+		}
 	})
+}
+
+// nextAside tells, once, whether those that had no place beside the others may have one now.
+func (l *launcher) nextAside() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	next := l.crowded && l.besides == 0
+	l.crowded = l.crowded && !next
+	return next
 }
 
 // startSafely has a start that panics fail: it must not take the process with it, and all that it has in hand.

@@ -341,6 +341,31 @@ func TestStartsThatStandAsideTakeNoPlaceOfOthers(t *testing.T) {
 	require.Zero(t, l.pending())
 }
 
+// There are places for few of them, so the others follow as soon as these get answers.
+func TestStartsThatStandAsideFollowEachOtherOnceTheyGetAnswers(t *testing.T) {
+	t.Parallel()
+	r := newRunway()
+	l := r.launcher()
+	list := executions(mostBesides + 1)
+	for i := range list {
+		list[i].Aside = true
+	}
+	<-dispatchWith(t, l, list, nil)
+	r.end(t, mostBesides, errors.New("no sense"))
+	l.flying.Wait()
+	require.Zero(t, r.doubts, "nothing has changed")
+
+	<-dispatchWith(t, l, list, nil)
+	r.end(t, mostBesides, nil)
+	l.flying.Wait()
+	require.Equal(t, 1, r.doubts, "the next dispatch comes at once")
+
+	<-dispatchWith(t, l, list[mostBesides:], nil)
+	r.end(t, 1, nil)
+	l.flying.Wait()
+	require.Equal(t, 1, r.doubts, "there are no others")
+}
+
 func TestAStartThatPanicsFailsAlone(t *testing.T) {
 	t.Parallel()
 	r := newRunway()

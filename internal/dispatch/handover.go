@@ -135,6 +135,21 @@ func (e *Engine) Doubt() {
 	e.waiting.doubtful = true
 }
 
+// Recheck is Doubt, and ends a wait.
+func (e *Engine) Recheck() {
+	e.Doubt()
+	select {
+	case e.woken <- struct{}{}:
+	default:
+	}
+}
+
+// doubts tells whether there may be claims that are not started and that this process does not know of.
+func (e *Engine) doubts() bool {
+	defer e.lock()()
+	return e.waiting.doubtful
+}
+
 // Requeued tells what became of failed starts.
 type Requeued struct {
 	Pending int // back in the queue, with backoff

@@ -82,7 +82,7 @@ func (e *Engine) Await(ctx context.Context, until time.Time, poll time.Duration)
 		if err := l.Wait(ctx, e.woken, wait); err != nil {
 			return false, err
 		}
-		if e.hinted() {
+		if e.hinted() || e.doubts() {
 			return true, nil
 		}
 	}

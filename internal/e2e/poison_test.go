@@ -158,6 +158,9 @@ func TestItemsWhoseStartsMakeNoSenseDelayNoOther(t *testing.T) {
 	}
 	require.Equal(t, 40, s.count(`SELECT count(*) FROM sluice.running WHERE start_error_since < now() AND dispatched_at IS NULL AND attempt_count = 0`))
 	allowed.Store(true)
+	let := time.Now()
+	s.awaitCount(len(good)+len(ids), `SELECT count(*) FROM sluice.executions WHERE status = 'COMPLETED'`)
+	require.Less(t, time.Since(let), 30*time.Second, "those that wait longest are due again, and the others follow at once")
 	s.completedOnce(append(good, ids...))
 }
 
