@@ -88,9 +88,9 @@ func (s *stack) enqueueEach(definitions []admin.Definition, n int) []uuid.UUID {
 // without an attempt that failed, within its workspace's limit, and that nothing is held any more.
 func (s *stack) completedOnce(ids []uuid.UUID) {
 	s.t.Helper()
-	require.Eventually(s.t, func() bool {
+	s.eventually(func() bool {
 		return s.count(`SELECT count(*) FROM sluice.executions WHERE status = 'COMPLETED'`) == len(ids)
-	}, faultPatience, 20*time.Millisecond, "not all are completed")
+	}, faultPatience, "not all are completed")
 	require.Equal(s.t, len(ids), s.count(`SELECT count(*) FROM sluice.executions WHERE id = ANY ($1)`, ids))
 	require.Equal(s.t, len(ids), s.count(`SELECT count(*) FROM sluice.queue_items`))
 	require.Zero(s.t, s.count(`SELECT sum(attempt_count) FROM sluice.queue_items`), "failed starts")

@@ -180,15 +180,28 @@ func (s *stack) enqueue(item queue.Item) uuid.UUID {
 	return answer.QueueID
 }
 
+// eventually is require.Eventually, but looks more seldom the longer it lasts: what waits for half a minute beside other tests must
+// not keep the database busy.
+func (s *stack) eventually(condition func() bool, patience time.Duration, message ...any) {
+	s.t.Helper()
+	for began := time.Now(); !condition(); {
+		waited := time.Since(began)
+		if waited > patience {
+			require.Fail(s.t, "condition never satisfied", message...)
+		}
+		time.Sleep(min(max(waited/20, 10*time.Millisecond), 250*time.Millisecond))
+	}
+}
+
 // await waits until the item's status, or that of its execution, is the wanted one.
 func (s *stack) await(id uuid.UUID, want string) queue.State {
 	s.t.Helper()
 	var item queue.State
-	require.Eventually(s.t, func() bool {
+	s.eventually(func() bool {
 		var err error
 		item, err = s.queue.Get(s.ctx, id)
 		return err == nil && (item.Status == want || item.ExecutionStatus != nil && *item.ExecutionStatus == want)
-	}, patience, 10*time.Millisecond, "item %s never became %s", id, want)
+	}, patience, "item %s never became %s", id, want)
 	return item
 }
 
@@ -203,10 +216,10 @@ func (s *stack) count(sql string, args ...any) int {
 func (s *stack) awaitCount(want int, sql string, args ...any) {
 	s.t.Helper()
 	var got int
-	require.Eventually(s.t, func() bool {
+	s.eventually(func() bool {
 		got = s.count(sql, args...)
 		return got == want
-	}, patience, 20*time.Millisecond, "%s: want %d", sql, want)
+	}, patience, "%s: want %d", sql, want)
 }
 
 // takeovers is how often the dispatcher's shard was taken over.
@@ -216,10 +229,10 @@ const takeovers = `SELECT count(*) FROM sluice.turns WHERE kind = 'run' AND shar
 func (s *stack) awaitWaiting(shards int) {
 	s.t.Helper()
 	for shard := range shards {
-		require.Eventually(s.t, func() bool {
+		s.eventually(func() bool {
 			status, err := operate.StatusOf(s.ctx, s.client, shard)
 			return err == nil && status.Phase == workflows.PhaseWaiting
-		}, patience, 20*time.Millisecond, "the dispatcher of shard %d never waits", shard)
+		}, patience, "the dispatcher of shard %d never waits", shard)
 	}
 }
 

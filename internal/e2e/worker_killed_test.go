@@ -45,7 +45,8 @@ const (
 	allClaimed     = `(SELECT count(*) FROM sluice.running WHERE dispatched_at IS NULL) = 5` // the limits are 2 and 3
 )
 
-// A process that is killed at any step loses nothing and doubles nothing; the next one goes on.
+// A process that is killed at any step loses nothing and doubles nothing; the next one goes on. This test takes longest, and stands
+// in one of the last files because parallel tests begin in reverse order: it would be the only one at the end.
 func TestAWorkerKilledAtAnyStepLosesNothing(t *testing.T) {
 	t.Parallel()
 	// They wait most of the time, for the timeouts that notice a death: more at once than there are processors.
