@@ -33,7 +33,8 @@ var crashes = []struct {
 	{"after " + workflows.ActivityDispatchExecutions, `(SELECT count(*) FROM sluice.queue_items WHERE claimed_at IS NOT NULL) = 5`, false},
 	// Settled, and the record of it lost.
 	{"settled " + workflows.ActivityDispatchExecutions, `(SELECT count(*) FROM sluice.executions WHERE engine_run_id <> '') = 5`, false},
-	{"during " + workflows.ActivityAwaitWork, `EXISTS (SELECT FROM sluice.listeners)`, false},
+	// The process has seen itself listen. The wait may end before the signal arrives, and the row go.
+	{"during " + workflows.ActivityAwaitWork, `true`, false},
 	{duringCall, `EXISTS (SELECT FROM sluice.running)`, false},
 	{"before " + workflows.ActivityRecordOutcome, `NOT EXISTS (SELECT FROM sluice.executions WHERE status = 'COMPLETED')`, false},
 	// The slot is free, and the workflow still open.
