@@ -3,6 +3,7 @@ package e2e
 import (
 	"context"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -131,13 +132,14 @@ func TestAStartThatIsRefusedCostsItsItemOnly(t *testing.T) {
 	s := newStack(t)
 	api := newEndpoint(t)
 	api.open()
-	ids := s.enqueueEach(s.callingWorkspaces(api, 1), 4)
+	ids := s.enqueueEach(s.callingWorkspaces(api, 2), 4) // the broken one holds a slot
 	refused, broken, shaky, fine := ids[0], ids[1], ids[2], ids[3]
+	var mended atomic.Bool
 	a := &starts{answer: func(nth int, id string, do func() (any, error)) (any, error) {
 		switch {
 		case id == workflows.ExecutionID(refused):
 			return nil, serviceerror.NewInvalidArgument("blob size exceeds limit")
-		case id == workflows.ExecutionID(broken), id == workflows.ExecutionID(shaky) && nth == 1:
+		case id == workflows.ExecutionID(broken) && !mended.Load(), id == workflows.ExecutionID(shaky) && nth == 1:
 			return nil, serviceerror.NewInternal("shard closed")
 		}
 		return do()
@@ -149,19 +151,15 @@ func TestAStartThatIsRefusedCostsItsItemOnly(t *testing.T) {
 	require.Equal(t, 1, a.of(refused), "it is not asked for again")
 	s.await(fine, workflows.StatusCompleted)
 
-	item = s.await(shaky, workflows.StatusCompleted)
-	require.Equal(t, 1, item.AttemptCount)
+	// What says nothing about the item costs no attempt: it may have started.
+	require.Zero(t, s.await(shaky, workflows.StatusCompleted).AttemptCount)
 	require.Equal(t, 2, a.of(shaky))
-	waited := s.count(`SELECT (extract(epoch FROM claimed_at - created_at) * 1000)::int FROM sluice.queue_items WHERE id = $1`, shaky)
-	require.Greater(t, waited, 1500, "ms: the second start comes after 2 s, give or take a fifth")
-
-	item = s.await(broken, "FAILED")
-	require.Equal(t, "start-failed", *item.Reason)
-	require.Equal(t, 3, item.AttemptCount)
-	require.Equal(t, 3, a.of(broken))
-	require.Equal(t, 3, s.count(`SELECT count(*) FROM sluice.activity WHERE action = 'requeued'`), "two of the broken one, one of the shaky")
-	require.Zero(t, s.count(`SELECT count(*) FROM sluice.running`))
-	s.ranOnce([]uuid.UUID{shaky, fine})
+	s.awaitCount(1, `SELECT count(*) FROM sluice.queue_items WHERE id = $1 AND status = 'CLAIMED' AND attempt_count = 0 AND error LIKE '%shard closed%'`, broken)
+	mended.Store(true)
+	require.Zero(t, s.await(broken, workflows.StatusCompleted).AttemptCount)
+	require.Zero(t, s.count(`SELECT count(*) FROM sluice.activity WHERE action = 'requeued'`))
+	s.awaitCount(0, `SELECT count(*) FROM sluice.running`)
+	s.ranOnce([]uuid.UUID{shaky, fine, broken})
 	s.withinLimits()
 	s.audit()
 }
