@@ -139,11 +139,8 @@ func (a *Activities) startedBefore(ctx context.Context, x dispatch.Execution, ru
 		return "", &store.FailedStart{Reason: reasonIDTaken, Permanent: true, Error: fmt.Sprintf(
 			"workflow %s run %s of type %s on task queue %s is not ours", id, runID, info.GetType().GetName(), info.GetTaskQueue())}, nil
 	}
-	if info.GetStatus() != enumspb.WORKFLOW_EXECUTION_STATUS_RUNNING {
-		// It may be over, and so may its item, which somebody has put in again: its end is on record then, and it has no other.
-		if dropped, err := store.DropClaim(ctx, a.pool, x.ID); dropped || err != nil {
-			return runID, nil, err
-		}
-	}
-	return runID, nil, nil
+	// It may be over, and so may its item, which somebody has put in again: its end is on record then, and it has no other.
+	closed := info.GetStatus() != enumspb.WORKFLOW_EXECUTION_STATUS_RUNNING
+	_, err = store.DropClaim(ctx, a.pool, store.Run{ExecutionID: x.ID, RunID: runID}, closed)
+	return runID, nil, err
 }

@@ -17,7 +17,7 @@ type Unanswered struct {
 var (
 	putAsideSQL  = load("put_aside", "ids", "errors", "aside")
 	againSQL     = load("again", "shard")
-	dropClaimSQL = load("drop_claim", "id")
+	dropClaimSQL = load("drop_claim", "id", "run", "closed")
 )
 
 // PutAside notes on claims that their starts have got no answer, and has them wait before they are tried again. It returns those
@@ -53,8 +53,9 @@ func Again(ctx context.Context, db DB, shard int) (time.Duration, error) {
 	return max(*in, time.Millisecond), Wrap(err, "look when claims are started again")
 }
 
-// DropClaim takes the claim of an item away that has ended already. It returns false for any other claim.
-func DropClaim(ctx context.Context, db DB, id uuid.UUID) (bool, error) {
-	tag, err := db.Exec(ctx, dropClaimSQL, id)
+// DropClaim takes the claim of an item away that has ended already: by this run of its workflow or, where that is closed, in any
+// way. It returns false for any other claim.
+func DropClaim(ctx context.Context, db DB, run Run, closed bool) (bool, error) {
+	tag, err := db.Exec(ctx, dropClaimSQL, run.ExecutionID, run.RunID, closed)
 	return tag.RowsAffected() > 0, Wrap(err, "drop the claim of an item that has ended")
 }

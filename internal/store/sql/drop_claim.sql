@@ -1,8 +1,10 @@
--- Takes a claim away whose item has ended already: the item was pending a second time. Its slot is free.
+-- Takes a claim away whose item has ended already: the item was pending a second time. Its slot is free. The outcome of a
+-- run is on record a moment before the run closes.
 WITH gone AS (
     DELETE FROM sluice.running r
     WHERE r.id = :'id'::uuid AND r.dispatched_at IS NULL
-      AND EXISTS (SELECT FROM sluice.ended e WHERE e.id = r.id AND e.ended_at >= sluice.made_at(r.id))
+      AND EXISTS (SELECT FROM sluice.ended e WHERE e.id = r.id AND e.ended_at >= sluice.made_at(r.id)
+                  AND (:'closed'::boolean OR e.engine_run_id = :'run'::text))
     RETURNING r.*
 ), event AS (
     INSERT INTO sluice.events (freed) SELECT ARRAY[g.id] FROM gone g
