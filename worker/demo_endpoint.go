@@ -37,7 +37,7 @@ func serveDemoEndpoint(demo bool, log *slog.Logger) (at netip.AddrPort, stop fun
 	})}
 	go func() { _ = server.Serve(listener) }()
 	at, err = netip.ParseAddrPort(listener.Addr().String())
-	return at, func() { _ = server.Close() }, nil
+	return at, func() { _ = server.Close() }, err
 }
 
 // demoInvoiceType is the workflow type that the demo adds to the workspace workers, as users of worker/host would.
