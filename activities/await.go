@@ -14,6 +14,9 @@ import (
 const (
 	// awaitAtMost ends an idle wait.
 	awaitAtMost = 10 * time.Minute
+	// planAgain is how often a plan is made although nothing is heard: each sweeps a part of the backlog, for items that no event
+	// tells of.
+	planAgain = 5 * time.Second
 	// stepTimeout limits a step of a cycle that is taken here, as steps are limited in the dispatcher's loop: a server that hangs
 	// must not keep it from there.
 	stepTimeout = 30 * time.Second
@@ -31,7 +34,7 @@ func (a *Activities) AwaitWork(ctx context.Context, r workflows.AwaitRequest) (r
 		if done || !time.Now().Before(end) {
 			return result, nil
 		}
-		_, err := engine.Await(waiting, earlier(end, dueIn), time.Duration(r.Poll))
+		_, err := engine.Await(waiting, earlier(earlier(end, dueIn), planAgain), time.Duration(r.Poll))
 		switch {
 		case err != nil && stopping(waiting):
 			return result, errWorkerStopping

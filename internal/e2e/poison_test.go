@@ -175,8 +175,6 @@ func TestAnItemThatHasEndedDoesNotRunAgain(t *testing.T) {
 	s.await(id, workflows.StatusCompleted)
 	_, err := s.pool.Exec(s.ctx, `INSERT INTO sluice.pending (id, workspace_id, workflow_definition_id, enqueued_by, input) VALUES ($1, $2, $3, 'hand', '{}')`, id, ws.ID, def.ID)
 	require.NoError(t, err)
-	_, err = s.pool.Exec(s.ctx, `INSERT INTO sluice.events (workspaces, available_at) VALUES (ARRAY[$1::uuid], now() - interval '1 minute')`, ws.ID)
-	require.NoError(t, err)
 	s.await(s.enqueue(queue.Item{WorkspaceID: ws.ID, DefinitionID: def.ID}), workflows.StatusCompleted)
 	s.awaitCount(1, `SELECT count(*) FROM sluice.activity WHERE queue_id = $1 AND action = 'dropped' AND reason = 'duplicate'`, id)
 	s.awaitCount(0, `SELECT count(*) FROM sluice.running`)
