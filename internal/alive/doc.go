@@ -3,7 +3,7 @@
 //
 // It owns the question and the verdict, for Postgres and for Temporal. A server that is slow is not lost, so a silence alone
 // says nothing: Postgres is asked on another connection what it does for the silent one, Temporal is sent a call that it
-// answers at once. It must not know what is sent on the connections; whoever waits there gets an error and tries again.
+// answers at once. It must not know what is sent on the connections. A wait on a lost one ends with an error, and its caller tries again.
 //
 // Invariants:
 //   - a wait for an answer on a lost connection ends within some five seconds;

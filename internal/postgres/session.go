@@ -26,8 +26,8 @@ var ours = [][2]string{
 	{"default_table_access_method", "heap"},
 }
 
-// timeouts are those that end a statement, a transaction or a session of whoever has not asked for it: an audit, a migration
-// or a dispatcher that waits takes longer than a web application may. Whoever sets one in the database URL has asked.
+// timeouts may be set for a role or a database, and end a statement, a transaction or a session. They are switched off, because an
+// audit, a migration or a dispatcher that waits takes longer than a web application. One in the database URL stays.
 var timeouts = []string{"statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout", "idle_session_timeout", "transaction_timeout"}
 
 // unsetTimeouts are the timeouts that the database URL, or PGOPTIONS, does not set.

@@ -73,7 +73,7 @@ var outcomeStatus = map[enumspb.WorkflowExecutionStatus]string{
 	enumspb.WORKFLOW_EXECUTION_STATUS_TIMED_OUT:  workflows.StatusTimedOut,
 }
 
-// terminatedBy says who has terminated a workflow, and why, if its last event does.
+// terminatedBy returns by which identity and for what reason a workflow was terminated, if its last event tells.
 func terminatedBy(events []*historypb.HistoryEvent) string {
 	if len(events) == 0 || events[0].GetWorkflowExecutionTerminatedEventAttributes() == nil {
 		return ""
