@@ -16,6 +16,7 @@ import (
 	"sluice/internal/outbound"
 	"sluice/internal/pairing"
 	"sluice/internal/recovery"
+	"sluice/internal/request"
 	"sluice/internal/store"
 	"sluice/workflows"
 )
@@ -54,6 +55,7 @@ type Activities struct {
 	secrets         outbound.Secrets
 
 	eager  *eager
+	sender *request.Sender
 	flying sync.WaitGroup // starts and settles under way
 
 	mu        sync.Mutex
@@ -65,7 +67,7 @@ func New(c Config) *Activities {
 	engines := dispatch.New(c.Pool)
 	a := &Activities{
 		pool: c.Pool, recorder: store.NewRecorder(c.Pool, engines.Freed), engines: engines, client: c.Client,
-		ensureWorkspace: c.EnsureWorkspace, secrets: outbound.Secrets{Dir: c.SecretsDir}, eager: &eager{client: c.Client}, launchers: map[int]*launcher{},
+		ensureWorkspace: c.EnsureWorkspace, secrets: outbound.Secrets{Dir: c.SecretsDir}, eager: &eager{client: c.Client}, sender: request.NewSender(c.Client), launchers: map[int]*launcher{},
 	}
 	logger := c.Logger
 	if logger == nil {

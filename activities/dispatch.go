@@ -100,12 +100,15 @@ func (a *Activities) host(executions []dispatch.Execution) {
 
 // start returns the run id of the execution's workflow, or why it was not started, or an error when that is unknown.
 func (a *Activities) start(ctx context.Context, x dispatch.Execution, mine bool) (runID string, failed *store.FailedStart, err error) {
+	ctx, cancel := context.WithTimeout(ctx, startTimeout)
+	defer cancel()
+	if x.Workflow != nil {
+		return a.startWorkflow(ctx, x, mine)
+	}
 	options, input, failed := startOptions(x)
 	if failed != nil {
 		return "", failed, nil
 	}
-	ctx, cancel := context.WithTimeout(ctx, startTimeout)
-	defer cancel()
 	if mine {
 		if done, ok := a.eager.enter(); ok {
 			defer done()

@@ -33,6 +33,7 @@ const (
 	reasonDefinitionGone = "definition-gone"
 	reasonVersionGone    = "version-gone"
 	reasonInvalidGraph   = "invalid-definition"
+	reasonInvalidRequest = "invalid-request"
 	reasonTooLarge       = "too-large"
 	reasonRefused        = "start-refused"
 	reasonIDTaken        = "workflow-id-taken"

@@ -34,7 +34,7 @@ func startOptions(x dispatch.Execution) (client.StartWorkflowOptions, workflows.
 	case x.Input == nil:
 		return refuse(reasonInputGone, "its input is neither with the item nor in sluice.inputs")
 	}
-	graph, err := definition.ParseVersion(x.Workflow, *x.DefinitionName)
+	graph, err := definition.ParseVersion(x.Graph, *x.DefinitionName)
 	if err = errors.Join(err, graph.CheckOwner(x.WorkspaceID)); err != nil {
 		return refuse(reasonInvalidGraph, fmt.Sprintf("version %d of %s: %v", *x.VersionNumber, *x.DefinitionName, err))
 	}

@@ -27,7 +27,7 @@ func execution() dispatch.Execution {
 			DefinitionID: uuid.UUID{3}, DefinitionName: new("orders"), VersionID: &uuid.UUID{9}, VersionNumber: new(3),
 			Input: []byte(`{"a":1}`), Priority: 2,
 		},
-		Workflow: []byte(`{"timeout":"1m","nodes":[{"id":"00000000-0000-0000-0000-000000000007","type":"noop"}]}`),
+		Graph: []byte(`{"timeout":"1m","nodes":[{"id":"00000000-0000-0000-0000-000000000007","type":"noop"}]}`),
 	}
 }
 
@@ -56,9 +56,9 @@ func TestAClaimThatCannotStartSaysWhy(t *testing.T) {
 		reasonDefinitionGone: func(x *dispatch.Execution) { x.DefinitionName = nil },
 		reasonInputGone:      func(x *dispatch.Execution) { x.Input = nil },
 		reasonVersionGone:    func(x *dispatch.Execution) { x.VersionID = nil },
-		reasonInvalidGraph:   func(x *dispatch.Execution) { x.Workflow = []byte(`{"nodes":[]}`) },
+		reasonInvalidGraph:   func(x *dispatch.Execution) { x.Graph = []byte(`{"nodes":[]}`) },
 		reasonTooLarge: func(x *dispatch.Execution) { // a chain of 300 calls that send 250 KiB each
-			x.Workflow = chain(300, `{"url":"http://api.test","method":"POST"}`)
+			x.Graph = chain(300, `{"url":"http://api.test","method":"POST"}`)
 			x.Input = []byte(`{"x":"` + strings.Repeat("x", 250<<10) + `"}`)
 		},
 	}
@@ -104,7 +104,7 @@ func TestAnExecutionIsRefusedByWhatItWouldSend(t *testing.T) {
 		"its own body, many times": {chain(100, `{"url":"http://api.test","method":"POST","body":"`+strings.Repeat("<", 4000)+`"}`), "x", ""},
 	} {
 		x := execution()
-		x.Workflow, x.Input = test.workflow, []byte(`{"x":"`+test.input+`"}`)
+		x.Graph, x.Input = test.workflow, []byte(`{"x":"`+test.input+`"}`)
 		_, _, failed := startOptions(x)
 		if test.refused == "" {
 			require.Nil(t, failed, name)
@@ -127,14 +127,14 @@ func TestAClaimThatReachesForWhatIsNotItsOwnIsRefused(t *testing.T) {
 		`{"workflowType":"Bill","retry":{"maximumInterval":"500ms"}}`:                              "maximumInterval 500ms",
 	} {
 		x := execution()
-		x.Workflow = []byte(`{"nodes":[{"name":"step","type":"workflow","config":` + config + `}]}`)
+		x.Graph = []byte(`{"nodes":[{"name":"step","type":"workflow","config":` + config + `}]}`)
 		_, _, failed := startOptions(x)
 		require.NotNil(t, failed, config)
 		require.Equal(t, reasonInvalidGraph, failed.Reason)
 		require.Contains(t, failed.Error, want)
 	}
 	x := execution()
-	x.Workflow = []byte(`{"nodes":[{"name":"step","type":"workflow","config":{"workflowType":"Bill","taskQueue":"` + workflows.WorkspaceTaskQueue(x.WorkspaceID) + `"}}]}`)
+	x.Graph = []byte(`{"nodes":[{"name":"step","type":"workflow","config":{"workflowType":"Bill","taskQueue":"` + workflows.WorkspaceTaskQueue(x.WorkspaceID) + `"}}]}`)
 	_, _, failed := startOptions(x)
 	require.Nil(t, failed)
 }

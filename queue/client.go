@@ -4,8 +4,10 @@ import (
 	"sync/atomic"
 
 	"github.com/jackc/pgx/v5/pgxpool"
+	"go.temporal.io/sdk/client"
 
 	"sluice/internal/gather"
+	"sluice/internal/request"
 	"sluice/internal/store"
 )
 
@@ -15,12 +17,16 @@ type Client struct {
 	checked checkedDefinitions
 	narrow  atomic.Bool                             // the role of the pool may only call sluice.enqueue
 	shared  *gather.Gatherer[store.Arrival, Answer] // nil: enqueues of this pool share no statements
+	encoder func() (*request.Encoder, error)        // of workflows
 }
 
 // New returns the queue in the pool's database, whose schema must be migrated. The pool stays the caller's to close; a Client
 // needs no closing.
-func New(pool *pgxpool.Pool) *Client {
-	c := &Client{pool: store.AnyPool{Pool: pool}}
+func New(pool *pgxpool.Pool, options ...Option) *Client {
+	c := &Client{pool: store.AnyPool{Pool: pool}, encoder: encoderOf(client.Options{})}
+	for _, option := range options {
+		option(c)
+	}
 	c.shared = c.sharing()
 	return c
 }

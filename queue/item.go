@@ -21,11 +21,13 @@ const (
 // UntilEnded, as the UniqueFor of an Item, holds its key only while it is pending or running.
 const UntilEnded time.Duration = -1
 
-// Item is a request to run a definition once.
+// Item is a request to run a workflow or a definition once.
 type Item struct {
-	WorkspaceID  uuid.UUID
+	WorkspaceID uuid.UUID
+	// Workflow is what is started; see EnqueueWorkflow. An item without one names a definition.
+	Workflow     *Workflow
 	DefinitionID uuid.UUID
-	// Input is a JSON object of at most MaxInputBytes, nested at most 500 levels deep. Defaults to {}.
+	// Input is that of the definition: a JSON object of at most MaxInputBytes, nested at most 500 levels deep. Defaults to {}.
 	Input json.RawMessage
 	// Priority is 1 (first) to 5 (last) and orders the items of one workspace only. Defaults to DefaultPriority.
 	Priority int
@@ -55,6 +57,8 @@ type Answer struct {
 	// RUNNING, COMPLETED, FAILED, CANCELLED, TERMINATED, TIMED_OUT or EXPIRED.
 	Status  string `json:"status"`
 	Message string `json:"message"`
+	// WorkflowID is the id in Temporal of an item that is a workflow.
+	WorkflowID string `json:"workflowId,omitempty"`
 }
 
 const messageQueued = "Workflow execution queued. Will start when capacity is available."
@@ -70,7 +74,12 @@ func (i *Item) arrival() (a store.Arrival, err error) {
 		Priority:  i.Priority, EnqueuedBy: i.EnqueuedBy, TriggerType: i.TriggerType,
 		AvailableAt: i.AvailableAt, ExpiresAt: i.ExpiresAt, UniqueKey: i.UniqueKey,
 	}
-	if a.Input, a.Large, err = preparedInput(i.Input); err != nil {
+	if i.Workflow != nil {
+		err = i.Workflow.arrive(i, &a)
+	} else {
+		a.Input, a.Large, err = preparedInput(i.Input)
+	}
+	if err != nil {
 		return a, err
 	}
 	if a.Priority == 0 {

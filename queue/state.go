@@ -14,7 +14,10 @@ import (
 type State struct {
 	ID                   uuid.UUID       `json:"id"`
 	WorkspaceID          uuid.UUID       `json:"workspaceId"`
-	WorkflowDefinitionID uuid.UUID       `json:"workflowDefinitionId"`
+	WorkflowDefinitionID *uuid.UUID      `json:"workflowDefinitionId,omitempty"` // of an item that is a definition
+	WorkflowType         *string         `json:"workflowType,omitempty"`         // of one that is a workflow
+	TaskQueue            *string         `json:"taskQueue,omitempty"`
+	WorkflowID           string          `json:"workflowId"`                // in Temporal
 	Status               string          `json:"status"`                    // PENDING, CLAIMED, DISPATCHED, FAILED, CANCELLED or EXPIRED
 	ExecutionStatus      *string         `json:"executionStatus,omitempty"` // RUNNING, COMPLETED, FAILED, CANCELLED, TERMINATED or TIMED_OUT
 	Priority             int             `json:"priority"`

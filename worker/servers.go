@@ -51,7 +51,7 @@ func openServers(ctx context.Context, c config, counts client.MetricsHandler, lo
 		}
 	}
 	options.MetricsHandler = counts
-	host.InstallRefusals(&options)
+	host.Install(&options)
 	if !c.dev {
 		s.polls = host.NewPolls()
 		s.polls.Install(&options)

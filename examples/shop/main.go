@@ -59,6 +59,7 @@ func run(ctx context.Context, databaseURL string, options client.Options, out io
 
 	polls := host.NewPolls() // lets workers stop without losing a task
 	polls.Install(&options)
+	host.Install(&options)
 	// The SDK logs each worker that starts and stops. Warnings are enough.
 	options.Logger = log.NewStructuredLogger(slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn})))
 	temporal, err := client.DialContext(ctx, options)

@@ -132,7 +132,7 @@ func (n Node) Workflow() (WorkflowConfig, error) {
 	if c.WorkflowType == "" {
 		return c, errors.New("config.workflowType is missing")
 	}
-	return c, errors.Join(checkWorkflowType(c.WorkflowType), checkTaskQueue(c.TaskQueue),
+	return c, errors.Join(checkWorkflowType("config.workflowType", c.WorkflowType), checkTaskQueue("config.taskQueue", c.TaskQueue),
 		checkTime("config.timeout", c.Timeout, MaxDelay), c.Retry.validate())
 }
 

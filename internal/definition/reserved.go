@@ -26,19 +26,19 @@ var (
 
 const workspaceQueuePrefix = "workflow.workspace."
 
-func checkWorkflowType(name string) error {
+func checkWorkflowType(what, name string) error {
 	if foldedIn(ownTypes, name) {
-		return fmt.Errorf("config.workflowType %q is a type of Sluice itself: name one of your own", name)
+		return fmt.Errorf("%s %q is a type of Sluice itself: name one of your own", what, name)
 	}
-	return checkTemporalName("config.workflowType", name)
+	return checkTemporalName(what, name)
 }
 
 // checkTaskQueue checks what does not depend on the workspace; see CheckOwner.
-func checkTaskQueue(name string) error {
+func checkTaskQueue(what, name string) error {
 	if foldedIn(fixedTaskQueues, name) {
-		return fmt.Errorf("config.taskQueue %q is Sluice's own: name one that your workers serve, or leave it out to use the workspace's", name)
+		return fmt.Errorf("%s %q is Sluice's own: name one that your workers serve, or leave it out to use the workspace's", what, name)
 	}
-	return checkTemporalName("config.taskQueue", name)
+	return checkTemporalName(what, name)
 }
 
 // checkTemporalName checks a name for what the server refuses, or takes for its own.
@@ -75,11 +75,25 @@ func (d Definition) CheckOwner(workspace uuid.UUID) error {
 		if err != nil {
 			continue // it is reported by Parse, and again when the node starts
 		}
-		queue := config.TaskQueue
-		if len(queue) >= len(workspaceQueuePrefix) && strings.EqualFold(queue[:len(workspaceQueuePrefix)], workspaceQueuePrefix) &&
-			queue != workspaceQueuePrefix+workspace.String() {
-			problems = append(problems, fmt.Errorf("node %s: config.taskQueue %q is not this workspace's: leave it out to use that", n.Label(), queue))
+		if foreign(config.TaskQueue, workspace) {
+			problems = append(problems, fmt.Errorf("node %s: config.taskQueue %q is not this workspace's: leave it out to use that", n.Label(), config.TaskQueue))
 		}
+	}
+	return errors.Join(problems...)
+}
+
+// foreign tells the task queue of another workspace.
+func foreign(queue string, workspace uuid.UUID) bool {
+	return len(queue) >= len(workspaceQueuePrefix) && strings.EqualFold(queue[:len(workspaceQueuePrefix)], workspaceQueuePrefix) &&
+		queue != workspaceQueuePrefix+workspace.String()
+}
+
+// CheckWorkflow returns what the workflow of an item may not be: a type or a task queue of Sluice's own, or the task queue of another
+// workspace than its own. sluice.check_workflow asks the same when it is enqueued.
+func CheckWorkflow(workspace uuid.UUID, workflowType, taskQueue string) error {
+	problems := []error{checkWorkflowType("workflow type", workflowType), checkTaskQueue("task queue", taskQueue)}
+	if foreign(taskQueue, workspace) {
+		problems = append(problems, fmt.Errorf("task queue %q is not this workspace's: leave it out to use that", taskQueue))
 	}
 	return errors.Join(problems...)
 }

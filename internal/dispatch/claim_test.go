@@ -41,7 +41,7 @@ func TestClaimHandsOverWhatAStartNeeds(t *testing.T) {
 	require.Equal(t, 2, *x.Weight)
 	require.Equal(t, "greet", *x.DefinitionName)
 	require.Equal(t, 1, *x.VersionNumber)
-	require.JSONEq(t, `{"nodes": []}`, string(x.Workflow))
+	require.JSONEq(t, `{"nodes": []}`, string(x.Graph))
 	require.JSONEq(t, `{"n": 1}`, string(x.Input))
 	require.Equal(t, *x.VersionID, one[uuid.UUID](w, `SELECT workflow_version_id FROM sluice.running`))
 }
@@ -110,7 +110,7 @@ func TestClaimUsesTheVersionThatIsCurrentWhenItCommits(t *testing.T) {
 	executions, err := w.Begin(t.Context(), w.run, 10)
 	require.NoError(t, err)
 	require.Equal(t, 2, *executions[0].VersionNumber)
-	require.JSONEq(t, `{"nodes": [2]}`, string(executions[0].Workflow))
+	require.JSONEq(t, `{"nodes": [2]}`, string(executions[0].Graph))
 }
 
 func TestItemOfADefinitionThatIsGoneIsClaimedWithoutAVersion(t *testing.T) {

@@ -14,7 +14,7 @@ import (
 // Execution is a claim that is to be started.
 type Execution struct {
 	store.Execution
-	Workflow json.RawMessage // nil: its definition, or the version, is gone
+	Graph json.RawMessage // of a definition; nil: it, or the version, is gone
 }
 
 // waiting is what is known of the claims that are not started: those that the last claims took, to be handed to the dispatch
@@ -50,6 +50,7 @@ func (w *waiting) count() int {
 func (w *waiting) add(p *pick, item store.Claimed) {
 	x := store.Execution{
 		ID: item.ID, WorkspaceID: p.of.view.ID, DefinitionID: p.definition, Input: item.Input, Priority: int(p.priority) + 1, Attempt: item.Attempt,
+		Workflow: item.Workflow,
 	}
 	if p.of.plan != "" {
 		name, plan, weight := p.of.name, p.of.plan, p.of.view.Weight

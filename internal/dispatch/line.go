@@ -10,8 +10,8 @@ import (
 
 // item is a pending item as a plan needs to know it. Items come and go as they are; nothing changes one.
 type item struct {
-	id, definition uuid.UUID
-	at             int64 // when it is available, in microseconds
+	id, definition uuid.UUID // of a workflow the definition is nil
+	at             int64     // when it is available, in microseconds
 }
 
 // place is a place in the order of a line: by time, then by id.

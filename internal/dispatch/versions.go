@@ -18,6 +18,9 @@ func (e *Engine) learnVersions(ctx context.Context) error {
 	asked := map[uuid.UUID]bool{}
 	for i := range e.plan.taken {
 		p := &e.plan.taken[i]
+		if p.definition == uuid.Nil { // a workflow
+			continue
+		}
 		if _, known := p.of.versions[p.definition]; !known && !asked[p.definition] {
 			asked[p.definition] = true
 			unknown = append(unknown, p.definition)
@@ -66,8 +69,8 @@ func (w *workflows) fill(ctx context.Context, db store.DB, executions []Executio
 		return store.Wrap(err, "read workflows of definitions")
 	}
 	for i := range executions {
-		if x := &executions[i]; x.VersionID != nil && x.Workflow == nil {
-			if x.Workflow = found[*x.VersionID]; x.Workflow == nil {
+		if x := &executions[i]; x.VersionID != nil && x.Graph == nil {
+			if x.Graph = found[*x.VersionID]; x.Graph == nil {
 				x.VersionNumber = nil
 			}
 		}
@@ -85,7 +88,7 @@ func (w *workflows) lookUp(executions []Execution) (unknown []uuid.UUID) {
 		if x.VersionID == nil {
 			continue
 		}
-		if x.Workflow = w.known[*x.VersionID]; x.Workflow == nil && !asked[*x.VersionID] {
+		if x.Graph = w.known[*x.VersionID]; x.Graph == nil && !asked[*x.VersionID] {
 			asked[*x.VersionID] = true
 			unknown = append(unknown, *x.VersionID)
 		}

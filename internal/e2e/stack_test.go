@@ -75,7 +75,7 @@ func newStack(t *testing.T) *stack {
 	address, namespace := devtest.Namespace(t, attributes)
 	options := client.Options{HostPort: address, Namespace: namespace, Identity: "sluice-test",
 		Logger: sdklog.NewStructuredLogger(slog.New(slog.DiscardHandler))}
-	host.InstallRefusals(&options)
+	host.Install(&options)
 	c, err := client.Dial(options)
 	require.NoError(t, err)
 	t.Cleanup(c.Close)

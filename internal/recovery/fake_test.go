@@ -2,7 +2,6 @@ package recovery
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"regexp"
 	"slices"
@@ -12,6 +11,7 @@ import (
 
 	commonpb "go.temporal.io/api/common/v1"
 	enumspb "go.temporal.io/api/enums/v1"
+	failurepb "go.temporal.io/api/failure/v1"
 	historypb "go.temporal.io/api/history/v1"
 	"go.temporal.io/api/serviceerror"
 	workflowpb "go.temporal.io/api/workflow/v1"
@@ -19,6 +19,8 @@ import (
 	"go.temporal.io/sdk/client"
 	"google.golang.org/grpc"
 	"google.golang.org/protobuf/types/known/timestamppb"
+
+	"sluice/workflows"
 )
 
 // temporal is a Temporal that knows some workflows, and lists what it is told to list.
@@ -64,12 +66,6 @@ func (v *temporal) DescribeWorkflowExecution(_ context.Context, id, _ string) (*
 		Execution: &commonpb.WorkflowExecution{WorkflowId: id, RunId: w.runID}, Status: w.status, TaskQueue: w.taskQueue}}, nil
 }
 
-func (v *temporal) GetWorkflow(_ context.Context, id, _ string) client.WorkflowRun {
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	return ended{w: *v.workflows[id]}
-}
-
 func (v *temporal) TerminateWorkflow(_ context.Context, id, runID, reason string, _ ...any) error {
 	v.mu.Lock()
 	defer v.mu.Unlock()
@@ -101,21 +97,38 @@ func (s service) GetWorkflowExecutionHistoryReverse(_ context.Context, r *workfl
 	if w == nil || w.runID != r.GetExecution().GetRunId() || r.GetNamespace() != client.DefaultNamespace {
 		return nil, serviceerror.NewNotFound("no such run")
 	}
-	return &workflowservice.GetWorkflowExecutionHistoryReverseResponse{
-		History: &historypb.History{Events: w.newest[:min(len(w.newest), int(r.GetMaximumPageSize()))]}}, nil
-}
-
-// ended is a run that has.
-type ended struct {
-	client.WorkflowRun
-	w workflow
-}
-
-func (e ended) Get(_ context.Context, to any) error {
-	if e.w.err != nil {
-		return e.w.err
+	var refused serviceerror.ServiceError
+	if errors.As(w.err, &refused) {
+		return nil, w.err
 	}
-	return json.Unmarshal([]byte(e.w.output), to)
+	newest := w.newest
+	if event := w.closed(); event != nil && len(newest) == 0 {
+		newest = []*historypb.HistoryEvent{event}
+	}
+	return &workflowservice.GetWorkflowExecutionHistoryReverseResponse{
+		History: &historypb.History{Events: newest[:min(len(newest), int(r.GetMaximumPageSize()))]}}, nil
+}
+
+// closed is the event that closed it.
+func (w *workflow) closed() *historypb.HistoryEvent {
+	switch w.status {
+	case enumspb.WORKFLOW_EXECUTION_STATUS_COMPLETED:
+		return &historypb.HistoryEvent{Attributes: &historypb.HistoryEvent_WorkflowExecutionCompletedEventAttributes{
+			WorkflowExecutionCompletedEventAttributes: &historypb.WorkflowExecutionCompletedEventAttributes{Result: &commonpb.Payloads{Payloads: []*commonpb.Payload{
+				{Metadata: map[string][]byte{"encoding": []byte("json/plain")}, Data: []byte(w.output)}}}}}}
+	case enumspb.WORKFLOW_EXECUTION_STATUS_FAILED:
+		return &historypb.HistoryEvent{Attributes: &historypb.HistoryEvent_WorkflowExecutionFailedEventAttributes{
+			WorkflowExecutionFailedEventAttributes: &historypb.WorkflowExecutionFailedEventAttributes{Failure: &failurepb.Failure{Message: w.err.Error()}}}}
+	case enumspb.WORKFLOW_EXECUTION_STATUS_CANCELED:
+		return &historypb.HistoryEvent{Attributes: &historypb.HistoryEvent_WorkflowExecutionCanceledEventAttributes{
+			WorkflowExecutionCanceledEventAttributes: &historypb.WorkflowExecutionCanceledEventAttributes{}}}
+	case enumspb.WORKFLOW_EXECUTION_STATUS_TIMED_OUT:
+		return &historypb.HistoryEvent{Attributes: &historypb.HistoryEvent_WorkflowExecutionTimedOutEventAttributes{
+			WorkflowExecutionTimedOutEventAttributes: &historypb.WorkflowExecutionTimedOutEventAttributes{}}}
+	case enumspb.WORKFLOW_EXECUTION_STATUS_TERMINATED:
+		return terminatedEvent("", w.err.Error())
+	}
+	return nil
 }
 
 var moments = regexp.MustCompile(`\d{4}-[^']*`)
@@ -174,6 +187,10 @@ func (v *temporal) ListWorkflow(ctx context.Context, r *workflowservice.ListWork
 func (v *temporal) show(workflowID, runID string, at time.Time, open bool) {
 	info := &workflowpb.WorkflowExecutionInfo{Execution: &commonpb.WorkflowExecution{WorkflowId: workflowID, RunId: runID},
 		StartTime: timestamppb.New(at), Status: enumspb.WORKFLOW_EXECUTION_STATUS_RUNNING}
+	if item, ok := workflows.ParseExecutionID(workflowID); ok {
+		info.SearchAttributes = &commonpb.SearchAttributes{IndexedFields: map[string]*commonpb.Payload{
+			workflows.AttributeQueueItem: {Data: []byte(`"` + item.String() + `"`)}}}
+	}
 	if !open {
 		info.CloseTime, info.Status = timestamppb.New(at), enumspb.WORKFLOW_EXECUTION_STATUS_TERMINATED
 	}

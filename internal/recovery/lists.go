@@ -2,10 +2,12 @@ package recovery
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"slices"
 	"time"
 
+	"github.com/google/uuid"
 	enumspb "go.temporal.io/api/enums/v1"
 	workflowpb "go.temporal.io/api/workflow/v1"
 	"go.temporal.io/api/workflowservice/v1"
@@ -117,14 +119,25 @@ func (r *Recovery) count(ctx context.Context, condition string) (int64, error) {
 	return answer.GetCount(), nil
 }
 
+// ofExecutions narrows a condition to the workflows that were started for items.
 func ofExecutions(condition string) string {
-	return fmt.Sprintf("WorkflowType = '%s' AND %s", workflows.ExecutionType, condition)
+	return fmt.Sprintf("%s IS NOT NULL AND %s", workflows.AttributeQueueItem, condition)
 }
 
 // runOf is the run of an execution, unless the workflow is another's.
 func runOf(info *workflowpb.WorkflowExecutionInfo) (run store.Run, ours bool) {
-	id, ours := workflows.ParseExecutionID(info.GetExecution().GetWorkflowId())
+	id, ours := itemOf(info)
 	return store.Run{ExecutionID: id, RunID: info.GetExecution().GetRunId()}, ours
+}
+
+// itemOf is the item that a workflow says it was started for.
+func itemOf(info *workflowpb.WorkflowExecutionInfo) (item uuid.UUID, ok bool) {
+	var text string
+	if err := json.Unmarshal(info.GetSearchAttributes().GetIndexedFields()[workflows.AttributeQueueItem].GetData(), &text); err != nil {
+		return uuid.Nil, false
+	}
+	item, err := uuid.Parse(text)
+	return item, err == nil
 }
 
 func inQuery(at time.Time) string { return at.UTC().Format(time.RFC3339Nano) }

@@ -41,8 +41,12 @@ func (r *Recovery) end(ctx context.Context, o workflows.Outcome) (bool, error) {
 
 // reopenUnheld gives open workflows that hold no slot their slot back, and counts them. One whose item has ended without an
 // execution is terminated: there is no slot for it, and perhaps no worker that could cancel it.
-func (r *Recovery) reopenUnheld(ctx context.Context, open []store.Run) (n int64, err error) {
-	unheld, err := store.Unheld(ctx, r.db, open)
+func (r *Recovery) reopenUnheld(ctx context.Context, open []openRun) (n int64, err error) {
+	runs := make([]store.Run, len(open))
+	for i := range open {
+		runs[i] = open[i].Run
+	}
+	unheld, err := store.Unheld(ctx, r.db, runs)
 	if err != nil || len(unheld) == 0 {
 		return 0, err
 	}
@@ -50,7 +54,7 @@ func (r *Recovery) reopenUnheld(ctx context.Context, open []store.Run) (n int64,
 		if !slices.Contains(unheld, run.ExecutionID) {
 			continue
 		}
-		reopened, err := store.Reopen(ctx, r.db, run)
+		reopened, err := store.Reopen(ctx, r.db, run.Run)
 		if err == nil && !reopened {
 			err = r.endRefused(ctx, run)
 		}
@@ -65,12 +69,12 @@ func (r *Recovery) reopenUnheld(ctx context.Context, open []store.Run) (n int64,
 	return n, nil
 }
 
-func (r *Recovery) endRefused(ctx context.Context, run store.Run) error {
+func (r *Recovery) endRefused(ctx context.Context, run openRun) error {
 	refused, err := store.Refused(ctx, r.db, run.ExecutionID)
 	if err != nil || !refused {
 		return err
 	}
-	if err := r.terminate(ctx, run.ExecutionID, run.RunID, "its queue item has ended without an execution"); err != nil {
+	if err := r.terminate(ctx, run.workflowID, run.RunID, "its queue item has ended without an execution"); err != nil {
 		return err
 	}
 	return r.logRepair(ctx, run.ExecutionID, "refused-but-open", workflows.StatusTerminated)

@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/google/uuid"
-	enumspb "go.temporal.io/api/enums/v1"
 	"golang.org/x/sync/errgroup"
 
 	"sluice/internal/store"
@@ -134,16 +133,24 @@ type comparison struct {
 	begun             map[uuid.UUID]bool
 	checked, repaired int64
 	held              []uuid.UUID                  // open, whatever they belong to
-	open              []store.Run                  // open, and ours
+	open              []openRun                    // open, and ours
 	unserved          map[uuid.UUID]store.Unserved // among held
 }
 
 // compareAll compares executions with their workflows and ends those that are closed. It goes on when one cannot be
 // compared, and returns the first error.
 func (r *Recovery) compareAll(ctx context.Context, ids []uuid.UUID, seen *comparison) error {
+	known, err := store.WorkflowsOf(ctx, r.db, ids)
+	if err != nil {
+		return err
+	}
 	var group errgroup.Group
 	group.SetLimit(compareParallel)
 	for _, id := range ids {
+		k, ok := known[id]
+		if !ok { // another database's, or a workflow that says it is an item's and is not
+			k = store.Known{ItemID: id, WorkflowID: workflows.ExecutionID(id)}
+		}
 		if !seen.begin(id) {
 			continue
 		}
@@ -151,22 +158,22 @@ func (r *Recovery) compareAll(ctx context.Context, ids []uuid.UUID, seen *compar
 			if ctx.Err() != nil {
 				return ctx.Err()
 			}
-			found, err := r.standing(ctx, id)
+			found, err := r.standing(ctx, k)
 			if err != nil {
 				return err
 			}
-			if found.stalled.refused && found.ours && found.stalled.For >= refusedAfter {
-				if err := r.endRefusedTask(ctx, id, &found); err != nil {
+			if found.stalled.refused && found.ours && !k.Own && found.stalled.For >= refusedAfter {
+				if err := r.endRefusedTask(ctx, k, &found); err != nil {
 					return err
 				}
 			}
 			ended := false
 			if !found.open {
 				if ended, err = r.end(ctx, *found.outcome); err != nil {
-					return fmt.Errorf("mend %s: %w", workflows.ExecutionID(id), err)
+					return fmt.Errorf("mend %s: %w", k.WorkflowID, err)
 				}
 			}
-			seen.add(id, found, ended)
+			seen.add(id, k.WorkflowID, found, ended)
 			return nil
 		})
 	}
@@ -177,17 +184,16 @@ func (r *Recovery) compareAll(ctx context.Context, ids []uuid.UUID, seen *compar
 func (r *Recovery) endOverdue(ctx context.Context, ids []uuid.UUID, seen *comparison) error {
 	const most = 100 // in a pass
 	ids = ids[:min(len(ids), most)]
-	var problems []error
+	known, err := store.WorkflowsOf(ctx, r.db, ids)
+	problems := []error{err}
 	for _, id := range ids {
-		found, err := r.client.DescribeWorkflowExecution(ctx, workflows.ExecutionID(id), "")
-		info := found.GetWorkflowExecutionInfo()
-		switch {
-		case isNotFound(err):
-			continue // the comparison says so
-		case err != nil:
-			err = fmt.Errorf("describe %s: %w", workflows.ExecutionID(id), err)
-		case info.GetStatus() == enumspb.WORKFLOW_EXECUTION_STATUS_RUNNING && workflows.IsWorkspaceTaskQueue(info.GetTaskQueue()):
-			err = r.terminate(ctx, id, info.GetExecution().GetRunId(), fmt.Sprintf("it was asked to cancel, and had not ended %s later", workflows.CancelDeadline))
+		k, ok := known[id]
+		if !ok {
+			continue
+		}
+		found, err := r.standing(ctx, k)
+		if err == nil && found.open && found.ours {
+			err = r.terminate(ctx, k.WorkflowID, found.runID, fmt.Sprintf("it was asked to cancel, and had not ended %s later", workflows.CancelDeadline))
 			r.noteRepair(ctx, id, "cancel-overdue", workflows.StatusTerminated)
 		}
 		problems = append(problems, err)
@@ -196,22 +202,28 @@ func (r *Recovery) endOverdue(ctx context.Context, ids []uuid.UUID, seen *compar
 }
 
 // endRefusedTask ends an execution whose workflow task asks for what the server never takes: it would be tried for ever.
-func (r *Recovery) endRefusedTask(ctx context.Context, id uuid.UUID, found *standing) error {
-	if err := r.terminate(ctx, id, found.runID, "Temporal refuses what its workflow task asks for: "+found.stalled.What); err != nil {
+func (r *Recovery) endRefusedTask(ctx context.Context, k store.Known, found *standing) error {
+	if err := r.terminate(ctx, k.WorkflowID, found.runID, "Temporal refuses what its workflow task asks for: "+found.stalled.What); err != nil {
 		return err
 	}
 	found.open = false
-	found.outcome = &workflows.Outcome{ExecutionID: id, RunID: found.runID, Status: workflows.StatusFailed,
+	found.outcome = &workflows.Outcome{ExecutionID: k.ItemID, RunID: found.runID, Status: workflows.StatusFailed,
 		Error: &workflows.OutcomeError{Message: "Temporal refuses what it asks for: " + found.stalled.What}}
 	return nil
 }
 
-func (r *Recovery) terminate(ctx context.Context, id uuid.UUID, runID, reason string) error {
-	err := r.client.TerminateWorkflow(ctx, workflows.ExecutionID(id), runID, reason)
+func (r *Recovery) terminate(ctx context.Context, workflowID, runID, reason string) error {
+	err := r.client.TerminateWorkflow(ctx, workflowID, runID, reason)
 	if err != nil && !isNotFound(err) {
-		return fmt.Errorf("terminate %s: %w", workflows.ExecutionID(id), err)
+		return fmt.Errorf("terminate %s: %w", workflowID, err)
 	}
 	return nil
+}
+
+// openRun is a run that is open, with the id of its workflow.
+type openRun struct {
+	store.Run
+	workflowID string
 }
 
 // begin is false when the execution is being compared already.
@@ -225,7 +237,7 @@ func (c *comparison) begin(id uuid.UUID) bool {
 	return true
 }
 
-func (c *comparison) add(id uuid.UUID, found standing, ended bool) {
+func (c *comparison) add(id uuid.UUID, workflowID string, found standing, ended bool) {
 	c.Lock()
 	defer c.Unlock()
 	c.checked++
@@ -237,7 +249,7 @@ func (c *comparison) add(id uuid.UUID, found standing, ended bool) {
 	}
 	c.held = append(c.held, id)
 	if found.ours {
-		c.open = append(c.open, store.Run{ExecutionID: id, RunID: found.runID})
+		c.open = append(c.open, openRun{Run: store.Run{ExecutionID: id, RunID: found.runID}, workflowID: workflowID})
 	}
 	if found.stalled.For > 0 {
 		c.unserved[id] = found.stalled.Unserved

@@ -43,7 +43,8 @@ func TestAClosedWorkflowEndsItsExecution(t *testing.T) {
 			if status == completed {
 				require.JSONEq(t, `{"sum": 3}`, one[string](t, b.db, `SELECT output::text FROM sluice.ended`))
 			} else {
-				require.JSONEq(t, `{"message": "why"}`, one[string](t, b.db, `SELECT error::text FROM sluice.ended`))
+				message := map[string]string{"FAILED": "why", "CANCELLED": "canceled", "TERMINATED": "terminated: why", "TIMED_OUT": "it has passed its timeout"}[want]
+				require.JSONEq(t, `{"message": "`+message+`"}`, one[string](t, b.db, `SELECT error::text FROM sluice.ended`))
 			}
 			require.Empty(t, b.held(t))
 			require.Equal(t, []uuid.UUID{id}, b.freedIDs())
@@ -271,7 +272,7 @@ func TestAnEndThatCouldNotBeReadIsNotRecorded(t *testing.T) {
 	id := b.run(t, 1)[0]
 	b.has(id, workflow{runID: firstRun(id), status: completed, err: serviceerror.NewUnavailable("no history")})
 	_, err := b.Pass(t.Context(), &b.known)
-	require.ErrorContains(t, err, "read the end of execution-"+id.String())
+	require.ErrorContains(t, err, "read the history of execution-"+id.String())
 	require.Equal(t, []uuid.UUID{id}, b.held(t))
 }
 

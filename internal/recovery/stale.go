@@ -2,7 +2,6 @@ package recovery
 
 import (
 	"context"
-	"fmt"
 	"sync"
 	"time"
 
@@ -10,7 +9,6 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"sluice/internal/store"
-	"sluice/workflows"
 )
 
 // staleBatch limits the calls to Temporal of one look at stale claims.
@@ -44,6 +42,10 @@ func (r *Recovery) ReleaseStale(ctx context.Context) (report Report, err error) 
 // started tells the claims whose workflow exists from those whose does not. It goes on when one cannot be looked up, and
 // returns the first error.
 func (r *Recovery) started(ctx context.Context, claims []uuid.UUID) (missing []uuid.UUID, exist []store.Started, err error) {
+	known, err := store.WorkflowsOf(ctx, r.db, claims)
+	if err != nil {
+		return nil, nil, err
+	}
 	var mu sync.Mutex
 	var group errgroup.Group
 	group.SetLimit(compareParallel)
@@ -52,16 +54,23 @@ func (r *Recovery) started(ctx context.Context, claims []uuid.UUID) (missing []u
 			if ctx.Err() != nil {
 				return ctx.Err()
 			}
-			found, err := r.client.DescribeWorkflowExecution(ctx, workflows.ExecutionID(id), "")
+			k, ok := known[id]
+			if !ok {
+				return nil // it is gone
+			}
+			found, err := r.describe(ctx, k.WorkflowID, "")
+			info := found.GetWorkflowExecutionInfo()
 			mu.Lock()
 			defer mu.Unlock()
 			switch {
-			case isNotFound(err):
+			case isNotFound(err), err == nil && !isOf(info, k):
 				missing = append(missing, id)
 			case err != nil:
-				return fmt.Errorf("describe %s: %w", workflows.ExecutionID(id), err)
+				return err
+			case k.Own && info.GetFirstRunId() != "":
+				exist = append(exist, store.Started{ExecutionID: id, RunID: info.GetFirstRunId()})
 			default:
-				exist = append(exist, store.Started{ExecutionID: id, RunID: found.GetWorkflowExecutionInfo().GetExecution().GetRunId()})
+				exist = append(exist, store.Started{ExecutionID: id, RunID: info.GetExecution().GetRunId()})
 			}
 			return nil
 		})

@@ -22,9 +22,10 @@ type ClaimRequest struct {
 
 // Claimed is an item that a claim has taken. It holds a slot.
 type Claimed struct {
-	ID      uuid.UUID
-	Input   []byte
-	Attempt int // failed starts so far
+	ID       uuid.UUID
+	Input    []byte
+	Attempt  int       // failed starts so far
+	Workflow *Workflow // nil: it is a definition
 }
 
 // ClaimResult is what a claim has done.
@@ -47,16 +48,30 @@ func QueueClaim(b *pgx.Batch, r ClaimRequest, result *ClaimResult) {
 			var id *uuid.UUID
 			var input []byte
 			var attempt *int
-			if err := rows.Scan(&result.At, &id, &input, &attempt); err != nil {
+			var w claimedWorkflow
+			if err := rows.Scan(&result.At, &id, &input, &attempt, &w.kind, &w.queue, &w.id, &w.request); err != nil {
 				return err
 			}
 			result.Taken = true
 			if id != nil {
-				result.Items = append(result.Items, Claimed{ID: *id, Input: input, Attempt: *attempt})
+				result.Items = append(result.Items, Claimed{ID: *id, Input: input, Attempt: *attempt, Workflow: w.workflow()})
 			}
 		}
 		return rows.Err()
 	})
+}
+
+// claimedWorkflow is what the columns of an item say of its workflow.
+type claimedWorkflow struct {
+	kind, queue, id *string
+	request         []byte
+}
+
+func (w claimedWorkflow) workflow() *Workflow {
+	if w.kind == nil {
+		return nil
+	}
+	return &Workflow{Type: *w.kind, TaskQueue: orZero(w.queue), ID: orZero(w.id), Request: w.request}
 }
 
 // Missing is an item that a claim did not get although it is there.
@@ -86,8 +101,9 @@ type Execution struct {
 	VersionNumber  *int
 	Input          []byte
 	Priority       int
-	Attempt        int  // failed starts so far
-	Aside          bool // its last start has got no answer
+	Attempt        int       // failed starts so far
+	Aside          bool      // its last start has got no answer
+	Workflow       *Workflow // nil: it is a definition
 }
 
 var undispatchedSQL = load("undispatched", "shard", "most")
@@ -100,8 +116,10 @@ func Undispatched(ctx context.Context, db DB, shard, most int) ([]Execution, err
 		return nil, Wrap(err, "read undispatched claims")
 	}
 	executions, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (e Execution, err error) {
+		var w claimedWorkflow
 		err = row.Scan(&e.ID, &e.WorkspaceID, &e.WorkspaceName, &e.Plan, &e.Weight, &e.DefinitionID, &e.DefinitionName, &e.VersionID,
-			&e.VersionNumber, &e.Input, &e.Priority, &e.Attempt, &e.Aside)
+			&e.VersionNumber, &e.Input, &e.Priority, &e.Attempt, &e.Aside, &w.kind, &w.queue, &w.id, &w.request)
+		e.Workflow = w.workflow()
 		return e, err
 	})
 	return executions, Wrap(err, "read undispatched claims")
@@ -141,6 +159,7 @@ type FailedStart struct {
 	Reason      string
 	Error       string
 	Permanent   bool // no retry can help: FAILED at once
+	Waits       bool // it waits for something that may take as long as it likes: no number of attempts is too many
 }
 
 // RetryPolicy limits the starts of one item. Only failed starts count as attempts; waiting for capacity does not.
@@ -157,18 +176,18 @@ type Undone struct {
 	AvailableAt *time.Time // nil: it has ended
 }
 
-var requeueSQL = load("requeue", "shard", "turn", "ids", "reasons", "errors", "permanent", "attempts", "backoff", "max_backoff", "jitter")
+var requeueSQL = load("requeue", "shard", "turn", "ids", "reasons", "errors", "permanent", "waits", "attempts", "backoff", "max_backoff", "jitter")
 
 // Requeue undoes claims whose start has failed, in a turn of its own. It returns false, and has done nothing, if that turn was
 // taken. A claim that was settled or has ended is left as it is.
 func Requeue(ctx context.Context, db DB, shard int, turn int64, failed []FailedStart, policy RetryPolicy) (undone []Undone, taken bool, err error) {
 	n := len(failed)
-	ids, reasons, errs, permanent := make([]uuid.UUID, n), make([]string, n), make([]string, n), make([]bool, n)
+	ids, reasons, errs, permanent, waits := make([]uuid.UUID, n), make([]string, n), make([]string, n), make([]bool, n), make([]bool, n)
 	for i, f := range inOrder(failed, func(f FailedStart) uuid.UUID { return f.ExecutionID }) {
-		ids[i], reasons[i], errs[i], permanent[i] = f.ExecutionID, f.Reason, text(f.Error), f.Permanent
+		ids[i], reasons[i], errs[i], permanent[i], waits[i] = f.ExecutionID, f.Reason, text(f.Error), f.Permanent, f.Waits
 	}
 	b := tunedForTurn()
-	b.Queue(requeueSQL, shard, turn, ids, reasons, errs, permanent, policy.MaxAttempts, policy.Backoff, policy.MaxBackoff, policy.Jitter).
+	b.Queue(requeueSQL, shard, turn, ids, reasons, errs, permanent, waits, policy.MaxAttempts, policy.Backoff, policy.MaxBackoff, policy.Jitter).
 		Query(func(rows pgx.Rows) error {
 			var id *uuid.UUID
 			var at *time.Time
@@ -187,3 +206,14 @@ func Requeue(ctx context.Context, db DB, shard int, turn int64, failed []FailedS
 
 // isNone tells that a statement of one row has returned none.
 func isNone(err error) bool { return errors.Is(err, pgx.ErrNoRows) }
+
+var requestSQL = load("request", "id")
+
+// Request reads the request of an item that is a workflow, where it is large. It is nil where there is none.
+func Request(ctx context.Context, db DB, item uuid.UUID) ([]byte, error) {
+	requests, err := Values[[]byte](ctx, db, requestSQL, item)
+	if err != nil || len(requests) == 0 {
+		return nil, Wrap(err, "read the request of item "+item.String())
+	}
+	return requests[0], nil
+}

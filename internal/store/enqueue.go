@@ -16,7 +16,10 @@ const LargeInput = 2000
 // Arrival is an item on its way into the queue, with its defaults filled in.
 type Arrival struct {
 	Ownership
-	ID          uuid.UUID // of plain items; the others get theirs from the database
+	Workflow    *Workflow     // nil: it is a definition
+	OnConflict  string        // of a workflow, see sluice.enqueue_workflow; empty: as it has it
+	AvailableIn time.Duration // of a workflow without AvailableAt
+	ID          uuid.UUID     // of plain items; the others get theirs from the database
 	Priority    int
 	Input       json.RawMessage // a JSON object
 	Large       bool            // the input is larger than LargeInput
@@ -28,12 +31,20 @@ type Arrival struct {
 	UniqueFor              *time.Duration // nil: as long as the item is retained
 }
 
+// Workflow is what an item is that is no definition.
+type Workflow struct {
+	Type      string
+	TaskQueue string // of an arrival it may be empty: then it is the one that the deployment has for the workspace
+	ID        string // empty: execution-<id of the item>
+	Request   []byte // a StartWorkflowExecutionRequest; of a claim nil where it is large, see Request, or is made of the item's input
+}
+
 // Ownership says that a definition belongs to a workspace.
 type Ownership struct{ WorkspaceID, DefinitionID uuid.UUID }
 
 // Plain tells whether only the definition is left for the database to check.
 func (a *Arrival) Plain() bool {
-	return a.UniqueKey == "" && a.AvailableAt.IsZero() && a.ExpiresAt.IsZero()
+	return a.Workflow == nil && a.UniqueKey == "" && a.AvailableAt.IsZero() && a.ExpiresAt.IsZero()
 }
 
 // Enqueued is the answer for an item.
@@ -41,12 +52,16 @@ type Enqueued struct {
 	QueueID uuid.UUID `json:"queueId"`
 	Status  string    `json:"status"`
 	Message string    `json:"message"`
+
+	WorkflowID string `json:"workflowId"` // of an item that is a workflow
 }
 
 var (
 	enqueueSQL     = load("enqueue", "id", "workspace", "definition", "priority", "input", "actor", "trigger", "large", "check", "own")
 	enqueueItemSQL = load("enqueue_item", "workspace", "definition", "input", "priority", "available_at", "key", "expires_at", "actor",
 		"trigger", "unique_for")
+	enqueueWorkflowSQL = load("enqueue_workflow", "workspace", "type", "task_queue", "workflow_id", "request", "options", "available_in", "priority",
+		"available_at", "key", "expires_at", "actor", "trigger", "unique_for")
 )
 
 // Enqueue enqueues a plain item. Own says that the statement is a transaction of its own: then it wakes the dispatcher itself.
@@ -70,7 +85,8 @@ func MayInsert(ctx context.Context, db DB) (may bool, err error) {
 
 // EnqueueItem enqueues an item of any kind, also for a role that may only call sluice.enqueue.
 func EnqueueItem(ctx context.Context, db DB, a *Arrival) (answer Enqueued, err error) {
-	err = db.QueryRow(ctx, enqueueItemSQL, a.arguments()...).Scan(&answer)
+	sql, arguments := a.call()
+	err = db.QueryRow(ctx, sql, arguments...).Scan(&answer)
 	return answer, err
 }
 
@@ -82,10 +98,20 @@ func ReleaseKey(ctx context.Context, db DB, workspace uuid.UUID, key, actor stri
 	return answer, err
 }
 
-func (a *Arrival) arguments() []any {
-	return []any{pgID(a.WorkspaceID), pgID(a.DefinitionID), a.Input, a.Priority, timeOrNull(a.AvailableAt), pgtype.Text{String: a.UniqueKey, Valid: a.UniqueKey != ""},
-		timeOrNull(a.ExpiresAt), a.EnqueuedBy, a.TriggerType, a.UniqueFor}
+// call is the statement that calls the function of the database for an item, and its arguments.
+func (a *Arrival) call() (sql string, arguments []any) {
+	rest := []any{a.Priority, timeOrNull(a.AvailableAt), textOrNull(a.UniqueKey), timeOrNull(a.ExpiresAt), a.EnqueuedBy, a.TriggerType, a.UniqueFor}
+	if w := a.Workflow; w != nil {
+		options := map[string]string{}
+		if a.OnConflict != "" {
+			options["onConflict"] = a.OnConflict
+		}
+		return enqueueWorkflowSQL, append([]any{pgID(a.WorkspaceID), w.Type, textOrNull(w.TaskQueue), textOrNull(w.ID), w.Request, options, a.AvailableIn}, rest...)
+	}
+	return enqueueItemSQL, append([]any{pgID(a.WorkspaceID), pgID(a.DefinitionID), a.Input}, rest...)
 }
+
+func textOrNull(s string) pgtype.Text { return pgtype.Text{String: s, Valid: s != ""} }
 
 func timeOrNull(t time.Time) pgtype.Timestamptz {
 	return pgtype.Timestamptz{Time: t, Valid: !t.IsZero()}

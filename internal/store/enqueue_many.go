@@ -30,7 +30,8 @@ func EnqueueMixed(ctx context.Context, db DB, plain, others []Arrival, check []O
 		batch.Queue(enqueueManySQL, columns(plain, false, check)...) // the batch may take long, so it wakes at its commit
 	}
 	for i := range others {
-		batch.Queue(enqueueItemSQL, others[i].arguments()...)
+		sql, arguments := others[i].call()
+		batch.Queue(sql, arguments...)
 	}
 	results := db.SendBatch(ctx, batch)
 	defer func() {

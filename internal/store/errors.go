@@ -38,6 +38,8 @@ var requestErrors = map[string]error{
 	"SL010": ErrInvalid,
 	"SL011": ErrInvalid,
 	"SL012": ErrKeyHeld,
+	"SL013": ErrInvalid,
+	"SL014": ErrInvalid,
 }
 
 // RequestError is a refused request: Kind is one of the errors above, Hint says how to mend it and may be empty.

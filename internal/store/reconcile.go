@@ -14,6 +14,37 @@ type Run struct {
 	RunID       string
 }
 
+// Known is how the workflow of an item is known.
+type Known struct {
+	ItemID     uuid.UUID
+	WorkflowID string
+	RunID      string // empty: none is known
+	Own        bool   // it is a workflow of its caller's own, not the Execution of a definition
+}
+
+var workflowsOfSQL = load("workflows_of", "ids")
+
+// WorkflowsOf tells how the workflows of items are known, of those that there are.
+func WorkflowsOf(ctx context.Context, db DB, ids []uuid.UUID) (map[uuid.UUID]Known, error) {
+	if len(ids) == 0 {
+		return nil, nil
+	}
+	var found []Known
+	b := tuned()
+	b.Queue(workflowsOfSQL, ids).Query(func(rows pgx.Rows) (err error) {
+		found, err = pgx.CollectRows(rows, pgx.RowToStructByPos[Known])
+		return err
+	})
+	if err := db.SendBatch(ctx, b).Close(); err != nil {
+		return nil, Wrap(err, "read what workflows are called")
+	}
+	known := make(map[uuid.UUID]Known, len(found))
+	for _, k := range found {
+		known[k.ItemID] = k
+	}
+	return known, nil
+}
+
 var (
 	unrecordedSQL = load("unrecorded", "ids", "runs")
 	unheldSQL     = load("unheld", "ids", "runs")

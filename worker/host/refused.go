@@ -8,7 +8,6 @@ import (
 	failurepb "go.temporal.io/api/failure/v1"
 	"go.temporal.io/api/serviceerror"
 	"go.temporal.io/api/workflowservice/v1"
-	"go.temporal.io/sdk/client"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
@@ -18,16 +17,10 @@ import (
 	"sluice/workflows"
 )
 
-// InstallRefusals makes the client that is dialed with these options end an execution FAILED, with the server's reason, when the
-// server refuses what its workflow task asks for. Otherwise the task is done again for ever, and the execution holds its slot:
-// most refusals leave no trace but tasks that time out. Definitions are checked for what is known to be refused when they are
+// endRefused ends an execution FAILED, with the server's reason, when the server refuses what its workflow task asks for. Otherwise the
+// task is done again for ever, and the execution holds its slot: most refusals leave no trace but tasks that time out. Definitions are checked for what is known to be refused when they are
 // applied and when they are run; this is for what a server refuses beyond that. Dispatchers, children and workflows that are no
 // executions are left alone.
-func InstallRefusals(options *client.Options) {
-	dial := &options.ConnectionOptions.DialOptions
-	*dial = append(*dial, grpc.WithChainUnaryInterceptor(endRefused))
-}
-
 func endRefused(ctx context.Context, method string, request, reply any, conn *grpc.ClientConn, invoke grpc.UnaryInvoker, options ...grpc.CallOption) error {
 	err := invoke(ctx, method, request, reply, conn, options...)
 	task, ok := request.(*workflowservice.RespondWorkflowTaskCompletedRequest)

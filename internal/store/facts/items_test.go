@@ -42,7 +42,7 @@ func (b *bundle) everyState(t *testing.T) []uuid.UUID {
 
 // What the views tell of items and of executions is what is shown.
 const viewsSQL = `
-	SELECT i.id, i.workspace_id, i.workflow_definition_id, i.status, x.status AS execution_status, i.priority, i.unique_key,
+	SELECT i.id, i.workspace_id, i.workflow_definition_id, i.workflow_type, i.task_queue, i.engine_workflow_id AS workflow_id, i.status, x.status AS execution_status, i.priority, i.unique_key,
 	       i.attempt_count, i.created_at, i.available_at, i.expires_at, i.claimed_at, i.dispatched_at, x.completed_at,
 	       i.execution_id, x.engine_run_id, x.unserved_since, r.unserved, e.reason, i.error, x.error AS execution_error, i.input, x.output
 	FROM sluice.queue_items i LEFT JOIN sluice.executions x ON x.id = i.execution_id

@@ -17,9 +17,11 @@ WITH fence AS (
         FOR UPDATE SKIP LOCKED))
     RETURNING p.*
 ), held AS (
-    INSERT INTO sluice.running (id, workspace_id, workflow_definition_id, workflow_version_id, priority, attempt_count, turn,
+    INSERT INTO sluice.running (id, workspace_id, workflow_definition_id, workflow_type, task_queue, workflow_id, request,
+        workflow_version_id, priority, attempt_count, turn,
         created_at, available_at, claimed_at, expires_at, unique_key, trigger_type, enqueued_by, input)
-    SELECT t.id, t.workspace_id, t.workflow_definition_id, nullif((:'versions'::uuid[])[width_bucket(t.id, :'ids'::uuid[])], '00000000-0000-0000-0000-000000000000'),
+    SELECT t.id, t.workspace_id, t.workflow_definition_id, t.workflow_type, t.task_queue, t.workflow_id, t.request,
+        nullif((:'versions'::uuid[])[width_bucket(t.id, :'ids'::uuid[])], '00000000-0000-0000-0000-000000000000'),
         t.priority, t.attempt_count, :'turn'::bigint,
         t.created_at, t.available_at, fence.at, t.expires_at, t.unique_key, t.trigger_type, t.enqueued_by, t.input
     FROM taken t CROSS JOIN fence
@@ -29,5 +31,6 @@ WITH fence AS (
     FROM fence CROSS JOIN unnest(:'rated'::uuid[], :'tokens'::float8[]) AS r (workspace_id, tokens) ORDER BY r.workspace_id
     ON CONFLICT (workspace_id) DO UPDATE SET tokens = excluded.tokens, tokens_at = excluded.tokens_at
 )
-SELECT fence.at, t.id, coalesce(t.input, (SELECT i.input FROM sluice.inputs i WHERE i.id = t.id)) AS input, t.attempt_count
+SELECT fence.at, t.id, coalesce(t.input, (SELECT i.input FROM sluice.inputs i WHERE i.id = t.id)) AS input, t.attempt_count,
+       t.workflow_type, t.task_queue, t.workflow_id, t.request
 FROM fence LEFT JOIN taken t ON true;

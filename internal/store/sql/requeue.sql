@@ -1,6 +1,7 @@
 -- Undoes claims whose start has failed: the item is pending again, with backoff and jitter, or ends FAILED. It takes a turn,
 -- as a claim does: a process that has been overtaken may be wrong about what was started, and leaves it to its successor.
 -- Its own dispatcher knows what it has freed, so no event tells: heard after the item is claimed again, it would be wrong.
+-- One that waits for another workflow is looked at again every 15 s at least, and never ends for that.
 -- The ids are in order, and each of the other arrays is theirs. There is no row in the answer if the turn was taken.
 WITH fence AS (
     INSERT INTO sluice.turns (shard, turn, kind)
@@ -11,19 +12,25 @@ WITH fence AS (
 ), undone AS (
     DELETE FROM sluice.running r USING fence WHERE r.id = ANY (:'ids'::uuid[]) AND r.dispatched_at IS NULL
     RETURNING r.*, (:'reasons'::text[])[width_bucket(r.id, :'ids'::uuid[])] AS why, (:'errors'::text[])[width_bucket(r.id, :'ids'::uuid[])] AS message,
-        (:'permanent'::bool[])[width_bucket(r.id, :'ids'::uuid[])] OR r.attempt_count >= :'attempts'::int - 1 AS final
+        (:'permanent'::bool[])[width_bucket(r.id, :'ids'::uuid[])]
+            OR r.attempt_count >= :'attempts'::int - 1 AND NOT (:'waits'::bool[])[width_bucket(r.id, :'ids'::uuid[])] AS final,
+        (:'waits'::bool[])[width_bucket(r.id, :'ids'::uuid[])] AS waits
 ), back AS (
-    INSERT INTO sluice.pending (id, workspace_id, workflow_definition_id, priority, attempt_count, created_at, available_at, expires_at,
+    INSERT INTO sluice.pending (id, workspace_id, workflow_definition_id, workflow_type, task_queue, workflow_id, request,
+        priority, attempt_count, created_at, available_at, expires_at,
         unique_key, trigger_type, enqueued_by, last_error, input)
-    SELECT u.id, u.workspace_id, u.workflow_definition_id, u.priority, u.attempt_count + 1, u.created_at,
-        now() + least(:'backoff'::interval * power(2, least(u.attempt_count, 60)), :'max_backoff'::interval) * (1 + :'jitter'::float8 * (2 * random() - 1)),
+    SELECT u.id, u.workspace_id, u.workflow_definition_id, u.workflow_type, u.task_queue, u.workflow_id, u.request,
+        u.priority, least(u.attempt_count, 2147483646) + 1, u.created_at,
+        now() + least(:'backoff'::interval * power(2, least(u.attempt_count, 60)), :'max_backoff'::interval, CASE WHEN u.waits THEN interval '15 seconds' END) * (1 + :'jitter'::float8 * (2 * random() - 1)),
         u.expires_at, u.unique_key, u.trigger_type, u.enqueued_by, concat_ws(': ', u.why, nullif(u.message, '')), u.input
     FROM undone u WHERE NOT u.final
     RETURNING id, available_at
 ), failed AS (
-    INSERT INTO sluice.ended (id, workspace_id, workflow_definition_id, workflow_version_id, status, reason, actor, error, priority, attempt_count,
+    INSERT INTO sluice.ended (id, workspace_id, workflow_definition_id, workflow_type, task_queue, workflow_id, request,
+        workflow_version_id, status, reason, actor, error, priority, attempt_count,
         created_at, available_at, claimed_at, ended_at, expires_at, unique_key, trigger_type, enqueued_by, input)
-    SELECT u.id, u.workspace_id, u.workflow_definition_id, u.workflow_version_id, 'FAILED', u.why, 'dispatcher',
+    SELECT u.id, u.workspace_id, u.workflow_definition_id, u.workflow_type, u.task_queue, u.workflow_id, u.request,
+        u.workflow_version_id, 'FAILED', u.why, 'dispatcher',
         CASE WHEN u.message <> '' THEN jsonb_build_object('message', u.message) END, u.priority, least(u.attempt_count, 2147483646) + 1,
         u.created_at, u.available_at, u.claimed_at, greatest(now(), u.claimed_at), u.expires_at, u.unique_key, u.trigger_type, u.enqueued_by, u.input
     FROM undone u WHERE u.final

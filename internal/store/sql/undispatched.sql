@@ -2,7 +2,7 @@
 -- vain comes last.
 SELECT r.id, r.workspace_id, w.name, w.plan, q.weight, r.workflow_definition_id, d.name, r.workflow_version_id, v.version_number,
        coalesce(r.input, (SELECT i.input FROM sluice.inputs i WHERE i.id = r.id)), r.priority, r.attempt_count,
-       r.start_error IS NOT NULL
+       r.start_error IS NOT NULL, r.workflow_type, r.task_queue, r.workflow_id, r.request
 FROM sluice.running r
 CROSS JOIN sluice.settings s
 LEFT JOIN LATERAL (SELECT * FROM sluice.workspaces w WHERE w.id = r.workspace_id LIMIT 1) AS w ON true

@@ -32,8 +32,10 @@ WITH matching AS (
 ), event AS (
     INSERT INTO sluice.events (workspaces, available_at) SELECT array_agg(DISTINCT i.workspace_id), now() FROM item i HAVING count(*) > 0
 )
-INSERT INTO sluice.pending (id, workspace_id, workflow_definition_id, priority, attempt_count, created_at, available_at, expires_at,
+INSERT INTO sluice.pending (id, workspace_id, workflow_definition_id, workflow_type, task_queue, workflow_id, request,
+    priority, attempt_count, created_at, available_at, expires_at,
     unique_key, trigger_type, enqueued_by, last_error, input)
-SELECT i.id, i.workspace_id, i.workflow_definition_id, i.priority, 0, i.created_at, now(), i.expires_at,
+SELECT i.id, i.workspace_id, i.workflow_definition_id, i.workflow_type, i.task_queue, i.workflow_id, i.request,
+    i.priority, 0, i.created_at, now(), i.expires_at,
     i.unique_key, i.trigger_type, i.enqueued_by, concat_ws(': ', i.reason, i.error ->> 'message'), i.input
 FROM item i;

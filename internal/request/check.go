@@ -1,0 +1,45 @@
+package request
+
+import (
+	"errors"
+	"fmt"
+
+	enumspb "go.temporal.io/api/enums/v1"
+	"go.temporal.io/api/workflowservice/v1"
+	"google.golang.org/protobuf/proto"
+)
+
+// MaxBytes is the most that a request may have, as it is sent: what Temporal takes as a workflow's input, unless it is told otherwise.
+const MaxBytes = 2 << 20
+
+// Parse reads a request that is ready.
+func Parse(raw []byte) (*workflowservice.StartWorkflowExecutionRequest, error) {
+	var r workflowservice.StartWorkflowExecutionRequest
+	if err := proto.Unmarshal(raw, &r); err != nil {
+		return nil, fmt.Errorf("request is no StartWorkflowExecutionRequest: %w", err)
+	}
+	return &r, nil
+}
+
+// Check returns what of a request cannot be admitted, joined.
+func Check(r *workflowservice.StartWorkflowExecutionRequest) error {
+	var problems []error
+	add := func(format string, args ...any) { problems = append(problems, fmt.Errorf(format, args...)) }
+	if size := proto.Size(r); size > MaxBytes {
+		add("the request has %d bytes, at most %d are allowed: store large data elsewhere and pass a reference", size, MaxBytes)
+	}
+	if r.GetCronSchedule() != "" {
+		add("the request has the cron schedule %q: make a Temporal schedule whose workflow enqueues, or enqueue from a job of your own", r.GetCronSchedule())
+	}
+	if r.GetWorkflowStartDelay().AsDuration() > 0 {
+		add("the request has a start delay: leave it out and say when the item is available")
+	}
+	switch r.GetWorkflowIdConflictPolicy() {
+	case enumspb.WORKFLOW_ID_CONFLICT_POLICY_USE_EXISTING, enumspb.WORKFLOW_ID_CONFLICT_POLICY_TERMINATE_EXISTING:
+		add("the request has the conflict policy %s: an item starts a workflow of its own, leave it out and choose what is to happen by onConflict", r.GetWorkflowIdConflictPolicy())
+	}
+	if r.GetWorkflowIdReusePolicy() == enumspb.WORKFLOW_ID_REUSE_POLICY_TERMINATE_IF_RUNNING { //nolint:staticcheck // callers still set it
+		add("the request has the reuse policy TerminateIfRunning: an item ends no workflow of another")
+	}
+	return errors.Join(problems...)
+}

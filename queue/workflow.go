@@ -1,0 +1,104 @@
+package queue
+
+import (
+	"context"
+	"sync"
+
+	"github.com/jackc/pgx/v5"
+	"go.temporal.io/api/workflowservice/v1"
+	"go.temporal.io/sdk/client"
+	"google.golang.org/protobuf/proto"
+
+	"sluice/internal/request"
+	"sluice/internal/store"
+)
+
+// Workflow is what an item is that is no definition: a workflow of a type of one's own. Client.NewWorkflow makes one as the SDK would.
+type Workflow struct {
+	// Request is what would be sent to Temporal to start it, of at most 2 MiB. It is started with just this type, payloads, headers,
+	// memo and timeouts, whatever encoded them. Without a task queue it runs on that of its workspace, and without an id as execution-<id
+	// of the item>. A start delay becomes the item's AvailableAt. Refused are cron schedules, and policies that would use or end a
+	// workflow of another.
+	Request *workflowservice.StartWorkflowExecutionRequest
+	// OnConflict says what happens when a workflow of its id is open that is another's: with "fail" the item ends FAILED, with "wait" it
+	// waits for that. Defaults to "fail".
+	OnConflict string
+}
+
+// Option is an option of New.
+type Option func(*Client)
+
+// WithClientOptions has workflows encoded by the data converter, the context propagators and the interceptors of the options with which
+// the application dials its Temporal client. Without it they are encoded as a client without options does.
+func WithClientOptions(options client.Options) Option {
+	return func(c *Client) { c.encoder = encoderOf(options) }
+}
+
+func encoderOf(options client.Options) func() (*request.Encoder, error) {
+	return sync.OnceValues(func() (*request.Encoder, error) { return request.NewEncoder(options) })
+}
+
+// EnqueueWorkflow is Enqueue for a workflow, which is given as to ExecuteWorkflow of the SDK's client. The item says for whom, and may
+// have all that an Item has but a definition and an input.
+func (c *Client) EnqueueWorkflow(ctx context.Context, item Item, options client.StartWorkflowOptions, workflow any, args ...any) (Answer, error) {
+	item, err := c.NewWorkflow(ctx, item, options, workflow, args...)
+	if err != nil {
+		return Answer{}, err
+	}
+	return c.Enqueue(ctx, item)
+}
+
+// EnqueueWorkflowTx is EnqueueWorkflow inside the caller's transaction, see EnqueueTx.
+func (c *Client) EnqueueWorkflowTx(ctx context.Context, tx pgx.Tx, item Item, options client.StartWorkflowOptions, workflow any, args ...any) (Answer, error) {
+	item, err := c.NewWorkflow(ctx, item, options, workflow, args...)
+	if err != nil {
+		return Answer{}, err
+	}
+	return c.EnqueueTx(ctx, tx, item)
+}
+
+// NewWorkflow returns the item with its workflow, for EnqueueMany for example. Nothing is sent or enqueued.
+func (c *Client) NewWorkflow(ctx context.Context, item Item, options client.StartWorkflowOptions, workflow any, args ...any) (Item, error) {
+	encoder, err := c.encoder()
+	if err != nil {
+		return item, store.Wrap(err, "encode a workflow")
+	}
+	r, err := encoder.Encode(ctx, options, workflow, args...)
+	if err != nil {
+		return item, store.Wrap(store.Invalid("%v", err), "encode a workflow")
+	}
+	w := Workflow{Request: r}
+	if item.Workflow != nil {
+		w.OnConflict = item.Workflow.OnConflict
+	}
+	item.Workflow = &w
+	return item, nil
+}
+
+// arrive checks a workflow, and makes it a part of an arrival. Its names are checked by the database.
+func (w *Workflow) arrive(i *Item, a *store.Arrival) error {
+	switch {
+	case w.Request == nil:
+		return store.Invalid("the workflow has no request: make one with Client.NewWorkflow")
+	case a.DefinitionID != [16]byte{} || len(i.Input) > 0:
+		return store.Invalid("an item is a workflow or a definition with its input, not both")
+	}
+	r := w.Request
+	if delay := r.GetWorkflowStartDelay().AsDuration(); delay > 0 {
+		if a.AvailableAt.IsZero() {
+			a.AvailableIn = delay
+		}
+		r = proto.Clone(r).(*workflowservice.StartWorkflowExecutionRequest)
+		r.WorkflowStartDelay = nil
+	}
+	if err := request.Check(r); err != nil {
+		return store.Invalid("%v", err)
+	}
+	raw, err := proto.Marshal(r)
+	if err != nil {
+		return store.Invalid("encode the request: %v", err)
+	}
+	a.OnConflict = w.OnConflict
+	a.Workflow = &store.Workflow{Type: r.GetWorkflowType().GetName(), TaskQueue: r.GetTaskQueue().GetName(), ID: r.GetWorkflowId(), Request: raw}
+	return nil
+}

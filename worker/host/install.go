@@ -1,0 +1,17 @@
+package host
+
+import (
+	"go.temporal.io/sdk/client"
+	"google.golang.org/grpc"
+
+	"sluice/internal/request"
+)
+
+// Install makes the client that is dialed with these options one that serves a host in full. Executions of whose workflow tasks the
+// server refuses what they ask for end FAILED with its reason, instead of being tried for ever; and items that are workflows are
+// started so that this process can have their first tasks with the answer, and tries again by itself what gets none.
+func Install(options *client.Options) {
+	dial := &options.ConnectionOptions.DialOptions
+	*dial = append(*dial, grpc.WithChainUnaryInterceptor(endRefused))
+	request.Install(options)
+}
