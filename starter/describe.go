@@ -56,7 +56,7 @@ func (a *app) describeCommand() *cobra.Command {
 			return err
 		}
 		if item.ExecutionID != nil {
-			result.WebURL = a.workflowLink(workflows.ExecutionID(*item.ExecutionID), deref(item.EngineRunID))
+			result.WebURL = a.workflowLink(item.WorkflowID, deref(item.EngineRunID))
 		}
 		return a.result(result, func(w io.Writer) { renderItem(w, result, a.now()) })
 	})
@@ -65,9 +65,12 @@ func (a *app) describeCommand() *cobra.Command {
 func renderItem(w io.Writer, d described, now time.Time) {
 	workflow := ""
 	if d.ExecutionID != nil {
-		workflow = workflows.ExecutionID(*d.ExecutionID)
+		workflow = d.WorkflowID
 	}
-	attempts := ""
+	attempts, definition := "", ""
+	if d.WorkflowDefinitionID != nil {
+		definition = d.WorkflowDefinitionID.String()
+	}
 	if d.AttemptCount > 0 {
 		attempts = plural(d.AttemptCount, "failed start", "failed starts")
 	}
@@ -79,7 +82,9 @@ func renderItem(w io.Writer, d described, now time.Time) {
 		"error", oneLine(failure(d.State), 500),
 		"attempts", attempts,
 		"workspace", d.WorkspaceID.String(),
-		"definition", d.WorkflowDefinitionID.String(),
+		"definition", definition,
+		"type", deref(d.WorkflowType),
+		"task queue", deref(d.TaskQueue),
 		"priority", fmt.Sprint(d.Priority),
 		"unique key", deref(d.UniqueKey),
 		"enqueued", withRelative(&d.CreatedAt, now),

@@ -68,7 +68,7 @@ func TestRenderStatus(t *testing.T) {
 }
 
 func someItems() []queue.State {
-	base := queue.State{WorkspaceID: fixedID(1), WorkflowDefinitionID: new(fixedID(2)), Priority: 3, CreatedAt: *before(time.Hour), AvailableAt: *before(time.Hour)}
+	base := queue.State{WorkspaceID: fixedID(1), WorkflowDefinitionID: new(fixedID(2)), WorkflowID: "execution-" + fixedID(14).String(), Priority: 3, CreatedAt: *before(time.Hour), AvailableAt: *before(time.Hour)}
 	waiting, scheduled, running, done, failed, refused := base, base, base, base, base, base
 	waiting.ID, waiting.Status, waiting.Priority, waiting.Reason = fixedID(10), "PENDING", 1, ptr("at-capacity")
 	scheduled.ID, scheduled.Status, scheduled.AvailableAt = fixedID(11), "PENDING", *before(-3 * time.Hour)
