@@ -7,7 +7,6 @@ import (
 	"go.temporal.io/sdk/client"
 
 	"sluice/internal/gather"
-	"sluice/internal/request"
 	"sluice/internal/store"
 )
 
@@ -17,13 +16,13 @@ type Client struct {
 	checked checkedDefinitions
 	narrow  atomic.Bool                             // the role of the pool may only call sluice.enqueue
 	shared  *gather.Gatherer[store.Arrival, Answer] // nil: enqueues of this pool share no statements
-	encoder func() (*request.Encoder, error)        // of workflows
+	encode  client.Options                          // with which workflows are encoded
 }
 
 // New returns the queue in the pool's database, whose schema must be migrated. The pool stays the caller's to close; a Client
 // needs no closing.
 func New(pool *pgxpool.Pool, options ...Option) *Client {
-	c := &Client{pool: store.AnyPool{Pool: pool}, encoder: encoderOf(client.Options{})}
+	c := &Client{pool: store.AnyPool{Pool: pool}}
 	for _, option := range options {
 		option(c)
 	}

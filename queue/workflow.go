@@ -2,7 +2,6 @@ package queue
 
 import (
 	"context"
-	"sync"
 
 	"github.com/jackc/pgx/v5"
 	"go.temporal.io/api/workflowservice/v1"
@@ -31,11 +30,7 @@ type Option func(*Client)
 // WithClientOptions has workflows encoded by the data converter, the context propagators and the interceptors of the options with which
 // the application dials its Temporal client. Without it they are encoded as a client without options does.
 func WithClientOptions(options client.Options) Option {
-	return func(c *Client) { c.encoder = encoderOf(options) }
-}
-
-func encoderOf(options client.Options) func() (*request.Encoder, error) {
-	return sync.OnceValues(func() (*request.Encoder, error) { return request.NewEncoder(options) })
+	return func(c *Client) { c.encode = options }
 }
 
 // EnqueueWorkflow is Enqueue for a workflow, which is given as to ExecuteWorkflow of the SDK's client. The item says for whom, and may
@@ -59,11 +54,7 @@ func (c *Client) EnqueueWorkflowTx(ctx context.Context, tx pgx.Tx, item Item, op
 
 // NewWorkflow returns the item with its workflow, for EnqueueMany for example. Nothing is sent or enqueued.
 func (c *Client) NewWorkflow(ctx context.Context, item Item, options client.StartWorkflowOptions, workflow any, args ...any) (Item, error) {
-	encoder, err := c.encoder()
-	if err != nil {
-		return item, store.Wrap(err, "encode a workflow")
-	}
-	r, err := encoder.Encode(ctx, options, workflow, args...)
+	r, err := request.Encode(ctx, c.encode, options, workflow, args...)
 	if err != nil {
 		return item, store.Wrap(store.Invalid("%v", err), "encode a workflow")
 	}

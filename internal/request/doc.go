@@ -4,7 +4,7 @@
 // A request is stored as its caller encoded it, so that any workflow type, any data converter and any codec works: nothing here
 // reads a payload. Three ways lead to one:
 //
-//   - [Encoder]: from what an application would pass to ExecuteWorkflow of the Go SDK, by the SDK itself;
+//   - [Encode]: from what an application would pass to ExecuteWorkflow of the Go SDK, by the SDK itself;
 //   - [FromJSON]: from the arguments and options of sluice.enqueue_workflow, each of which becomes JSON;
 //   - [Parse]: from the bytes of a request that is ready, made by an SDK of whatever language.
 //
