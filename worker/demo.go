@@ -40,7 +40,10 @@ func (d *demo) run(ctx context.Context, endpoint string) error {
 	if err != nil {
 		return err
 	}
-	items := demoItems(workspaces)
+	items, err := demoItems(ctx, d.queue, workspaces)
+	if err != nil {
+		return err
+	}
 	started := time.Now()
 	answers, err := d.queue.EnqueueMany(ctx, items)
 	if err != nil {

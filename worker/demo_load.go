@@ -1,28 +1,31 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 
 	"github.com/google/uuid"
+	"go.temporal.io/sdk/client"
 
 	"sluice/internal/definition"
 	"sluice/queue"
 )
 
 // demoCast are the demo's workspaces. Each has several times as many executions as its plan runs at once, except the
-// one on ENTERPRISE, which shows that plenty of room does not starve the others.
+// one on ENTERPRISE, which shows that plenty of room does not starve the others. One of each plan has an application with a workflow
+// type of its own, see demo_application.go; the others run definitions, and the last one both.
 var demoCast = []struct {
-	name, plan string
-	executions int
+	name, plan             string
+	workflows, definitions int
 }{
-	{"Acme Bakery", "FREE", 24},
-	{"Blue Bicycle Repairs", "FREE", 24},
-	{"Cobalt Studio", "STARTER", 42},
-	{"Driftwood Travel", "STARTER", 42},
-	{"Everest Insurance", "PRO", 54},
-	{"Foxglove Clinics", "PRO", 54},
-	{"Gigantic Logistics", "ENTERPRISE", 60},
+	{"Acme Bakery", "FREE", 24, 0},
+	{"Blue Bicycle Repairs", "FREE", 0, 24},
+	{"Cobalt Studio", "STARTER", 42, 0},
+	{"Driftwood Travel", "STARTER", 0, 42},
+	{"Everest Insurance", "PRO", 54, 0},
+	{"Foxglove Clinics", "PRO", 0, 54},
+	{"Gigantic Logistics", "ENTERPRISE", 30, 30},
 }
 
 // Names of the demo's definitions.
@@ -80,20 +83,24 @@ func demoNode(definitionName, name string, kind definition.NodeType, config any,
 }
 
 // demoItems is the load, one workspace after the other: enqueueing first is no advantage.
-func demoItems(workspaces []demoWorkspace) []queue.Item {
+func demoItems(ctx context.Context, q *queue.Client, workspaces []demoWorkspace) (items []queue.Item, err error) {
 	mix := []string{demoReport, demoShipment, demoReport, demoInvoices, demoReport, demoPing}
-	var items []queue.Item
 	for i, w := range workspaces {
-		for n := range demoCast[i].executions {
-			items = append(items, queue.Item{
-				WorkspaceID: w.ID, DefinitionID: w.definitions[mix[n%len(mix)]],
-				Priority:   []int{3, 3, 5, 3, 1}[n%5],
-				Input:      json.RawMessage(fmt.Sprintf(`{"customer": %q, "number": %d}`, w.Name, n+1)),
-				EnqueuedBy: demoActor, TriggerType: "DEMO",
-			})
+		for n := range demoCast[i].workflows + demoCast[i].definitions {
+			item := queue.Item{WorkspaceID: w.ID, Priority: []int{3, 3, 5, 3, 1}[n%5], EnqueuedBy: demoActor, TriggerType: "DEMO"}
+			if n < demoCast[i].workflows {
+				options := client.StartWorkflowOptions{TaskQueue: demoOrders, StaticSummary: fmt.Sprintf("order %d of %s", n+1, w.Name)}
+				if item, err = q.NewWorkflow(ctx, item, options, demoOrderType, demoOrder{Customer: w.Name, Number: n + 1}); err != nil {
+					return nil, err
+				}
+			} else {
+				item.DefinitionID = w.definitions[mix[n%len(mix)]]
+				item.Input = json.RawMessage(fmt.Sprintf(`{"customer": %q, "number": %d}`, w.Name, n+1))
+			}
+			items = append(items, item)
 		}
 	}
-	return items
+	return items, nil
 }
 
 func mustJSON(value any) json.RawMessage {

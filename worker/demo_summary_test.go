@@ -5,11 +5,13 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/stretchr/testify/require"
 
 	"sluice/admin"
 	"sluice/internal/definition"
 	"sluice/internal/store/facts"
+	"sluice/queue"
 )
 
 func second(n int) time.Time { return time.Date(2026, 1, 1, 0, 0, n, 0, time.UTC) }
@@ -76,9 +78,20 @@ func TestDemoLoad(t *testing.T) {
 		}
 		workspaces = append(workspaces, w)
 	}
-	items := demoItems(workspaces)
+	pool, err := pgxpool.New(t.Context(), "postgres://127.0.0.1:1/nowhere") // it connects to nothing before it is asked to
+	require.NoError(t, err)
+	defer pool.Close()
+	items, err := demoItems(t.Context(), queue.New(pool), workspaces)
+	require.NoError(t, err)
 	require.Len(t, items, 300)
+	own := 0
 	for _, item := range items {
+		if item.Workflow != nil {
+			own++
+			require.Equal(t, demoOrderType, item.Workflow.Request.GetWorkflowType().GetName())
+			continue
+		}
 		require.NotEqual(t, uuid.Nil, item.DefinitionID)
 	}
+	require.Equal(t, 150, own)
 }

@@ -31,13 +31,15 @@ func TestDemoMayRunAgain(t *testing.T) {
 		require.Equal(t, 1, definition.Version)
 	}
 
-	answers, err := d.queue.EnqueueMany(t.Context(), demoItems(first))
+	items, err := demoItems(t.Context(), d.queue, first)
+	require.NoError(t, err)
+	answers, err := d.queue.EnqueueMany(t.Context(), items)
 	require.NoError(t, err)
 	// As a claim and an outcome would: one that ended; the others are gone.
 	_, err = pool.Exec(t.Context(), `
-		INSERT INTO sluice.ended (id, workspace_id, workflow_definition_id, status, priority, attempt_count, created_at, available_at,
+		INSERT INTO sluice.ended (id, workspace_id, workflow_type, task_queue, status, priority, attempt_count, created_at, available_at,
 			claimed_at, dispatched_at, ended_at, trigger_type, enqueued_by)
-		SELECT id, workspace_id, workflow_definition_id, 'COMPLETED', priority, 0, created_at, available_at,
+		SELECT id, workspace_id, workflow_type, task_queue, 'COMPLETED', priority, 0, created_at, available_at,
 			now() - interval '1 second', now() - interval '1 second', now(), trigger_type, enqueued_by
 		FROM sluice.pending WHERE id = $1`, answers[0].QueueID)
 	require.NoError(t, err)

@@ -88,6 +88,11 @@ func (p *process) serve(ctx context.Context) error {
 			return err
 		}
 		defer stop() // after the workers: what they finish may call it
+		stopApplication, err := serveDemoApplication(s.temporal)
+		if err != nil {
+			return err
+		}
+		defer stopApplication()
 		if endpoint.IsValid() {
 			p.endpoint = "http://" + endpoint.String()
 			settings.AllowAddresses = []netip.AddrPort{endpoint}
