@@ -19,7 +19,7 @@ const (
 	// quiet is after what time without a byte from Temporal it is called: while it answers other calls, it is not.
 	quiet = time.Second
 	// answerWithin is how long it may take to send a byte then. Each time that it does not, the next connection has twice as long, up
-	// to longest, until Temporal has answered soon: one that has too much to do must not be made to shake hands as well.
+	// to longest, until Temporal has answered any call soon: one that has too much to do must not be made to shake hands as well.
 	answerWithin = 3 * time.Second
 	longest      = 24 * time.Second
 	look         = quiet / 4
@@ -84,9 +84,16 @@ func (c *caller) dial(ctx context.Context, address string) (net.Conn, error) {
 	return q, nil
 }
 
+// learn sees every call, ours and others': from these it learns the channel, and that Temporal answers soon. A connection that is in
+// use is never quiet, so our own calls alone would not tell.
 func (c *caller) learn(ctx context.Context, method string, request, reply any, channel *grpc.ClientConn, invoke grpc.UnaryInvoker, options ...grpc.CallOption) error {
 	c.channel.Store(channel)
-	return invoke(ctx, method, request, reply, channel, options...)
+	began := time.Now()
+	err := invoke(ctx, method, request, reply, channel, options...)
+	if err == nil && time.Since(began) < answerWithin/3 {
+		c.patience(answerWithin)
+	}
+	return err
 }
 
 // watch calls when it is quiet, and closes the connection if it stays so.
@@ -131,13 +138,7 @@ func (c *caller) call(within time.Duration) {
 	c.mu.Unlock()
 	var calls sync.WaitGroup
 	for range n {
-		calls.Go(func() {
-			began := time.Now()
-			_, err := healthpb.NewHealthClient(channel).Check(ctx, &healthpb.HealthCheckRequest{})
-			if err == nil && time.Since(began) < answerWithin/3 {
-				c.patience(answerWithin)
-			}
-		})
+		calls.Go(func() { _, _ = healthpb.NewHealthClient(channel).Check(ctx, &healthpb.HealthCheckRequest{}) })
 	}
 	calls.Wait()
 }
