@@ -7,9 +7,9 @@ import (
 	"go.temporal.io/sdk/workflow"
 )
 
-// TaskTimeout is the workflow task timeout of the dispatcher and of Recovery: what a worker that died in the middle of a
-// task costs before another one takes it over. The loop leaves its task about once a second, so a step that lasts
-// longer is kept alive by heartbeats of the SDK (after 2.4 s).
+// TaskTimeout is the workflow task timeout of the dispatcher, of Recovery and of Execution: what a worker that died in the middle
+// of a task, or a task that was handed to a connection that is lost, costs before another worker takes it over. The dispatcher's
+// loop leaves its task about once a second, so a step that lasts longer is kept alive by heartbeats of the SDK (after 2.4 s).
 const TaskTimeout = 3 * time.Second
 
 // outcomePatience is for ever: a slot is held until the outcome is recorded.
