@@ -32,7 +32,7 @@ type temporal struct {
 	read      int                                 // of listed
 	open      int64                               // how many it counts as open
 	lists     func(context.Context) error         // comes before a list or a count is answered
-	describe  func(workflowID string) error       // comes before a workflow is described
+	describe  func(context.Context, string) error // comes before a workflow is described, by its id
 }
 
 // workflow is the newest run of one.
@@ -49,15 +49,15 @@ type workflow struct {
 }
 
 func newTemporal() *temporal {
-	return &temporal{workflows: map[string]*workflow{}, lists: func(context.Context) error { return nil }, describe: func(string) error { return nil }}
+	return &temporal{workflows: map[string]*workflow{}, lists: func(context.Context) error { return nil }, describe: func(context.Context, string) error { return nil }}
 }
 
-func (v *temporal) DescribeWorkflowExecution(_ context.Context, id, _ string) (*workflowservice.DescribeWorkflowExecutionResponse, error) {
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	if err := v.describe(id); err != nil {
+func (v *temporal) DescribeWorkflowExecution(ctx context.Context, id, _ string) (*workflowservice.DescribeWorkflowExecutionResponse, error) {
+	if err := v.describe(ctx, id); err != nil {
 		return nil, err
 	}
+	v.mu.Lock()
+	defer v.mu.Unlock()
 	w := v.workflows[id]
 	if w == nil {
 		return nil, serviceerror.NewNotFound("workflow not found for ID: " + id)

@@ -19,6 +19,8 @@ const (
 	compareParallel = 16
 	// passTimeout ends a pass that hangs on a server: another worker may have a better connection.
 	passTimeout = 5 * time.Second
+	// compareTimeout ends the comparing, so that what has been compared can be noted: the next pass goes on behind it.
+	compareTimeout = 4 * time.Second
 	// noteTimeout is for noting that a pass has failed, which may have taken all of its time.
 	noteTimeout = time.Second
 )
@@ -52,8 +54,10 @@ func (r *Recovery) Pass(ctx context.Context, known *Known) (report Report, err e
 	blind := known.blind > 0
 	var changedErr error
 	var changed sync.WaitGroup
-	changed.Go(func() { changedErr = r.compareChanged(ctx, at.LookedUntil, known, seen) })
-	turnErr := errors.Join(r.endOverdue(ctx, at.Overdue, seen), r.compareInTurn(ctx, at.Due, blind, seen))
+	comparing, stop := context.WithTimeout(ctx, compareTimeout)
+	defer stop()
+	changed.Go(func() { changedErr = r.compareChanged(comparing, at.LookedUntil, known, seen) })
+	turnErr := errors.Join(r.endOverdue(comparing, at.Overdue, seen), r.compareInTurn(comparing, at.Due, blind, seen))
 	changed.Wait()
 	r.noteLists(known, changedErr)
 	// 2. What is open and holds no slot gets it back.

@@ -248,7 +248,7 @@ func TestAPassThatCouldNotCompareAllLooksAtTheSameAgain(t *testing.T) {
 		b.has(id, workflow{runID: firstRun(id), status: failed, err: errors.New("why")})
 	}
 	unavailable := serviceerror.NewUnavailable("no history")
-	b.temporal.describe = func(workflowID string) error {
+	b.temporal.describe = func(_ context.Context, workflowID string) error {
 		if workflowID == workflows.ExecutionID(ids[7]) {
 			return unavailable
 		}
@@ -260,7 +260,7 @@ func TestAPassThatCouldNotCompareAllLooksAtTheSameAgain(t *testing.T) {
 	require.EqualValues(t, 19, report.Repaired, "the others are mended")
 	require.Equal(t, ids[7:8], b.held(t))
 	require.Zero(t, b.lookedUntil(t))
-	b.temporal.describe = func(string) error { return nil }
+	b.temporal.describe = func(context.Context, string) error { return nil }
 	require.Equal(t, Report{Checked: 1, Repaired: 1}, b.pass(t))
 	require.NotZero(t, b.lookedUntil(t))
 }

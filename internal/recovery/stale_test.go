@@ -1,6 +1,7 @@
 package recovery
 
 import (
+	"context"
 	"errors"
 	"testing"
 
@@ -45,7 +46,7 @@ func TestAClaimThatCannotBeLookedUpHoldsUpNoOther(t *testing.T) {
 	b := setup(t)
 	ids := b.claim(t, 20)
 	unavailable := errors.New("no answer")
-	b.temporal.describe = func(workflowID string) error {
+	b.temporal.describe = func(_ context.Context, workflowID string) error {
 		if workflowID == workflows.ExecutionID(ids[0]) {
 			return unavailable
 		}
