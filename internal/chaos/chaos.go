@@ -51,6 +51,8 @@ const (
 	promiseAnswers  = "what an operator asks for is done"
 	promiseCuts     = "no claim follows the commit of a cut"
 	promiseProgress = "nothing ready has waited beside a free slot for 10 s while all parts were there"
+	promiseBeside   = "rows that the database refuses hold no others of their workspace up for 10 s"
+	promisePaired   = "a worker or dispatcher of another namespace is refused and changes nothing"
 )
 
 // say writes a line of progress.

@@ -41,6 +41,58 @@ func (c *chaos) killConnections(ctx context.Context, f plan.Fault) (aftermath, e
 	return aftermath{target: fmt.Sprintf("%d sessions", killed), since: time.Now()}, nil
 }
 
+// holdClaim has a session hold what claims need, for a while, and roll back: the next turn of a shard, whose claims wait and come to
+// nothing meanwhile; the place of an item among what runs, so that one claim waits; or an item, which claims leave out.
+func (c *chaos) holdClaim(ctx context.Context, f plan.Fault) (aftermath, error) {
+	tx, err := c.begin(ctx)
+	if err != nil {
+		return aftermath{}, err
+	}
+	defer func() { _ = tx.Rollback(context.WithoutCancel(ctx)) }()
+	heal := c.weather.Breaks(f.Number)
+	defer heal()
+	var what string
+	var ids []uuid.UUID
+	switch f.Choice % 3 {
+	case 0:
+		what = "the next turn"
+		ids, err = c.holdTurn(ctx, tx, c.idlePlace(ctx, f.Choice/3))
+	case 1:
+		what = "an item's place"
+		ids, err = c.holdItem(ctx, tx, c.cast.probe, f)
+	default:
+		what = "an item"
+		heal() // nobody waits for it
+		ids, err = c.lockItem(ctx, tx, c.cast.probe, f)
+	}
+	if err == nil && f.Choice%3 < 2 {
+		_, err = c.heldUp(ctx, tx)
+	}
+	if err != nil {
+		return aftermath{}, err
+	}
+	_ = cluster.Sleep(ctx, f.For)
+	if err := tx.Rollback(ctx); err != nil {
+		return aftermath{}, fmt.Errorf("roll back after %s: %w", f.For.Round(time.Millisecond), err) // a server was away meanwhile
+	}
+	a := aftermath{target: what, since: time.Now()}
+	a.missing = func(ctx context.Context) (string, error) { return c.notEnded(ctx, ids...) }
+	return a, nil
+}
+
+// begin begins a transaction that may stay idle: the pool's sessions may not, as they are Sluice's own.
+func (c *chaos) begin(ctx context.Context) (pgx.Tx, error) {
+	tx, err := c.pool.Begin(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := tx.Exec(ctx, `SET LOCAL idle_in_transaction_session_timeout = 0`); err != nil {
+		_ = tx.Rollback(context.WithoutCancel(ctx))
+		return nil, err
+	}
+	return tx, nil
+}
+
 // killClaim holds a claim up at one of three places and ends its session: at its turn, before it has done anything; at an item,
 // with half of its work done; or just after it was let go, when it may have committed and cannot say so.
 func (c *chaos) killClaim(ctx context.Context, f plan.Fault) (aftermath, error) {
@@ -105,17 +157,39 @@ func (c *chaos) holdTurn(ctx context.Context, tx pgx.Tx, at place) ([]uuid.UUID,
 // holdItem takes the place among what runs, in a transaction, of an item that is due in a moment: its claim has taken a turn
 // and the item when it meets that.
 func (c *chaos) holdItem(ctx context.Context, tx pgx.Tx, at place, f plan.Fault) ([]uuid.UUID, error) {
+	id, err := c.enqueueSoon(ctx, at, f)
+	if err != nil {
+		return nil, err
+	}
+	_, err = tx.Exec(ctx, `
+		INSERT INTO sluice.running (id, workspace_id, workflow_definition_id, priority, attempt_count, turn, created_at, available_at, claimed_at, trigger_type, enqueued_by)
+		VALUES ($1, $2, $3, 3, 0, 0, now(), now(), now(), 'CHAOS', $4)`, id, at.workspace, at.definitions[nodeNoop], actor)
+	return []uuid.UUID{id}, err
+}
+
+// lockItem locks an item that is due in a moment.
+func (c *chaos) lockItem(ctx context.Context, tx pgx.Tx, at place, f plan.Fault) ([]uuid.UUID, error) {
+	id, err := c.enqueueSoon(ctx, at, f)
+	if err != nil {
+		return nil, err
+	}
+	tag, err := tx.Exec(ctx, `SELECT FROM sluice.pending WHERE id = $1 FOR UPDATE`, id)
+	if err == nil && tag.RowsAffected() == 0 {
+		err = errors.New("the item was claimed before it could be locked")
+	}
+	return []uuid.UUID{id}, err
+}
+
+// enqueueSoon enqueues an item that is due in a moment.
+func (c *chaos) enqueueSoon(ctx context.Context, at place, f plan.Fault) (uuid.UUID, error) {
 	ticket := c.ledger.Issue(at.workspace, at.definitions[nodeNoop], fmt.Sprintf("held-%d", f.Number))
 	item := itemOf(ticket)
 	item.AvailableAt = time.Now().Add(time.Second)
 	id, ok := c.untilAnswered(ctx, ticket, c.enqueueByGo(item))
 	if !ok {
-		return nil, errors.New("the item was refused")
+		return id, errors.New("the item was refused")
 	}
-	_, err := tx.Exec(ctx, `
-		INSERT INTO sluice.running (id, workspace_id, workflow_definition_id, priority, attempt_count, turn, created_at, available_at, claimed_at, trigger_type, enqueued_by)
-		VALUES ($1, $2, $3, 3, 0, 0, now(), now(), now(), 'CHAOS', $4)`, id, ticket.Workspace, ticket.Definition, actor)
-	return []uuid.UUID{id}, err
+	return id, nil
 }
 
 // heldUp returns the claims that wait for a transaction, when there are any.

@@ -109,15 +109,8 @@ func (c *chaos) retryRefused(ctx context.Context, f plan.Fault) (aftermath, erro
 	at := c.cast.place(f.Choice)
 	limited, cancel := context.WithTimeout(ctx, 2*victimPatience)
 	defer cancel()
-	var definition admin.Definition
-	if err := c.insist(limited, func(ctx context.Context) (err error) {
-		definition, err = c.office.ApplyDefinition(ctx, at.workspace,
-			fmt.Appendf(nil, `{"name": "broken-%d", "nodes": [{"id": %q, "type": "noop"}]}`, f.Number, uuid.NewSHA1(uuid.NameSpaceOID, fmt.Append(nil, f.Number))), actor)
-		if err != nil {
-			return err
-		}
-		return c.setVersion(ctx, definition.ID, 2)
-	}); err != nil {
+	definition, err := c.brokenDefinition(limited, at, f)
+	if err != nil {
 		return aftermath{}, err
 	}
 	ticket := c.ledger.Issue(at.workspace, definition.ID, fmt.Sprintf("refused-%d", f.Number))
@@ -125,7 +118,7 @@ func (c *chaos) retryRefused(ctx context.Context, f plan.Fault) (aftermath, erro
 	if !ok {
 		return aftermath{}, errors.New("the item was refused at once")
 	}
-	err := c.insist(limited, func(ctx context.Context) error {
+	err = c.insist(limited, func(ctx context.Context) error {
 		if err := c.itemIs(ctx, id, "FAILED"); err != nil {
 			return err
 		}
@@ -147,6 +140,19 @@ func (c *chaos) retryRefused(ctx context.Context, f plan.Fault) (aftermath, erro
 		}
 		return "", nil
 	}}, nil
+}
+
+// brokenDefinition is one of a fault's own, whose items fail to start.
+func (c *chaos) brokenDefinition(ctx context.Context, at place, f plan.Fault) (definition admin.Definition, err error) {
+	err = c.insist(ctx, func(ctx context.Context) (err error) {
+		definition, err = c.office.ApplyDefinition(ctx, at.workspace,
+			fmt.Appendf(nil, `{"name": "broken-%d", "nodes": [{"id": %q, "type": "noop"}]}`, f.Number, uuid.NewSHA1(uuid.NameSpaceOID, fmt.Append(nil, f.Number))), actor)
+		if err != nil {
+			return err
+		}
+		return c.setVersion(ctx, definition.ID, 2)
+	})
+	return definition, err
 }
 
 // setVersion makes version 2 of a definition, which is no graph, or 1, which is, the current one.

@@ -46,8 +46,12 @@ type recovery struct {
 // recover waits until the system has got over a fault. A probe shows that it executes again: a new item of a workspace
 // that has slots enough, which goes all the way from the queue to its outcome.
 func (c *chaos) recover(ctx context.Context, f plan.Fault, a aftermath) recovery {
+	return c.await(ctx, f, a, c.sendProbe(ctx, f))
+}
+
+// await waits for what must come true again; without a probe p is nil.
+func (c *chaos) await(ctx context.Context, f plan.Fault, a aftermath, p *probe) recovery {
 	r := recovery{fault: f, target: a.target}
-	p := c.sendProbe(ctx, f)
 	var fair time.Duration // how long all parts were there
 	for last := time.Now(); ; last = time.Now() {
 		what := c.missing(ctx, p, a)
@@ -77,6 +81,9 @@ func (c *chaos) missing(ctx context.Context, p *probe, a aftermath) string {
 		} else if what != "" {
 			return what
 		}
+	}
+	if p == nil {
+		return ""
 	}
 	if err := p.done(ctx, c.pool); err != nil {
 		return err.Error()

@@ -90,7 +90,8 @@ func (c *chaos) reportPromises(p func(string, ...any), s summary) {
 	for _, f := range audit.NewReport(time.Time{}).Findings {
 		promises = append(promises, f.Name)
 	}
-	promises = append(append(promises, ledger.Promises()...), promiseProgress, promiseCuts, promiseRecovers, promiseReplays, promiseLives, promiseAnswers)
+	promises = append(append(promises, ledger.Promises()...), promiseProgress, promiseCuts, promiseRecovers, promiseReplays, promiseLives, promiseAnswers,
+		promiseBeside, promisePaired)
 	of := map[string][]ledger.Violation{}
 	for _, v := range c.violations {
 		of[v.Promise] = append(of[v.Promise], v)

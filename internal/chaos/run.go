@@ -7,12 +7,14 @@ import (
 	"io"
 	"math/rand/v2"
 	"os"
+	"slices"
 	"sync"
 	"time"
 
 	"sluice/admin"
 	"sluice/internal/chaos/cluster"
 	"sluice/internal/chaos/ledger"
+	"sluice/internal/chaos/plan"
 	"sluice/internal/chaos/weather"
 	"sluice/internal/operate"
 	"sluice/workflows"
@@ -100,8 +102,13 @@ func (c *chaos) open(ctx context.Context, endpoint string) (err error) {
 	if _, err := operate.Start(ctx, c.client, c.cluster.Namespace, c.pool, workflows.State{}); err != nil {
 		return err
 	}
-	c.cast, err = makeCast(ctx, c.office, endpoint)
-	return err
+	if c.cast, err = makeCast(ctx, c.office, endpoint); err != nil {
+		return err
+	}
+	if slices.ContainsFunc(c.faults, func(f plan.Fault) bool { return f.Kind == plan.PoisonedRows }) {
+		return c.preparePoison(ctx) // now, as it needs locks that nobody else has
+	}
+	return nil
 }
 
 // stir puts on the load and injects the faults, and returns when everything is whole again and has come to rest.

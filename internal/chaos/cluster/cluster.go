@@ -118,7 +118,7 @@ func (c *Cluster) addWorker(cfg Config, number int, binary, health string) error
 	temporal.PassClose() // or Temporal would hand tasks to polls of a connection that is lost, for a minute
 	w := &Worker{
 		Number: number, Postgres: postgres, Temporal: temporal, Log: filepath.Join(cfg.Dir, fmt.Sprintf("worker-%d.log", number)),
-		binary: binary, health: health, args: cfg.WorkerArgs,
+		binary: binary, health: health, args: cfg.WorkerArgs, temporal: temporal.Address,
 		databaseURL: strings.Replace(c.DatabaseURL, databaseAddress, postgres.Address, 1),
 	}
 	if err := w.Start(); err != nil {

@@ -13,5 +13,6 @@
 //
 //  1. No process is left behind: Close ends all by pid, and on Linux the kernel ends them when this process dies.
 //  2. A server comes back at the address and with the data it had.
-//  3. A worker reaches the servers through its proxies only; the caller's own clients go straight to them.
+//  3. A worker reaches the servers through its proxies only; the caller's own clients go straight to them, and so does a worker of
+//     another namespace.
 package cluster

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"os"
+	"path/filepath"
 	"strings"
 	"sync"
 	"syscall"
@@ -21,6 +22,7 @@ type Worker struct {
 	Log string
 
 	binary, databaseURL, health string
+	temporal, namespace         string // an address, and a namespace unless it is the default one
 	args                        []string
 
 	mu      sync.Mutex
@@ -51,7 +53,23 @@ func (w *Worker) environment() []string {
 			env = append(env, kv)
 		}
 	}
-	return append(env, "DATABASE_URL="+w.databaseURL, "TEMPORAL_ADDRESS="+w.Temporal.Address)
+	env = append(env, "DATABASE_URL="+w.databaseURL, "TEMPORAL_ADDRESS="+w.temporal)
+	if w.namespace != "" {
+		env = append(env, "TEMPORAL_NAMESPACE="+w.namespace)
+	}
+	return env
+}
+
+// WorkElsewhere starts a worker process of another namespace on the same database. It has no proxies, and is not among the workers.
+func (c *Cluster) WorkElsewhere(namespace, log string) (*Worker, error) {
+	port, err := freePort()
+	if err != nil {
+		return nil, err
+	}
+	like := c.Workers[0]
+	w := &Worker{Log: filepath.Join(filepath.Dir(like.Log), log), binary: like.binary, health: address(port), args: like.args,
+		databaseURL: c.DatabaseURL, temporal: c.TemporalAddress, namespace: namespace}
+	return w, w.Start()
 }
 
 // AwaitReady returns when /readyz says that it works.

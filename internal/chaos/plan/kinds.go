@@ -25,8 +25,11 @@ const (
 	ProxyAnswers           Kind = "proxy-answers"            // of all workers: HTTP errors in Temporal's place
 	VisibilityAway         Kind = "visibility-away"          // of all workers: lists and counts are refused; an execution ends meanwhile
 	ClockAhead             Kind = "clock-ahead"              // what a database's clock leaves that was an hour ahead
+	ForeignNamespace       Kind = "foreign-namespace"        // a worker and a dispatcher of another namespace, on the same database
+	PoisonedRows           Kind = "poisoned-rows"            // the database refuses what is done to some rows, for the length
 	ConnectionsKill        Kind = "connections-kill"         // the workers' sessions in Postgres, again and again
 	ClaimKill              Kind = "claim-kill"               // the session of a claim, in the middle of it
+	HeldTurn               Kind = "held-turn"                // a session holds what a claim needs, for the length, and rolls back
 	StaleClaims            Kind = "stale-claims"             // a shard without a dispatcher, claims that are not started: recovery releases them
 	ExecutionTerminate     Kind = "execution-terminate"      // an open one
 	ExecutionCancel        Kind = "execution-cancel"         //
@@ -79,8 +82,11 @@ var profiles = []profile{
 	{ProxyAnswers, 1, 1 * sec, 5 * sec},
 	{VisibilityAway, 1, 10 * sec, 20 * sec},
 	{ClockAhead, 1, 0, 0},
+	{ForeignNamespace, 1, 0, 0},
+	{PoisonedRows, 1, 4 * sec, 12 * sec},
 	{ConnectionsKill, 1, 300 * ms, 2 * sec},
 	{ClaimKill, 2, 0, 300 * ms},
+	{HeldTurn, 1, 2 * sec, 8 * sec},
 	{StaleClaims, 1, 0, 0},
 	{ExecutionTerminate, 2, 0, 0},
 	{ExecutionCancel, 1, 0, 0},
