@@ -44,7 +44,7 @@ func (c *chaos) killConnections(ctx context.Context, f plan.Fault) (aftermath, e
 // holdClaim has a session hold what claims need, for a while, and roll back: the next turn of a shard, whose claims wait and come to
 // nothing meanwhile; the place of an item among what runs, so that one claim waits; or an item, which claims leave out.
 func (c *chaos) holdClaim(ctx context.Context, f plan.Fault) (aftermath, error) {
-	tx, err := c.begin(ctx)
+	tx, err := c.begin(ctx, pgx.TxOptions{})
 	if err != nil {
 		return aftermath{}, err
 	}
@@ -81,8 +81,8 @@ func (c *chaos) holdClaim(ctx context.Context, f plan.Fault) (aftermath, error) 
 }
 
 // begin begins a transaction that may stay idle: the pool's sessions may not, as they are Sluice's own.
-func (c *chaos) begin(ctx context.Context) (pgx.Tx, error) {
-	tx, err := c.pool.Begin(ctx)
+func (c *chaos) begin(ctx context.Context, options pgx.TxOptions) (pgx.Tx, error) {
+	tx, err := c.pool.BeginTx(ctx, options)
 	if err != nil {
 		return nil, err
 	}

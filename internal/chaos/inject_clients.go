@@ -47,14 +47,11 @@ func (c *chaos) holdSnapshot(ctx context.Context, f plan.Fault) (aftermath, erro
 	if !commit {
 		c.ledger.RollBack(ticket)
 	}
-	tx, err := c.pool.BeginTx(ctx, pgx.TxOptions{IsoLevel: pgx.RepeatableRead})
+	tx, err := c.begin(ctx, pgx.TxOptions{IsoLevel: pgx.RepeatableRead})
 	if err != nil {
 		return aftermath{}, err
 	}
 	defer func() { _ = tx.Rollback(context.WithoutCancel(ctx)) }()
-	if _, err := tx.Exec(ctx, `SET LOCAL idle_in_transaction_session_timeout = 0`); err != nil { // the pool's is Sluice's own
-		return aftermath{}, err
-	}
 	item := itemOf(ticket)
 	item.EnqueuedBy = late
 	answer, err := c.queue.EnqueueTx(ctx, tx, item)

@@ -66,7 +66,7 @@ func (c *chaos) poisonRows(ctx context.Context, f plan.Fault) (aftermath, error)
 	}
 	r := c.await(ctx, f, aftermath{since: time.Now(), missing: func(ctx context.Context) (string, error) { return c.notEnded(ctx, beside...) }}, nil)
 	if r.took > recoveryPromise && ctx.Err() == nil {
-		c.violated(promiseBeside, fmt.Sprintf("#%d %s", f.Number, f.Kind), "%s: %s", r.took.Round(time.Millisecond), r.waiting)
+		c.violated(promiseBeside, fmt.Sprintf("#%d %s", f.Number, f.Kind), "%d others of the workspace took %s to end; missing: %q", len(beside), r.took.Round(time.Millisecond), r.waiting)
 	}
 	_ = cluster.Sleep(ctx, time.Until(until))
 	if err := c.insist(limited, func(ctx context.Context) error { return c.refusedSince(ctx, before) }); err != nil {

@@ -141,6 +141,29 @@ func TestAHeldUpClaimIsFound(t *testing.T) {
 	require.Contains(t, what, "1 of 1 items")
 }
 
+func TestALockedItemIsLeftOutOfAClaim(t *testing.T) {
+	t.Parallel()
+	c := newChaos(t)
+	tx, err := c.begin(t.Context(), pgx.TxOptions{})
+	require.NoError(t, err)
+	defer func() { _ = tx.Rollback(context.WithoutCancel(t.Context())) }()
+	ids, err := c.lockItem(t.Context(), tx, c.cast.probe, plan.Fault{Number: 1})
+	require.NoError(t, err)
+	claim := func() (result store.ClaimResult) {
+		var turn int64
+		require.NoError(t, c.pool.QueryRow(t.Context(), `SELECT max(turn) + 1 FROM sluice.turns WHERE shard = 0`).Scan(&turn))
+		require.NoError(t, store.Send(t.Context(), c.pool, func(b *pgx.Batch) {
+			store.QueueClaim(b, store.ClaimRequest{Turn: turn, Items: ids, Versions: []uuid.UUID{{}}, Now: time.Now()}, &result)
+		}))
+		return result
+	}
+	locked := claim()
+	require.True(t, locked.Taken)
+	require.Empty(t, locked.Items)
+	require.NoError(t, tx.Rollback(t.Context()))
+	require.Len(t, claim().Items, 1)
+}
+
 func TestWhatWaitsForItsFullWorkspaceDoesNotHang(t *testing.T) {
 	t.Parallel()
 	c := newChaos(t)

@@ -19,7 +19,7 @@ import (
 	"sluice/workflows"
 )
 
-// faultPatience has room for several workflow task timeouts of 10 s in a row, on a machine that is busy with other tests.
+// faultPatience has room for several workflow task timeouts in a row, on a machine that is busy with other tests.
 const faultPatience = 3 * patience
 
 // endpoint is what executions call: it counts the calls of each, and holds them until it is opened.
