@@ -6,7 +6,7 @@
 // answers at once. It must not know what is sent on the connections. A wait on a lost one ends with an error, and its caller tries again.
 //
 // Invariants:
-//   - a wait for an answer on a lost connection ends within some five seconds;
+//   - a wait for an answer on a lost connection ends within some five seconds, or eight where Temporal answers late;
 //   - a statement that Postgres works on is never ended, however long it lasts;
 //   - what a lost session held in Postgres, a lock or a transaction, is released as soon as the loss is noticed.
 package alive

@@ -18,10 +18,10 @@ import (
 const (
 	// quiet is after what time without a byte from Temporal it is called: while it answers other calls, it is not.
 	quiet = time.Second
-	// answerWithin is how long it may take to send a byte then. Each time that it does not, the next connection has twice as long, up
-	// to longest, until Temporal has answered any call soon: one that has too much to do must not be made to shake hands as well.
+	// answerWithin is how long it may take to send a byte then. Where it does not, the next connections have longest, until Temporal has
+	// answered any call soon: one that has too much to do must not be made to shake hands as well. A loss is found within 10 s even so.
 	answerWithin = 3 * time.Second
-	longest      = 24 * time.Second
+	longest      = 6 * time.Second
 	look         = quiet / 4
 )
 
@@ -53,7 +53,7 @@ type caller struct {
 	channel atomic.Pointer[grpc.ClientConn] // set by the first call
 	mu      sync.Mutex
 	conns   map[*quietConn]bool
-	within  time.Duration // answerWithin, or more
+	within  time.Duration // answerWithin or longest
 }
 
 // quietConn is one connection to Temporal.
@@ -118,7 +118,7 @@ func (q *quietConn) watch() {
 		case <-time.After(within):
 		}
 		if q.read.Load() == last {
-			q.of.patience(2 * within)
+			q.of.patience(longest)
 			_ = q.Close() // gRPC fails what waits there, and connects anew
 			return
 		}
@@ -148,7 +148,7 @@ func (c *caller) patience(within time.Duration) time.Duration {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if within > 0 {
-		c.within = min(within, longest)
+		c.within = within
 	}
 	return c.within
 }
