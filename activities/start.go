@@ -53,7 +53,7 @@ func startOptions(x dispatch.Execution) (client.StartWorkflowOptions, workflows.
 		WorkflowIDReusePolicy:                    enumspb.WORKFLOW_ID_REUSE_POLICY_REJECT_DUPLICATE,
 		WorkflowExecutionErrorWhenAlreadyStarted: true,
 		WorkflowExecutionTimeout:                 time.Duration(graph.Timeout),
-		WorkflowTaskTimeout:                      workflows.TaskTimeout,
+		WorkflowTaskTimeout:                      workflows.ExecutionTaskTimeout,
 		TypedSearchAttributes:                    workflows.ExecutionAttributes(x.WorkspaceID, *x.Plan, graph.Name, x.ID),
 		StaticSummary:                            fmt.Sprintf("%s v%d for %s (%s)", graph.Name, *x.VersionNumber, *x.WorkspaceName, *x.Plan),
 		StaticDetails: fmt.Sprintf("| | |\n|---|---|\n| workspace | %s `%s` |\n| plan | %s |\n| definition | %s v%d, %d nodes |\n| queue item | `%s` |\n",

@@ -42,7 +42,7 @@ func TestAStartDerivesFromDurableDataAlone(t *testing.T) {
 	require.Equal(t, enumspb.WORKFLOW_ID_REUSE_POLICY_REJECT_DUPLICATE, options.WorkflowIDReusePolicy)
 	require.True(t, options.WorkflowExecutionErrorWhenAlreadyStarted)
 	require.Equal(t, time.Minute, options.WorkflowExecutionTimeout)
-	require.Equal(t, workflows.TaskTimeout, options.WorkflowTaskTimeout, "a task that was handed to a lost poll comes again soon")
+	require.Equal(t, workflows.ExecutionTaskTimeout, options.WorkflowTaskTimeout, "a task that was handed to a lost poll comes again soon")
 	require.Equal(t, "orders v3 for Acme (PRO)", options.StaticSummary)
 	require.Equal(t, temporal.Priority{PriorityKey: 2, FairnessKey: uuid.UUID{2}.String(), FairnessWeight: 4}, options.Priority)
 	require.LessOrEqual(t, len(options.Priority.FairnessKey), 64, "Temporal's limit for a fairness key")

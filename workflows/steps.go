@@ -7,10 +7,14 @@ import (
 	"go.temporal.io/sdk/workflow"
 )
 
-// TaskTimeout is the workflow task timeout of the dispatcher, of Recovery and of Execution: what a worker that died in the middle
-// of a task, or a task that was handed to a connection that is lost, costs before another worker takes it over. The dispatcher's
-// loop leaves its task about once a second, so a step that lasts longer is kept alive by heartbeats of the SDK (after 2.4 s).
+// TaskTimeout is the workflow task timeout of the dispatcher and of Recovery: what a worker that died in the middle of a
+// task costs before another one takes it over. The loop leaves its task about once a second, so a step that lasts
+// longer is kept alive by heartbeats of the SDK (after 2.4 s).
 const TaskTimeout = 3 * time.Second
+
+// ExecutionTaskTimeout is that of Execution, and what a task costs that was handed to a connection that is lost. It is longer: while
+// Postgres is away each task of an execution that has ended is kept alive by heartbeats too, and each of those is written to its history.
+const ExecutionTaskTimeout = 5 * time.Second
 
 // outcomePatience is for ever: a slot is held until the outcome is recorded.
 const outcomePatience = 10 * 365 * 24 * time.Hour

@@ -52,7 +52,7 @@
 //  2. With n workspaces at work and room for l, each is hosted again after at most ceil(n/l) turns.
 //  3. No task in hand is cut off because a turn ends. A workspace with work loses its worker only when its turn is over, or another process hosts it too, and
 //     another one waits for the place. A stop can
-//     lose a task that is just being handed over, which then comes again after the workflow task timeout (3 s), so
+//     lose a task that is just being handed over, which then comes again after the workflow task timeout (5 s), so
 //     what is idle goes first, and with Polls a worker takes no more tasks before it stops (polls.go).
 //  4. A workspace whose worker cannot be started delays no other.
 //  5. When Run returns, the workers are stopped, or ErrDrain says that ShutdownTimeout was too short.
