@@ -71,3 +71,39 @@ func TestChangesSeeWhatCommitsBeforeTheirTurn(t *testing.T) {
 		})
 	}
 }
+
+// A change holds from its turn on, which it gets when the claims that are under way are over. An audit judges those by the record.
+func TestAChangeIsOnRecordAfterTheClaimThatItHasWaitedFor(t *testing.T) {
+	t.Parallel()
+	for name, change := range map[string]string{
+		"a plan":      `UPDATE sluice.tiers SET max_concurrent_workflows = 0 WHERE plan = 'FREE'`,
+		"a workspace": `UPDATE sluice.workspaces SET max_concurrent_workflows = 0 WHERE name = 'cut'`,
+		"all":         `UPDATE sluice.settings SET max_concurrent_workflows = 0`,
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			b := setup(t)
+			exec(t, b.db, `INSERT INTO sluice.workspaces (name) VALUES ('cut')`)
+			claim, err := b.db.Begin(t.Context())
+			require.NoError(t, err)
+			defer func() { _ = claim.Rollback(t.Context()) }()
+			_, err = claim.Exec(t.Context(), `INSERT INTO sluice.turns (shard, turn, kind) SELECT 0, max(turn) + 1, 'claim' FROM sluice.turns WHERE shard = 0`)
+			require.NoError(t, err)
+			before := one[int64](t, b.db, `SELECT count(*) FROM sluice.limit_changes`)
+			done := make(chan error, 1)
+			go func() {
+				_, err := b.db.Exec(t.Context(), change)
+				done <- err
+			}()
+			require.Eventually(t, func() bool {
+				return one[int64](t, b.db, `SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE 'UPDATE sluice.%' AND datname = current_database()`) == 1
+			}, 4*time.Second, 10*time.Millisecond)
+			var claimed time.Time
+			require.NoError(t, claim.QueryRow(t.Context(), `SELECT clock_timestamp()`).Scan(&claimed))
+			require.NoError(t, claim.Commit(t.Context()))
+			require.NoError(t, <-done)
+			require.Equal(t, before+1, one[int64](t, b.db, `SELECT count(*) FROM sluice.limit_changes`))
+			require.True(t, one[time.Time](t, b.db, `SELECT max(at) FROM sluice.limit_changes`).After(claimed))
+		})
+	}
+}
