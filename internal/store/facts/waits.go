@@ -129,8 +129,8 @@ func inputsFor(ctx context.Context, db store.DB, asked map[uuid.UUID]bool) ([]ad
 			room := w.Room(in.Now)
 			largest, could = max(largest, room), could || asked[w.ID] && room > 0
 		}
-		if could && (capacities[shard].Limit != nil || len(in.Cohorts) > 0) {
-			contested[shard], most = true, max(most, min(largest, max(1, in.Global.Limit-in.Global.Used)))
+		if free := in.Global.Limit - in.Global.Used; could && free > 0 && (capacities[shard].Limit != nil || len(in.Cohorts) > 0) {
+			contested[shard], most = true, max(most, min(largest, free))
 		}
 		inputs[shard] = in
 	}

@@ -19,13 +19,13 @@ type WorkspaceUsage struct {
 	Pending    int       `json:"pending"`
 	Running    int       `json:"running"` // slots held
 	Limit      int       `json:"limit"`
-	Done       int       `json:"done"`               // executions ended, whatever their outcome
-	LongestMS  int64     `json:"longestWaitMs"`      // age of the oldest ready item
-	Reason     *string   `json:"reason,omitempty"`   // why its ready items wait, or its executions
-	Unserved   int       `json:"unserved,omitempty"` // executions that no worker carries on
-	Refused    int       `json:"refused,omitempty"`  // items that ended without an execution
-	NotSuccess int       `json:"failed,omitempty"`   // executions that did not complete
-	Shard      int       `json:"shard,omitempty"`    // whose dispatcher decides for it
+	Done       int       `json:"done"`                 // executions ended, whatever their outcome
+	LongestMS  int64     `json:"longestWaitMs" db:"-"` // age of the oldest ready item
+	Reason     *string   `json:"reason,omitempty"`     // why its ready items wait, or its executions
+	Unserved   int       `json:"unserved,omitempty"`   // executions that no worker carries on
+	Refused    int       `json:"refused,omitempty"`    // items that ended without an execution
+	NotSuccess int       `json:"failed,omitempty"`     // executions that did not complete
+	Shard      int       `json:"shard,omitempty"`      // whose dispatcher decides for it
 }
 
 var (
@@ -46,26 +46,36 @@ func WorkspacesSince(ctx context.Context, db store.DB, from time.Time, ids ...uu
 	if err != nil {
 		return nil, store.Wrap(err, "list workspaces")
 	}
-	why, err := reasons(ctx, db, ids...)
-	for i, w := range list {
-		if reason := string(why[w.ID]); reason != "" && w.Reason == nil {
-			list[i].Reason = &reason
+	waiting, err := waitsOf(ctx, db, ids...)
+	for i := range list {
+		w := &list[i]
+		of := waiting[w.ID]
+		w.LongestMS = of.longest.Milliseconds()
+		if reason := string(of.reason); reason != "" && w.Reason == nil {
+			w.Reason = &reason
 		}
 	}
 	return list, store.Wrap(err, "list workspaces")
 }
 
-// reasons tells why the items of workspaces wait: what the policy would decide now, if a batch had room for everything.
-func reasons(ctx context.Context, db store.DB, ids ...uuid.UUID) (map[uuid.UUID]admission.Reason, error) {
-	why := map[uuid.UUID]admission.Reason{}
+// wait is why the items of a workspace wait, and for how long the oldest ready one does.
+type wait struct {
+	reason  admission.Reason
+	longest time.Duration
+}
+
+// waitsOf tells how the items of workspaces wait: the reason is what the policy would decide now, if a batch had room for everything.
+func waitsOf(ctx context.Context, db store.DB, ids ...uuid.UUID) (map[uuid.UUID]wait, error) {
+	waits := map[uuid.UUID]wait{}
 	capacities, err := deciding(ctx, db, 1, ids...)
-	for i := range capacities {
-		in := capacities[i].Input(math.MaxInt32)
-		for place, reason := range in.Why(admission.Decide(in)) {
-			why[in.Workspaces[place].ID] = reason
+	for _, c := range capacities {
+		in := c.Input(math.MaxInt32)
+		for i, reason := range in.Why(admission.Decide(in)) {
+			w := c.Workspaces[i]
+			waits[w.WorkspaceID] = wait{reason, c.Now.Sub(valueOr(w.Since, c.Now))}
 		}
 	}
-	return why, err
+	return waits, err
 }
 
 // MissingType is a workflow type that executions of a workspace need on its task queue, and that no live worker has.

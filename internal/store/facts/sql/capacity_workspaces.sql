@@ -1,38 +1,42 @@
 -- What workspaces may use and do use, and what waits for them: of these, or with NULL of all that have a backlog, by id. Those
--- it finds by hopping from one to the next through the index of lines: it costs by the workspace, however many items wait.
--- Ready items are counted up to a number, in each priority by itself: one scan over all of them would walk the scheduled
--- items of priority 1 before it reached the first ready item of priority 3.
-WITH RECURSIVE backlog AS (
-    (SELECT p.workspace_id FROM sluice.pending p WHERE :'workspaces'::uuid[] IS NULL ORDER BY p.workspace_id LIMIT 1)
+-- it finds by hopping from line to line through their index, each with its first item: it costs by the line, however many
+-- items wait. Ready items are counted up to a number, in each priority by itself: one scan over all of them would walk the
+-- scheduled items of priority 1 before it reached the first ready item of priority 3.
+WITH RECURSIVE hop AS (
+    (SELECT p.workspace_id, p.priority, p.available_at FROM sluice.pending p WHERE :'workspaces'::uuid[] IS NULL
+     ORDER BY p.workspace_id, p.priority, p.available_at, p.id LIMIT 1)
     UNION ALL
-    SELECT (SELECT p.workspace_id FROM sluice.pending p WHERE p.workspace_id > b.workspace_id ORDER BY p.workspace_id LIMIT 1)
-    FROM backlog b WHERE b.workspace_id IS NOT NULL
+    SELECT next.* FROM hop h CROSS JOIN LATERAL (
+        SELECT p.workspace_id, p.priority, p.available_at FROM sluice.pending p
+        WHERE (p.workspace_id, p.priority) > (h.workspace_id, h.priority)
+        ORDER BY p.workspace_id, p.priority, p.available_at, p.id LIMIT 1) AS next
+), line AS (
+    SELECT h.workspace_id, h.priority, h.available_at FROM hop h
+    UNION ALL
+    SELECT w.id, n.priority, first.available_at
+    FROM (SELECT DISTINCT unnest(:'workspaces'::uuid[]) AS id) AS w CROSS JOIN generate_series(1, 5) AS n (priority) CROSS JOIN LATERAL (
+        SELECT p.available_at FROM sluice.pending p
+        WHERE p.workspace_id = w.id AND p.priority = n.priority ORDER BY p.available_at, p.id LIMIT 1) AS first
 ), chosen AS (
-    SELECT b.workspace_id FROM backlog b
-    UNION
-    SELECT unnest(:'workspaces'::uuid[])
+    SELECT l.workspace_id, min(l.available_at) FILTER (WHERE l.available_at <= now()) AS since,
+           min(CASE WHEN l.available_at > now() THEN l.available_at ELSE later.available_at END) AS next_due
+    FROM line l
+    LEFT JOIN LATERAL (
+        SELECT p.available_at FROM sluice.pending p
+        WHERE p.workspace_id = l.workspace_id AND p.priority = l.priority AND p.available_at > now() AND l.available_at <= now()
+        ORDER BY p.available_at, p.id LIMIT 1) AS later ON true
+    GROUP BY l.workspace_id
 ), used AS MATERIALIZED (
     SELECT r.workspace_id, count(*)::int AS n FROM sluice.running r GROUP BY 1
 )
 SELECT sluice.shard_of(q.workspace_id, q.cohort, s.shards) AS shard, q.workspace_id, q.cohort, q.ceiling AS "limit", q.nominal, q.borrowing_limit,
-       q.weight, q.starts_per_second, q.burst, coalesce(used.n, 0) AS used, ready.n::int AS ready, nullif(due.since, '-infinity') AS since, nullif(due.next_due, 'infinity') AS next_due,
+       q.weight, q.starts_per_second, q.burst, coalesce(used.n, 0) AS used, ready.n::int AS ready, nullif(w.since, '-infinity') AS since, nullif(w.next_due, 'infinity') AS next_due,
        coalesce(v.own, 0) AS own, coalesce(v.borrowed, 0) AS borrowed, v.tokens, CASE WHEN isfinite(v.tokens_at) THEN v.tokens_at END AS tokens_at
 FROM chosen w
 CROSS JOIN sluice.settings s
 CROSS JOIN LATERAL (SELECT * FROM sluice.quotas q WHERE q.workspace_id = w.workspace_id LIMIT 1) AS q
 LEFT JOIN used ON used.workspace_id = w.workspace_id
 LEFT JOIN LATERAL (SELECT * FROM sluice.virtual_times v WHERE v.workspace_id = w.workspace_id LIMIT 1) AS v ON true
-CROSS JOIN LATERAL (
-    SELECT min(first.available_at) FILTER (WHERE first.available_at <= now()) AS since, min(later.available_at) AS next_due
-    FROM generate_series(1, 5) AS line (priority)
-    LEFT JOIN LATERAL (
-        SELECT p.available_at FROM sluice.pending p
-        WHERE p.workspace_id = w.workspace_id AND p.priority = line.priority ORDER BY p.available_at, p.id LIMIT 1) AS first ON true
-    LEFT JOIN LATERAL (
-        SELECT p.available_at FROM sluice.pending p
-        WHERE p.workspace_id = w.workspace_id AND p.priority = line.priority AND p.available_at > now()
-        ORDER BY p.available_at, p.id LIMIT 1) AS later ON true
-) AS due
 CROSS JOIN LATERAL (
     SELECT count(*) AS n FROM (
         SELECT FROM generate_series(1, 5) AS line (priority) CROSS JOIN LATERAL (
@@ -41,5 +45,4 @@ CROSS JOIN LATERAL (
             ORDER BY p.available_at, p.id LIMIT :'most'::int) AS item
         LIMIT :'most'::int) AS counted
 ) AS ready
-WHERE due.since IS NOT NULL OR due.next_due IS NOT NULL
 ORDER BY q.workspace_id;

@@ -1,15 +1,11 @@
--- Workspaces with what they wait for and what they use, by name: these, or with NULL all. It counts every item of theirs that
+-- Workspaces with what they have waiting and what they use, by name: these, or with NULL all. It counts every item of theirs that
 -- waits, runs, or has ended since a time, or with NULL ever, so it costs by the item.
-SELECT w.id, w.name, w.plan, coalesce(p.n, 0)::int AS pending, coalesce(r.n, 0)::int AS running, q.ceiling AS "limit",
-       coalesce(e.done, 0)::int AS done, coalesce(round(extract(epoch FROM p.wait) * 1000), 0)::bigint AS longest_ms,
+SELECT w.id, w.name, w.plan, (SELECT count(*) FROM sluice.pending p WHERE p.workspace_id = w.id)::int AS pending,
+       coalesce(r.n, 0)::int AS running, q.ceiling AS "limit", coalesce(e.done, 0)::int AS done,
        CASE WHEN r.unserved > 0 THEN 'unserved' WHEN r.unanswered > 0 THEN 'start-unanswered' END AS reason, coalesce(r.unserved, 0)::int AS unserved,
        coalesce(e.refused, 0)::int AS refused, coalesce(e.not_success, 0)::int AS not_success,
        sluice.shard_of(w.id, w.cohort, s.shards) AS shard
 FROM sluice.settings s CROSS JOIN sluice.workspaces w JOIN sluice.quotas q ON q.workspace_id = w.id
-LEFT JOIN (
-    SELECT p.workspace_id, count(*) AS n, now() - min(p.available_at) FILTER (WHERE p.available_at <= now() AND isfinite(p.available_at)) AS wait
-    FROM sluice.pending p WHERE :'workspaces'::uuid[] IS NULL OR p.workspace_id = ANY (:'workspaces'::uuid[]) GROUP BY 1
-) AS p ON p.workspace_id = w.id
 LEFT JOIN (
     SELECT r.workspace_id, count(*) AS n, count(r.unserved_since) AS unserved,
            count(r.start_error) FILTER (WHERE r.dispatched_at IS NULL) AS unanswered FROM sluice.running r GROUP BY 1
