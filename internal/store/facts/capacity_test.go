@@ -179,6 +179,24 @@ func TestCapacityCostsByTheWorkspace(t *testing.T) {
 	}
 }
 
+// A workspace whose items all have one priority costs no look at the four other lines but where ready items are counted.
+func TestCapacityLooksAtLinesThatThereAre(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	b.ranForAMonth(t)
+	most := one[float64](t, b.pool, `SELECT 2 + 2 * count(DISTINCT (workspace_id, priority)) + 5 * count(DISTINCT workspace_id)::float8 FROM sluice.pending`)
+	for _, mode := range []string{custom, generic} {
+		looks := 0.0
+		b.explain(t, mode, facts.CapacityWorkspacesSQL, nil, 1).walk(func(n planNode) {
+			if n.RelationName == "pending" {
+				looks += n.ActualLoops
+			}
+		})
+		// Of a line the first item and the next one that is due, and of a workspace at most five looks for one that is ready.
+		require.LessOrEqual(t, looks, most, mode)
+	}
+}
+
 func TestInputIsWhatThePolicyTakes(t *testing.T) {
 	t.Parallel()
 	b := setup(t)

@@ -1,11 +1,16 @@
 package facts
 
+import "time"
+
 // What these read is tested.
 var (
 	ItemsSQL              = itemsSQL
 	WaitsSQL              = waitsSQL
 	CapacityWorkspacesSQL = capacityWorkspacesSQL
 	HeldSlotsSQL          = heldSlotsSQL
+	WorkspacesSQL         = workspacesSQL
+	CheckPlacesSQL        = checkPlacesSQL
+	CheckOwnersSQL        = checkOwnersSQL
 )
 
 // Statement is one of those that a listing runs.
@@ -14,8 +19,8 @@ type Statement struct {
 	Args []any
 }
 
-func (f Filter) Statements() (list []Statement) {
-	for _, s := range f.statements() {
+func (f Filter) Statements(since time.Time) (list []Statement) {
+	for _, s := range f.statements(since) {
 		list = append(list, Statement{s.sql, s.args})
 	}
 	return list

@@ -2,6 +2,7 @@ package facts_test
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 	"math/rand/v2"
 	"os"
@@ -180,7 +181,7 @@ func TestAListingReadsNoMoreThanItShows(t *testing.T) {
 	}
 	for _, f := range filters {
 		f.Limit = most
-		for _, s := range f.Statements() {
+		for _, s := range f.Statements(time.Time{}) {
 			rows := 0.0
 			for relation, n := range b.read(t, custom, s.SQL, s.Args...) {
 				if relation != "running" && (relation != "pending" || f.WorkspaceID == uuid.Nil) {
@@ -190,6 +191,71 @@ func TestAListingReadsNoMoreThanItShows(t *testing.T) {
 			require.LessOrEqual(t, rows, total/40.0, "%+v: %s", f, s.SQL)
 		}
 	}
+}
+
+// Whatever ended when: a page is what a sort of everything gives.
+func TestAListingLooksAsFarBackAsItHasTo(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	b.ranForAMonth(t)
+	busy := one[uuid.UUID](t, b.pool, `SELECT id FROM sluice.workspaces WHERE name = 'workspace 1'`)
+	old := one[uuid.UUID](t, b.pool, `SELECT id FROM sluice.ended ORDER BY id OFFSET 9000 LIMIT 1`)
+	b.exec(t, `UPDATE sluice.ended SET ended_at = now() WHERE id = $1 OR ended_at < now() - interval '20 days' AND status = 'TERMINATED'`, old) // they ran for long
+	for _, limit := range []int{5, 300, 3000} {
+		for _, f := range []facts.Filter{{}, {Status: "COMPLETED"}, {Status: "FAILED"}, {Status: "TERMINATED"}, {Status: "EXPIRED"}, {WorkspaceID: busy},
+			{WorkspaceID: busy, Status: "CANCELLED"}, {Reason: "expired"}, {Before: old}, {Before: uuid.New(), Status: "COMPLETED"}} {
+			f.Limit = limit
+			want := list[uuid.UUID](t, b.pool, `SELECT e.id FROM (
+				SELECT id, workspace_id, CASE WHEN reason IS NULL THEN 'DISPATCHED' ELSE status END AS status, status AS execution_status, reason FROM sluice.ended
+				UNION ALL SELECT id, workspace_id, 'DISPATCHED', 'RUNNING', NULL FROM sluice.running
+				UNION ALL SELECT id, workspace_id, 'PENDING', NULL, NULL FROM sluice.pending) AS e
+				WHERE ($1::uuid IS NULL OR e.workspace_id = $1) AND $2 IN ('', e.status, e.execution_status) AND $3 IN ('', e.reason) AND ($4::uuid IS NULL OR e.id < $4)
+				ORDER BY e.id DESC LIMIT $5`, orNull(f.WorkspaceID), f.Status, f.Reason, orNull(f.Before), limit)
+			got, err := facts.Items[facts.View](t.Context(), b.pool, f)
+			require.NoError(t, err)
+			require.Equal(t, want, idsOf(got), "%+v", f)
+		}
+	}
+}
+
+func orNull(id uuid.UUID) *uuid.UUID {
+	if id == uuid.Nil {
+		return nil
+	}
+	return &id
+}
+
+// A page of the newest, and what looks at an hour, touches no partition of the days before: it answers while somebody has one of them locked.
+func TestWhatIsNewTouchesNoOldPartition(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	b.ranForAMonth(t)
+	busy := one[uuid.UUID](t, b.pool, `SELECT id FROM sluice.workspaces WHERE name = 'workspace 1'`)
+	locked, err := b.pool.Begin(t.Context())
+	require.NoError(t, err)
+	defer func() { require.NoError(t, locked.Rollback(context.WithoutCancel(t.Context()))) }()
+	for _, whose := range []string{"ended", "activity_log"} {
+		_, err = locked.Exec(t.Context(), `LOCK TABLE sluice.`+whose+time.Now().UTC().Add(-10*24*time.Hour).Format("_20060102")+` IN ACCESS EXCLUSIVE MODE`)
+		require.NoError(t, err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second) // else it would wait for ever
+	defer cancel()
+	for _, f := range []facts.Filter{{}, {Status: "COMPLETED"}, {Status: "FAILED"}, {Status: "EXPIRED"}, {Reason: "cancelled"}, {WorkspaceID: busy}} {
+		f.Limit = 10
+		b.pool.Reset() // a session that has run a statement five times may keep a plan for any partition
+		got, err := facts.Items[facts.View](ctx, b.pool, f)
+		require.NoError(t, err, "%+v", f)
+		require.Len(t, got, 10, "%+v", f)
+	}
+	hour := time.Now().Add(-time.Hour)
+	_, err = facts.WorkspacesSince(ctx, b.pool, hour)
+	require.NoError(t, err)
+	_, err = facts.CheckPlaces(ctx, b.pool, hour, 10)
+	require.NoError(t, err)
+	_, err = facts.CheckOwners(ctx, b.pool, hour, 10)
+	require.NoError(t, err)
+	_, err = facts.HeldSlots(ctx, b.pool, hour)
+	require.NoError(t, err)
 }
 
 // An item cannot have ended before it was made, and is not looked for then.

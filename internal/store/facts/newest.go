@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"slices"
+	"time"
 
 	"github.com/google/uuid"
 
@@ -26,10 +27,10 @@ const DefaultLimit = 50
 var (
 	newestPendingSQL      = load("newest_pending", "workspace", "definition", "before", "most")
 	newestRunningSQL      = load("newest_running", "workspace", "definition", "before", "most", "dispatched")
-	newestEndedSQL        = load("newest_ended", "before", "most")
-	newestCompletedSQL    = load("newest_completed", "workspace", "definition", "before", "most")
-	newestUnsuccessfulSQL = load("newest_unsuccessful", "workspace", "definition", "before", "most", "status")
-	newestRefusedSQL      = load("newest_refused", "workspace", "definition", "before", "most", "status", "reason")
+	newestEndedSQL        = load("newest_ended", "before", "most", "since")
+	newestCompletedSQL    = load("newest_completed", "workspace", "definition", "before", "most", "since")
+	newestUnsuccessfulSQL = load("newest_unsuccessful", "workspace", "definition", "before", "most", "since", "status")
+	newestRefusedSQL      = load("newest_refused", "workspace", "definition", "before", "most", "since", "status", "reason")
 	ownerOfSQL            = load("owner_of", "definition")
 )
 
@@ -39,8 +40,11 @@ type statement struct {
 	args []any
 }
 
-// newest are the ids of the newest items that a filter leaves. Each class of items is asked for as many, in the order in which
-// an item goes through them, so that one that moves meanwhile is not missed.
+// recent is how far back a listing looks first: to plan a statement costs by the partition, and few of them have the newest items.
+const recent = 48 * time.Hour
+
+// newest are the ids of the newest items that a filter leaves. It looks at what has ended lately, and where that makes no page at all
+// there is.
 func newest(ctx context.Context, db store.DB, f Filter) ([]uuid.UUID, error) {
 	if f.DefinitionID != uuid.Nil && f.WorkspaceID == uuid.Nil {
 		owners, err := store.Values[uuid.UUID](ctx, db, ownerOfSQL, f.DefinitionID)
@@ -53,8 +57,21 @@ func newest(ctx context.Context, db store.DB, f Filter) ([]uuid.UUID, error) {
 		}
 		f.WorkspaceID = owners[0]
 	}
-	var ids []uuid.UUID
-	for _, s := range f.statements() {
+	since := time.Now().Add(-recent)
+	if made := madeAt(f.Before); !made.IsZero() {
+		since = made.Add(-recent)
+	}
+	ids, err := endedSince(ctx, db, f, since)
+	if err != nil || len(ids) == f.Limit && !madeAt(ids[f.Limit-1]).Before(since) { // what ended earlier was made earlier, too
+		return ids, err
+	}
+	return endedSince(ctx, db, f, time.Time{})
+}
+
+// endedSince is newest without what has ended before a moment. Each class of items is asked for as many, in the order in which an item
+// goes through them, so that one that moves meanwhile is not missed.
+func endedSince(ctx context.Context, db store.DB, f Filter, since time.Time) (ids []uuid.UUID, err error) {
+	for _, s := range f.statements(since) {
 		found, err := store.Values[uuid.UUID](ctx, db, s.sql, append([]any{fresh}, s.args...)...)
 		if err != nil {
 			return nil, err
@@ -66,8 +83,8 @@ func newest(ctx context.Context, db store.DB, f Filter) ([]uuid.UUID, error) {
 	return ids[:min(len(ids), f.Limit)], nil
 }
 
-// statements are those whose rows together have the newest items.
-func (f Filter) statements() (list []statement) {
+// statements are those whose rows together have the newest items, of what has ended those since a moment.
+func (f Filter) statements(since time.Time) (list []statement) {
 	args := func(more ...any) []any {
 		return append([]any{orAny(f.WorkspaceID), orAny(f.DefinitionID), f.before(), f.Limit}, more...)
 	}
@@ -84,20 +101,20 @@ func (f Filter) statements() (list []statement) {
 			list = append(list, statement{newestRunningSQL, args(dispatched)})
 		}
 		if f.Status == "" && f.WorkspaceID == uuid.Nil {
-			return append(list, statement{newestEndedSQL, []any{f.before(), f.Limit}})
+			return append(list, statement{newestEndedSQL, []any{f.before(), f.Limit, since}})
 		}
 		if is("COMPLETED", "DISPATCHED") {
-			list = append(list, statement{newestCompletedSQL, args()})
+			list = append(list, statement{newestCompletedSQL, args(since)})
 		}
 		for _, status := range []string{"FAILED", "CANCELLED", "TERMINATED", "TIMED_OUT"} {
 			if is(status, "DISPATCHED") {
-				list = append(list, statement{newestUnsuccessfulSQL, args(status)})
+				list = append(list, statement{newestUnsuccessfulSQL, args(since, status)})
 			}
 		}
 	}
 	for _, status := range []string{"FAILED", "CANCELLED", "EXPIRED"} {
 		if is(status) {
-			list = append(list, statement{newestRefusedSQL, args(status, f.Reason)})
+			list = append(list, statement{newestRefusedSQL, args(since, status, f.Reason)})
 		}
 	}
 	return list

@@ -166,6 +166,26 @@ type planNode struct {
 // the plan that is kept for all.
 func (b *bundle) read(t *testing.T, mode, sql string, args ...any) map[string]float64 {
 	t.Helper()
+	rows := map[string]float64{}
+	b.explain(t, mode, sql, args...).walk(func(n planNode) {
+		if n.RelationName != "" && n.ActualLoops > 0 {
+			rows[n.RelationName] += (n.ActualRows + n.Filtered + n.Rechecked) * n.ActualLoops // averages are rounded
+		}
+	})
+	return rows
+}
+
+// walk visits the node and all below it.
+func (n planNode) walk(visit func(planNode)) {
+	visit(n)
+	for _, child := range n.Plans {
+		child.walk(visit)
+	}
+}
+
+// explain runs a statement, planned for these arguments or with the plan that is kept for all, and returns the plan.
+func (b *bundle) explain(t *testing.T, mode, sql string, args ...any) planNode {
+	t.Helper()
 	conn, err := b.pool.Acquire(t.Context())
 	require.NoError(t, err)
 	defer conn.Release()
@@ -189,18 +209,7 @@ func (b *bundle) read(t *testing.T, mode, sql string, args ...any) map[string]fl
 	raw := one[json.RawMessage](t, conn, `EXPLAIN (ANALYZE, FORMAT json) EXECUTE explained (`+strings.Join(values, ", ")+`)`, pgx.QueryExecModeSimpleProtocol)
 	var plans []struct{ Plan planNode }
 	require.NoError(t, json.Unmarshal(raw, &plans))
-	rows := map[string]float64{}
-	var walk func(n planNode)
-	walk = func(n planNode) {
-		if n.RelationName != "" && n.ActualLoops > 0 {
-			rows[n.RelationName] += (n.ActualRows + n.Filtered + n.Rechecked) * n.ActualLoops // averages are rounded
-		}
-		for _, child := range n.Plans {
-			walk(child)
-		}
-	}
-	walk(plans[0].Plan)
-	return rows
+	return plans[0].Plan
 }
 
 // The ways to plan a statement.

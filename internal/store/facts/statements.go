@@ -30,6 +30,14 @@ func oldest(ids []uuid.UUID) uuid.UUID {
 	return slices.MinFunc(ids, func(a, b uuid.UUID) int { return slices.Compare(a[:], b[:]) })
 }
 
+// madeAt is sluice.made_at: when the id of an item was made, less an hour for clocks that differ. Zero: it does not tell.
+func madeAt(id uuid.UUID) time.Time {
+	if id.Version() != 7 {
+		return time.Time{}
+	}
+	return time.Unix(id.Time().UnixTime()).Add(-time.Hour)
+}
+
 // since is the parameter of a statement for which NULL stands for all there is.
 func since(t time.Time) *time.Time {
 	if t.IsZero() {

@@ -26,7 +26,7 @@ WITH ended AS NOT MATERIALIZED (
       AND sluice.made_at(k.queue_id) >= (SELECT min(p.from_at) FROM sluice.partitions p WHERE p.parent = 'ended')
       AND NOT EXISTS (SELECT FROM sluice.pending p WHERE p.id = k.queue_id)
       AND NOT EXISTS (SELECT FROM sluice.running r WHERE r.id = k.queue_id)
-      AND NOT EXISTS (SELECT FROM sluice.ended e WHERE e.id = k.queue_id)
+      AND NOT EXISTS (SELECT FROM ended e WHERE e.id = k.queue_id)
 ), first AS (
     SELECT b.id, b.what FROM broken b ORDER BY b.id, b.what LIMIT :'most'::int
 )
