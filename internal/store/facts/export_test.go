@@ -8,9 +8,6 @@ var (
 	WaitsSQL              = waitsSQL
 	CapacityWorkspacesSQL = capacityWorkspacesSQL
 	HeldSlotsSQL          = heldSlotsSQL
-	WorkspacesSQL         = workspacesSQL
-	CheckPlacesSQL        = checkPlacesSQL
-	CheckOwnersSQL        = checkOwnersSQL
 )
 
 // Statement is one of those that a listing runs.

@@ -111,8 +111,8 @@ func startsNow(ctx context.Context, db store.DB, asked map[uuid.UUID]bool) (work
 	return workspaces, slots, why, nil
 }
 
-// inputsFor is what each shard would decide on. Only where workspaces share a limit does it matter how much the others
-// have: only then is that counted, and no further than could be started. Otherwise all are taken to have many.
+// inputsFor is what each shard would decide on. Only where workspaces share a limit that is not used up does it matter how
+// much the others have: only then is that counted, and no further than could be started. Otherwise all are taken to have many.
 func inputsFor(ctx context.Context, db store.DB, asked map[uuid.UUID]bool) ([]admission.Input, error) {
 	capacities, err := deciding(ctx, db, 1, slices.Collect(maps.Keys(asked))...)
 	if err != nil {
