@@ -61,6 +61,9 @@ type Answer struct {
 	WorkflowID string `json:"workflowId,omitempty"`
 }
 
+// New tells whether the enqueue has added an item. One under a unique key may have found the first.
+func (a Answer) New() bool { return a.Message == messageQueued }
+
 const messageQueued = "Workflow execution queued. Will start when capacity is available."
 
 func queued(id uuid.UUID) Answer {

@@ -78,6 +78,7 @@ ALTER TABLE sluice.inputs
     ALTER COLUMN input DROP NOT NULL,
     ADD COLUMN request bytea,
     ADD CONSTRAINT inputs_one CHECK ((input IS NULL) <> (request IS NULL) AND (octet_length(request) <= 2097152) IS NOT FALSE) NOT VALID;
+CREATE INDEX pending_workflow ON sluice.pending (workflow_id) WHERE workflow_id IS NOT NULL;
 CREATE INDEX running_workflow ON sluice.running (workflow_id) WHERE workflow_id IS NOT NULL;
 COMMENT ON COLUMN sluice.pending.workflow_type IS 'Of an item that is a workflow; NULL: it is a definition.';
 COMMENT ON COLUMN sluice.pending.workflow_id IS 'What its caller calls the workflow; NULL: execution-<id>.';
