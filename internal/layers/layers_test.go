@@ -18,8 +18,8 @@ var layers = [][]string{
 	{"internal/store", "internal/outbound", "workflows", "internal/admission/simulate", "internal/devstack/devtest"},
 	{"internal/store/catalog", "internal/store/facts", "internal/store/fleet", "internal/dispatch", "internal/recovery"},
 	{"queue", "admin", "internal/pairing"},
-	{"activities"},
-	{"internal/operate", "worker/host"},
+	{"activities", "internal/admitted"},
+	{"internal/operate", "worker/host", "admit", "internal/gateway"},
 	{"internal/operate/operatetest"},
 	{"worker", "starter"},
 	// What drives the whole from outside.

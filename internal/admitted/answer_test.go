@@ -1,0 +1,187 @@
+package admitted_test
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/stretchr/testify/require"
+	"go.temporal.io/api/enums/v1"
+	workflowpb "go.temporal.io/api/workflow/v1"
+	"go.temporal.io/api/workflowservice/v1"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/proto"
+)
+
+func closed(request, _ proto.Message) error {
+	return status.Error(codes.NotFound, "workflow execution already completed")
+}
+
+// run is how callers name the run of an item: not at all, or by the item's id.
+func runs(id uuid.UUID) map[string]string {
+	return map[string]string{"by workflow id": "", "by run id": id.String()}
+}
+
+func describe(b *bundle, t *testing.T, run string) *workflowpb.WorkflowExecutionInfo {
+	t.Helper()
+	var reply workflowservice.DescribeWorkflowExecutionResponse
+	require.NoError(t, b.do(t.Context(), &workflowservice.DescribeWorkflowExecutionRequest{Namespace: "default", Execution: named(run)}, &reply))
+	return reply.GetWorkflowExecutionInfo()
+}
+
+func TestAWorkflowThatWaitsIsDescribedAsRunning(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	b.answer = closed
+	r := start(nil)
+	id := b.start(t, r)
+	for name, run := range runs(id) {
+		info := describe(b, t, run)
+		require.Equal(t, enums.WORKFLOW_EXECUTION_STATUS_RUNNING, info.GetStatus(), name)
+		require.Equal(t, id.String(), info.GetExecution().GetRunId())
+		require.Equal(t, "SendInvoice", info.GetType().GetName())
+		require.Equal(t, "invoices", info.GetTaskQueue())
+		require.Zero(t, info.GetHistoryLength())
+		require.True(t, proto.Equal(r.GetMemo(), info.GetMemo()))
+	}
+	b.refuse(t, id, "EXPIRED", "expired")
+	require.Equal(t, enums.WORKFLOW_EXECUTION_STATUS_FAILED, describe(b, t, id.String()).GetStatus())
+}
+
+// The item waits for its end: what is open is what such a call means.
+func TestAnOpenWorkflowComesBeforeAnItemOfItsID(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	id := b.start(t, start(nil))
+	now := enums.WORKFLOW_EXECUTION_STATUS_RUNNING
+	b.answer = func(_, reply proto.Message) error {
+		if d, ok := reply.(*workflowservice.DescribeWorkflowExecutionResponse); ok {
+			d.WorkflowExecutionInfo = &workflowpb.WorkflowExecutionInfo{Execution: named("open"), Status: now, HistoryLength: 5}
+		}
+		return nil
+	}
+	require.Equal(t, "open", describe(b, t, "").GetExecution().GetRunId())
+	require.NoError(t, b.do(t.Context(), &workflowservice.TerminateWorkflowExecutionRequest{Namespace: "default", WorkflowExecution: named("")}, &workflowservice.TerminateWorkflowExecutionResponse{}))
+	require.Equal(t, "PENDING", b.get(t, id).Status)
+	now = enums.WORKFLOW_EXECUTION_STATUS_COMPLETED
+	described := describe(b, t, "")
+	require.Equal(t, id.String(), described.GetExecution().GetRunId())
+	require.Zero(t, described.GetHistoryLength(), "nothing of the closed one is left in it")
+}
+
+func TestCancelAndTerminateEndAnItemThatWaits(t *testing.T) {
+	t.Parallel()
+	for name, end := range map[string]func(b *bundle, run, first string) error{
+		"cancel": func(b *bundle, run, first string) error {
+			return b.do(context.Background(), &workflowservice.RequestCancelWorkflowExecutionRequest{Namespace: "default", WorkflowExecution: named(run),
+				FirstExecutionRunId: first, Identity: "shop@host", Reason: "the order is void"}, &workflowservice.RequestCancelWorkflowExecutionResponse{})
+		},
+		"terminate": func(b *bundle, run, first string) error {
+			return b.do(context.Background(), &workflowservice.TerminateWorkflowExecutionRequest{Namespace: "default", WorkflowExecution: named(run),
+				FirstExecutionRunId: first, Identity: "shop@host", Reason: "the order is void"}, &workflowservice.TerminateWorkflowExecutionResponse{})
+		},
+	} {
+		for _, by := range []string{"workflow id", "run id", "first run id"} {
+			t.Run(name+" by "+by, func(t *testing.T) {
+				t.Parallel()
+				b := setup(t)
+				b.answer = closed
+				id := b.start(t, start(nil))
+				run, first := "", ""
+				switch by {
+				case "run id":
+					run = id.String()
+				case "first run id":
+					first = id.String()
+				}
+				require.NoError(t, end(b, run, first))
+				item := b.get(t, id)
+				require.Equal(t, "CANCELLED", item.Status)
+				require.Contains(t, *item.Error, "the order is void")
+				require.Equal(t, codes.NotFound, status.Code(end(b, run, first)), "it has ended")
+				b.last()
+				b.start(t, start(nil)) // its id is free
+			})
+		}
+	}
+}
+
+// An item that is claimed just then is being started: the workflow gets the request.
+func TestCancelOfAnItemThatIsBeingStartedGoesToTheWorkflow(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	id := b.start(t, start(nil))
+	b.claim(t, id)
+	done := make(chan error, 1)
+	r := &workflowservice.RequestCancelWorkflowExecutionRequest{Namespace: "default", WorkflowExecution: named(id.String()), FirstExecutionRunId: id.String()}
+	go func() {
+		done <- b.do(context.Background(), r, &workflowservice.RequestCancelWorkflowExecutionResponse{})
+	}()
+	require.Never(t, func() bool { return len(done) > 0 }, 50*time.Millisecond, 10*time.Millisecond)
+	b.settle(t, id)
+	require.NoError(t, <-done)
+	sent := b.last().(*workflowservice.RequestCancelWorkflowExecutionRequest)
+	require.Equal(t, "run-of-temporal", sent.GetWorkflowExecution().GetRunId())
+	require.Equal(t, "run-of-temporal", sent.GetFirstExecutionRunId())
+	require.Equal(t, id.String(), r.GetFirstExecutionRunId(), "the caller's request stays as it was")
+}
+
+func TestWhatNeedsAWorkflowIsRefusedWhileItWaits(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	b.answer = closed
+	id := b.start(t, start(nil))
+	requests := func(run string) []proto.Message {
+		return []proto.Message{
+			&workflowservice.SignalWorkflowExecutionRequest{Namespace: "default", WorkflowExecution: named(run)},
+			&workflowservice.QueryWorkflowRequest{Namespace: "default", Execution: named(run)},
+			&workflowservice.UpdateWorkflowExecutionRequest{Namespace: "default", WorkflowExecution: named(run)},
+			&workflowservice.ResetWorkflowExecutionRequest{Namespace: "default", WorkflowExecution: named(run)},
+			&workflowservice.DeleteWorkflowExecutionRequest{Namespace: "default", WorkflowExecution: named(run)},
+			&workflowservice.UpdateWorkflowExecutionOptionsRequest{Namespace: "default", WorkflowExecution: named(run)},
+			&workflowservice.GetWorkflowExecutionHistoryReverseRequest{Namespace: "default", Execution: named(run)},
+		}
+	}
+	for name, run := range runs(id) {
+		for _, r := range requests(run) {
+			err := b.do(t.Context(), r, &workflowservice.SignalWorkflowExecutionResponse{})
+			require.Equal(t, codes.FailedPrecondition, status.Code(err), "%s: %T", name, r)
+			require.ErrorContains(t, err, "workflow invoice-1 waits in the queue as item "+id.String())
+		}
+	}
+	b.last()
+	b.answer = func(_, _ proto.Message) error { return nil }
+	b.dispatch(t, id)
+	for _, r := range requests(id.String()) {
+		require.NoError(t, b.do(t.Context(), r, &workflowservice.SignalWorkflowExecutionResponse{}))
+		switch sent := b.last().(type) {
+		case interface{ GetWorkflowExecution() *execution }:
+			require.Equal(t, "run-of-temporal", sent.GetWorkflowExecution().GetRunId())
+		case interface{ GetExecution() *execution }:
+			require.Equal(t, "run-of-temporal", sent.GetExecution().GetRunId())
+		}
+	}
+}
+
+func TestCallsForOtherWorkflowsGoToTemporalAsTheyAre(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	id := b.start(t, start(nil))
+	for name, r := range map[string]*workflowservice.DescribeWorkflowExecutionRequest{
+		"another id":               {Namespace: "default", Execution: &execution{WorkflowId: "another"}},
+		"another run":              {Namespace: "default", Execution: named(uuid.NewString())},
+		"another's run":            {Namespace: "default", Execution: &execution{WorkflowId: "another", RunId: id.String()}},
+		"a run that is no uuid":    {Namespace: "default", Execution: named("first")},
+		"an execution's id":        {Namespace: "default", Execution: &execution{WorkflowId: "execution-" + uuid.NewString()}},
+		"another namespace's item": {Namespace: "other", Execution: named(id.String())},
+	} {
+		require.NoError(t, b.do(t.Context(), r, &workflowservice.DescribeWorkflowExecutionResponse{}), name)
+		require.Same(t, proto.Message(r), b.last(), name)
+	}
+	b.dispatch(t, id)
+	r := &workflowservice.DescribeWorkflowExecutionRequest{Namespace: "default", Execution: named("")}
+	require.NoError(t, b.do(t.Context(), r, &workflowservice.DescribeWorkflowExecutionResponse{}))
+	require.Same(t, proto.Message(r), b.last(), "it runs: Temporal knows its latest run")
+}

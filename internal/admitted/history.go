@@ -1,0 +1,61 @@
+package admitted
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"time"
+
+	historypb "go.temporal.io/api/history/v1"
+	"go.temporal.io/api/workflowservice/v1"
+	"google.golang.org/protobuf/proto"
+
+	"sluice/queue"
+)
+
+const (
+	// longPoll is how long a client waits for an event at most until it is told to ask again, as Temporal has it.
+	longPoll = 20 * time.Second
+	// answerMargin is how long before the client's own deadline it is told so.
+	answerMargin = time.Second
+)
+
+// waiting is the page token of a client that waits for an item.
+var waiting = []byte("sluice: waits in the queue")
+
+// history answers for an item that waits or has ended in the queue. A client that waits for an event waits here until the item is
+// started, and then in Temporal: no answer says so.
+func (c *Calls) history(ctx context.Context, r *workflowservice.GetWorkflowExecutionHistoryRequest, item queue.State) (queue.State, proto.Message, error) {
+	if r.GetWaitNewEvent() {
+		within := longPoll
+		if deadline, ok := ctx.Deadline(); ok {
+			within = min(within, time.Until(deadline)-answerMargin)
+		}
+		limited, cancel := context.WithTimeout(ctx, within)
+		defer cancel()
+		var err error
+		if item, err = c.await(limited, item, isQueued); err != nil && limited.Err() == nil || ctx.Err() != nil {
+			return item, nil, errors.Join(err, ctx.Err())
+		}
+	}
+	answer := &workflowservice.GetWorkflowExecutionHistoryResponse{History: &historypb.History{}}
+	switch {
+	case neverStarted(item):
+		answer.History.Events = []*historypb.HistoryEvent{closing(item)}
+	case isQueued(item) && r.GetWaitNewEvent():
+		answer.NextPageToken = waiting
+	case !isQueued(item):
+		return item, nil, nil
+	}
+	return item, answer, nil
+}
+
+// withoutOurToken is the request as Temporal knows it: one that has waited in the queue begins at the first page.
+func withoutOurToken(r *workflowservice.GetWorkflowExecutionHistoryRequest) proto.Message {
+	if !bytes.Equal(r.GetNextPageToken(), waiting) {
+		return r
+	}
+	r = proto.CloneOf(r)
+	r.NextPageToken = nil
+	return r
+}

@@ -1,0 +1,101 @@
+package admitted_test
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	commonpb "go.temporal.io/api/common/v1"
+	"go.temporal.io/api/enums/v1"
+	"go.temporal.io/api/workflowservice/v1"
+	"google.golang.org/protobuf/proto"
+)
+
+type execution = commonpb.WorkflowExecution
+
+func history(run string, token []byte) *workflowservice.GetWorkflowExecutionHistoryRequest {
+	return &workflowservice.GetWorkflowExecutionHistoryRequest{Namespace: "default", Execution: named(run), WaitNewEvent: true,
+		HistoryEventFilterType: enums.HISTORY_EVENT_FILTER_TYPE_CLOSE_EVENT, NextPageToken: token}
+}
+
+func TestWhoWaitsForAResultWaitsThroughTheQueue(t *testing.T) {
+	t.Parallel()
+	for _, by := range []string{"workflow id", "run id"} {
+		t.Run(by, func(t *testing.T) {
+			t.Parallel()
+			b := setup(t)
+			id := b.start(t, start(nil))
+			run := runs(id)["by "+by]
+			ctx, cancel := context.WithTimeout(t.Context(), 1100*time.Millisecond) // a second of it is kept for the answer
+			defer cancel()
+			var reply workflowservice.GetWorkflowExecutionHistoryResponse
+			require.NoError(t, b.do(ctx, history(run, nil), &reply))
+			require.Empty(t, reply.GetHistory().GetEvents())
+			require.NotEmpty(t, reply.GetNextPageToken(), "it is told to ask again")
+			require.Nil(t, b.last())
+
+			b.claim(t, id)
+			done := make(chan error, 1)
+			go func() {
+				done <- b.do(context.Background(), history(run, reply.GetNextPageToken()), &workflowservice.GetWorkflowExecutionHistoryResponse{})
+			}()
+			require.Never(t, func() bool { return len(done) > 0 }, 50*time.Millisecond, 10*time.Millisecond)
+			b.settle(t, id)
+			require.NoError(t, <-done)
+			sent := b.last().(*workflowservice.GetWorkflowExecutionHistoryRequest)
+			require.Equal(t, map[string]string{"workflow id": "", "run id": "run-of-temporal"}[by], sent.GetExecution().GetRunId())
+			require.Empty(t, sent.GetNextPageToken(), "Temporal begins at the first page")
+
+			require.NoError(t, b.do(t.Context(), history(run, reply.GetNextPageToken()), &workflowservice.GetWorkflowExecutionHistoryResponse{}))
+			require.Empty(t, b.last().(*workflowservice.GetWorkflowExecutionHistoryRequest).GetNextPageToken(), "also if it was started between two calls")
+			require.NoError(t, b.do(t.Context(), history(id.String(), []byte("of Temporal")), &workflowservice.GetWorkflowExecutionHistoryResponse{}))
+			require.Equal(t, "of Temporal", string(b.last().(*workflowservice.GetWorkflowExecutionHistoryRequest).GetNextPageToken()))
+		})
+	}
+}
+
+func TestAnItemThatEndsInTheQueueHasACloseEvent(t *testing.T) {
+	t.Parallel()
+	for end, want := range map[string]struct {
+		reason string
+		event  enums.EventType
+		kind   string
+		text   string
+	}{
+		"CANCELLED": {"cancelled", enums.EVENT_TYPE_WORKFLOW_EXECUTION_CANCELED, "", ""},
+		"EXPIRED":   {"expired", enums.EVENT_TYPE_WORKFLOW_EXECUTION_FAILED, "SluiceExpired", " expired in the queue: expired: it was so"},
+		"FAILED":    {"start-failed", enums.EVENT_TYPE_WORKFLOW_EXECUTION_FAILED, "SluiceNotStarted", " could not be started: start-failed: it was so"},
+	} {
+		t.Run(end, func(t *testing.T) {
+			t.Parallel()
+			b := setup(t)
+			id := b.start(t, start(nil))
+			done := make(chan error, 1)
+			var reply workflowservice.GetWorkflowExecutionHistoryResponse
+			go func() { done <- b.do(context.Background(), history(id.String(), nil), &reply) }()
+			b.refuse(t, id, end, want.reason)
+			require.NoError(t, <-done)
+			require.Nil(t, b.last())
+			require.Empty(t, reply.GetNextPageToken())
+			require.Len(t, reply.GetHistory().GetEvents(), 1)
+			event := reply.GetHistory().GetEvents()[0]
+			require.Equal(t, want.event, event.GetEventType())
+			failure := event.GetWorkflowExecutionFailedEventAttributes().GetFailure()
+			require.Equal(t, want.kind, failure.GetApplicationFailureInfo().GetType())
+			require.Contains(t, failure.GetMessage(), want.text)
+		})
+	}
+}
+
+func TestAHistoryThatIsNotWaitedForIsEmpty(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	id := b.start(t, start(nil))
+	r := history(id.String(), nil)
+	r.WaitNewEvent = false
+	var reply workflowservice.GetWorkflowExecutionHistoryResponse
+	require.NoError(t, b.do(t.Context(), r, &reply))
+	require.True(t, proto.Equal(&workflowservice.GetWorkflowExecutionHistoryResponse{History: reply.History}, &reply))
+	require.Empty(t, reply.GetHistory().GetEvents())
+}
