@@ -1,0 +1,27 @@
+// Package admit puts the starts of a Temporal client through the queue, without a change where they are made.
+//
+//	options := client.Options{HostPort: "temporal:7233"}
+//	admit.Install(&options, queue.New(pool), nil)
+//	c, err := client.Dial(options)
+//
+// Then a workflow that is started in a workspace's name, which by default its fairness key says, waits in the queue until its
+// workspace may start one more:
+//
+//   - ExecuteWorkflow returns as soon as the item is committed. GetRunID is the id of the item, and goes on naming that run.
+//   - Get waits through the queue to the result. An item that was cancelled there gives a CanceledError, one that expired or could
+//     not be started an ApplicationError of type SluiceExpired or SluiceNotStarted.
+//   - DescribeWorkflowExecution shows a workflow that waits as running, with an empty history, as Temporal shows a start delay.
+//   - CancelWorkflow and TerminateWorkflow end an item that waits; SignalWorkflow, QueryWorkflow, UpdateWorkflow and the like are
+//     refused with FailedPrecondition until it has been started.
+//   - A second start of a workflow id that waits or runs is AlreadyStarted, or with the conflict policy USE_EXISTING the first one.
+//   - A start delay becomes the earliest start. A cron schedule and the policies that terminate a running workflow are refused.
+//
+// What is not admitted: child workflows, schedules, SignalWithStart and UpdateWithStart, and starts in no workspace's name. They go to
+// Temporal as ever, count in no limit, and are counted in the metric sluice_not_admitted by the tag call. A workflow that
+// waits is in no list of Temporal's.
+//
+// The pool's role must be able to read the views of schema sluice, to enqueue, and to cancel. While the database does not answer,
+// starts and calls that name a workflow are Unavailable, and the client tries again.
+//
+// It must not know limits or dispatchers. It owns nothing: what the calls mean is in internal/admitted.
+package admit
