@@ -13,6 +13,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"sluice/internal/gateway"
 	"sluice/worker/host"
 )
 
@@ -37,6 +38,8 @@ type config struct {
 	auditInterval          time.Duration
 	allowPrivate           bool
 	secretsDir             string
+	gateway                string
+	gatewayTLS             gateway.TLS
 }
 
 // port is a port of the dev stack. One that was asked for must be free; a default gives way to a free one.
@@ -120,6 +123,10 @@ func newCommand(run func(ctx context.Context, c config, stdout, stderr io.Writer
 	f.Float64Var(&c.externalPerSecond, "external-rps", 0, "external-API activities per second in all processes together; 0 for no limit")
 	f.BoolVar(&c.allowPrivate, "allow-private-addresses", allowPrivate, "let http nodes reach every address, also loopback and private ones (SLUICE_ALLOW_PRIVATE_ADDRESSES=true)")
 	f.StringVar(&c.secretsDir, "secrets-dir", os.Getenv("SLUICE_SECRETS_DIR"), "where the secrets of http nodes are, each in `DIR`/<workspace id>/NAME (SLUICE_SECRETS_DIR)")
+	f.StringVar(&c.gateway, "gateway", "", "where Temporal clients in any language have their starts admitted, such as `127.0.0.1:7234`; they use it as the server's address")
+	f.StringVar(&c.gatewayTLS.Cert, "gateway-tls-cert", "", "certificate of --gateway, a `FILE`")
+	f.StringVar(&c.gatewayTLS.Key, "gateway-tls-key", "", "its key, a `FILE`")
+	f.StringVar(&c.gatewayTLS.ClientCA, "gateway-tls-client-ca", "", "the authority whose certificates the callers of --gateway must show, a `FILE`")
 	f.BoolVar(&c.migrate, "migrate", false, "bring the database schema up to date first (--dev always does)")
 	f.DurationVar(&c.patience, "patience", defaultPatience, "how long to wait for servers that are down at start")
 	f.DurationVar(&c.auditInterval, "audit-interval", defaultAuditInterval, "how often one of all workers audits the recent past, for /metrics; 0 for never")
@@ -150,6 +157,7 @@ func (c config) validate() error {
 	check(c.pollBudget >= host.LeastPollBudget, "--poll-budget must be at least %d, not %d", host.LeastPollBudget, c.pollBudget)
 	check(c.workspaceIdle > 0, "--workspace-idle-timeout must be positive, not %s", c.workspaceIdle)
 	check(c.shutdownTimeout > 0, "--shutdown-timeout must be positive, not %s", c.shutdownTimeout)
+	check(c.gateway != "" || c.gatewayTLS == gateway.TLS{}, "the --gateway-tls flags go with --gateway")
 	check(c.externalConcurrency > 0, "--external-concurrency must be positive, not %d", c.externalConcurrency)
 	check(c.externalPerSecond >= 0, "--external-rps must not be negative, got %g", c.externalPerSecond)
 	check(c.patience >= 0, "--patience must not be negative, got %s", c.patience)

@@ -110,6 +110,7 @@ func TestConfigRefuses(t *testing.T) {
 		"--shutdown-timeout must be positive":                        {"--dev", "--shutdown-timeout=0"},
 		"--external-concurrency must be positive":                    {"--dev", "--external-concurrency=0"},
 		"--external-rps must not be negative":                        {"--dev", "--external-rps=-1"},
+		"the --gateway-tls flags go with --gateway":                  {"--dev", "--gateway-tls-cert=c"},
 		"--demo needs workspaces hosted":                             {"--dev", "--demo", "--host-workspaces=false"},
 		`unknown command "demo" for "worker"`:                        {"demo"},
 		"unknown flag: --shards":                                     {"--shards=3"},

@@ -20,7 +20,7 @@ import (
 )
 
 // run is the worker: it returns when ctx has ended and everything has been stopped in order, or with what went wrong.
-func run(ctx context.Context, c config, stdout, stderr io.Writer) error {
+func run(ctx context.Context, c config, stdout, stderr io.Writer) (failed error) {
 	if c.dev {
 		followGoRun()
 	}
@@ -49,6 +49,16 @@ func run(ctx context.Context, c config, stdout, stderr io.Writer) error {
 		return err
 	}
 	defer s.close(log)
+	ctx, end := context.WithCancel(ctx)
+	defer end()
+	stopped, err := serveGateway(ctx, end, c, s, m.handler(), log)
+	if err != nil {
+		return err
+	}
+	defer func() {
+		end()
+		failed = errors.Join(failed, stopped())
+	}()
 	screen.printf("postgres: %s\ntemporal: %s\n", s.postgresURL, s.temporalAddress)
 	if s.uiURL != "" {
 		screen.printf("ui: %s\n", s.uiURL)

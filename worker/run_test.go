@@ -17,6 +17,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.temporal.io/api/enums/v1"
 	"go.temporal.io/sdk/client"
+	"go.temporal.io/sdk/temporal"
 	"go.uber.org/goleak"
 
 	"sluice/internal/devstack"
@@ -190,3 +191,23 @@ func runOnce(t *testing.T, c config) (stderr string, err error) {
 }
 
 func withSecret(url string) string { return strings.Replace(url, "@", ":s3cret@", 1) }
+
+func TestAGatewayIsServed(t *testing.T) {
+	address, namespace := devtest.Namespace(t, nil)
+	t.Setenv("TEMPORAL_ADDRESS", address)
+	t.Setenv("TEMPORAL_NAMESPACE", namespace)
+	url := migrated(t)
+	stdout, stderr, stop := start(t, settings(func(c *config) { c.databaseURL, c.gateway = url, "127.0.0.1:0" }))
+	require.Eventually(t, isReady(stdout), time.Minute, 20*time.Millisecond)
+	through := regexp.MustCompile(`gateway address=(\S+)`).FindStringSubmatch(stderr.String())
+	require.NotNil(t, through, stderr.String())
+	c, err := client.Dial(client.Options{HostPort: through[1], Namespace: namespace})
+	require.NoError(t, err)
+	defer c.Close()
+	_, err = c.ExecuteWorkflow(t.Context(), client.StartWorkflowOptions{TaskQueue: "q", Priority: temporal.Priority{FairnessKey: "nobody"}}, "W")
+	require.ErrorContains(t, err, "unknown workspace")
+	require.NoError(t, stop())
+
+	_, err = runOnce(t, settings(func(c *config) { c.databaseURL, c.gateway = url, ":0" }))
+	require.ErrorContains(t, err, "others can reach --gateway :0: set --gateway-tls-cert")
+}

@@ -28,6 +28,7 @@ type servers struct {
 	postgresURL     string      // for people: without the password of a server that is not our own
 	temporalAddress string
 	namespace       string
+	upstream        client.Options  // how the gateway finds Temporal, and whether that asks for credentials
 	uiURL           string          // empty when not known
 	stack           *devstack.Stack // nil when the servers are others'
 }
@@ -50,6 +51,7 @@ func openServers(ctx context.Context, c config, counts client.MetricsHandler, lo
 			return nil, fmt.Errorf("read Temporal's environment configuration (TEMPORAL_* and its file): %w", err)
 		}
 	}
+	s.upstream = options
 	options.MetricsHandler = counts
 	host.Install(&options)
 	if !c.dev {

@@ -71,7 +71,8 @@ func refused(r *workflowservice.StartWorkflowExecutionRequest) error {
 		return serviceerror.NewInvalidArgument("sluice: a cron schedule cannot be admitted, since Temporal starts its later runs by itself: " +
 			"let a Temporal schedule start a workflow that enqueues, or start it in no workspace's name")
 	case r.GetWorkflowIdConflictPolicy() == enums.WORKFLOW_ID_CONFLICT_POLICY_TERMINATE_EXISTING,
-		r.GetWorkflowIdReusePolicy() == enums.WORKFLOW_ID_REUSE_POLICY_TERMINATE_IF_RUNNING: //nolint:staticcheck // clients may send it
+		//lint:ignore SA1019 clients send it all the same
+		r.GetWorkflowIdReusePolicy() == enums.WORKFLOW_ID_REUSE_POLICY_TERMINATE_IF_RUNNING:
 		return serviceerror.NewInvalidArgument("sluice: a start that terminates the running workflow cannot be admitted: terminate that first, then start")
 	case r.GetWorkflowIdConflictPolicy() == enums.WORKFLOW_ID_CONFLICT_POLICY_USE_EXISTING && r.GetOnConflictOptions().GetAttachCompletionCallbacks():
 		return serviceerror.NewInvalidArgument("sluice: completion callbacks cannot be attached to a workflow that waits in the queue: " +
