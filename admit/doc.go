@@ -23,5 +23,7 @@
 // The pool's role must be able to read the views of schema sluice, to enqueue, and to cancel. While the database does not answer,
 // starts and calls that name a workflow are Unavailable, and the client tries again.
 //
+// The client serves the application and its workers. Sluice's own host (worker/host) needs another one, and refuses this.
+//
 // It must not know limits or dispatchers. It owns nothing: what the calls mean is in internal/admitted.
 package admit

@@ -54,7 +54,7 @@ func (c *Calls) start(ctx context.Context, r *workflowservice.StartWorkflowExecu
 	return nil
 }
 
-// isOwn recognises the starts of the dispatcher itself: a process may use one client for all.
+// isOwn recognises the starts of a dispatcher that has been pointed at a gateway.
 func isOwn(r *workflowservice.StartWorkflowExecutionRequest) bool {
 	_, item := r.GetSearchAttributes().GetIndexedFields()[workflows.AttributeQueueItem]
 	return item

@@ -42,8 +42,7 @@ func TestAnApplicationsOwnStartsWaitForTheirWorkspace(t *testing.T) {
 			s := newStack(t)
 			secret := converter.NewCodecDataConverter(converter.GetDefaultDataConverter(), converter.NewZlibCodec(converter.ZlibCodecOptions{AlwaysEncode: true}))
 			app := dial(s, client.Options{Namespace: s.namespace, DataConverter: secret, Identity: "app"})
-			s.host(func(c *host.Config) { c.Client = app }) // it may be the client of everything in a process
-			s.dispatch(workflows.State{})
+			s.run()
 			s.serveOrders(app)
 			ws := s.workspace(s.tier(1))
 			start := func(id string) client.WorkflowRun {
@@ -98,6 +97,17 @@ func TestAnApplicationsOwnStartsWaitForTheirWorkspace(t *testing.T) {
 			s.audit()
 		})
 	}
+}
+
+// It would take an item that waits for a workflow that runs.
+func TestAHostDoesNotTakeAnAdmittedClient(t *testing.T) {
+	t.Parallel()
+	s := newStack(t)
+	options := client.Options{HostPort: s.address, Namespace: s.namespace}
+	admit.Install(&options, s.queue, nil)
+	h, err := host.New(host.Config{Client: s.dial(options), Pool: s.pool})
+	require.NoError(t, err)
+	require.ErrorContains(t, h.Run(s.ctx), "dial another one for the host")
 }
 
 func (s *stack) dial(options client.Options) client.Client {

@@ -12,6 +12,7 @@ import (
 	"go.temporal.io/sdk/worker"
 
 	"sluice/activities"
+	"sluice/internal/admitted"
 	"sluice/internal/outbound"
 	"sluice/internal/store/fleet"
 	"sluice/workflows"
@@ -92,6 +93,9 @@ func (h *Host) Stats() Stats { return h.workspaces.snapshot() }
 func (h *Host) Run(ctx context.Context) error {
 	if h.started.Swap(true) {
 		return errors.New("a host runs once: make another one with New")
+	}
+	if admitted.Installed(ctx, h.cfg.Client) {
+		return errors.New("the host's client is one of admit.Install, which shows it workflows that have not been started: dial another one for the host")
 	}
 	defer h.workspaces.close()
 	defer h.cut(worker.ErrWorkerShutdown)
