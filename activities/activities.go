@@ -28,9 +28,10 @@ type Config struct {
 	Client client.Client
 	// Logger is for what happens outside an activity's own context. Defaults to slog.Default().
 	Logger *slog.Logger
-	// EnsureWorkspace is called just before executions of a workspace are started, so that their task queue is served
-	// by the time the first task arrives. It must not block. Defaults to nothing.
-	EnsureWorkspace func(uuid.UUID)
+	// EnsureWorkspace is called just before executions are started on the task queue of a workspace, so that it is served
+	// by the time the first task arrives: with the type of a workflow of one's own, or with none for definitions. It must not block.
+	// Defaults to nothing.
+	EnsureWorkspace func(workspace uuid.UUID, workflowType string)
 	// Outbound says which addresses http nodes may reach beside those of the public internet. Defaults to none.
 	Outbound outbound.Config
 	// HTTPClient brings the transport that makes the connections of http nodes, if it has one: Outbound then says nothing.
@@ -50,7 +51,7 @@ type Activities struct {
 	engines         *dispatch.Engines
 	recovery        *recovery.Recovery
 	client          client.Client
-	ensureWorkspace func(uuid.UUID)
+	ensureWorkspace func(uuid.UUID, string)
 	transport       http.RoundTripper
 	secrets         outbound.Secrets
 
@@ -76,7 +77,7 @@ func New(c Config) *Activities {
 	engines.LogTo(logger)
 	a.log = logger
 	if a.ensureWorkspace == nil {
-		a.ensureWorkspace = func(uuid.UUID) {}
+		a.ensureWorkspace = func(uuid.UUID, string) {}
 	}
 	if c.HTTPClient != nil {
 		a.transport = c.HTTPClient.Transport

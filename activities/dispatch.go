@@ -87,13 +87,25 @@ func retryPolicy(r workflows.StartRetry) store.RetryPolicy {
 	return store.RetryPolicy{MaxAttempts: r.Attempts, Backoff: time.Duration(r.Backoff), MaxBackoff: time.Duration(r.MaxBackoff), Jitter: float64(r.Jitter) / 100}
 }
 
-// host has the task queues of the executions served, before their first task arrives.
+// host has the workspaces' task queues served on which executions run, before their first task arrives. What runs on another task queue
+// is for the workers of its caller.
 func (a *Activities) host(executions []dispatch.Execution) {
-	hosted := map[uuid.UUID]bool{}
+	type need struct {
+		workspace    uuid.UUID
+		workflowType string
+	}
+	hosted := map[need]bool{}
 	for _, x := range executions {
-		if !hosted[x.WorkspaceID] {
-			hosted[x.WorkspaceID] = true
-			a.ensureWorkspace(x.WorkspaceID)
+		n := need{workspace: x.WorkspaceID}
+		if x.Workflow != nil {
+			if x.Workflow.TaskQueue != workflows.WorkspaceTaskQueue(x.WorkspaceID) {
+				continue
+			}
+			n.workflowType = x.Workflow.Type
+		}
+		if !hosted[n] {
+			hosted[n] = true
+			a.ensureWorkspace(n.workspace, n.workflowType)
 		}
 	}
 }

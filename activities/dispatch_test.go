@@ -16,6 +16,7 @@ import (
 
 	"sluice/internal/dispatch"
 	"sluice/internal/store"
+	"sluice/workflows"
 )
 
 // executions are n of one workspace.
@@ -69,8 +70,20 @@ func TestOneStartWithoutAnAnswerDelaysNoOther(t *testing.T) {
 func TestEachWorkspaceIsHostedOnce(t *testing.T) {
 	t.Parallel()
 	hosted := 0
-	New(Config{EnsureWorkspace: func(uuid.UUID) { hosted++ }}).host(executions(5))
+	New(Config{EnsureWorkspace: func(uuid.UUID, string) { hosted++ }}).host(executions(5))
 	require.Equal(t, 1, hosted)
+}
+
+// A workflow of one's own needs the workspace's task queue only if it runs there, and then with its type.
+func TestWhatRunsOnOtherTaskQueuesIsNotHosted(t *testing.T) {
+	t.Parallel()
+	all := executions(4)
+	for i, taskQueue := range []string{"orders", workflows.WorkspaceTaskQueue(all[1].WorkspaceID), workflows.WorkspaceTaskQueue(uuid.New())} {
+		all[i].Workflow = &store.Workflow{Type: "SendInvoice", TaskQueue: taskQueue}
+	}
+	var hosted []string
+	New(Config{EnsureWorkspace: func(_ uuid.UUID, workflowType string) { hosted = append(hosted, workflowType) }}).host(all)
+	require.Equal(t, []string{"SendInvoice", ""}, hosted)
 }
 
 func TestALauncherIsOneRunsAndALateStepOfAnEarlierRunGetsAnother(t *testing.T) {

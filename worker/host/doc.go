@@ -25,7 +25,8 @@
 //
 // Each host tells the others through the database which workflow and activity types it has (record.go). A workspace whose
 // definitions name types that this one lacks is left to a host that has all of the same types and more; where there is
-// none, it is hosted here too, so that one missing type holds up nothing else.
+// none, it is hosted here too, so that one missing type holds up nothing else. A workflow of one's own that runs on its workspace's
+// task queue counts for hosts that have its type only, and one on another task queue for none: its worker may be in any language.
 //
 // # Why on demand, and why a budget
 //

@@ -115,6 +115,52 @@ func TestATypeThatNobodyHasHoldsUpNoOther(t *testing.T) {
 	require.Equal(t, "Nowhere", missing)
 }
 
+// workflow makes a workspace with an item that runs, a workflow of one's own.
+func (b *bench) workflow(t *testing.T, workflowType, taskQueue string) (workspace uuid.UUID) {
+	t.Helper()
+	require.NoError(t, b.pool.QueryRow(t.Context(), `
+		WITH w AS (INSERT INTO sluice.workspaces (name) VALUES (gen_random_uuid()::text) RETURNING id)
+		INSERT INTO sluice.running (id, workspace_id, workflow_type, task_queue, priority, attempt_count, created_at, available_at, claimed_at, trigger_type, enqueued_by)
+		SELECT sluice.uuid_v7(), w.id, $1, replace($2, '{workspace}', w.id::text), 3, 0, now(), now(), now(), 'TEST', 'test' FROM w
+		RETURNING workspace_id`, workflowType, taskQueue).Scan(&workspace))
+	return workspace
+}
+
+// Workflows of one's own on other task queues, or of types that only workers elsewhere have, take no place and no task here.
+func TestWorkflowsOfOnesOwnAreHostedWhereTheirTypeIs(t *testing.T) {
+	t.Parallel()
+	b := newServers(t)
+	stock := b.run(t, func(c *host.Config) { c.RegisterWorkflows = nil })
+	own := b.run(t, nil)
+	b.workflow(t, "Greet", "orders")
+	b.workflow(t, "InPython", "workflow.workspace.{workspace}")
+	greets := b.workflow(t, "Greet", "workflow.workspace.{workspace}")
+	b.needs(t)
+	b.settled(t, "the own type and the definition are hosted", func() bool { return own.Stats().Hosted == 2 && stock.Stats().Hosted == 1 })
+	run := b.start(t, greets, "Greet")
+	require.NoError(t, run.Get(t.Context(), nil))
+	require.Zero(t, b.failedTasks(t, run))
+	require.Equal(t, 2, own.Stats().Hosted)
+	require.Equal(t, 1, stock.Stats().Hosted)
+
+	// Where the workspace has a definition to run as well, a worker without the type leaves it to the one that has it.
+	_, err := b.pool.Exec(t.Context(), `INSERT INTO sluice.running
+		(id, workspace_id, workflow_definition_id, priority, attempt_count, created_at, available_at, claimed_at, trigger_type, enqueued_by)
+		VALUES (sluice.uuid_v7(), $1, gen_random_uuid(), 3, 0, now(), now(), now(), 'TEST', 'test')`, greets)
+	require.NoError(t, err)
+	b.settled(t, "it is left", func() bool { return stock.Stats().Foreign == 1 && own.Stats().Hosted == 2 })
+
+	// A type is missing where nobody carries the workflow on.
+	missing := func() (types []string) {
+		require.NoError(t, b.pool.QueryRow(t.Context(), `SELECT coalesce(array_agg(workflow_type), '{}') FROM sluice.missing_types`).Scan(&types))
+		return types
+	}
+	require.Empty(t, missing())
+	_, err = b.pool.Exec(t.Context(), `UPDATE sluice.running SET unserved_since = now()`)
+	require.NoError(t, err)
+	require.Equal(t, []string{"InPython"}, missing())
+}
+
 // Two programs with a type each: neither may leave the workspace, or nobody would serve it.
 func TestTwoWorkersWithPartOfTheTypesBothHost(t *testing.T) {
 	t.Parallel()

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -54,7 +55,7 @@ func New(cfg Config) (*Host, error) {
 	h.workspaces.ask = h.newRecord().ask
 	h.workspaces.start = h.startWorkspace
 	h.activities = activities.New(activities.Config{
-		Pool: cfg.Pool, Client: cfg.Client, Logger: cfg.Logger, EnsureWorkspace: h.EnsureWorkspace,
+		Pool: cfg.Pool, Client: cfg.Client, Logger: cfg.Logger, EnsureWorkspace: h.ensure,
 		Outbound: outbound.Config{AllowPrivate: cfg.AllowPrivateAddresses, Allow: cfg.AllowAddresses}, HTTPClient: cfg.HTTPClient,
 		SecretsDir: cfg.SecretsDir,
 	})
@@ -66,6 +67,13 @@ func New(cfg Config) (*Host, error) {
 func (h *Host) EnsureWorkspace(id uuid.UUID) {
 	if !h.cfg.WithoutWorkspaces {
 		h.workspaces.ensure(id)
+	}
+}
+
+// ensure is EnsureWorkspace for a workflow of one's own, unless its type is not one of this process': its worker is elsewhere.
+func (h *Host) ensure(workspace uuid.UUID, workflowType string) {
+	if workflowType == "" || h.own.anyWorkflow || slices.Contains(h.own.workflows, workflowType) {
+		h.EnsureWorkspace(workspace)
 	}
 }
 

@@ -1,9 +1,14 @@
--- The workspaces that hold slots, and those that are named because they are about to, as one worker sees them:
--- lacks      it does not have every workflow type that their definitions need on their own task queue;
+-- The workspaces that hold slots for what runs on their own task queue, and those that are named because they are about to, as one
+-- worker sees them. A workflow of one's own there counts if the worker has its type: others may be those of workers that do not tell of
+-- themselves, in any language.
+-- lacks      it does not have every workflow type that their definitions and workflows need on their own task queue;
 -- leaves     another live worker has all of these that it has, and more;
 -- elsewhere  another one hosts them now, and yields: with the better right. Both are only told where it is asked for.
 WITH work AS MATERIALIZED (
-    SELECT r.workspace_id AS id, r.workflow_version_id AS version FROM sluice.running r GROUP BY 1, 2
+    SELECT r.workspace_id AS id, r.workflow_version_id AS version FROM sluice.running r
+    WHERE r.workflow_type IS NULL
+       OR r.task_queue = 'workflow.workspace.' || r.workspace_id AND (:'any_workflow'::boolean OR r.workflow_type = ANY (:'workflow_types'::text[]))
+    GROUP BY 1, 2
     UNION
     SELECT named.id, NULL FROM unnest(:'named'::uuid[]) AS named (id)
 ), workspaces AS MATERIALIZED (
@@ -19,6 +24,10 @@ WITH work AS MATERIALIZED (
     SELECT w.id, t.type
     FROM work w JOIN sluice.workflow_definition_versions v ON v.id = w.version
     CROSS JOIN LATERAL unnest(v.workflow_types) AS t (type)
+    WHERE NOT :'any_workflow'::boolean
+    UNION
+    SELECT w.id, r.workflow_type
+    FROM workspaces w JOIN sluice.running r ON r.workspace_id = w.id AND r.task_queue = 'workflow.workspace.' || w.id
     WHERE NOT :'any_workflow'::boolean
 ), lacking AS MATERIALIZED (
     SELECT n.id FROM needs n WHERE n.type <> ALL (:'workflow_types'::text[]) GROUP BY n.id
