@@ -98,16 +98,17 @@ func (a *app) cancel(ctx context.Context, pool *pgxpool.Pool, id uuid.UUID, reas
 			a.logCancel(ctx, pool, item, reason, force)
 			logged = true
 		}
+		k := knownAs(item)
 		if force {
-			err = operate.TerminateExecution(ctx, c, item.ID, terminationReason(a.config.Actor, reason))
+			err = operate.Terminate(ctx, c, k, terminationReason(a.config.Actor, reason))
 		} else {
-			err = operate.CancelExecution(ctx, c, item.ID)
+			err = operate.Cancel(ctx, c, k)
 		}
 		switch {
 		case err == nil && force:
 			return cancelled{QueueID: id, Status: "TERMINATED", Message: "its workflow has been terminated; recovery frees its slot within seconds"}, nil
 		case err == nil:
-			return a.asked(ctx, pool, c, item.ID), nil
+			return a.asked(ctx, pool, c, k), nil
 		case !errors.Is(err, operate.ErrNotOpen):
 			return cancelled{}, err
 		}
@@ -121,9 +122,9 @@ func (a *app) cancel(ctx context.Context, pool *pgxpool.Pool, id uuid.UUID, reas
 }
 
 // asked says what follows now that the workflow has been asked to cancel.
-func (a *app) asked(ctx context.Context, pool *pgxpool.Pool, c client.Client, id uuid.UUID) cancelled {
-	result := cancelled{QueueID: id, Status: "CANCEL_REQUESTED", Message: "its workflow has been asked to cancel"}
-	since, err := store.AskToCancel(ctx, pool, id)
+func (a *app) asked(ctx context.Context, pool *pgxpool.Pool, c client.Client, k store.Known) cancelled {
+	result := cancelled{QueueID: k.ItemID, Status: "CANCEL_REQUESTED", Message: "its workflow has been asked to cancel"}
+	since, err := store.AskToCancel(ctx, pool, k.ItemID)
 	switch {
 	case errors.Is(err, store.ErrUnknownItem):
 		return result // it has ended already
@@ -133,7 +134,7 @@ func (a *app) asked(ctx context.Context, pool *pgxpool.Pool, c client.Client, id
 	}
 	end := since.Add(workflows.CancelDeadline)
 	result.AskedAt, result.TerminatedAt = &since, &end
-	if result.Awaits, err = operate.Awaited(ctx, c, id); err != nil {
+	if result.Awaits, err = operate.Awaited(ctx, c, k); err != nil {
 		a.note("note: what it waits for is not known: " + err.Error())
 	}
 	if now := a.now(); now.Sub(since) > 2*time.Second {
@@ -144,6 +145,11 @@ func (a *app) asked(ctx context.Context, pool *pgxpool.Pool, c client.Client, id
 		result.Message += "; it waits for " + strings.Join(result.Awaits, ", ")
 	}
 	return result
+}
+
+// knownAs is how the item's workflow is known.
+func knownAs(item queue.State) store.Known {
+	return store.Known{ItemID: item.ID, WorkflowID: item.WorkflowID, RunID: deref(item.EngineRunID), Own: item.WorkflowType != nil}
 }
 
 func terminationReason(actor, reason string) string {

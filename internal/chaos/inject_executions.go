@@ -76,7 +76,7 @@ func (c *chaos) terminateExecution(ctx context.Context, f plan.Fault) (aftermath
 
 func (c *chaos) cancelExecution(ctx context.Context, f plan.Fault) (aftermath, error) {
 	return c.hurt(ctx, f, openNapsSQL, func(ctx context.Context, id uuid.UUID) error {
-		return operate.CancelExecution(ctx, c.client, id)
+		return operate.Cancel(ctx, c.client, operate.Execution(id))
 	}, c.slotGone)
 }
 

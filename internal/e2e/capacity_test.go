@@ -71,7 +71,7 @@ func TestLimitsChangeWhileRunning(t *testing.T) {
 	require.NoError(t, err)
 	require.Len(t, running, 6, "a cut kills nothing")
 	for _, item := range running[:5] {
-		require.NoError(t, operate.CancelExecution(s.ctx, s.client, item.ID))
+		require.NoError(t, operate.Cancel(s.ctx, s.client, operate.Execution(item.ID)))
 	}
 	s.awaitCount(5, `SELECT count(*) FROM sluice.executions WHERE status = 'CANCELLED'`)
 	s.awaitCount(2, held) // drained to 1, then refilled to 2 and no further

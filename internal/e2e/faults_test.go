@@ -57,7 +57,7 @@ func TestRecoveryFreesTheSlotsOfWorkflowsThatCannot(t *testing.T) {
 	s.awaitCount(4, `SELECT count(*) FROM sluice.running WHERE dispatched_at IS NOT NULL`)
 
 	require.NoError(t, s.client.TerminateWorkflow(s.ctx, workflows.ExecutionID(terminated), "", "by hand"))
-	require.NoError(t, operate.CancelExecution(s.ctx, s.client, cancelled))
+	require.NoError(t, operate.Cancel(s.ctx, s.client, operate.Execution(cancelled)))
 	_, err := s.client.WorkflowService().DeleteWorkflowExecution(s.ctx, &workflowservice.DeleteWorkflowExecutionRequest{
 		Namespace: s.namespace, WorkflowExecution: &commonpb.WorkflowExecution{WorkflowId: workflows.ExecutionID(deleted)}})
 	require.NoError(t, err)

@@ -68,7 +68,7 @@ func TestReconciliationFollowsWhatOthersDoToExecutions(t *testing.T) {
 
 	again := s.reset(resetOpen)
 	s.awaitStarted(resetOpen)
-	require.NoError(t, operate.CancelExecution(s.ctx, s.client, resetClosed))
+	require.NoError(t, operate.Cancel(s.ctx, s.client, operate.Execution(resetClosed)))
 	s.await(resetClosed, workflows.StatusCancelled)
 	require.Error(t, s.client.GetWorkflow(s.ctx, workflows.ExecutionID(resetClosed), "").Get(s.ctx, nil))
 	for range 2 { // others take the places
@@ -82,7 +82,7 @@ func TestReconciliationFollowsWhatOthersDoToExecutions(t *testing.T) {
 	require.Equal(t, 5, s.count(`SELECT count(*) FROM sluice.running`), "one above the limit, and no claim is to blame")
 	s.audit()
 	for _, id := range []uuid.UUID{resetOpen, resetClosed, untouched} {
-		require.NoError(t, operate.CancelExecution(s.ctx, s.client, id))
+		require.NoError(t, operate.Cancel(s.ctx, s.client, operate.Execution(id)))
 		s.await(id, workflows.StatusCancelled)
 	}
 	require.Equal(t, again, *s.await(resetOpen, workflows.StatusCancelled).EngineRunID)
@@ -199,7 +199,7 @@ func TestAnExecutionThatNoWorkerServesIsSeen(t *testing.T) {
 	require.Eventually(t, func() bool { return gauges.value("sluice_executions_unserved") == 1 }, patience, 50*time.Millisecond)
 	require.Nil(t, s.await(long, "RUNNING").UnservedSince)
 
-	require.NoError(t, operate.CancelExecution(s.ctx, s.client, long))
+	require.NoError(t, operate.Cancel(s.ctx, s.client, operate.Execution(long)))
 	s.await(starved, workflows.StatusCompleted) // the place is free
 	require.Nil(t, s.await(starved, workflows.StatusCompleted).UnservedSince)
 	require.Eventually(t, func() bool { return gauges.value("sluice_executions_unserved") == 0 }, patience, 50*time.Millisecond)

@@ -67,7 +67,7 @@ func TestRecordHistories(t *testing.T) {
 		"execution_failed":    run(workflows.StatusFailed, node{kind: "http", config: `{"url":"` + api.URL + `/missing"}`}, node{kind: "delay", config: forAnHour}),
 		"execution_cancelled": run("RUNNING", node{kind: "delay", config: forAnHour}),
 	}
-	require.NoError(t, operate.CancelExecution(s.ctx, s.client, histories["execution_cancelled"]))
+	require.NoError(t, operate.Cancel(s.ctx, s.client, operate.Execution(histories["execution_cancelled"])))
 	s.await(histories["execution_cancelled"], workflows.StatusCancelled)
 
 	_, err := operate.Pause(s.ctx, s.client, s.pool, workflows.PauseRequest{Actor: "ann"})

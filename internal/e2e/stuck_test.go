@@ -95,13 +95,13 @@ func TestCancelEndsAnExecutionWhateverItWaitsFor(t *testing.T) {
 	for name, id := range executions {
 		s.awaitStarted(id)
 		require.Eventually(t, func() bool {
-			awaited, err := operate.Awaited(s.ctx, s.client, id)
+			awaited, err := operate.Awaited(s.ctx, s.client, operate.Execution(id))
 			return err == nil && (len(awaited) > 0 || name == "a timer")
 		}, patience, 50*time.Millisecond, name)
 	}
 	asked := time.Now()
 	for _, id := range executions {
-		require.NoError(t, operate.CancelExecution(s.ctx, s.client, id))
+		require.NoError(t, operate.Cancel(s.ctx, s.client, operate.Execution(id)))
 		_, err := store.AskToCancel(s.ctx, s.pool, id)
 		if err != nil {
 			require.ErrorIs(t, err, store.ErrUnknownItem, "it ended at once")
@@ -131,9 +131,9 @@ func TestCancelEndsAnExecutionThatNoWorkerServes(t *testing.T) {
 	activities.New(activities.Config{Pool: s.pool, Client: s.client, Logger: slog.New(slog.DiscardHandler)}).RegisterDefault(w)
 	require.NoError(t, w.Start())
 	t.Cleanup(w.Stop)
-	require.NoError(t, operate.TerminateExecution(s.ctx, s.client, forced, "cancelled with --force by ann"))
+	require.NoError(t, operate.Terminate(s.ctx, s.client, operate.Execution(forced), "cancelled with --force by ann"))
 	require.Contains(t, string(s.await(forced, "TERMINATED").ExecutionError), "cancelled with --force by ann")
-	require.NoError(t, operate.CancelExecution(s.ctx, s.client, id))
+	require.NoError(t, operate.Cancel(s.ctx, s.client, operate.Execution(id)))
 	_, err := store.AskToCancel(s.ctx, s.pool, id)
 	require.NoError(t, err)
 	item := s.await(id, "TERMINATED")
@@ -184,7 +184,7 @@ func TestLargeNodesAreStartedTogether(t *testing.T) {
 		w, err := s.client.DescribeWorkflowExecution(s.ctx, workflows.ExecutionID(id), "")
 		return err == nil && len(w.GetPendingChildren()) == manyAtOnce
 	}, patience, 50*time.Millisecond, "all of them at once")
-	require.NoError(t, operate.CancelExecution(s.ctx, s.client, id))
+	require.NoError(t, operate.Cancel(s.ctx, s.client, operate.Execution(id)))
 	s.await(id, "CANCELLED")
 	require.Eventually(t, func() bool { return !s.isOpen(id) }, patience, 50*time.Millisecond)
 	s.audit()

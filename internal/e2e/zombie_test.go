@@ -218,7 +218,7 @@ func TestAnOutcomeThatComesAfterTheRepairChangesNothing(t *testing.T) {
 	require.Equal(t, before, s.mustFacts())
 	require.Equal(t, 1, s.count(`SELECT count(*) FROM sluice.running WHERE id = $1`, second))
 	s.audit()
-	require.NoError(t, operate.CancelExecution(s.ctx, s.client, second))
+	require.NoError(t, operate.Cancel(s.ctx, s.client, operate.Execution(second)))
 	s.await(second, workflows.StatusCancelled)
 	require.Equal(t, workflows.StatusTerminated, *s.await(first, workflows.StatusTerminated).ExecutionStatus)
 	require.Zero(t, s.count(`SELECT count(*) FROM sluice.running`))

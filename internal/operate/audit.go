@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -13,7 +14,6 @@ import (
 	"sluice/internal/audit"
 	"sluice/internal/store"
 	"sluice/internal/store/facts"
-	"sluice/workflows"
 )
 
 // DefaultGrace is how long something may be on its way between Postgres and Temporal: what looks wrong is looked at
@@ -174,14 +174,21 @@ func (a *auditor) look(ctx context.Context) ([]audit.Sight, error) {
 	items, listed := map[uuid.UUID]bool{}, map[uuid.UUID]bool{}
 	for _, e := range open {
 		items[e.item] = true
-		if e.workflowID != workflows.ExecutionID(e.item) {
-			strays[e.item] = append(strays[e.item], e.workflowID)
-		} else {
-			listed[e.item] = true
-		}
 	}
 	for _, id := range holders {
 		items[id] = true
+	}
+	known, err := a.known(ctx, slices.Collect(maps.Keys(items)))
+	if err != nil {
+		return nil, err
+	}
+	for _, e := range open {
+		switch {
+		case e.workflowID == known[e.item].WorkflowID:
+			listed[e.item] = true
+		case e.ours:
+			strays[e.item] = append(strays[e.item], e.workflowID)
+		}
 	}
 	a.report.Of(audit.Slot).Checked = int64(len(items))
 	if !a.since.IsZero() { // or every audit would ask Temporal for each open workflow: those that are as expected are enough
@@ -193,6 +200,17 @@ func (a *auditor) look(ctx context.Context) ([]audit.Sight, error) {
 	}
 	sights, err := a.sights(ctx, items, strays)
 	return slices.DeleteFunc(sights, func(s audit.Sight) bool { return len(s.Doubts()) == 0 }), err
+}
+
+// known is how the workflows of items are known, also of those that Postgres knows nothing of.
+func (a *auditor) known(ctx context.Context, ids []uuid.UUID) (map[uuid.UUID]store.Known, error) {
+	found, err := store.WorkflowsOf(ctx, a.db, ids)
+	known := make(map[uuid.UUID]store.Known, len(ids))
+	for _, id := range ids {
+		known[id] = Execution(id)
+	}
+	maps.Copy(known, found)
+	return known, err
 }
 
 func (a *auditor) lookAgain(ctx context.Context, doubtful []audit.Sight) error {
@@ -211,24 +229,30 @@ func (a *auditor) lookAgain(ctx context.Context, doubtful []audit.Sight) error {
 
 // sights are these items as they are now, by id; none when Temporal cannot be asked.
 func (a *auditor) sights(ctx context.Context, items map[uuid.UUID]bool, strays map[uuid.UUID][]string) ([]audit.Sight, error) {
-	var ids []uuid.UUID
-	var workflowIDs []string
-	for id := range items {
-		ids = append(ids, id)
-		workflowIDs = append(append(workflowIDs, workflows.ExecutionID(id)), strays[id]...)
+	ids := slices.Collect(maps.Keys(items))
+	known, err := a.known(ctx, ids)
+	if err != nil {
+		return nil, err
+	}
+	var all []store.Known
+	for _, id := range ids {
+		all = append(all, known[id])
+		for _, stray := range strays[id] {
+			all = append(all, store.Known{ItemID: id, WorkflowID: stray})
+		}
 	}
 	standings, err := facts.Standings(ctx, a.db, ids)
 	if err != nil {
 		return nil, err
 	}
-	states, err := lookUp(ctx, a.client, workflowIDs)
+	states, err := lookUp(ctx, a.client, all)
 	if err != nil {
 		a.unchecked(err, audit.Place, audit.Slot, audit.Progress)
 		return nil, ctx.Err()
 	}
 	sights := make([]audit.Sight, len(standings))
 	for i, standing := range standings {
-		s := audit.Sight{ID: standing.ID, Workflow: states[workflows.ExecutionID(standing.ID)]}
+		s := audit.Sight{ID: standing.ID, Workflow: states[known[standing.ID]]}
 		if standing.Status != nil {
 			s.Status = *standing.Status
 		}
@@ -236,7 +260,7 @@ func (a *auditor) sights(ctx context.Context, items map[uuid.UUID]bool, strays m
 			s.Slot = *standing.SlotAt
 		}
 		for _, stray := range strays[standing.ID] {
-			if states[stray] == audit.Open {
+			if states[store.Known{ItemID: standing.ID, WorkflowID: stray}] == audit.Open {
 				s.Strays = append(s.Strays, stray)
 			}
 		}

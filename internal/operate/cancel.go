@@ -7,57 +7,63 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/google/uuid"
 	enumspb "go.temporal.io/api/enums/v1"
 	workflowpb "go.temporal.io/api/workflow/v1"
 	"go.temporal.io/sdk/client"
 
-	"sluice/workflows"
+	"sluice/internal/store"
 )
 
-// CancelExecution asks the workflow of an execution to cancel. It returns when Temporal has taken the request; the
-// execution ends CANCELLED when its workflow has dealt with it. ErrNotOpen says that there is no such open workflow.
-func CancelExecution(ctx context.Context, c client.Client, execution uuid.UUID) error {
-	return end(ctx, c, execution, "cancel", func(id string) error { return c.CancelWorkflow(ctx, id, "") })
+// Cancel asks the workflow of an item to cancel. It returns when Temporal has taken the request; the execution ends CANCELLED when its
+// workflow has dealt with it. ErrNotOpen says that the item has no open workflow; another's of the same id is left alone.
+func Cancel(ctx context.Context, c client.Client, k store.Known) error {
+	return end(ctx, c, k, "cancel", func(run string) error { return c.CancelWorkflow(ctx, k.WorkflowID, run) })
 }
 
-// TerminateExecution terminates the workflow of an execution, and with it its children. Recovery records the end and frees the
-// slot. ErrNotOpen says that there is no such open workflow.
-func TerminateExecution(ctx context.Context, c client.Client, execution uuid.UUID, reason string) error {
-	return end(ctx, c, execution, "terminate", func(id string) error { return c.TerminateWorkflow(ctx, id, "", reason) })
+// Terminate terminates the workflow of an item, and with it its children. Recovery records the end and frees the slot. ErrNotOpen says
+// that the item has no open workflow.
+func Terminate(ctx context.Context, c client.Client, k store.Known, reason string) error {
+	return end(ctx, c, k, "terminate", func(run string) error { return c.TerminateWorkflow(ctx, k.WorkflowID, run, reason) })
 }
 
-func end(ctx context.Context, c client.Client, execution uuid.UUID, what string, ask func(workflowID string) error) error {
-	id := workflows.ExecutionID(execution)
-	// The server takes a request for a closed workflow without a word, so look first.
-	running, err := isOpen(ctx, c, id)
-	if err != nil {
-		return err
+// endTries is how often a workflow is looked for again because the run that was found has been followed by the next.
+const endTries = 5
+
+func end(ctx context.Context, c client.Client, k store.Known, what string, ask func(run string) error) error {
+	for range endTries {
+		// The server takes a request for a closed workflow without a word, so look first.
+		f, err := find(ctx, c, k)
+		if err != nil {
+			return err
+		}
+		if !f.open {
+			break
+		}
+		err = ask(f.run)
+		if err == nil {
+			return nil
+		}
+		if !isNotFound(err) {
+			return fmt.Errorf("%s %s: %w", what, k.WorkflowID, err)
+		}
 	}
-	if running {
-		err = ask(id)
-	}
-	if !running || isNotFound(err) {
-		return fmt.Errorf("%s %s: %w", what, id, ErrNotOpen)
-	}
-	if err != nil {
-		return fmt.Errorf("%s %s: %w", what, id, err)
-	}
-	return nil
+	return fmt.Errorf("%s %s: %w", what, k.WorkflowID, ErrNotOpen)
 }
 
 // awaitedMost is how many things are named that an execution waits for.
 const awaitedMost = 5
 
-// Awaited names what the workflow of an execution waits for: a worker, children, activities.
-func Awaited(ctx context.Context, c client.Client, execution uuid.UUID) ([]string, error) {
-	id := workflows.ExecutionID(execution)
-	w, err := c.DescribeWorkflowExecution(ctx, id, "")
+// Awaited names what the workflow of an item waits for: a worker, children, activities.
+func Awaited(ctx context.Context, c client.Client, k store.Known) ([]string, error) {
+	w, err := c.DescribeWorkflowExecution(ctx, k.WorkflowID, "")
 	if isNotFound(err) {
 		return nil, nil
 	}
 	if err != nil {
-		return nil, fmt.Errorf("describe workflow %s: %w", id, err)
+		return nil, fmt.Errorf("describe workflow %s: %w", k.WorkflowID, err)
+	}
+	if !isOf(w.GetWorkflowExecutionInfo(), k) {
+		return nil, nil
 	}
 	var list []string
 	if task := w.GetPendingWorkflowTask(); task.GetAttempt() > 1 {

@@ -60,9 +60,9 @@ func (d *database) enqueue(workspace uuid.UUID) uuid.UUID {
 func (d *database) claim(ids ...uuid.UUID) {
 	d.t.Helper()
 	d.exec(`WITH taken AS (DELETE FROM sluice.pending WHERE id = ANY ($1) RETURNING *)
-		INSERT INTO sluice.running (id, workspace_id, workflow_definition_id, workflow_version_id, priority, attempt_count, turn,
+		INSERT INTO sluice.running (id, workspace_id, workflow_definition_id, workflow_type, task_queue, workflow_id, workflow_version_id, priority, attempt_count, turn,
 			created_at, available_at, claimed_at, trigger_type, enqueued_by, input)
-		SELECT t.id, t.workspace_id, t.workflow_definition_id,
+		SELECT t.id, t.workspace_id, t.workflow_definition_id, t.workflow_type, t.task_queue, t.workflow_id,
 			(SELECT v.id FROM sluice.workflow_definition_versions v WHERE v.workflow_definition_id = t.workflow_definition_id), t.priority, t.attempt_count, 1,
 			t.created_at, t.available_at, clock_timestamp(), t.trigger_type, t.enqueued_by, t.input FROM taken t`, ids)
 }
@@ -77,9 +77,9 @@ func (d *database) dispatch(id uuid.UUID, run string) {
 func (d *database) end(status string, ids ...uuid.UUID) {
 	d.t.Helper()
 	d.exec(`WITH gone AS (DELETE FROM sluice.running WHERE id = ANY ($1) RETURNING *)
-		INSERT INTO sluice.ended (id, workspace_id, workflow_definition_id, workflow_version_id, status, priority, attempt_count,
+		INSERT INTO sluice.ended (id, workspace_id, workflow_definition_id, workflow_type, task_queue, workflow_id, workflow_version_id, status, priority, attempt_count,
 			created_at, available_at, claimed_at, dispatched_at, ended_at, trigger_type, enqueued_by, engine_run_id, input)
-		SELECT id, workspace_id, workflow_definition_id, workflow_version_id, $2, priority, attempt_count,
+		SELECT id, workspace_id, workflow_definition_id, workflow_type, task_queue, workflow_id, workflow_version_id, $2, priority, attempt_count,
 			created_at, available_at, claimed_at, coalesce(dispatched_at, claimed_at), clock_timestamp(), trigger_type, enqueued_by,
 			coalesce(engine_run_id, 'run'), input FROM gone`, ids, status)
 }

@@ -13,8 +13,8 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"sluice/admin"
+	"sluice/internal/store"
 	"sluice/internal/store/catalog"
-	"sluice/workflows"
 )
 
 const (
@@ -39,7 +39,7 @@ type Deleted struct {
 // something runs.
 func DeleteWorkspace(ctx context.Context, pool *pgxpool.Pool, dial func(context.Context) (client.Client, error), workspace uuid.UUID, actor string, grace time.Duration) (Deleted, error) {
 	d := &deletion{pool: pool, office: admin.New(pool), workspace: workspace, actor: actor, grace: grace, began: time.Now(),
-		seen: map[uuid.UUID]bool{}, terminated: map[uuid.UUID]bool{}, unstarted: map[uuid.UUID]bool{}}
+		seen: map[uuid.UUID]bool{}, terminated: map[uuid.UUID]bool{}}
 	d.total.WorkspaceID = workspace
 	running, err := d.erase(ctx)
 	if err != nil || running == 0 {
@@ -76,8 +76,8 @@ type deletion struct {
 	sync.Mutex
 	seen       map[uuid.UUID]bool // they run, and were asked to cancel
 	terminated map[uuid.UUID]bool
-	unstarted  map[uuid.UUID]bool // their slots were freed, and they may be started all the same
-	over       []uuid.UUID        // their workflows are not open
+	unstarted  []store.Known // their slots were freed, and they may be started all the same
+	over       []uuid.UUID   // their workflows are not open
 }
 
 // erase deletes what does not run, and returns how much does.
@@ -113,8 +113,8 @@ func (d *deletion) endRunning(ctx context.Context) error {
 
 // end takes one execution a step further to its end.
 func (d *deletion) end(ctx context.Context, slot catalog.Slot) error {
-	id := workflows.ExecutionID(slot.ID)
-	known, open, err := look(ctx, d.client, id)
+	k := store.Known{ItemID: slot.ID, WorkflowID: slot.WorkflowID, RunID: slot.RunID, Own: slot.Own}
+	f, err := find(ctx, d.client, k)
 	if err != nil {
 		return err
 	}
@@ -122,25 +122,25 @@ func (d *deletion) end(ctx context.Context, slot catalog.Slot) error {
 	asked, terminated := d.seen[slot.ID], d.terminated[slot.ID]
 	d.seen[slot.ID] = true
 	switch {
-	case open && time.Since(d.began) >= d.grace:
+	case f.open && time.Since(d.began) >= d.grace:
 		d.terminated[slot.ID] = true
-	case !open && known:
+	case !f.open && f.known:
 		d.over = append(d.over, slot.ID)
-	case !open && (slot.Dispatched || time.Since(d.began) >= startUnderWay):
-		d.over, d.unstarted[slot.ID] = append(d.over, slot.ID), true
+	case !f.open && (slot.Dispatched || time.Since(d.began) >= startUnderWay):
+		d.over, d.unstarted = append(d.over, slot.ID), append(d.unstarted, k)
 	}
 	terminate := d.terminated[slot.ID] && !terminated
 	d.Unlock()
 	switch {
 	case terminate:
-		err = d.client.TerminateWorkflow(ctx, id, "", deletedReason)
-	case open && !asked:
-		err = d.client.CancelWorkflow(ctx, id, "")
+		err = Terminate(ctx, d.client, k, deletedReason)
+	case f.open && !asked:
+		err = Cancel(ctx, d.client, k)
 	}
-	if err != nil && !isNotFound(err) {
-		return fmt.Errorf("end %s: %w", id, err)
+	if errors.Is(err, ErrNotOpen) {
+		return nil
 	}
-	return nil
+	return err
 }
 
 // endLate ends what was started although its slot was freed, because its start was on its way.
@@ -151,10 +151,9 @@ func (d *deletion) endLate(ctx context.Context) error {
 	if err := pause(ctx, startUnderWay); err != nil {
 		return err
 	}
-	for id := range d.unstarted {
-		err := d.client.TerminateWorkflow(ctx, workflows.ExecutionID(id), "", deletedReason)
-		if err != nil && !isNotFound(err) {
-			return fmt.Errorf("terminate %s: %w", workflows.ExecutionID(id), err)
+	for _, k := range d.unstarted {
+		if err := Terminate(ctx, d.client, k, deletedReason); err != nil && !errors.Is(err, ErrNotOpen) {
+			return err
 		}
 	}
 	return nil

@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"github.com/google/uuid"
-	enumspb "go.temporal.io/api/enums/v1"
 	workflowpb "go.temporal.io/api/workflow/v1"
 	"go.temporal.io/api/workflowservice/v1"
 	"go.temporal.io/sdk/client"
@@ -14,6 +13,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"sluice/internal/audit"
+	"sluice/internal/store"
 	"sluice/workflows"
 )
 
@@ -23,19 +23,20 @@ const (
 	listPage         = 1000
 )
 
-// openExecution is an open execution workflow, as the visibility store shows it: what it shows may be over by now, and
+// openExecution is an open workflow that says which item it is, as the visibility store shows it: what it shows may be over by now, and
 // what has just begun may not be there yet.
 type openExecution struct {
 	workflowID string
 	item       uuid.UUID
+	ours       bool // it is of type Execution; a user's may have taken the search attribute over from another
 }
 
-// listOpenExecutions lists the open workflows of type Execution that say which item they run, by their id or by their
-// search attribute.
+// listOpenExecutions lists the open workflows that say which item they are, by their search attribute or, of type Execution, by their id.
 func listOpenExecutions(ctx context.Context, c client.Client) ([]openExecution, error) {
 	var list []openExecution
 	request := &workflowservice.ListWorkflowExecutionsRequest{
-		Query: fmt.Sprintf("WorkflowType = '%s' AND ExecutionStatus = 'Running'", workflows.ExecutionType), PageSize: listPage,
+		Query:    fmt.Sprintf("ExecutionStatus = 'Running' AND (WorkflowType = '%s' OR %s IS NOT NULL)", workflows.ExecutionType, workflows.AttributeQueueItem),
+		PageSize: listPage,
 	}
 	for {
 		page, err := c.ListWorkflow(ctx, request)
@@ -43,13 +44,13 @@ func listOpenExecutions(ctx context.Context, c client.Client) ([]openExecution, 
 			return nil, fmt.Errorf("list open executions: %w", err)
 		}
 		for _, info := range page.GetExecutions() {
-			id := info.GetExecution().GetWorkflowId()
+			id, ours := info.GetExecution().GetWorkflowId(), info.GetType().GetName() == workflows.ExecutionType
 			item, known := workflows.ParseExecutionID(id)
-			if !known {
+			if !known || !ours {
 				item, known = itemAttribute(info)
 			}
 			if known {
-				list = append(list, openExecution{workflowID: id, item: item})
+				list = append(list, openExecution{workflowID: id, item: item, ours: ours})
 			}
 		}
 		if request.NextPageToken = page.GetNextPageToken(); len(request.NextPageToken) == 0 {
@@ -69,25 +70,25 @@ func itemAttribute(info *workflowpb.WorkflowExecutionInfo) (uuid.UUID, bool) {
 	return id, err == nil
 }
 
-// lookUp asks Temporal how workflows are. It reads the workflows themselves, not the visibility store.
-func lookUp(ctx context.Context, c client.Client, workflowIDs []string) (map[string]audit.Workflow, error) {
-	states := make([]audit.Workflow, len(workflowIDs))
+// lookUp asks Temporal how the workflows of items are. It reads the workflows themselves, not the visibility store.
+func lookUp(ctx context.Context, c client.Client, all []store.Known) (map[store.Known]audit.Workflow, error) {
+	states := make([]audit.Workflow, len(all))
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(describeParallel)
-	for i, id := range workflowIDs {
+	for i, k := range all {
 		group.Go(func() error {
 			ctx, cancel := context.WithTimeout(ctx, describeTimeout)
 			defer cancel()
-			described, err := c.DescribeWorkflowExecution(ctx, id, "")
+			f, err := find(ctx, c, k)
 			switch {
-			case isNotFound(err):
-				states[i] = audit.Missing
 			case err != nil:
-				return fmt.Errorf("describe workflow %s: %w", id, err)
-			case isClosed(described.GetWorkflowExecutionInfo().GetStatus()):
-				states[i] = audit.Closed
-			default: // a run that continued as new is no end
+				return err
+			case f.open:
 				states[i] = audit.Open
+			case f.known:
+				states[i] = audit.Closed
+			default:
+				states[i] = audit.Missing
 			}
 			return nil
 		})
@@ -95,18 +96,9 @@ func lookUp(ctx context.Context, c client.Client, workflowIDs []string) (map[str
 	if err := group.Wait(); err != nil {
 		return nil, err
 	}
-	found := make(map[string]audit.Workflow, len(workflowIDs))
-	for i, id := range workflowIDs {
-		found[id] = states[i]
+	looked := make(map[store.Known]audit.Workflow, len(all))
+	for i, k := range all {
+		looked[k] = states[i]
 	}
-	return found, nil
-}
-
-func isClosed(status enumspb.WorkflowExecutionStatus) bool {
-	switch status {
-	case enumspb.WORKFLOW_EXECUTION_STATUS_COMPLETED, enumspb.WORKFLOW_EXECUTION_STATUS_FAILED, enumspb.WORKFLOW_EXECUTION_STATUS_CANCELED,
-		enumspb.WORKFLOW_EXECUTION_STATUS_TERMINATED, enumspb.WORKFLOW_EXECUTION_STATUS_TIMED_OUT:
-		return true
-	}
-	return false
+	return looked, nil
 }

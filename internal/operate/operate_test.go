@@ -223,17 +223,17 @@ func TestNoWorker(t *testing.T) {
 	require.Less(t, time.Since(started), operate.AnswerTimeout)
 }
 
-func TestCancelExecution(t *testing.T) {
+func TestCancel(t *testing.T) {
 	t.Parallel()
 	c, _ := dial(t)
 	operatetest.Worker(t, c)
 	id := uuid.New()
-	require.ErrorIs(t, operate.CancelExecution(t.Context(), c, id), operate.ErrNotOpen)
+	require.ErrorIs(t, operate.Cancel(t.Context(), c, operate.Execution(id)), operate.ErrNotOpen)
 	run, err := c.ExecuteWorkflow(t.Context(), client.StartWorkflowOptions{
 		ID: workflows.ExecutionID(id), TaskQueue: workflows.TaskQueueDefault,
 	}, workflows.ExecutionType)
 	require.NoError(t, err)
-	require.NoError(t, operate.CancelExecution(t.Context(), c, id))
+	require.NoError(t, operate.Cancel(t.Context(), c, operate.Execution(id)))
 	require.ErrorContains(t, run.Get(t.Context(), nil), "canceled")
-	require.ErrorIs(t, operate.CancelExecution(t.Context(), c, id), operate.ErrNotOpen)
+	require.ErrorIs(t, operate.Cancel(t.Context(), c, operate.Execution(id)), operate.ErrNotOpen)
 }

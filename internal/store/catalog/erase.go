@@ -75,6 +75,9 @@ type Slot struct {
 	ID         uuid.UUID
 	ClaimedAt  time.Time
 	Dispatched bool // its workflow is known to have started
+	WorkflowID string
+	RunID      string // empty: none is known
+	Own        bool   // see store.Known
 }
 
 var (

@@ -16,10 +16,10 @@ WITH ended AS NOT MATERIALIZED (
     SELECT e.id, 'its execution is ' || e.status || ' without a run id' FROM ended e WHERE e.reason IS NULL AND coalesce(e.engine_run_id, '') = ''
     UNION ALL
     SELECT r.id, 'it runs, and its input is lost' FROM sluice.running r
-    WHERE r.input IS NULL AND NOT EXISTS (SELECT FROM sluice.inputs i WHERE i.id = r.id)
+    WHERE r.input IS NULL AND r.request IS NULL AND NOT EXISTS (SELECT FROM sluice.inputs i WHERE i.id = r.id)
     UNION ALL
     SELECT p.id, 'it is pending, and its input is lost' FROM sluice.pending p
-    WHERE :'since'::timestamptz IS NULL AND p.input IS NULL AND NOT EXISTS (SELECT FROM sluice.inputs i WHERE i.id = p.id)
+    WHERE :'since'::timestamptz IS NULL AND p.input IS NULL AND p.request IS NULL AND NOT EXISTS (SELECT FROM sluice.inputs i WHERE i.id = p.id)
     UNION ALL
     SELECT k.queue_id, 'it is nowhere, but unique key ' || k.unique_key || ' answers with it' FROM sluice.unique_keys k
     WHERE :'since'::timestamptz IS NULL
