@@ -42,6 +42,7 @@ type WorkspaceChange struct {
 	Burst                  *Change[int]
 	Cohort                 *Change[string]
 	AllowedHosts           *Change[[]string] // from the next call on
+	ExternalKey            *Change[string]   // see Workspace
 }
 
 // WorkspaceLimits lists what is set for workspaces, by name; for all of them if no ids are given.
@@ -61,7 +62,7 @@ func (c *Client) SetWorkspace(ctx context.Context, id uuid.UUID, change Workspac
 	limits := catalog.Limits{
 		MaxConcurrentWorkflows: changeOf(change.MaxConcurrentWorkflows), Weight: changeOf(change.Weight), NominalQuota: changeOf(change.NominalQuota),
 		BorrowingLimit: changeOf(change.BorrowingLimit), StartsPerSecond: changeOf(change.StartsPerSecond), Burst: changeOf(change.Burst),
-		Cohort: changeOf(change.Cohort), AllowedHosts: changeOf(change.AllowedHosts),
+		Cohort: changeOf(change.Cohort), AllowedHosts: changeOf(change.AllowedHosts), ExternalKey: changeOf(change.ExternalKey),
 	}
 	if hosts := limits.AllowedHosts.To; hosts != nil {
 		canonical, err := outbound.CanonicalHosts(*hosts)
@@ -69,6 +70,9 @@ func (c *Client) SetWorkspace(ctx context.Context, id uuid.UUID, change Workspac
 			return changed.WorkspaceLimits, fmt.Errorf("%s: %w", doing, store.Invalid("allowed hosts: %v", err))
 		}
 		limits.AllowedHosts.To = &canonical
+	}
+	if err := checkKey(limits.ExternalKey.To); err != nil {
+		return changed.WorkspaceLimits, fmt.Errorf("%s: %w", doing, err)
 	}
 	limits.Burst = burstOf(limits)
 	if err := check(limits); err != nil {

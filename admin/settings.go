@@ -3,11 +3,14 @@ package admin
 import (
 	"context"
 	"fmt"
+	"strings"
 	"time"
 
+	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
 	"sluice/internal/bounds"
+	"sluice/internal/definition"
 	"sluice/internal/store"
 	"sluice/internal/store/catalog"
 )
@@ -19,6 +22,10 @@ type Settings struct {
 	AgeingStep time.Duration `json:"ageingStep"`
 	// Retention is how long items that have ended and the activity log are kept, to the day or the month; 0: for ever.
 	Retention time.Duration `json:"retention"`
+	// AutoCreatePlan is the plan of workspaces that the first enqueue for them creates; nil: they are created beforehand.
+	AutoCreatePlan *string `json:"autoCreatePlan,omitempty"`
+	// TaskQueue is that of workflows which name none, with {workspace} for the id of their workspace.
+	TaskQueue string `json:"taskQueue"`
 }
 
 // SettingsChange changes the fields that are not nil.
@@ -26,6 +33,8 @@ type SettingsChange struct {
 	MaxConcurrentWorkflows *Change[int]
 	AgeingStep             *time.Duration
 	Retention              *time.Duration
+	AutoCreatePlan         *Change[string] // ErrUnknownPlan says that there is no such tier
+	TaskQueue              *string         // from the next enqueue on
 }
 
 // What the settings can be.
@@ -34,6 +43,7 @@ const (
 	maxAgeingStep = 365 * day
 	minRetention  = day
 	maxRetention  = 36500 * day
+	maxTaskQueue  = 900
 )
 
 // Settings returns the settings.
@@ -47,18 +57,26 @@ func (c *Client) Set(ctx context.Context, change SettingsChange, actor string) (
 	if err := change.check(); err != nil {
 		return s, fmt.Errorf("%s: %w", doing, err)
 	}
+	plan := changeOf(change.AutoCreatePlan)
+	if plan.To != nil {
+		plan.To = new(strings.ToUpper(*plan.To))
+	}
 	err = c.change(ctx, doing, actor, func(tx pgx.Tx) error {
 		s, err = catalog.Set[Settings](ctx, tx, catalog.Settings{
 			MaxConcurrentWorkflows: changeOf(change.MaxConcurrentWorkflows), AgeingStep: change.AgeingStep, Retention: change.Retention,
+			AutoCreatePlan: plan, TaskQueue: change.TaskQueue,
 		})
 		return err
 	})
+	if plan.To != nil {
+		err = c.unknownPlan(ctx, err, doing, *plan.To)
+	}
 	return s, err
 }
 
 func (s SettingsChange) check() error {
 	if s == (SettingsChange{}) {
-		return store.Invalid("nothing to change: give a limit, an ageing step or a retention")
+		return store.Invalid("nothing to change: give a limit, an ageing step, a retention, a plan or a task queue")
 	}
 	if most := changeOf(s.MaxConcurrentWorkflows).To; most != nil && (*most < 0 || *most > bounds.MaxCount) {
 		return store.Invalid("max concurrent workflows must be 0 to %d, got %d", bounds.MaxCount, *most)
@@ -68,6 +86,23 @@ func (s SettingsChange) check() error {
 	}
 	if keep := s.Retention; keep != nil && *keep != 0 && (*keep < minRetention || *keep > maxRetention) {
 		return store.Invalid("retention must be 24h to %d days, or 0 to keep everything for ever, got %s", maxRetention/day, *keep)
+	}
+	if s.TaskQueue != nil {
+		return checkTaskQueue(*s.TaskQueue)
+	}
+	return nil
+}
+
+const workspaceInTaskQueue = "{workspace}"
+
+// checkTaskQueue refuses a template that makes task queues which no workflow may have.
+func checkTaskQueue(template string) error {
+	if template == "" || len(template) > maxTaskQueue {
+		return store.Invalid("the task queue must have 1 to %d bytes, not %d", maxTaskQueue, len(template))
+	}
+	workspace := uuid.New()
+	if err := definition.CheckWorkflow(workspace, "Any", strings.ReplaceAll(template, workspaceInTaskQueue, workspace.String())); err != nil {
+		return store.Invalid("task queue %q: %v", template, err)
 	}
 	return nil
 }

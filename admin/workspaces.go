@@ -1,6 +1,7 @@
 package admin
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"strings"
@@ -18,13 +19,57 @@ type Workspace struct {
 	ID   uuid.UUID `json:"id"`
 	Name string    `json:"name"`
 	Plan string    `json:"plan"`
+	// ExternalKey is what the platform calls it, if that is set: 1 to 200 characters that can be seen. It names the workspace wherever
+	// its id can.
+	ExternalKey *string `json:"externalKey,omitempty"`
+}
+
+// NewWorkspace is a workspace that is to be created. Only its name is needed.
+type NewWorkspace struct {
+	Name        string    // 1 to 200 characters that can be seen; it need not be unique
+	Plan        string    // defaults to FREE
+	ID          uuid.UUID // of the platform's own; defaults to one that is made
+	ExternalKey string    // see Workspace; defaults to none
 }
 
 // CreateWorkspace creates a workspace on a plan. Its name has 1 to 200 characters that can be seen, and need not be unique. ErrUnknownPlan says that there is no such tier.
 func (c *Client) CreateWorkspace(ctx context.Context, name, plan, actor string) (Workspace, error) {
-	return c.createWorkspace(ctx, "create workspace", name, plan, actor, func(tx pgx.Tx, name, plan string) (Workspace, error) {
-		return catalog.CreateWorkspace[Workspace](ctx, tx, name, plan)
+	return c.AddWorkspace(ctx, NewWorkspace{Name: name, Plan: plan}, actor)
+}
+
+// AddWorkspace is CreateWorkspace with an id or a key of the platform's own. ErrInvalid says that another workspace has it.
+func (c *Client) AddWorkspace(ctx context.Context, w NewWorkspace, actor string) (Workspace, error) {
+	const doing = "create workspace"
+	if err := checkKey(textOrNil(w.ExternalKey)); err != nil {
+		return Workspace{}, fmt.Errorf("%s: %w", doing, err)
+	}
+	return c.createWorkspace(ctx, doing, w.Name, cmp.Or(w.Plan, "FREE"), actor, func(tx pgx.Tx, name, plan string) (Workspace, error) {
+		created := catalog.NewWorkspace{Name: name, Plan: plan, Key: textOrNil(w.ExternalKey)}
+		if w.ID != uuid.Nil {
+			created.ID = &w.ID
+		}
+		return catalog.CreateWorkspace[Workspace](ctx, tx, created)
 	})
+}
+
+// Workspace returns the workspace that the platform knows by a key, or else the one whose id that is. It creates none.
+// ErrUnknownWorkspace says that there is neither.
+func (c *Client) Workspace(ctx context.Context, key string) (Workspace, error) {
+	return catalog.FindWorkspace[Workspace](ctx, c.pool, key)
+}
+
+func checkKey(key *string) error {
+	if key == nil {
+		return nil
+	}
+	return named("the workspace's key", bounds.Name(*key))
+}
+
+func textOrNil(text string) *string {
+	if text == "" {
+		return nil
+	}
+	return &text
 }
 
 // EnsureWorkspace returns the workspace of a name, on whatever plan it is, and creates it on the given plan if there is none.
@@ -36,7 +81,7 @@ func (c *Client) EnsureWorkspace(ctx context.Context, name, plan, actor string) 
 		case err != nil:
 			return Workspace{}, err
 		case len(found) == 0:
-			return catalog.CreateWorkspace[Workspace](ctx, tx, name, plan)
+			return catalog.CreateWorkspace[Workspace](ctx, tx, catalog.NewWorkspace{Name: name, Plan: plan})
 		case len(found) == 1:
 			return found[0], nil
 		default:

@@ -94,3 +94,42 @@ func TestSetPlan(t *testing.T) {
 	_, err = b.office.SetPlan(t.Context(), uuid.New(), "PRO", "ann")
 	require.ErrorIs(t, err, admin.ErrUnknownWorkspace)
 }
+
+// A platform's own ids and keys are taken, and both name the workspace; the key first.
+func TestAWorkspaceHasAnIDAndAKeyOfThePlatform(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	id := uuid.New()
+	created, err := b.office.AddWorkspace(t.Context(), admin.NewWorkspace{Name: "Globex", ID: id, ExternalKey: "globex"}, "ann")
+	require.NoError(t, err)
+	require.Equal(t, admin.Workspace{ID: id, Name: "Globex", Plan: "FREE", ExternalKey: new("globex")}, created)
+	for _, name := range []string{id.String(), "globex"} {
+		found, err := b.office.Workspace(t.Context(), name)
+		require.NoError(t, err)
+		require.Equal(t, created, found)
+	}
+	_, err = b.office.Workspace(t.Context(), "nobody")
+	require.ErrorIs(t, err, admin.ErrUnknownWorkspace)
+	for want, w := range map[string]admin.NewWorkspace{
+		"there is a workspace of this id already": {Name: "x", ID: id},
+		"another workspace has this key already":  {Name: "x", ExternalKey: "globex"},
+		"the workspace's key must not":            {Name: "x", ExternalKey: " "},
+	} {
+		_, err := b.office.AddWorkspace(t.Context(), w, "ann")
+		require.ErrorIs(t, err, admin.ErrInvalid)
+		require.ErrorContains(t, err, want)
+	}
+
+	set, err := b.office.SetWorkspace(t.Context(), b.workspace, admin.WorkspaceChange{ExternalKey: &admin.Change[string]{To: new(id.String())}}, "ann")
+	require.NoError(t, err)
+	require.Equal(t, id.String(), *set.ExternalKey)
+	found, err := b.office.Workspace(t.Context(), id.String())
+	require.NoError(t, err)
+	require.Equal(t, b.workspace, found.ID, "a key may look like an id")
+	_, err = b.office.SetWorkspace(t.Context(), b.workspace, admin.WorkspaceChange{ExternalKey: &admin.Change[string]{To: new("globex")}}, "ann")
+	require.ErrorIs(t, err, admin.ErrInvalid)
+	set, err = b.office.SetWorkspace(t.Context(), b.workspace, admin.WorkspaceChange{ExternalKey: &admin.Change[string]{}}, "ann")
+	require.NoError(t, err)
+	require.Nil(t, set.ExternalKey)
+	require.Equal(t, 2, one[int](t, b.pool, `SELECT count(*) FROM sluice.activity WHERE action = 'external-key-changed' AND actor = 'ann'`))
+}

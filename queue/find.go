@@ -8,19 +8,8 @@ import (
 
 	"sluice/internal/request"
 	"sluice/internal/store"
-	"sluice/internal/store/catalog"
 	"sluice/internal/store/facts"
 )
-
-// Workspace returns the id of the workspace that the platform knows by this key, or whose id the key is. A workspace that is not there is
-// created where the deployment allows it (auto-create-plan), else it is ErrUnknownWorkspace.
-func (c *Client) Workspace(ctx context.Context, key string) (id uuid.UUID, err error) {
-	err = again(ctx, func() (err error) {
-		id, err = catalog.WorkspaceOf(ctx, c.pool, key)
-		return err
-	})
-	return id, err
-}
 
 // NotStarted returns the newest item that waits to start a workflow of this id, which its caller has chosen, or ErrUnknownItem.
 func (c *Client) NotStarted(ctx context.Context, workflowID string) (State, error) {

@@ -9,6 +9,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/stretchr/testify/require"
+	"go.temporal.io/sdk/client"
 	"golang.org/x/sync/errgroup"
 
 	"sluice/admin"
@@ -92,6 +93,37 @@ func TestOneGrantIsEnoughToEnqueue(t *testing.T) {
 	}
 }
 
+// Workflows too, and workspaces where the deployment lets their first enqueue create them: who did it is on record.
+func TestOneGrantIsEnoughToEnqueueWorkflows(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	pool, role := b.narrow(t)
+	q := queue.New(pool)
+	answer, err := q.EnqueueWorkflow(t.Context(), queue.Item{WorkspaceID: b.workspace}, client.StartWorkflowOptions{}, "SendInvoice", 7)
+	require.NoError(t, err)
+	require.Equal(t, "execution-"+answer.QueueID.String(), answer.WorkflowID)
+	_, err = pool.Exec(t.Context(), `SELECT sluice.enqueue_workflow($1, 'SendInvoice', args => '[7]'), sluice.task_queue_of($1), sluice.workspace($1::text)`, b.workspace)
+	require.NoError(t, err)
+	require.Equal(t, 2, b.count(t, "pending"))
+	_, err = q.Workspace(t.Context(), "globex")
+	require.ErrorIs(t, err, queue.ErrUnknownWorkspace)
+
+	b.exec(t, `UPDATE sluice.settings SET auto_create_plan = 'PRO'`)
+	id, err := q.Workspace(t.Context(), "globex")
+	require.NoError(t, err)
+	again, err := q.Workspace(t.Context(), "globex")
+	require.NoError(t, err)
+	require.Equal(t, id, again)
+	own := uuid.New()
+	_, err = q.EnqueueWorkflow(t.Context(), queue.Item{WorkspaceID: own}, client.StartWorkflowOptions{TaskQueue: "invoices"}, "SendInvoice", 7)
+	require.NoError(t, err)
+	require.Equal(t, 1, one[int](t, b.pool, `SELECT count(*) FROM sluice.workspaces WHERE id = $1 AND external_key = 'globex' AND plan = 'PRO'`, id))
+	require.Equal(t, 2, one[int](t, b.pool, `SELECT count(*) FROM sluice.activity WHERE action = 'workspace-created' AND actor = 'shop' AND workspace_id IN ($1, $2)`, id, own))
+	_, err = pool.Exec(t.Context(), `RESET application_name; SELECT sluice.workspace('initech')`, pgx.QueryExecModeSimpleProtocol)
+	require.NoError(t, err)
+	require.Equal(t, 1, one[int](t, b.pool, `SELECT count(*) FROM sluice.activity WHERE action = 'workspace-created' AND (actor = $1 OR details ->> 'externalKey' = 'initech')`, role))
+}
+
 func TestItemsOfOneCallKeepTheirOrderUnderTheGrant(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
@@ -116,6 +148,7 @@ func TestTheGrantReadsAndWritesNothingElse(t *testing.T) {
 		`INSERT INTO sluice.pending (id, workspace_id, workflow_definition_id, enqueued_by) VALUES ('` + secret.String() + `', gen_random_uuid(), gen_random_uuid(), 'x')`,
 		`SELECT sluice.make_partitions()`, `SELECT sluice.release_key('` + b.workspace.String() + `', 'k')`,
 		`SELECT sluice.enqueue_item('` + b.workspace.String() + `', '` + b.definition.String() + `', '{}', 3, NULL, NULL, NULL, NULL, NULL, NULL, false)`,
+		`CREATE TEMP TABLE settings (LIKE pg_class); CREATE TRIGGER t AFTER INSERT ON settings FOR EACH ROW EXECUTE FUNCTION sluice.log_limit()`,
 		`CREATE TABLE sluice.mine (a int)`, `SELECT sluice.take_turn(0, 'limits', NULL)`,
 		`CREATE TEMP TABLE t (workspace_id uuid, quiet boolean); CREATE TRIGGER t AFTER INSERT ON t FOR EACH ROW EXECUTE FUNCTION sluice.wake_listeners()`,
 	} {

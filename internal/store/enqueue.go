@@ -37,6 +37,9 @@ type Workflow struct {
 	TaskQueue string // of an arrival it may be empty: then it is the one that the deployment has for the workspace
 	ID        string // empty: execution-<id of the item>
 	Request   []byte // a StartWorkflowExecutionRequest; of a claim nil where it is large, see Request, or is made of the item's input
+
+	// Args and Options are those of an arrival without a request, as sluice.enqueue_workflow takes them. Nil: none.
+	Args, Options json.RawMessage
 }
 
 // Ownership says that a definition belongs to a workspace.
@@ -60,7 +63,7 @@ var (
 	enqueueSQL     = load("enqueue", "id", "workspace", "definition", "priority", "input", "actor", "trigger", "large", "check", "own")
 	enqueueItemSQL = load("enqueue_item", "workspace", "definition", "input", "priority", "available_at", "key", "expires_at", "actor",
 		"trigger", "unique_for")
-	enqueueWorkflowSQL = load("enqueue_workflow", "workspace", "type", "task_queue", "workflow_id", "request", "options", "available_in", "priority",
+	enqueueWorkflowSQL = load("enqueue_workflow", "workspace", "type", "task_queue", "workflow_id", "args", "request", "options", "available_in", "priority",
 		"available_at", "key", "expires_at", "actor", "trigger", "unique_for")
 )
 
@@ -90,6 +93,14 @@ func EnqueueItem(ctx context.Context, db DB, a *Arrival) (answer Enqueued, err e
 	return answer, err
 }
 
+var workspaceSQL = load("workspace", "key")
+
+// Workspace returns the id of the workspace that a platform knows by a key, or whose id that is. It is created where that is allowed.
+func Workspace(ctx context.Context, db DB, key string) (id uuid.UUID, err error) {
+	err = db.QueryRow(ctx, workspaceSQL, key).Scan(&id)
+	return id, Wrap(err, "look for a workspace")
+}
+
 var releaseKeySQL = load("release_key", "workspace", "key", "actor")
 
 // ReleaseKey lets a unique key go whose item has ended, and answers with that item.
@@ -102,11 +113,11 @@ func ReleaseKey(ctx context.Context, db DB, workspace uuid.UUID, key, actor stri
 func (a *Arrival) call() (sql string, arguments []any) {
 	rest := []any{a.Priority, timeOrNull(a.AvailableAt), textOrNull(a.UniqueKey), timeOrNull(a.ExpiresAt), a.EnqueuedBy, a.TriggerType, a.UniqueFor}
 	if w := a.Workflow; w != nil {
-		options := map[string]string{}
+		var options any = w.Options
 		if a.OnConflict != "" {
-			options["onConflict"] = a.OnConflict
+			options = map[string]string{"onConflict": a.OnConflict}
 		}
-		return enqueueWorkflowSQL, append([]any{pgID(a.WorkspaceID), w.Type, textOrNull(w.TaskQueue), textOrNull(w.ID), w.Request, options, a.AvailableIn}, rest...)
+		return enqueueWorkflowSQL, append([]any{pgID(a.WorkspaceID), w.Type, textOrNull(w.TaskQueue), textOrNull(w.ID), w.Args, w.Request, options, a.AvailableIn}, rest...)
 	}
 	return enqueueItemSQL, append([]any{pgID(a.WorkspaceID), pgID(a.DefinitionID), a.Input}, rest...)
 }

@@ -6,8 +6,8 @@ type Change[T any] struct {
 	To  *T
 }
 
-// Limits are the changes of a workspace's limits or of a tier's, which has no cohort and no
-// hosts.
+// Limits are the changes of a workspace's limits or of a tier's, which has no cohort, no hosts and no
+// key.
 type Limits struct {
 	MaxConcurrentWorkflows Change[int]
 	Weight                 Change[int]
@@ -17,6 +17,7 @@ type Limits struct {
 	Burst                  Change[int]
 	Cohort                 Change[string]
 	AllowedHosts           Change[[]string]
+	ExternalKey            Change[string]
 }
 
 // tierLimits are the parameters for what a tier has too, in the order of arguments.

@@ -37,8 +37,8 @@ func SetTier[T any](ctx context.Context, tx pgx.Tx, plan string, l Limits) (tier
 	return tier, err
 }
 
-// IsUnknownPlan tells an error of a workspace that was to have a plan for which there is no tier.
+// IsUnknownPlan tells an error of a workspace, or of the settings, that was to have a plan for which there is no tier.
 func IsUnknownPlan(err error) bool {
 	var pg *pgconn.PgError
-	return errors.As(err, &pg) && pg.Code == "23503" && pg.TableName == "workspaces"
+	return errors.As(err, &pg) && pg.Code == "23503" && (pg.TableName == "workspaces" || pg.TableName == "settings")
 }
