@@ -58,6 +58,7 @@ func (c *Client) Get(ctx context.Context, id uuid.UUID) (State, error) {
 type Filter struct {
 	WorkspaceID  uuid.UUID
 	DefinitionID uuid.UUID // ErrUnknownDefinition says that there is none; of one that has been deleted, name the workspace too
+	WorkflowType string    // of items that are workflows
 	Status       string    // of the item or of its execution
 	Reason       string    // why the item ended without an execution, such as start-failed
 	Before       uuid.UUID // items that are older than this one: the ID of the last one of the page before

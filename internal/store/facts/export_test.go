@@ -8,6 +8,7 @@ var (
 	WaitsSQL              = waitsSQL
 	CapacityWorkspacesSQL = capacityWorkspacesSQL
 	HeldSlotsSQL          = heldSlotsSQL
+	NewestCompletedSQL    = newestCompletedSQL
 )
 
 // Statement is one of those that a listing runs.

@@ -322,3 +322,52 @@ func TestStepsOfOneMomentAreToldInOrder(t *testing.T) {
 	require.ElementsMatch(t, []string{"enqueued", "claimed", "dispatched", "completed"}, actions(activity))
 	require.Equal(t, []string{"enqueued", "claimed", "dispatched"}, actions(activity)[:3])
 }
+
+// Items of a type are found in every state, a page at a time, and of other types none is read.
+func TestItemsOfAType(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	ids := b.enqueueN(t, 8)
+	b.run(t, ids[:5]...)
+	b.end(t, "COMPLETED", ids[0], ids[1])
+	b.end(t, "FAILED", ids[2])
+	b.cancel(t, ids[6])
+	want := []uuid.UUID{ids[6], ids[5], ids[4], ids[3], ids[2], ids[1]}
+	for _, table := range []string{"pending", "running", "ended"} {
+		b.exec(t, `UPDATE sluice.`+table+` SET workflow_definition_id = NULL, workflow_type = 'SendInvoice', task_queue = 'invoices' WHERE id = ANY ($1)`, want)
+	}
+	of := func(f facts.Filter) []uuid.UUID {
+		f.WorkflowType = "SendInvoice"
+		got, err := facts.Items[facts.View](t.Context(), b.pool, f)
+		require.NoError(t, err)
+		return idsOf(got)
+	}
+	require.Equal(t, want, of(facts.Filter{}))
+	require.Equal(t, want, of(facts.Filter{WorkspaceID: b.workspace}))
+	require.Equal(t, want[:2], of(facts.Filter{Limit: 2}))
+	require.Equal(t, want[2:4], of(facts.Filter{Limit: 2, Before: want[1]}))
+	require.Equal(t, ids[1:2], of(facts.Filter{Status: "COMPLETED"}))
+	require.Equal(t, ids[2:3], of(facts.Filter{Status: "FAILED"}))
+	require.Equal(t, ids[6:7], of(facts.Filter{Status: "CANCELLED", Reason: "cancelled"}))
+	require.Equal(t, ids[5:6], of(facts.Filter{Status: "PENDING"}))
+	require.Empty(t, of(facts.Filter{WorkspaceID: uuid.New()}))
+}
+
+// However many of other types have ended after them, a page of one type is read from its own index.
+func TestAPageOfATypeReadsNoOthers(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	for n, types := range []string{"Rare", "Usual"} {
+		b.exec(t, `INSERT INTO sluice.ended (id, workspace_id, workflow_type, task_queue, status, priority, attempt_count,
+				created_at, available_at, claimed_at, dispatched_at, ended_at, trigger_type, enqueued_by, engine_run_id)
+			SELECT sluice.uuid_v7(), $1, $2, 'q', 'COMPLETED', 3, 0, now(), now(), now(), now(), now(), 'X', 'x', 'run' FROM generate_series(1, $3::int)`,
+			b.workspace, types, []int{100, 20_000}[n])
+	}
+	b.exec(t, `ANALYZE sluice.ended`)
+	total := 0.0
+	for relation, rows := range b.read(t, custom, facts.NewestCompletedSQL, nil, nil, "Rare", uuid.Max, 50) {
+		require.LessOrEqual(t, rows, 50.0, relation)
+		total += rows
+	}
+	require.Equal(t, 50.0, total)
+}

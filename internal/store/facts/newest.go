@@ -15,6 +15,7 @@ import (
 type Filter struct {
 	WorkspaceID  uuid.UUID
 	DefinitionID uuid.UUID
+	WorkflowType string    // of items that are workflows
 	Status       string    // of the item or of its execution
 	Reason       string    // why the item ended without an execution
 	Before       uuid.UUID // items that are older than this one: the last of the page before
@@ -25,12 +26,12 @@ type Filter struct {
 const DefaultLimit = 50
 
 var (
-	newestPendingSQL      = load("newest_pending", "workspace", "definition", "before", "most")
-	newestRunningSQL      = load("newest_running", "workspace", "definition", "before", "most", "dispatched")
+	newestPendingSQL      = load("newest_pending", "workspace", "definition", "type", "before", "most")
+	newestRunningSQL      = load("newest_running", "workspace", "definition", "type", "before", "most", "dispatched")
 	newestEndedSQL        = load("newest_ended", "before", "most", "since")
-	newestCompletedSQL    = load("newest_completed", "workspace", "definition", "before", "most", "since")
-	newestUnsuccessfulSQL = load("newest_unsuccessful", "workspace", "definition", "before", "most", "since", "status")
-	newestRefusedSQL      = load("newest_refused", "workspace", "definition", "before", "most", "since", "status", "reason")
+	newestCompletedSQL    = load("newest_completed", "workspace", "definition", "type", "before", "most", "since")
+	newestUnsuccessfulSQL = load("newest_unsuccessful", "workspace", "definition", "type", "before", "most", "since", "status")
+	newestRefusedSQL      = load("newest_refused", "workspace", "definition", "type", "before", "most", "since", "status", "reason")
 	ownerOfSQL            = load("owner_of", "definition")
 )
 
@@ -86,7 +87,7 @@ func endedSince(ctx context.Context, db store.DB, f Filter, since time.Time) (id
 // statements are those whose rows together have the newest items, of what has ended those since a moment.
 func (f Filter) statements(since time.Time) (list []statement) {
 	args := func(more ...any) []any {
-		return append([]any{orAny(f.WorkspaceID), orAny(f.DefinitionID), f.before(), f.Limit}, more...)
+		return append([]any{orAny(f.WorkspaceID), orAny(f.DefinitionID), orAnyText(f.WorkflowType), f.before(), f.Limit}, more...)
 	}
 	is := func(words ...string) bool { return f.Status == "" || slices.Contains(words, f.Status) }
 	if f.Reason == "" {
@@ -100,7 +101,7 @@ func (f Filter) statements(since time.Time) (list []statement) {
 			}
 			list = append(list, statement{newestRunningSQL, args(dispatched)})
 		}
-		if f.Status == "" && f.WorkspaceID == uuid.Nil {
+		if f.Status == "" && f.WorkspaceID == uuid.Nil && f.WorkflowType == "" {
 			return append(list, statement{newestEndedSQL, []any{f.before(), f.Limit, since}})
 		}
 		if is("COMPLETED", "DISPATCHED") {
@@ -128,4 +129,11 @@ func orAny(id uuid.UUID) *uuid.UUID {
 		return nil
 	}
 	return &id
+}
+
+func orAnyText(text string) *string {
+	if text == "" {
+		return nil
+	}
+	return &text
 }

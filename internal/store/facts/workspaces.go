@@ -13,19 +13,21 @@ import (
 
 // WorkspaceUsage is a workspace with what it waits for and what it uses.
 type WorkspaceUsage struct {
-	ID         uuid.UUID `json:"id"`
-	Name       string    `json:"name"`
-	Plan       string    `json:"plan"`
-	Pending    int       `json:"pending"`
-	Running    int       `json:"running"` // slots held
-	Limit      int       `json:"limit"`
-	Done       int       `json:"done"`                 // executions ended, whatever their outcome
-	LongestMS  int64     `json:"longestWaitMs" db:"-"` // age of the oldest ready item
-	Reason     *string   `json:"reason,omitempty"`     // why its ready items wait, or its executions
-	Unserved   int       `json:"unserved,omitempty"`   // executions that no worker carries on
-	Refused    int       `json:"refused,omitempty"`    // items that ended without an execution
-	NotSuccess int       `json:"failed,omitempty"`     // executions that did not complete
-	Shard      int       `json:"shard,omitempty"`      // whose dispatcher decides for it
+	ID   uuid.UUID `json:"id"`
+	Name string    `json:"name"`
+	Plan string    `json:"plan"`
+	// ExternalKey is what the platform calls it, if that is set.
+	ExternalKey *string `json:"externalKey,omitempty"`
+	Pending     int     `json:"pending"`
+	Running     int     `json:"running"` // slots held
+	Limit       int     `json:"limit"`
+	Done        int     `json:"done"`                 // executions ended, whatever their outcome
+	LongestMS   int64   `json:"longestWaitMs" db:"-"` // age of the oldest ready item
+	Reason      *string `json:"reason,omitempty"`     // why its ready items wait, or its executions
+	Unserved    int     `json:"unserved,omitempty"`   // executions that no worker carries on
+	Refused     int     `json:"refused,omitempty"`    // items that ended without an execution
+	NotSuccess  int     `json:"failed,omitempty"`     // executions that did not complete
+	Shard       int     `json:"shard,omitempty"`      // whose dispatcher decides for it
 }
 
 var (

@@ -1,8 +1,9 @@
 -- The newest items before an id that have ended with a status and without an execution, at most so many: of a workspace, or
--- with NULL of all; of a definition, or of any; for a reason, or with '' any.
+-- with NULL of all; of a definition, or of any; of a type, or of any; for a reason, or with '' any.
 SELECT e.id FROM sluice.ended e
 WHERE e.reason IS NOT NULL AND e.status = :'status'::text AND e.id < :'before'::uuid AND e.ended_at >= :'since'::timestamptz
   AND (:'reason'::text = '' OR e.reason = :'reason'::text)
   AND (:'workspace'::uuid IS NULL OR e.workspace_id = :'workspace'::uuid)
   AND (:'definition'::uuid IS NULL OR e.workflow_definition_id = :'definition'::uuid)
+  AND (:'type'::text IS NULL OR e.workflow_type = :'type'::text)
 ORDER BY e.id DESC LIMIT :'most'::int;

@@ -1,7 +1,8 @@
 -- The newest executions before an id that have ended with a status other than COMPLETED, at most so many: of a workspace, or
--- with NULL of all; of a definition, or of any.
+-- with NULL of all; of a definition, or of any; of a type, or of any.
 SELECT e.id FROM sluice.ended e
 WHERE e.reason IS NULL AND e.status <> 'COMPLETED' AND e.status = :'status'::text AND e.id < :'before'::uuid AND e.ended_at >= :'since'::timestamptz
   AND (:'workspace'::uuid IS NULL OR e.workspace_id = :'workspace'::uuid)
   AND (:'definition'::uuid IS NULL OR e.workflow_definition_id = :'definition'::uuid)
+  AND (:'type'::text IS NULL OR e.workflow_type = :'type'::text)
 ORDER BY e.id DESC LIMIT :'most'::int;

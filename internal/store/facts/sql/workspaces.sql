@@ -1,6 +1,6 @@
 -- Workspaces with what they have waiting and what they use, by name: these, or with NULL all. It counts every item of theirs that
 -- waits, runs, or has ended since a time, or with NULL ever, so it costs by the item.
-SELECT w.id, w.name, w.plan, (SELECT count(*) FROM sluice.pending p WHERE p.workspace_id = w.id)::int AS pending,
+SELECT w.id, w.name, w.plan, w.external_key, (SELECT count(*) FROM sluice.pending p WHERE p.workspace_id = w.id)::int AS pending,
        coalesce(r.n, 0)::int AS running, q.ceiling AS "limit", coalesce(e.done, 0)::int AS done,
        CASE WHEN r.unserved > 0 THEN 'unserved' WHEN r.unanswered > 0 THEN 'start-unanswered' END AS reason, coalesce(r.unserved, 0)::int AS unserved,
        coalesce(e.refused, 0)::int AS refused, coalesce(e.not_success, 0)::int AS not_success,
