@@ -26,18 +26,18 @@ func (a *app) definitionApply() *cobra.Command {
 			"in the workspace. Applying what is current already changes nothing.",
 		Example: "  starter definition apply order.json --workspace 0199…",
 	}
-	command.Flags().StringVar(&workspace, "workspace", "", "the workspace's `id`")
+	command.Flags().StringVar(&workspace, "workspace", "", workspaceUsage)
 	_ = command.MarkFlagRequired("workspace") // fails only for a flag that does not exist
 	return a.does(command, func(ctx context.Context, args []string) error {
-		id, err := workspaceID("--workspace", workspace)
-		if err != nil {
-			return err
-		}
 		raw, err := a.readFile(args[0], maxDefinitionFile)
 		if err != nil {
 			return err
 		}
 		office, err := a.office(ctx)
+		if err != nil {
+			return err
+		}
+		id, err := a.workspaceOf(ctx, "--workspace", workspace)
 		if err != nil {
 			return err
 		}
@@ -54,9 +54,9 @@ func (a *app) definitionApply() *cobra.Command {
 func (a *app) definitionList() *cobra.Command {
 	var workspace string
 	command := &cobra.Command{Use: "list", Short: "List definitions at their current versions", Args: exactly()}
-	command.Flags().StringVar(&workspace, "workspace", "", "only those of the workspace with this `id`")
+	command.Flags().StringVar(&workspace, "workspace", "", "only those of the workspace with this `id` or key")
 	return a.does(command, func(ctx context.Context, _ []string) error {
-		id, err := optionalWorkspace(command, workspace)
+		id, err := a.optionalWorkspace(ctx, command, workspace)
 		if err != nil {
 			return err
 		}

@@ -64,7 +64,7 @@ func (a *app) describeCommand() *cobra.Command {
 
 func renderItem(w io.Writer, d described, now time.Time) {
 	workflow := ""
-	if d.ExecutionID != nil {
+	if d.ExecutionID != nil || d.WorkflowType != nil {
 		workflow = d.WorkflowID
 	}
 	attempts, definition := "", ""

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"time"
 
@@ -27,6 +28,7 @@ const (
 // enqueueFlags are the flags of enqueue as they were given.
 type enqueueFlags struct {
 	workspace, definition, input, uniqueKey string
+	workflow                                workflowFlags
 	availableAt, expiresAt                  string
 	delay, expiresIn                        time.Duration
 	uniqueFor                               daysFlag
@@ -43,23 +45,30 @@ type enqueued struct {
 func (a *app) enqueueCommand() *cobra.Command {
 	var f enqueueFlags
 	command := &cobra.Command{
-		Use: "enqueue", Short: "Put an execution into the queue", Args: exactly(),
-		Long: "Put an execution of a definition into the queue of its workspace. It starts when the workspace has a free\n" +
-			"slot. Only Postgres is needed.\n\n" +
+		Use: "enqueue", Short: "Put a workflow or a definition into the queue", Args: exactly(),
+		Long: "Put an item into the queue of its workspace: a workflow of a type of your own, which your workers run, or a\n" +
+			"definition. It starts when the workspace has a free slot. Only Postgres is needed.\n\n" +
+			"Each --arg is an argument of the workflow, as JSON. Without --task-queue it runs on that which starter limits\n" +
+			"shows. --options takes the JSON object that sluice.enqueue_workflow takes: executionTimeout, runTimeout,\n" +
+			"taskTimeout, retry, memo, searchAttributes, summary, details, onConflict. With --on-conflict wait the item waits\n" +
+			"while another workflow of its id is open; otherwise it ends FAILED then.\n\n" +
 			"With --unique-key nothing is enqueued while an earlier item of the workspace holds the key: the answer is that\n" +
 			"item, and its status tells what has become of it (QUEUED, CLAIMED, RUNNING, COMPLETED, FAILED, ...). An item\n" +
 			"holds its key while it waits or runs, and then as long as it is retained. With --unique-for 7d it holds it for a\n" +
 			"week after its end, with --unique-for 0 only while it waits or runs; starter release-key lets it go.\n\n" +
 			"When --count is cut off, the ids of what is enqueued are printed, with --json as queueIds of the error. What\n" +
 			"may be enqueued, because the database did not answer any more, is in doubtfulIds.",
-		Example: "  starter enqueue --workspace 0199… --definition 0199… --input '{\"order\": 7}'\n" +
+		Example: "  starter enqueue --workspace acme --type SendInvoice --task-queue invoices --arg '{\"order\": 4711}' --arg 42\n" +
+			"  starter enqueue --workspace acme --type SendInvoice --workflow-id invoice-4711 --on-conflict wait --arg @order.json\n" +
+			"  starter enqueue --workspace 0199… --definition 0199… --input '{\"order\": 7}'\n" +
 			"  starter enqueue --workspace 0199… --definition 0199… --input @order.json --delay 10m --unique-key order-7\n" +
 			"  starter enqueue --workspace 0199… --definition 0199… --unique-key nightly-report --unique-for 0",
 	}
 	flags := command.Flags()
-	flags.StringVar(&f.workspace, "workspace", "", "the workspace's `id`")
+	flags.StringVar(&f.workspace, "workspace", "", workspaceUsage)
+	f.workflow.add(command)
 	flags.StringVar(&f.definition, "definition", "", "the definition's `id`; it must belong to the workspace")
-	flags.StringVar(&f.input, "input", "{}", "a `JSON` object, @FILE, or - for stdin")
+	flags.StringVar(&f.input, "input", "{}", "of a definition: a `JSON` object, @FILE, or - for stdin")
 	flags.IntVar(&f.priority, "priority", queue.DefaultPriority, "1 (first) to 5 (last) among the workspace's items")
 	flags.StringVar(&f.availableAt, "available-at", "", "earliest start, an RFC 3339 `time`")
 	flags.DurationVar(&f.delay, "delay", 0, "earliest start, from now")
@@ -68,9 +77,9 @@ func (a *app) enqueueCommand() *cobra.Command {
 	flags.StringVar(&f.uniqueKey, "unique-key", "", "a repeated enqueue under the same `key` answers with the first item")
 	flags.Var(&f.uniqueFor, "unique-for", "how long after its end an item goes on holding its key, like 7d (default: as long as it is retained)")
 	flags.IntVar(&f.count, "count", 1, "enqueue it so many times")
-	for _, required := range []string{"workspace", "definition"} {
-		_ = command.MarkFlagRequired(required) // fails only for a flag that does not exist
-	}
+	_ = command.MarkFlagRequired("workspace") // fails only for a flag that does not exist
+	command.MarkFlagsOneRequired("type", "definition")
+	command.MarkFlagsMutuallyExclusive("type", "definition")
 	command.MarkFlagsMutuallyExclusive("available-at", "delay")
 	command.MarkFlagsMutuallyExclusive("expires-at", "expires-in")
 	return a.does(command, func(ctx context.Context, _ []string) error {
@@ -78,15 +87,31 @@ func (a *app) enqueueCommand() *cobra.Command {
 		if err != nil {
 			return err
 		}
-		if item.Input, err = a.readInput(f.input); err != nil {
+		workflow, err := a.workflowOf(command, &f)
+		if err != nil {
 			return err
+		}
+		if workflow == nil {
+			if item.Input, err = a.readJSON("--input", f.input, `an object such as '{"key": "value"}'`); err != nil {
+				return err
+			}
 		}
 		item.EnqueuedBy = a.config.Actor
 		pool, err := a.database(ctx)
 		if err != nil {
 			return err
 		}
-		result, err := enqueueAll(ctx, pool, item, f.count)
+		var enqueue enqueuer
+		if workflow != nil {
+			enqueue, err = workflowEnqueuer(ctx, pool, f.workspace, item, *workflow)
+		} else {
+			item.WorkspaceID, err = a.workspaceOf(ctx, "--workspace", f.workspace)
+			enqueue = definitionEnqueuer(pool, item)
+		}
+		if err != nil {
+			return err
+		}
+		result, err := enqueueAll(ctx, pool, enqueue, f.count)
 		if err != nil {
 			return err
 		}
@@ -96,21 +121,23 @@ func (a *app) enqueueCommand() *cobra.Command {
 				return
 			}
 			_, _ = fmt.Fprintf(w, "%s %s\n%s\n", result.Status, result.QueueID, result.Message)
+			if result.WorkflowID != "" {
+				_, _ = fmt.Fprintf(w, "workflow %s\n", oneLine(result.WorkflowID, mostOfField))
+			}
 		})
 	})
 }
 
-// item checks the flags and makes an item of them, still without its input.
+// item checks the flags and makes an item of them, still without its workspace, and its input or its workflow.
 func (f *enqueueFlags) item(command *cobra.Command, now time.Time) (queue.Item, error) {
 	item := queue.Item{Priority: f.priority, UniqueKey: f.uniqueKey}
 	var err error
-	if item.WorkspaceID, err = workspaceID("--workspace", f.workspace); err != nil {
-		return item, err
-	}
-	if item.DefinitionID, err = definitionID("--definition", f.definition); err != nil {
-		return item, err
-	}
 	changed := command.Flags().Changed
+	if changed("definition") {
+		if item.DefinitionID, err = definitionID("--definition", f.definition); err != nil {
+			return item, err
+		}
+	}
 	switch {
 	case f.priority < 1 || f.priority > 5:
 		return item, usage("--priority must be 1 (first) to 5 (last), not %d", f.priority)
@@ -160,8 +187,8 @@ func parseTime(flag, value string) (time.Time, error) {
 	return t, nil
 }
 
-// readInput takes JSON as it is, @FILE from the file and - from stdin.
-func (a *app) readInput(value string) (json.RawMessage, error) {
+// readJSON takes JSON as it is, @FILE from the file and - from stdin.
+func (a *app) readJSON(flag, value, such string) (json.RawMessage, error) {
 	raw := []byte(value)
 	if path, isFile := strings.CutPrefix(value, "@"); isFile || value == "-" {
 		var err error
@@ -170,7 +197,7 @@ func (a *app) readInput(value string) (json.RawMessage, error) {
 		}
 	}
 	if !json.Valid(raw) {
-		return nil, usage(`--input is not valid JSON: give an object such as '{"key": "value"}', @FILE, or - for stdin`)
+		return nil, usage("%s is not valid JSON: give %s, @FILE, or - for stdin", flag, such)
 	}
 	return raw, nil
 }
@@ -197,23 +224,34 @@ func (p *partly) details() map[string]any {
 	return map[string]any{"count": len(p.ids), "queueIds": append([]uuid.UUID{}, p.ids...), "doubtfulIds": append([]uuid.UUID{}, p.doubtful...)}
 }
 
+// enqueuer enqueues an item: once in a transaction of its own, or so many times in one.
+type enqueuer struct {
+	one  func(context.Context) (queue.Answer, error)
+	many func(_ context.Context, tx pgx.Tx, count int) ([]queue.Answer, error)
+}
+
+func definitionEnqueuer(pool *pgxpool.Pool, item queue.Item) enqueuer {
+	q := queue.New(pool)
+	return enqueuer{
+		one: func(ctx context.Context) (queue.Answer, error) { return q.Enqueue(ctx, item) },
+		many: func(ctx context.Context, tx pgx.Tx, count int) ([]queue.Answer, error) {
+			return q.EnqueueManyTx(ctx, tx, slices.Repeat([]queue.Item{item}, count))
+		},
+	}
+}
+
 // enqueueAll enqueues the item count times, in transactions of a bounded size. Of each it is known whether it has committed, also
 // when the answer is lost: who repeats the rest enqueues nothing twice.
-func enqueueAll(ctx context.Context, pool *pgxpool.Pool, item queue.Item, count int) (enqueued, error) {
-	q := queue.New(pool)
+func enqueueAll(ctx context.Context, pool *pgxpool.Pool, enqueue enqueuer, count int) (enqueued, error) {
 	if count == 1 {
-		answer, err := q.Enqueue(ctx, item)
+		answer, err := enqueue.one(ctx)
 		return enqueued{Answer: answer}, err
 	}
 	result := enqueued{Count: count, QueueIDs: make([]uuid.UUID, 0, count)}
-	items := make([]queue.Item, min(count, enqueueChunk))
-	for i := range items {
-		items[i] = item
-	}
 	for len(result.QueueIDs) < count {
 		var answers []queue.Answer
 		err := store.InTransaction(ctx, pool, func(tx pgx.Tx) (err error) {
-			answers, err = q.EnqueueManyTx(ctx, tx, items[:min(len(items), count-len(result.QueueIDs))])
+			answers, err = enqueue.many(ctx, tx, min(enqueueChunk, count-len(result.QueueIDs)))
 			return err
 		})
 		ids := make([]uuid.UUID, len(answers))
@@ -245,14 +283,14 @@ func (a *app) releaseKeyCommand() *cobra.Command {
 			"under it makes a new item. While its item waits or runs the key stays, and the exit code is 2.",
 		Example: "  starter release-key order-7 --workspace 0199…",
 	}
-	command.Flags().StringVar(&workspace, "workspace", "", "the workspace's `id`")
+	command.Flags().StringVar(&workspace, "workspace", "", workspaceUsage)
 	_ = command.MarkFlagRequired("workspace") // fails only for a flag that does not exist
 	return a.does(command, func(ctx context.Context, args []string) error {
-		id, err := workspaceID("--workspace", workspace)
+		pool, err := a.database(ctx)
 		if err != nil {
 			return err
 		}
-		pool, err := a.database(ctx)
+		id, err := a.workspaceOf(ctx, "--workspace", workspace)
 		if err != nil {
 			return err
 		}

@@ -152,6 +152,8 @@ func (a *app) limitsSet() *cobra.Command {
 	var limit wholeFlag
 	var step time.Duration
 	var keep daysFlag
+	var plan nameFlag
+	var taskQueue string
 	command := &cobra.Command{
 		Use: "set", Short: "Change what holds for all workspaces together", Args: exactly(),
 		Long: "Change limits while everything runs, from the next claim on. A cut drains: it ends nothing that runs.\n\n" +
@@ -160,15 +162,25 @@ func (a *app) limitsSet() *cobra.Command {
 			"--ageing-step is the head start of a priority against the next one: with 5m, an item of priority 5 goes at the\n" +
 			"latest before what becomes available 20 minutes after it with priority 1. With 0s, priorities only break ties.\n\n" +
 			"--retention is how long items that have ended and the activity log are kept, to the day or the month. What is\n" +
-			"older is deleted, and the unique keys that it held are free again.",
-		Example: "  starter limits set --max-concurrent 200\n  starter limits set --retention 90d",
+			"older is deleted, and the unique keys that it held are free again.\n\n" +
+			"With --auto-create-plan the first enqueue for a workspace that nobody has created creates it on that plan. Who\n" +
+			"may enqueue may then create workspaces.\n\n" +
+			"--task-queue-template says on which task queue workflows run that name none; {workspace} is the id of their\n" +
+			"workspace. Workers host what it is at first, workflow.workspace.{workspace}; another one your workers serve.",
+		Example: "  starter limits set --max-concurrent 200\n  starter limits set --retention 90d\n" +
+			"  starter limits set --auto-create-plan FREE --task-queue-template 'tenant-{workspace}'",
 	}
 	command.Flags().Var(&limit, "max-concurrent", "how many workflows may run at once in all; none: not bounded")
 	command.Flags().DurationVar(&step, "ageing-step", 0, "the head start of a priority against the next one")
 	command.Flags().Var(&keep, "retention", "how long what has ended is kept, like 30d or 720h; 0: for ever")
-	command.MarkFlagsOneRequired("max-concurrent", "ageing-step", "retention")
+	command.Flags().Var(&plan, "auto-create-plan", "the plan of workspaces that their first enqueue creates; none: they are created beforehand")
+	command.Flags().StringVar(&taskQueue, "task-queue-template", "", "the task queue, by its `name`, of workflows that name none")
+	command.MarkFlagsOneRequired("max-concurrent", "ageing-step", "retention", "auto-create-plan", "task-queue-template")
 	return a.does(command, func(ctx context.Context, _ []string) error {
-		change := admin.SettingsChange{MaxConcurrentWorkflows: limit.change, Retention: keep.duration}
+		change := admin.SettingsChange{MaxConcurrentWorkflows: limit.change, Retention: keep.duration, AutoCreatePlan: plan.change}
+		if command.Flags().Changed("task-queue-template") {
+			change.TaskQueue = &taskQueue
+		}
 		if command.Flags().Changed("ageing-step") {
 			change.AgeingStep = &step
 		}
@@ -189,10 +201,14 @@ func (a *app) settings(s admin.Settings) error {
 		MaxConcurrentWorkflows *int   `json:"maxConcurrentWorkflows"`
 		AgeingStep             string `json:"ageingStep"`
 		Retention              string `json:"retention"`
-	}{s.MaxConcurrentWorkflows, s.AgeingStep.String(), s.Retention.String()}
+
+		AutoCreatePlan    *string `json:"autoCreatePlan"`
+		TaskQueueTemplate string  `json:"taskQueueTemplate"`
+	}{s.MaxConcurrentWorkflows, s.AgeingStep.String(), s.Retention.String(), s.AutoCreatePlan, s.TaskQueue}
 	return a.result(value, func(w io.Writer) {
 		fields(w, "max concurrent", orElse(wholeText(s.MaxConcurrentWorkflows), "not bounded"), "ageing step", s.AgeingStep.String(),
-			"retention", retentionText(s.Retention))
+			"retention", retentionText(s.Retention), "auto-create plan", orElse(deref(s.AutoCreatePlan), "none: workspaces are created beforehand"),
+			"task queue template", s.TaskQueue)
 	})
 }
 

@@ -12,14 +12,15 @@ import (
 func TestLimits(t *testing.T) {
 	t.Parallel()
 	c := onPostgres(t)
-	require.Equal(t, "max concurrent  not bounded\nageing step     5m0s\nretention       30 days\n", c.ok("limits", "show"))
-	require.Equal(t, "max concurrent  200\nageing step     1m0s\nretention       30 days\n", c.ok("limits", "set", "--max-concurrent", "200", "--ageing-step", "1m"))
+	const own = "auto-create plan     none: workspaces are created beforehand\ntask queue template  workflow.workspace.{workspace}\n"
+	require.Equal(t, "max concurrent       not bounded\nageing step          5m0s\nretention            30 days\n"+own, c.ok("limits", "show"))
+	require.Equal(t, "max concurrent       200\nageing step          1m0s\nretention            30 days\n"+own, c.ok("limits", "set", "--max-concurrent", "200", "--ageing-step", "1m"))
 	require.Contains(t, c.ok("limits", "set", "--max-concurrent", "none"), "not bounded")
 
 	for _, keep := range []struct{ flag, shown, json string }{
 		{"7d", "7 days", "168h0m0s"}, {"36h", "36h0m0s", "36h0m0s"}, {"0", "for ever", "0s"}, {"24h", "1 day", "24h0m0s"},
 	} {
-		require.Contains(t, c.ok("limits", "set", "--retention", keep.flag), "retention       "+keep.shown+"\n")
+		require.Contains(t, c.ok("limits", "set", "--retention", keep.flag), "retention            "+keep.shown+"\n")
 		require.Equal(t, keep.json, c.object("limits", "show")["retention"])
 	}
 

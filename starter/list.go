@@ -25,7 +25,7 @@ var statuses = []string{
 var refusedStatuses = []string{"FAILED", "CANCELLED", "EXPIRED"}
 
 func (a *app) listCommand() *cobra.Command {
-	var workspace, definition, status, reason, before string
+	var workspace, definition, kind, status, reason, before string
 	var limit int
 	command := &cobra.Command{
 		Use: "list", Short: "List queue items, newest first", Args: exactly(),
@@ -33,20 +33,18 @@ func (a *app) listCommand() *cobra.Command {
 			"Of pending items it tells why they wait; starter describe ID shows the place in line as well.\n\n" +
 			"--reason finds what ended without an execution: it is the word before the colon under ERROR, such as start-failed.\n" +
 			"To see older items than those of a page, name its last one with --before.",
-		Example: "  starter list --status FAILED --workspace ID\n  starter list --reason start-failed --limit 200 --before ID",
+		Example: "  starter list --status FAILED --workspace ID\n  starter list --type SendInvoice --status RUNNING\n  starter list --reason start-failed --limit 200 --before ID",
 	}
-	command.Flags().StringVar(&workspace, "workspace", "", "only those of the workspace with this `id`")
+	command.Flags().StringVar(&workspace, "workspace", "", "only those of the workspace with this `id` or key")
 	command.Flags().StringVar(&definition, "definition", "", "only those of the workflow definition with this `id`")
+	command.Flags().StringVar(&kind, "type", "", "only workflows of this type, by its `name`")
 	command.Flags().StringVar(&reason, "reason", "", "only those that ended without an execution for this reason, in one `word`")
 	command.Flags().StringVar(&before, "before", "", "only those that are older than the item with this `id`")
 	command.Flags().StringVar(&status, "status", "", "only those in this status, of the item or of its execution")
 	command.Flags().IntVar(&limit, "limit", 50, "at most so many")
 	return a.does(command, func(ctx context.Context, _ []string) error {
-		filter := queue.Filter{Status: strings.ToUpper(status), Reason: reason, Limit: limit}
+		filter := queue.Filter{WorkflowType: kind, Status: strings.ToUpper(status), Reason: reason, Limit: limit}
 		var err error
-		if filter.WorkspaceID, err = optionalWorkspace(command, workspace); err != nil {
-			return err
-		}
 		if definition != "" {
 			if filter.DefinitionID, err = definitionID("--definition", definition); err != nil {
 				return err
@@ -66,8 +64,14 @@ func (a *app) listCommand() *cobra.Command {
 		if limit < 1 || limit > maxLimit {
 			return usage("--limit must be 1 to %d, not %d", maxLimit, limit)
 		}
+		if kind != "" && definition != "" {
+			return usage("--type is of workflows, and --definition excludes them: give one of the two")
+		}
 		pool, err := a.database(ctx)
 		if err != nil {
+			return err
+		}
+		if filter.WorkspaceID, err = a.optionalWorkspace(ctx, command, workspace); err != nil {
 			return err
 		}
 		items, err := queue.New(pool).List(ctx, filter)
@@ -86,12 +90,20 @@ func renderItems(w io.Writer, items []queue.State, now time.Time) {
 		_, _ = fmt.Fprintln(w, "no items")
 		return
 	}
-	rows := make([][]string, len(items))
+	rows, types := make([][]string, len(items)), false
 	for i, item := range items {
+		types = types || item.WorkflowType != nil
 		rows[i] = []string{item.ID.String(), item.Status, deref(item.ExecutionStatus), fmt.Sprint(item.Priority),
 			relative(&item.CreatedAt, now), itemTiming(item, now), item.WorkspaceID.String(), oneLine(itemError(item), 60)}
 	}
-	table(w, []string{"ITEM", "STATUS", "EXECUTION", "PRIORITY", "ENQUEUED", "TIMING", "WORKSPACE", "ERROR"}, rows)
+	head := []string{"ITEM", "STATUS", "EXECUTION", "PRIORITY", "ENQUEUED", "TIMING", "WORKSPACE", "ERROR"}
+	if types {
+		head = slices.Insert(head, 1, "TYPE")
+		for i, item := range items {
+			rows[i] = slices.Insert(rows[i], 1, deref(item.WorkflowType))
+		}
+	}
+	table(w, head, rows)
 }
 
 // itemTiming is what matters of an item's times in its state.

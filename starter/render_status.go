@@ -128,9 +128,9 @@ func renderWorkspaces(w io.Writer, workspaces []facts.WorkspaceUsage, window tim
 		_, _ = fmt.Fprintln(w, "no workspaces; create one with: starter workspace create NAME --plan PLAN")
 		return
 	}
-	rows, sharded := make([][]string, len(workspaces)), false
+	rows, sharded, keyed := make([][]string, len(workspaces)), false, false
 	for i, u := range workspaces {
-		sharded = sharded || u.Shard > 0
+		sharded, keyed = sharded || u.Shard > 0, keyed || u.ExternalKey != nil
 		wait := ""
 		if u.LongestMS > 0 {
 			wait = span(time.Duration(u.LongestMS) * time.Millisecond)
@@ -139,6 +139,12 @@ func renderWorkspaces(w io.Writer, workspaces []facts.WorkspaceUsage, window tim
 			fmt.Sprint(u.Done), fmt.Sprint(u.NotSuccess), fmt.Sprint(u.Refused), wait, deref(u.Reason)}
 	}
 	head := []string{"WORKSPACE", "NAME", "PLAN", "PENDING", "RUNNING", "DONE", "FAILED", "REFUSED", "LONGEST WAIT", "WHY"}
+	if keyed {
+		head = slices.Insert(head, 2, "KEY")
+		for i, u := range workspaces {
+			rows[i] = slices.Insert(rows[i], 2, deref(u.ExternalKey))
+		}
+	}
 	if sharded {
 		head = append(head, "SHARD")
 		for i, u := range workspaces {

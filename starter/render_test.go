@@ -106,6 +106,7 @@ func TestRenderLists(t *testing.T) {
 func TestRenderItem(t *testing.T) {
 	t.Parallel()
 	item := someItems()[4]
+	item.WorkflowID = workflows.ExecutionID(item.ID)
 	item.ExecutionID, item.EngineRunID, item.AttemptCount, item.UniqueKey = &item.ID, ptr("run-1"), 2, ptr("order-7")
 	item.ExpiresAt, item.Input = before(-time.Hour), json.RawMessage(`{"order": 7}`)
 	var text strings.Builder

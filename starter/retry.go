@@ -28,7 +28,7 @@ func (a *app) retryCommand() *cobra.Command {
 			"left alone. Why items failed is in: starter list --status FAILED.",
 		Example: "  starter retry --reason definition-gone\n  starter retry --all --limit 1000",
 	}
-	command.Flags().StringVar(&workspace, "workspace", "", "those of the workspace with this `id`")
+	command.Flags().StringVar(&workspace, "workspace", "", "those of the workspace with this `id` or key")
 	command.Flags().StringVar(&reason, "reason", "", "those that failed for this reason, such as start-failed")
 	command.Flags().BoolVar(&all, "all", false, "every FAILED item")
 	command.Flags().IntVar(&limit, "limit", 0, "at most so many, oldest first; 0 for no limit")
@@ -48,14 +48,14 @@ func (a *app) retryCommand() *cobra.Command {
 		}
 		filter := admin.RetryFilter{Reason: reason, Limit: limit}
 		var err error
-		if filter.WorkspaceID, err = optionalWorkspace(command, workspace); err != nil {
-			return err
-		}
 		if filter.IDs, err = itemIDs(args); err != nil {
 			return err
 		}
 		office, err := a.office(ctx)
 		if err != nil {
+			return err
+		}
+		if filter.WorkspaceID, err = a.optionalWorkspace(ctx, command, workspace); err != nil {
 			return err
 		}
 		var result retried

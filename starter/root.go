@@ -1,6 +1,8 @@
 package main
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -8,6 +10,8 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/spf13/cobra"
+
+	"sluice/admin"
 )
 
 const rootHelp = `starter runs Sluice: it migrates the database, starts and steers the dispatcher, and
@@ -61,7 +65,7 @@ func newRoot(a *app) *cobra.Command {
 	}
 	add(groupSystem, a.migrateCommand(), a.startCommand(), a.stopCommand(), a.statusCommand(), a.auditCommand(), a.pauseCommand(),
 		a.resumeCommand(), a.configureCommand(), a.workspaceCommand(), a.tierCommand(), a.limitsCommand(), a.grantCommand(), a.simulateCommand())
-	add(groupWork, a.definitionCommand(), a.enqueueCommand(), a.listCommand(), a.describeCommand(), a.cancelCommand(), a.retryCommand(), a.releaseKeyCommand())
+	add(groupWork, a.definitionCommand(), a.enqueueCommand(), a.waitCommand(), a.listCommand(), a.describeCommand(), a.cancelCommand(), a.retryCommand(), a.releaseKeyCommand())
 	return root
 }
 
@@ -106,16 +110,35 @@ func parseID(what, value, noun, list string) (uuid.UUID, error) {
 	return id, nil
 }
 
-func workspaceID(what, value string) (uuid.UUID, error) {
-	return parseID(what, value, "workspace", "starter workspace list")
+// workspaceUsage is that of a flag which names a workspace.
+const workspaceUsage = "the workspace's `id`, or the platform's key of it"
+
+// workspaceOf is the workspace that a value names: by the platform's key, or by its id. Of an id there need be no workspace: it may have
+// been deleted.
+func (a *app) workspaceOf(ctx context.Context, what, value string) (uuid.UUID, error) {
+	value = strings.TrimSpace(value)
+	if value == "" {
+		return uuid.Nil, &usageError{message: what + " is empty: give a workspace's id or key", hint: "list them with: starter workspace list"}
+	}
+	office, err := a.office(ctx)
+	if err != nil {
+		return uuid.Nil, err
+	}
+	found, err := office.Workspace(ctx, value)
+	if errors.Is(err, admin.ErrUnknownWorkspace) {
+		if id, parseErr := uuid.Parse(value); parseErr == nil && id != uuid.Nil {
+			return id, nil
+		}
+	}
+	return found.ID, err
 }
 
 // optionalWorkspace is the nil id when the flag was not given.
-func optionalWorkspace(command *cobra.Command, value string) (uuid.UUID, error) {
+func (a *app) optionalWorkspace(ctx context.Context, command *cobra.Command, value string) (uuid.UUID, error) {
 	if !command.Flags().Changed("workspace") {
 		return uuid.Nil, nil
 	}
-	return workspaceID("--workspace", value)
+	return a.workspaceOf(ctx, "--workspace", value)
 }
 
 func definitionID(what, value string) (uuid.UUID, error) {

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/spf13/cobra"
 
@@ -21,18 +22,32 @@ func (a *app) workspaceCommand() *cobra.Command {
 }
 
 func (a *app) workspaceCreate() *cobra.Command {
-	var plan string
+	var plan, key, id string
 	command := &cobra.Command{
 		Use: "create NAME", Short: "Create a workspace", Args: exactly("NAME"),
-		Example: "  starter workspace create acme --plan PRO",
+		Long: "Create a workspace. With a key, by which your platform knows it, commands and sluice.workspace find it by that as\n" +
+			"well as by its id.",
+		Example: "  starter workspace create acme --plan PRO\n  starter workspace create 'Acme Inc.' --key acme",
 	}
 	command.Flags().StringVar(&plan, "plan", "FREE", "its plan; starter tier list shows them")
+	command.Flags().StringVar(&key, "key", "", "what your platform calls it; no other workspace may have the same `key`")
+	command.Flags().StringVar(&id, "id", "", "a `UUID` of your platform's own (default: one that is made)")
 	return a.does(command, func(ctx context.Context, args []string) error {
+		w := admin.NewWorkspace{Name: args[0], Plan: plan, ExternalKey: key}
+		if command.Flags().Changed("key") && key == "" {
+			return usage("--key must not be empty")
+		}
+		var err error
+		if id != "" {
+			if w.ID, err = uuid.Parse(id); err != nil || w.ID == uuid.Nil {
+				return usage("--id %q is not a UUID", id)
+			}
+		}
 		office, err := a.office(ctx)
 		if err != nil {
 			return err
 		}
-		created, err := office.CreateWorkspace(ctx, args[0], plan, a.config.Actor)
+		created, err := office.AddWorkspace(ctx, w, a.config.Actor)
 		if err != nil {
 			return err
 		}
@@ -88,11 +103,11 @@ func (a *app) workspaceSetPlan() *cobra.Command {
 		Long: "Move a workspace to another plan, from the next claim on. A smaller plan ends nothing that runs: the\n" +
 			"workspace starts nothing until it is below its new limit.",
 	}, func(ctx context.Context, args []string) error {
-		id, err := workspaceID("argument", args[0])
+		office, err := a.office(ctx)
 		if err != nil {
 			return err
 		}
-		office, err := a.office(ctx)
+		id, err := a.workspaceOf(ctx, "argument", args[0])
 		if err != nil {
 			return err
 		}
@@ -109,15 +124,17 @@ func (a *app) workspaceSetPlan() *cobra.Command {
 func (a *app) workspaceSet() *cobra.Command {
 	var limit, weight wholeFlag
 	var quota quotaFlags
-	var cohort nameFlag
+	var cohort, key nameFlag
 	var hosts hostsFlag
 	command := &cobra.Command{
-		Use: "set ID", Short: "Give a workspace limits and allowed hosts of its own", Args: exactly("ID"),
+		Use: "set ID", Short: "Give a workspace a key, limits and allowed hosts of its own", Args: exactly("ID"),
 		Long: "Give a workspace limits of its own instead of its plan's, while everything runs, from the next claim on. A\n" +
 			"cut drains: it ends nothing that runs. With none, its plan's limit holds again.\n\n" +
 			"The members of a cohort hold at most the sum of their nominal quotas together, and lend one another what they\n" +
 			"leave idle of them. So give its members nominal quotas, or their plans.\n\n" +
-			"With allowed hosts its http nodes call nothing else, from the next call on, redirects included.",
+			"With allowed hosts its http nodes call nothing else, from the next call on, redirects included.\n\n" +
+			"With a key it is found by that as well as by its id: wherever these commands take the id of a workspace, and by\n" +
+			"sluice.workspace.",
 		Example: "  starter workspace set ID --max-concurrent 40\n  starter workspace set ID --cohort eu --nominal-quota 10 --borrowing-limit 20\n" +
 			"  starter workspace set ID --allowed-hosts 'api.example.com,*.b.example:443'",
 	}
@@ -126,20 +143,21 @@ func (a *app) workspaceSet() *cobra.Command {
 	f.Var(&weight, "weight", "its share, against others, when not all can be served at once; none: its plan's")
 	f.Var(&cohort, "cohort", "whose members lend one another what they leave idle; none: it leaves its cohort")
 	f.Var(&hosts, "allowed-hosts", "what its http nodes may call: names, *.NAME or addresses, with :PORT or without, separated by commas; none: any host")
+	f.Var(&key, "key", "what your platform calls it; none: it has no key")
 	quota.add(command, "its plan's")
-	command.MarkFlagsOneRequired(append([]string{"max-concurrent", "weight", "cohort", "allowed-hosts"}, quotaFlagNames...)...)
+	command.MarkFlagsOneRequired(append([]string{"max-concurrent", "weight", "cohort", "allowed-hosts", "key"}, quotaFlagNames...)...)
 	return a.does(command, func(ctx context.Context, args []string) error {
-		id, err := workspaceID("argument", args[0])
+		office, err := a.office(ctx)
 		if err != nil {
 			return err
 		}
-		office, err := a.office(ctx)
+		id, err := a.workspaceOf(ctx, "argument", args[0])
 		if err != nil {
 			return err
 		}
 		set, err := office.SetWorkspace(ctx, id, admin.WorkspaceChange{
 			MaxConcurrentWorkflows: limit.change, Weight: weight.change, Cohort: cohort.change,
-			AllowedHosts: hosts.change, NominalQuota: quota.nominal.change, BorrowingLimit: quota.borrowing.change, StartsPerSecond: quota.rate.change, Burst: quota.burst.change,
+			ExternalKey: key.change, AllowedHosts: hosts.change, NominalQuota: quota.nominal.change, BorrowingLimit: quota.borrowing.change, StartsPerSecond: quota.rate.change, Burst: quota.burst.change,
 		}, a.config.Actor)
 		if err != nil {
 			return err
@@ -163,14 +181,14 @@ func (a *app) workspaceDelete() *cobra.Command {
 	command.Flags().BoolVar(&yes, "yes", false, "do it")
 	command.Flags().DurationVar(&grace, "grace", 30*time.Second, "how long what runs may take to end when it is cancelled")
 	return a.does(command, func(ctx context.Context, args []string) error {
-		id, err := workspaceID("argument", args[0])
-		switch {
-		case err != nil:
-			return err
-		case grace < 0:
+		if grace < 0 {
 			return usage("--grace must not be negative, got %s", grace)
 		}
 		pool, err := a.database(ctx)
+		if err != nil {
+			return err
+		}
+		id, err := a.workspaceOf(ctx, "argument", args[0])
 		if err != nil {
 			return err
 		}
@@ -196,7 +214,7 @@ func (a *app) workspaceDelete() *cobra.Command {
 func renderOwnLimits(w io.Writer, set admin.WorkspaceLimits) {
 	text := ""
 	for _, part := range [][2]string{
-		{"max concurrent", wholeText(set.MaxConcurrentWorkflows)}, {"weight", wholeText(set.Weight)}, {"cohort", deref(set.Cohort)},
+		{"key", deref(set.ExternalKey)}, {"max concurrent", wholeText(set.MaxConcurrentWorkflows)}, {"weight", wholeText(set.Weight)}, {"cohort", deref(set.Cohort)},
 	} {
 		if part[1] != "" {
 			text += ", " + part[0] + " " + part[1]
