@@ -1,6 +1,7 @@
 package recovery
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"regexp"
@@ -9,6 +10,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/google/uuid"
 	commonpb "go.temporal.io/api/common/v1"
 	enumspb "go.temporal.io/api/enums/v1"
 	failurepb "go.temporal.io/api/failure/v1"
@@ -46,25 +48,96 @@ type workflow struct {
 	children   []*workflowpb.PendingChildExecutionInfo
 	newest     []*historypb.HistoryEvent // the newest first
 	terminated string                    // the run that was asked to be
+
+	startedFor uuid.UUID // the item that the event which began it names; zero: that of its id
+	says       uuid.UUID // the item that its search attribute names by now; zero: the same
+	first      string    // the first run of its chain; empty: it is that
+	child      bool      // another workflow has started it
+	earlier    []*workflow
+}
+
+// of is the run of this id; the newest for none.
+func (w *workflow) of(runID string) *workflow {
+	if w == nil || runID == "" || w.runID == runID {
+		return w
+	}
+	for _, e := range w.earlier {
+		if e.runID == runID {
+			return e
+		}
+	}
+	return nil
+}
+
+// attributes name an item.
+func attributes(item uuid.UUID) *commonpb.SearchAttributes {
+	if item == uuid.Nil {
+		return nil
+	}
+	return &commonpb.SearchAttributes{IndexedFields: map[string]*commonpb.Payload{workflows.AttributeQueueItem: {Data: []byte(`"` + item.String() + `"`)}}}
+}
+
+// item is the one that a workflow was started for.
+func (w *workflow) item(id string) uuid.UUID {
+	if item, ok := workflows.ParseExecutionID(id); ok && w.startedFor == uuid.Nil {
+		return item
+	}
+	return w.startedFor
+}
+
+func (w *workflow) parent() *commonpb.WorkflowExecution {
+	if !w.child {
+		return nil
+	}
+	return &commonpb.WorkflowExecution{WorkflowId: "its parent"}
 }
 
 func newTemporal() *temporal {
 	return &temporal{workflows: map[string]*workflow{}, lists: func(context.Context) error { return nil }, describe: func(context.Context, string) error { return nil }}
 }
 
-func (v *temporal) DescribeWorkflowExecution(ctx context.Context, id, _ string) (*workflowservice.DescribeWorkflowExecutionResponse, error) {
+func (v *temporal) DescribeWorkflowExecution(ctx context.Context, id, runID string) (*workflowservice.DescribeWorkflowExecutionResponse, error) {
 	if err := v.describe(ctx, id); err != nil {
 		return nil, err
 	}
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	w := v.workflows[id]
+	w := v.workflows[id].of(runID)
 	if w == nil {
 		return nil, serviceerror.NewNotFound("workflow not found for ID: " + id)
 	}
-	return &workflowservice.DescribeWorkflowExecutionResponse{PendingWorkflowTask: w.task, PendingChildren: w.children, WorkflowExecutionInfo: &workflowpb.WorkflowExecutionInfo{
-		Execution: &commonpb.WorkflowExecution{WorkflowId: id, RunId: w.runID}, Status: w.status, TaskQueue: w.taskQueue}}, nil
+	return &workflowservice.DescribeWorkflowExecutionResponse{PendingWorkflowTask: w.task, PendingChildren: w.children, WorkflowExecutionInfo: w.info(id)}, nil
 }
+
+func (w *workflow) info(id string) *workflowpb.WorkflowExecutionInfo {
+	says := w.says
+	if says == uuid.Nil {
+		says = w.item(id)
+	}
+	return &workflowpb.WorkflowExecutionInfo{Execution: &commonpb.WorkflowExecution{WorkflowId: id, RunId: w.runID}, Status: w.status, TaskQueue: w.taskQueue,
+		FirstRunId: cmp.Or(w.first, w.runID), ParentExecution: w.parent(), SearchAttributes: attributes(says)}
+}
+
+// GetWorkflowHistory has the first event only.
+func (v *temporal) GetWorkflowHistory(_ context.Context, id, runID string, _ bool, _ enumspb.HistoryEventFilterType) client.HistoryEventIterator {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	w := v.workflows[id].of(runID)
+	if w == nil {
+		return &firstEvent{err: serviceerror.NewNotFound("no such run")}
+	}
+	return &firstEvent{event: &historypb.HistoryEvent{Attributes: &historypb.HistoryEvent_WorkflowExecutionStartedEventAttributes{
+		WorkflowExecutionStartedEventAttributes: &historypb.WorkflowExecutionStartedEventAttributes{
+			ParentWorkflowExecution: w.parent(), SearchAttributes: attributes(w.item(id))}}}}
+}
+
+type firstEvent struct {
+	event *historypb.HistoryEvent
+	err   error
+}
+
+func (f *firstEvent) HasNext() bool                          { return true }
+func (f *firstEvent) Next() (*historypb.HistoryEvent, error) { return f.event, f.err }
 
 func (v *temporal) TerminateWorkflow(_ context.Context, id, runID, reason string, _ ...any) error {
 	v.mu.Lock()
@@ -93,8 +166,8 @@ func (s service) GetWorkflowExecutionHistoryReverse(_ context.Context, r *workfl
 ) (*workflowservice.GetWorkflowExecutionHistoryReverseResponse, error) {
 	s.v.mu.Lock()
 	defer s.v.mu.Unlock()
-	w := s.v.workflows[r.GetExecution().GetWorkflowId()]
-	if w == nil || w.runID != r.GetExecution().GetRunId() || r.GetNamespace() != client.DefaultNamespace {
+	w := s.v.workflows[r.GetExecution().GetWorkflowId()].of(r.GetExecution().GetRunId())
+	if w == nil || r.GetNamespace() != client.DefaultNamespace {
 		return nil, serviceerror.NewNotFound("no such run")
 	}
 	var refused serviceerror.ServiceError
@@ -185,14 +258,18 @@ func (v *temporal) ListWorkflow(ctx context.Context, r *workflowservice.ListWork
 
 // show lists a run that closed at a moment, or started then and is open.
 func (v *temporal) show(workflowID, runID string, at time.Time, open bool) {
-	info := &workflowpb.WorkflowExecutionInfo{Execution: &commonpb.WorkflowExecution{WorkflowId: workflowID, RunId: runID},
-		StartTime: timestamppb.New(at), Status: enumspb.WORKFLOW_EXECUTION_STATUS_RUNNING}
-	if item, ok := workflows.ParseExecutionID(workflowID); ok {
-		info.SearchAttributes = &commonpb.SearchAttributes{IndexedFields: map[string]*commonpb.Payload{
-			workflows.AttributeQueueItem: {Data: []byte(`"` + item.String() + `"`)}}}
+	w := &workflow{runID: runID, status: enumspb.WORKFLOW_EXECUTION_STATUS_TERMINATED}
+	if open {
+		w.status = enumspb.WORKFLOW_EXECUTION_STATUS_RUNNING
 	}
-	if !open {
-		info.CloseTime, info.Status = timestamppb.New(at), enumspb.WORKFLOW_EXECUTION_STATUS_TERMINATED
+	v.list(w.info(workflowID), at)
+}
+
+// list lists a run that closed at a moment, or started then if it is open.
+func (v *temporal) list(info *workflowpb.WorkflowExecutionInfo, at time.Time) {
+	info.StartTime = timestamppb.New(at)
+	if info.GetStatus() != enumspb.WORKFLOW_EXECUTION_STATUS_RUNNING {
+		info.CloseTime = timestamppb.New(at)
 	}
 	v.listed = append(v.listed, info)
 }

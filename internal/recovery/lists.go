@@ -2,12 +2,10 @@ package recovery
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"slices"
 	"time"
 
-	"github.com/google/uuid"
 	enumspb "go.temporal.io/api/enums/v1"
 	workflowpb "go.temporal.io/api/workflow/v1"
 	"go.temporal.io/api/workflowservice/v1"
@@ -124,20 +122,10 @@ func ofExecutions(condition string) string {
 	return fmt.Sprintf("%s IS NOT NULL AND %s", workflows.AttributeQueueItem, condition)
 }
 
-// runOf is the run of an execution, unless the workflow is another's.
+// runOf is a run of the execution that its search attribute names, if it does. That is only what it says of itself.
 func runOf(info *workflowpb.WorkflowExecutionInfo) (run store.Run, ours bool) {
-	id, ours := itemOf(info)
+	id, ours := itemOf(info.GetSearchAttributes())
 	return store.Run{ExecutionID: id, RunID: info.GetExecution().GetRunId()}, ours
-}
-
-// itemOf is the item that a workflow says it was started for.
-func itemOf(info *workflowpb.WorkflowExecutionInfo) (item uuid.UUID, ok bool) {
-	var text string
-	if err := json.Unmarshal(info.GetSearchAttributes().GetIndexedFields()[workflows.AttributeQueueItem].GetData(), &text); err != nil {
-		return uuid.Nil, false
-	}
-	item, err := uuid.Parse(text)
-	return item, err == nil
 }
 
 func inQuery(at time.Time) string { return at.UTC().Format(time.RFC3339Nano) }

@@ -136,9 +136,8 @@ type comparison struct {
 	sync.Mutex
 	begun             map[uuid.UUID]bool
 	checked, repaired int64
-	held              []uuid.UUID                  // open, whatever they belong to
-	open              []openRun                    // open, and ours
-	unserved          map[uuid.UUID]store.Unserved // among held
+	open              []openRun
+	unserved          map[uuid.UUID]store.Unserved // among these
 }
 
 // compareAll compares executions with their workflows and ends those that are closed. It goes on when one cannot be
@@ -152,10 +151,7 @@ func (r *Recovery) compareAll(ctx context.Context, ids []uuid.UUID, seen *compar
 	group.SetLimit(compareParallel)
 	for _, id := range ids {
 		k, ok := known[id]
-		if !ok { // another database's, or a workflow that says it is an item's and is not
-			k = store.Known{ItemID: id, WorkflowID: workflows.ExecutionID(id)}
-		}
-		if !seen.begin(id) {
+		if !ok || !seen.begin(id) { // another database's, or a workflow that says it is an item's and is not
 			continue
 		}
 		group.Go(func() error {
@@ -166,13 +162,13 @@ func (r *Recovery) compareAll(ctx context.Context, ids []uuid.UUID, seen *compar
 			if err != nil {
 				return err
 			}
-			if found.stalled.refused && found.ours && !k.Own && found.stalled.For >= refusedAfter {
+			if found.stalled.refused && !k.Own && found.stalled.For >= refusedAfter {
 				if err := r.endRefusedTask(ctx, k, &found); err != nil {
 					return err
 				}
 			}
 			ended := false
-			if !found.open {
+			if found.outcome != nil {
 				if ended, err = r.end(ctx, *found.outcome); err != nil {
 					return fmt.Errorf("mend %s: %w", k.WorkflowID, err)
 				}
@@ -196,7 +192,7 @@ func (r *Recovery) endOverdue(ctx context.Context, ids []uuid.UUID, seen *compar
 			continue
 		}
 		found, err := r.standing(ctx, k)
-		if err == nil && found.open && found.ours {
+		if err == nil && found.open {
 			err = r.terminate(ctx, k.WorkflowID, found.runID, fmt.Sprintf("it was asked to cancel, and had not ended %s later", workflows.CancelDeadline))
 			r.noteRepair(ctx, id, "cancel-overdue", workflows.StatusTerminated)
 		}
@@ -251,10 +247,7 @@ func (c *comparison) add(id uuid.UUID, workflowID string, found standing, ended 
 	if !found.open {
 		return
 	}
-	c.held = append(c.held, id)
-	if found.ours {
-		c.open = append(c.open, openRun{Run: store.Run{ExecutionID: id, RunID: found.runID}, workflowID: workflowID})
-	}
+	c.open = append(c.open, openRun{Run: store.Run{ExecutionID: id, RunID: found.runID}, workflowID: workflowID})
 	if found.stalled.For > 0 {
 		c.unserved[id] = found.stalled.Unserved
 	}
@@ -262,7 +255,11 @@ func (c *comparison) add(id uuid.UUID, workflowID string, found standing, ended 
 
 // noteChecked notes which slots are rightly held and which executions no worker serves, and tells when that is news.
 func (r *Recovery) noteChecked(ctx context.Context, seen *comparison) error {
-	news, err := store.Checked(ctx, r.db, seen.held, seen.unserved)
+	held := make([]uuid.UUID, len(seen.open))
+	for i := range held {
+		held[i] = seen.open[i].ExecutionID
+	}
+	news, err := store.Checked(ctx, r.db, held, seen.unserved)
 	if err != nil {
 		return err
 	}

@@ -139,7 +139,7 @@ func TestWorkflowsOfOthersAreLeftAlone(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	id := b.end(t, 1, "COMPLETED")[0]
-	foreign := b.has(id, workflow{runID: "another's", status: running, taskQueue: "another's"})
+	foreign := b.has(id, workflow{runID: "another's", status: running, child: true})
 	unknown := uuid.New()
 	b.has(unknown, workflow{runID: "run", status: completed, output: `{}`})
 	other := b.has(uuid.New(), workflow{runID: "run", status: running})
@@ -163,7 +163,7 @@ func TestAnExecutionThatNoWorkerServesIsSeen(t *testing.T) {
 	b.pass(t)
 	require.Equal(t, ids[:1], list[uuid.UUID](t, b.db, `SELECT id FROM sluice.running WHERE unserved_since < now() - interval '50 seconds'`))
 	require.Equal(t, ids[:1], list[uuid.UUID](t, b.db, `SELECT id FROM sluice.running WHERE unserved_since IS NOT NULL`))
-	require.Contains(t, b.log(t), fmt.Sprintf("execution=%s reason=unserved for=1m0s", ids[0]))
+	require.Contains(t, b.log(t), fmt.Sprintf("execution=%s reason=unserved for=1m", ids[0]))
 	again := func() {
 		b.exec(t, `UPDATE sluice.running SET checked_at = now() - interval '1 minute'`)
 		b.pass(t)

@@ -11,7 +11,6 @@ import (
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/stretchr/testify/require"
-	enumspb "go.temporal.io/api/enums/v1"
 	"go.temporal.io/sdk/client"
 
 	"sluice/internal/devstack/devtest"
@@ -154,9 +153,14 @@ func (b *bundle) has(id uuid.UUID, w workflow) *workflow {
 	}
 	b.temporal.mu.Lock()
 	defer b.temporal.mu.Unlock()
-	b.temporal.workflows[workflows.ExecutionID(id)] = &w
-	b.temporal.show(workflows.ExecutionID(id), w.runID, time.Now(), w.status == enumspb.WORKFLOW_EXECUTION_STATUS_RUNNING)
+	b.hasCalled(workflows.ExecutionID(id), &w)
 	return &w
+}
+
+// hasCalled gives Temporal a workflow of this id, and lists it.
+func (b *bundle) hasCalled(workflowID string, w *workflow) {
+	b.temporal.workflows[workflowID] = w
+	b.temporal.list(w.info(workflowID), time.Now())
 }
 
 func (b *bundle) pass(t *testing.T) Report {

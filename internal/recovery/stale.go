@@ -59,11 +59,14 @@ func (r *Recovery) started(ctx context.Context, claims []uuid.UUID) (missing []u
 				return nil // it is gone
 			}
 			found, err := r.describe(ctx, k.WorkflowID, "")
-			info := found.GetWorkflowExecutionInfo()
+			info, ours := found.GetWorkflowExecutionInfo(), false
+			if err == nil {
+				ours, err = r.isOf(ctx, info, k)
+			}
 			mu.Lock()
 			defer mu.Unlock()
 			switch {
-			case isNotFound(err), err == nil && !isOf(info, k):
+			case isNotFound(err), err == nil && !ours:
 				missing = append(missing, id)
 			case err != nil:
 				return err

@@ -138,7 +138,7 @@ func TestACancellationThatIsNotDealtWithEndsInATermination(t *testing.T) {
 	for _, id := range ids[:3] {
 		b.has(id, workflow{runID: firstRun(id), status: running, task: untakenFor(time.Minute)})
 	}
-	foreign := b.has(ids[2], workflow{runID: firstRun(ids[2]), status: running, taskQueue: "theirs"})
+	foreign := b.has(ids[2], workflow{runID: "theirs", status: running, child: true})
 	b.exec(t, `UPDATE sluice.running SET checked_at = now(), cancel_asked_at = now() - $2::interval WHERE id = ANY ($1)`, ids, workflows.CancelDeadline+time.Second)
 	b.exec(t, `UPDATE sluice.running SET cancel_asked_at = now() - $2::interval WHERE id = $1`, ids[1], workflows.CancelDeadline/2)
 	b.pass(t)

@@ -7,7 +7,6 @@ import (
 
 	enumspb "go.temporal.io/api/enums/v1"
 	"go.temporal.io/api/serviceerror"
-	workflowpb "go.temporal.io/api/workflow/v1"
 
 	"sluice/internal/store"
 	"sluice/workflows"
@@ -16,32 +15,38 @@ import (
 // standing is how an execution's workflow is at one moment, read from the workflow itself.
 type standing struct {
 	open    bool
-	ours    bool // it is the execution's; another's may have the same id
 	runID   string
-	outcome *workflows.Outcome // of a closed or missing one
+	outcome *workflows.Outcome // of a closed or missing one; nil: it is open, or none is known to have been started
 	stalled stalled            // of an open one
 }
 
-// standing asks Temporal for the newest run of an execution's workflow. A chain of runs is open until its last one has closed.
+// standing asks Temporal for the newest run of an execution's workflow. A chain of runs is open until its last one has closed. What no
+// start is known of, and is not found, may have its start on the way: that says nothing.
 func (r *Recovery) standing(ctx context.Context, k store.Known) (standing, error) {
-	missing := standing{outcome: &workflows.Outcome{ExecutionID: k.ItemID, Status: workflows.StatusTerminated,
-		Error: &workflows.OutcomeError{Message: "the workflow is missing in Temporal: deleted, or past the namespace's retention"}}}
 	found, err := r.describe(ctx, k.WorkflowID, "")
-	if err == nil && !isOf(found.GetWorkflowExecutionInfo(), k) { // its id is in use for another by now
-		if k.RunID == "" {
-			return missing, nil
+	if err == nil {
+		var ours bool
+		if ours, err = r.isOf(ctx, found.GetWorkflowExecutionInfo(), k); err != nil {
+			return standing{}, err
 		}
-		found, err = r.describe(ctx, k.WorkflowID, k.RunID)
+		if !ours && k.RunID != "" { // its id is in use for another by now
+			found, err = r.describe(ctx, k.WorkflowID, k.RunID)
+		} else if !ours {
+			return standing{}, nil
+		}
+	}
+	if isNotFound(err) && k.RunID == "" {
+		return standing{}, nil
 	}
 	for ; ; found, err = r.describe(ctx, k.WorkflowID, found.next()) {
 		if isNotFound(err) {
-			return missing, nil
+			return missing(k), nil
 		}
 		if err != nil {
 			return standing{}, err
 		}
 		info := found.GetWorkflowExecutionInfo()
-		s := standing{runID: info.GetExecution().GetRunId(), ours: k.Own || workflows.IsWorkspaceTaskQueue(info.GetTaskQueue())}
+		s := standing{runID: info.GetExecution().GetRunId()}
 		status, closed := outcomeStatus[info.GetStatus()]
 		if !closed && info.GetStatus() != enumspb.WORKFLOW_EXECUTION_STATUS_CONTINUED_AS_NEW {
 			s.open = true
@@ -58,20 +63,18 @@ func (r *Recovery) standing(ctx context.Context, k store.Known) (standing, error
 		if found.next() != "" {
 			continue
 		}
+		if !closed { // its history has just gone, and with it which run follows
+			return missing(k), nil
+		}
 		s.outcome = ending(found.close)
 		s.outcome.ExecutionID, s.outcome.RunID, s.outcome.Status = k.ItemID, s.runID, status
 		return s, nil
 	}
 }
 
-// isOf tells whether a workflow is that of an item. An id that derives from the item's is nobody else's; another one may be in use for
-// another workflow before and afterwards.
-func isOf(info *workflowpb.WorkflowExecutionInfo, k store.Known) bool {
-	if !k.Own || k.WorkflowID == workflows.ExecutionID(k.ItemID) {
-		return true
-	}
-	item, ok := itemOf(info)
-	return ok && item == k.ItemID
+func missing(k store.Known) standing {
+	return standing{outcome: &workflows.Outcome{ExecutionID: k.ItemID, Status: workflows.StatusTerminated,
+		Error: &workflows.OutcomeError{Message: "the workflow is missing in Temporal: deleted, or past the namespace's retention"}}}
 }
 
 func (r *Recovery) describe(ctx context.Context, workflowID, runID string) (described, error) {
