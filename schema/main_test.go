@@ -78,7 +78,7 @@ func requireRefused(t *testing.T, db *pgxpool.Pool, code, sql string, args ...an
 	t.Helper()
 	_, err := db.Exec(t.Context(), sql, args...)
 	var pg *pgconn.PgError
-	require.ErrorAs(t, err, &pg)
+	require.ErrorAs(t, err, &pg, "%s %v", sql, args)
 	require.Equal(t, code, pg.Code, pg.Message)
 	return pg
 }

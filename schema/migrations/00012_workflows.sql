@@ -59,6 +59,11 @@ BEGIN
 END $$;
 -- +goose StatementEnd
 
+-- It runs at the commit, as who commits: that may be one who may only enqueue, and so create a workspace.
+ALTER FUNCTION sluice.log_limit() SECURITY DEFINER;
+ALTER FUNCTION sluice.log_limit() SET search_path = pg_catalog, pg_temp;
+REVOKE EXECUTE ON FUNCTION sluice.log_limit() FROM PUBLIC;
+
 -- ---------------------------------------------------------------- the item
 
 ALTER TABLE sluice.pending
@@ -78,15 +83,16 @@ ALTER TABLE sluice.inputs
     ALTER COLUMN input DROP NOT NULL,
     ADD COLUMN request bytea,
     ADD CONSTRAINT inputs_one CHECK ((input IS NULL) <> (request IS NULL) AND (octet_length(request) <= 2097152) IS NOT FALSE) NOT VALID;
-CREATE INDEX pending_workflow ON sluice.pending (workflow_id) WHERE workflow_id IS NOT NULL;
+CREATE INDEX pending_workflow ON sluice.pending (workflow_id, id) WHERE workflow_id IS NOT NULL;
 CREATE INDEX running_workflow ON sluice.running (workflow_id) WHERE workflow_id IS NOT NULL;
 COMMENT ON COLUMN sluice.pending.workflow_type IS 'Of an item that is a workflow; NULL: it is a definition.';
 COMMENT ON COLUMN sluice.pending.workflow_id IS 'What its caller calls the workflow; NULL: execution-<id>.';
 COMMENT ON COLUMN sluice.pending.request IS 'The StartWorkflowExecutionRequest of its caller; NULL: it is large and lives in sluice.inputs, or is made of input, {"args", "options"}.';
 
--- The length-delimited fields of a message in the wire format of protocol buffers.
+-- The fields of a message in the wire format of protocol buffers that have bytes or a number of up to 56 bits. Each costs time, and no
+-- message that is read here has many.
 -- +goose StatementBegin
-CREATE FUNCTION sluice.wire_fields(message bytea) RETURNS TABLE (field bigint, value bytea) LANGUAGE plpgsql IMMUTABLE AS $$
+CREATE FUNCTION sluice.wire_fields(message bytea) RETURNS TABLE (field bigint, value bytea, number bigint) LANGUAGE plpgsql IMMUTABLE AS $$
 DECLARE
     at    integer := 0;
     size  integer := octet_length(message);
@@ -94,8 +100,13 @@ DECLARE
     n     bigint;
     shift integer;
     byte  integer;
+    read  integer := 0;
 BEGIN
     WHILE at < size LOOP
+        read := read + 1;
+        IF read > 1000 THEN
+            RAISE EXCEPTION 'has more than 1000 fields' USING ERRCODE = 'SL004';
+        END IF;
         FOR part IN 1..2 LOOP -- a tag, and then for types 0 and 2 a number
             n := 0;
             shift := 0;
@@ -116,16 +127,23 @@ BEGIN
                 EXIT WHEN tag & 7 NOT IN (0, 2);
             END IF;
         END LOOP;
+        field := tag >> 3;
+        IF field NOT BETWEEN 1 AND 536870911 THEN
+            RAISE EXCEPTION 'is not in the wire format' USING ERRCODE = 'SL004';
+        END IF;
         CASE tag & 7
-        WHEN 0 THEN NULL;
+        WHEN 0 THEN
+            value := NULL;
+            number := n;
+            RETURN NEXT;
         WHEN 1 THEN at := at + 8;
         WHEN 5 THEN at := at + 4;
         WHEN 2 THEN
             IF n > size - at THEN
                 RAISE EXCEPTION 'is cut short' USING ERRCODE = 'SL004';
             END IF;
-            field := tag >> 3;
             value := substring(message FROM at + 1 FOR n::integer);
+            number := NULL;
             at := at + n::integer;
             RETURN NEXT;
         ELSE RAISE EXCEPTION 'is not in the wire format' USING ERRCODE = 'SL004';
@@ -137,23 +155,31 @@ BEGIN
 END $$;
 -- +goose StatementEnd
 
--- What a StartWorkflowExecutionRequest names: what it holds beyond that is judged when it is started.
+-- The name in a message WorkflowType or TaskQueue; NULL: it has none.
+CREATE FUNCTION sluice.last_name(message bytea) RETURNS text LANGUAGE sql IMMUTABLE AS $$
+    SELECT convert_from(w.value, 'UTF8') FROM sluice.wire_fields(message) WITH ORDINALITY AS w (field, value, number, place)
+    WHERE w.field = 1 AND w.value IS NOT NULL ORDER BY w.place DESC LIMIT 1
+$$;
+
+-- What a StartWorkflowExecutionRequest names: what it holds beyond that is judged when it is started. A field may come more than once:
+-- then the last one counts, and messages are merged.
 -- +goose StatementBegin
-CREATE FUNCTION sluice.read_request(request bytea, OUT workflow_id text, OUT workflow_type text, OUT task_queue text, OUT namespace text, OUT cron text, OUT delayed boolean)
+CREATE FUNCTION sluice.read_request(request bytea, OUT workflow_id text, OUT workflow_type text, OUT task_queue text, OUT namespace text, OUT cron text,
+    OUT delayed boolean, OUT reuse bigint, OUT conflict bigint)
 LANGUAGE plpgsql IMMUTABLE AS $$
 DECLARE
-    field bigint;
-    value bytea;
+    f record;
 BEGIN
-    FOR field, value IN SELECT * FROM sluice.wire_fields(request) LOOP
-        CASE field
-        WHEN 1 THEN namespace := convert_from(value, 'UTF8');
-        WHEN 2 THEN workflow_id := convert_from(value, 'UTF8');
-        WHEN 3 THEN workflow_type := (SELECT convert_from(n.value, 'UTF8') FROM sluice.wire_fields(value) n WHERE n.field = 1 LIMIT 1);
-        WHEN 4 THEN task_queue := (SELECT convert_from(n.value, 'UTF8') FROM sluice.wire_fields(value) n WHERE n.field = 1 LIMIT 1);
-        WHEN 13 THEN cron := convert_from(value, 'UTF8');
-        WHEN 20 THEN delayed := octet_length(value) > 0;
-        ELSE NULL;
+    FOR f IN SELECT * FROM sluice.wire_fields(request) w WHERE (w.field IN (1, 2, 3, 4, 13, 20) AND w.value IS NOT NULL OR w.field IN (11, 22) AND w.number IS NOT NULL) LOOP
+        CASE f.field
+        WHEN 1 THEN namespace := convert_from(f.value, 'UTF8');
+        WHEN 2 THEN workflow_id := convert_from(f.value, 'UTF8');
+        WHEN 3 THEN workflow_type := coalesce(sluice.last_name(f.value), workflow_type);
+        WHEN 4 THEN task_queue := coalesce(sluice.last_name(f.value), task_queue);
+        WHEN 11 THEN reuse := f.number & 4294967295;
+        WHEN 13 THEN cron := convert_from(f.value, 'UTF8');
+        WHEN 20 THEN delayed := octet_length(f.value) > 0 OR delayed;
+        WHEN 22 THEN conflict := f.number & 4294967295;
         END CASE;
     END LOOP;
 EXCEPTION WHEN SQLSTATE 'SL004' OR data_exception THEN
@@ -201,11 +227,19 @@ CREATE FUNCTION sluice.task_queue_of(workspace uuid) RETURNS text LANGUAGE sql S
     SELECT replace(s.task_queue, '{workspace}', workspace::text) FROM sluice.settings s
 $$;
 
+-- How long a duration such as "1h30m" is, in seconds; NULL: it is none, or longer than a hundred years.
+CREATE FUNCTION sluice.seconds(duration text) RETURNS numeric LANGUAGE sql IMMUTABLE AS $$
+    SELECT sum(m[1]::numeric * u.seconds)
+    FROM regexp_matches(duration, '([0-9]+(\.[0-9]+)?)(ns|us|µs|ms|s|m|h)', 'g') AS m
+    JOIN (VALUES ('h', 3600), ('m', 60), ('s', 1), ('ms', 1e-3), ('us', 1e-6), ('µs', 1e-6), ('ns', 1e-9)) AS u (unit, seconds) ON u.unit = m[3]
+    WHERE octet_length(duration) <= 60 AND duration ~ '^([0-9]+(\.[0-9]+)?(ns|us|µs|ms|s|m|h))+$'
+    HAVING sum(m[1]::numeric * u.seconds) <= 3153600000
+$$;
+
 -- Says what is wrong with the options of a workflow.
 -- +goose StatementBegin
 CREATE FUNCTION sluice.check_options(options jsonb) RETURNS void LANGUAGE plpgsql IMMUTABLE AS $$
 DECLARE
-    duration constant text := '^([0-9]+(\.[0-9]+)?(ns|us|µs|ms|s|m|h))+$';
     key       text;
     value     jsonb;
     most      integer;
@@ -217,12 +251,14 @@ BEGIN
     FOR key, value IN SELECT * FROM jsonb_each(options) LOOP
         CASE
         WHEN key IN ('executionTimeout', 'runTimeout', 'taskTimeout') THEN
-            IF jsonb_typeof(value) <> 'string' OR value #>> '{}' !~ duration THEN
+            IF jsonb_typeof(value) <> 'string' OR sluice.seconds(value #>> '{}') IS NULL THEN
                 RAISE EXCEPTION 'options.% must be a duration such as "90s" or "2h", not %', key, left(value::text, 40) USING ERRCODE = 'SL014';
             END IF;
         WHEN key IN ('retry', 'memo', 'searchAttributes') THEN
             IF jsonb_typeof(value) <> 'object' THEN
                 RAISE EXCEPTION 'options.% must be a JSON object, not %', key, jsonb_typeof(value) USING ERRCODE = 'SL014';
+            ELSIF key = 'searchAttributes' AND EXISTS (SELECT FROM jsonb_object_keys(value) AS k WHERE k LIKE 'Sluice%') THEN
+                RAISE EXCEPTION 'options.searchAttributes must not have names that begin with Sluice: they are its own' USING ERRCODE = 'SL014';
             END IF;
         WHEN key IN ('summary', 'details') THEN
             most := CASE key WHEN 'summary' THEN 400 ELSE 20000 END;
@@ -240,14 +276,14 @@ BEGIN
     END LOOP;
     FOR key, value IN SELECT r.* FROM jsonb_each(options -> 'retry') AS r LOOP
         right_one := CASE
-            WHEN key IN ('initialInterval', 'maximumInterval') THEN jsonb_typeof(value) = 'string' AND value #>> '{}' ~ duration
-            WHEN key = 'backoffCoefficient' THEN jsonb_typeof(value) = 'number' AND (value::text)::numeric >= 1
-            WHEN key = 'maximumAttempts' THEN jsonb_typeof(value) = 'number' AND (value::text)::numeric BETWEEN 0 AND 2147483647
-            WHEN key = 'nonRetryableErrorTypes' THEN jsonb_typeof(value) = 'array'
+            WHEN key IN ('initialInterval', 'maximumInterval') THEN jsonb_typeof(value) = 'string' AND sluice.seconds(value #>> '{}') IS NOT NULL
+            WHEN key = 'backoffCoefficient' THEN jsonb_typeof(value) = 'number' AND (value::text)::numeric BETWEEN 1 AND 1000
+            WHEN key = 'maximumAttempts' THEN jsonb_typeof(value) = 'number' AND (value::text)::numeric BETWEEN 0 AND 2147483647 AND strpos(value::text, '.') = 0
+            WHEN key = 'nonRetryableErrorTypes' THEN jsonb_typeof(value) = 'array' AND NOT value @? 'strict $[*] ? (@.type() != "string")'
             ELSE false END;
         IF NOT right_one THEN
             RAISE EXCEPTION 'options.retry.% is not known or has a wrong value %', left(to_json(key)::text, 60), left(value::text, 40) USING ERRCODE = 'SL014',
-                HINT = 'there are initialInterval and maximumInterval ("2s"), backoffCoefficient (from 1 on), maximumAttempts and nonRetryableErrorTypes';
+                HINT = 'there are initialInterval and maximumInterval ("2s"), backoffCoefficient (1 to 1000), maximumAttempts and nonRetryableErrorTypes (texts)';
         END IF;
     END LOOP;
 END $$;
@@ -382,6 +418,9 @@ BEGIN
                 HINT = 'make a Temporal schedule whose workflow enqueues, or enqueue from a job of your own';
         ELSIF named.delayed THEN
             RAISE EXCEPTION 'request has a start delay' USING ERRCODE = 'SL004', HINT = 'leave it out and pass available_at';
+        ELSIF named.conflict IN (2, 3) OR named.reuse = 4 THEN
+            RAISE EXCEPTION 'request has the policy %', CASE WHEN named.conflict = 2 THEN 'USE_EXISTING' WHEN named.conflict = 3 THEN 'TERMINATE_EXISTING' ELSE 'TERMINATE_IF_RUNNING' END
+                USING ERRCODE = 'SL004', HINT = 'an item starts a workflow of its own: leave the policy out, and choose what is to happen by options.onConflict';
         ELSIF EXISTS (SELECT FROM sluice.installation n WHERE n.namespace <> nullif(named.namespace, '')) THEN
             RAISE EXCEPTION 'request names the namespace %, and Sluice serves %', to_json(left(named.namespace, 200)), (SELECT to_json(n.namespace) FROM sluice.installation n)
                 USING ERRCODE = 'SL004', HINT = 'leave it out, or enqueue where that namespace is served';
