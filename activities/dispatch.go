@@ -54,6 +54,9 @@ func (a *Activities) DispatchExecutions(ctx context.Context, r workflows.Dispatc
 	metrics := activity.GetMetricsHandler(ctx)
 	metrics.Counter("sluice_executions_started").Inc(int64(result.Started))
 	for _, f := range b.failed {
+		if f.Waits {
+			continue // it is looked at again and again
+		}
 		metrics.WithTags(map[string]string{"reason": f.Reason}).Counter("sluice_starts_failed").Inc(1)
 		activity.GetLogger(ctx).Warn("start failed", "item", f.ExecutionID, "reason", f.Reason, "permanent", f.Permanent, "error", f.Error)
 	}

@@ -79,10 +79,13 @@ func isNoGRPC(err error) bool {
 }
 
 // isSetUp tells a namespace that lacks Sluice's search attributes (`starter start` adds them), or has others of their names. The
-// server has no code of its own for it. A value that is too large for one is the item's.
+// server has no code of its own for it. A value that is too large for one is the item's, and so are attributes of other names.
 func isSetUp(err *serviceerror.InvalidArgument) bool {
 	message := strings.ToLower(err.Error())
-	return strings.Contains(message, "search attribute") && !strings.Contains(message, "size") || strings.HasPrefix(message, "namespace")
+	if _, name, ok := strings.Cut(message, "search attribute "); ok {
+		return strings.HasPrefix(name, "sluice") && !strings.Contains(message, "size")
+	}
+	return strings.HasPrefix(message, "namespace")
 }
 
 // isTooLarge tells a request that is larger than the server takes from one that comes at a bad moment: gRPC has one code for

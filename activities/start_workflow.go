@@ -1,17 +1,20 @@
 package activities
 
 import (
+	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 
+	enumspb "go.temporal.io/api/enums/v1"
 	"go.temporal.io/api/serviceerror"
+	workflowpb "go.temporal.io/api/workflow/v1"
 	"go.temporal.io/api/workflowservice/v1"
 	"go.temporal.io/sdk/activity"
 
 	"sluice/internal/definition"
 	"sluice/internal/dispatch"
+	"sluice/internal/recovery"
 	"sluice/internal/request"
 	"sluice/internal/store"
 	"sluice/workflows"
@@ -22,6 +25,12 @@ func (a *Activities) startWorkflow(ctx context.Context, x dispatch.Execution, mi
 	r, onConflict, failed, err := a.completeRequest(ctx, x)
 	if failed != nil || err != nil {
 		return "", failed, err
+	}
+	if x.Again && x.Workflow.ID != "" {
+		before, err := a.ownBefore(ctx, x)
+		if err != nil || before != nil {
+			return a.foundStarted(ctx, x, before, err)
+		}
 	}
 	eager := false
 	if mine {
@@ -36,7 +45,7 @@ func (a *Activities) startWorkflow(ctx context.Context, x dispatch.Execution, mi
 	case err == nil:
 		return runID, nil, nil
 	case errors.As(err, &already):
-		return a.workflowBefore(ctx, x, r.GetWorkflowId(), already.RunId, onConflict)
+		return a.workflowBefore(ctx, x, r, already.RunId, onConflict)
 	case judgeStart(err) == startPermanent:
 		return "", &store.FailedStart{Reason: reasonRefused, Error: err.Error(), Permanent: true}, nil
 	}
@@ -79,35 +88,86 @@ func (a *Activities) completeRequest(ctx context.Context, x dispatch.Execution) 
 		Attributes: map[string]string{
 			workflows.AttributeWorkspace: x.WorkspaceID.String(), workflows.AttributePlan: *x.Plan, workflows.AttributeQueueItem: x.ID.String()},
 	}.Complete(r)
-	if err := errors.Join(request.Check(complete), definition.CheckWorkflow(x.WorkspaceID, complete.GetWorkflowType().GetName(), complete.GetTaskQueue().GetName())); err != nil {
+	err = errors.Join(request.Check(r),
+		definition.CheckWorkflow(x.WorkspaceID, complete.GetWorkflowType().GetName(), complete.GetTaskQueue().GetName(), x.Workflow.ID))
+	if err != nil {
 		return refuse(reasonInvalidRequest, err.Error())
 	}
 	return complete, input.Options.OnConflict, nil, nil
 }
 
-// workflowBefore tells an earlier start of the item's own workflow, which is success, from another workflow of its id. A chain of its own
-// that has continued as new is found by the first run of the chain.
-func (a *Activities) workflowBefore(ctx context.Context, x dispatch.Execution, id, runID, onConflict string) (string, *store.FailedStart, error) {
+// workflowBefore tells an earlier start of the item's own workflow, which is success, from another workflow of its id.
+func (a *Activities) workflowBefore(
+	ctx context.Context, x dispatch.Execution, r *workflowservice.StartWorkflowExecutionRequest, runID, onConflict string,
+) (string, *store.FailedStart, error) {
+	id := r.GetWorkflowId()
 	found, err := a.client.DescribeWorkflowExecution(ctx, id, runID)
 	if err != nil {
 		return "", nil, fmt.Errorf("describe %s: %w", id, err)
 	}
 	info := found.GetWorkflowExecutionInfo()
-	var item string
-	_ = json.Unmarshal(info.GetSearchAttributes().GetIndexedFields()[workflows.AttributeQueueItem].GetData(), &item)
-	closed := info.GetCloseTime() != nil
-	switch {
-	case item == x.ID.String():
-		first := info.GetFirstRunId()
-		if first == "" {
-			first = runID
-		}
-		_, err = store.DropClaim(ctx, a.pool, store.Run{ExecutionID: x.ID, RunID: first}, closed)
-		return first, nil, err
-	case closed: // a policy of the request does not let the id be used again
-		return "", &store.FailedStart{Reason: reasonIDTaken, Permanent: true, Error: fmt.Sprintf(
-			"workflow %s was run before, by run %s, and the request's reuse policy does not allow another", id, runID)}, nil
+	if ours, err := a.startedFor(ctx, x, info); err != nil || ours {
+		return a.foundStarted(ctx, x, info, err)
 	}
-	return "", &store.FailedStart{Reason: reasonIDTaken, Permanent: onConflict != "wait", Waits: onConflict == "wait", Error: fmt.Sprintf(
-		"workflow %s is open: run %s of type %s on task queue %s", id, runID, info.GetType().GetName(), info.GetTaskQueue())}, nil
+	waits := onConflict == "wait"
+	if info.GetCloseTime() != nil && !reusable(r, info) {
+		return "", &store.FailedStart{Reason: reasonIDTaken, Permanent: true, Error: fmt.Sprintf(
+			"workflow %s was run before, by run %s, and the request's reuse policy does not allow another", id, info.GetExecution().GetRunId())}, nil
+	}
+	return "", &store.FailedStart{Reason: reasonIDTaken, Permanent: !waits, Waits: waits, Error: fmt.Sprintf(
+		"workflow %s is open: run %s of type %s on task queue %s", id, info.GetExecution().GetRunId(), info.GetType().GetName(), info.GetTaskQueue())}, nil
+}
+
+// reusable tells whether a request may use the id of a closed workflow: then it was open when the start was refused.
+func reusable(r *workflowservice.StartWorkflowExecutionRequest, closed *workflowpb.WorkflowExecutionInfo) bool {
+	switch r.GetWorkflowIdReusePolicy() {
+	case enumspb.WORKFLOW_ID_REUSE_POLICY_REJECT_DUPLICATE:
+		return false
+	case enumspb.WORKFLOW_ID_REUSE_POLICY_ALLOW_DUPLICATE_FAILED_ONLY:
+		return closed.GetStatus() != enumspb.WORKFLOW_EXECUTION_STATUS_COMPLETED
+	}
+	return true
+}
+
+// foundStarted is the answer for an item whose workflow has been started before, by the first run of its chain.
+func (a *Activities) foundStarted(ctx context.Context, x dispatch.Execution, info *workflowpb.WorkflowExecutionInfo, err error) (string, *store.FailedStart, error) {
+	if err != nil {
+		return "", nil, err
+	}
+	first := cmp.Or(info.GetFirstRunId(), info.GetExecution().GetRunId())
+	_, err = store.DropClaim(ctx, a.pool, store.Run{ExecutionID: x.ID, RunID: first}, info.GetCloseTime() != nil)
+	return first, nil, err
+}
+
+// ownBefore looks for the workflow of an item that may have been started before, under an id of its caller's own. The server knows a
+// repeated start only while the run that it began is the newest of its id. It is no longer when it has continued as new, or when the id is
+// in use again: if that has closed, a repeated start would be a second one.
+func (a *Activities) ownBefore(ctx context.Context, x dispatch.Execution) (*workflowpb.WorkflowExecutionInfo, error) {
+	found, err := a.client.DescribeWorkflowExecution(ctx, x.Workflow.ID, "")
+	var none *serviceerror.NotFound
+	switch {
+	case errors.As(err, &none):
+		return nil, nil
+	case err != nil:
+		return nil, fmt.Errorf("describe %s: %w", x.Workflow.ID, err)
+	}
+	if ours, err := a.startedFor(ctx, x, found.GetWorkflowExecutionInfo()); err != nil || ours {
+		return found.GetWorkflowExecutionInfo(), err
+	}
+	listed, err := a.client.ListWorkflow(ctx, &workflowservice.ListWorkflowExecutionsRequest{
+		PageSize: 10, Query: fmt.Sprintf("%s = '%s'", workflows.AttributeQueueItem, x.ID)})
+	if err != nil {
+		return nil, fmt.Errorf("look for an earlier start of %s: %w", x.Workflow.ID, err)
+	}
+	for _, info := range listed.GetExecutions() {
+		if ours, err := a.startedFor(ctx, x, info); err != nil || ours && info.GetExecution().GetWorkflowId() == x.Workflow.ID {
+			return info, err
+		}
+	}
+	return nil, nil
+}
+
+func (a *Activities) startedFor(ctx context.Context, x dispatch.Execution, info *workflowpb.WorkflowExecutionInfo) (bool, error) {
+	item, ok, err := recovery.StartedFor(ctx, a.client, info)
+	return ok && item == x.ID, err
 }

@@ -88,10 +88,13 @@ func foreign(queue string, workspace uuid.UUID) bool {
 		queue != workspaceQueuePrefix+workspace.String()
 }
 
-// CheckWorkflow returns what the workflow of an item may not be: a type or a task queue of Sluice's own, or the task queue of another
-// workspace than its own. sluice.check_workflow asks the same when it is enqueued.
-func CheckWorkflow(workspace uuid.UUID, workflowType, taskQueue string) error {
-	problems := []error{checkWorkflowType("workflow type", workflowType), checkTaskQueue("task queue", taskQueue)}
+// CheckWorkflow returns what the workflow of an item may not be: a type, a task queue or an id of Sluice's own, or the task queue of
+// another workspace than its own. The id is the one that its caller has given it, if any. sluice.check_workflow asks the same when it is enqueued.
+func CheckWorkflow(workspace uuid.UUID, workflowType, taskQueue, id string) error {
+	problems := []error{checkWorkflowType("workflow type", workflowType), checkTaskQueue("task queue", taskQueue), checkTemporalName("workflow id", id)}
+	if folded := strings.ToLower(id); strings.HasPrefix(folded, "sluice-") || strings.HasPrefix(folded, "execution-") {
+		problems = append(problems, fmt.Errorf("workflow id %q begins as those of Sluice itself do: choose another id, or leave it out", id))
+	}
 	if foreign(taskQueue, workspace) {
 		problems = append(problems, fmt.Errorf("task queue %q is not this workspace's: leave it out to use that", taskQueue))
 	}

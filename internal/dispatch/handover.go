@@ -15,6 +15,7 @@ import (
 type Execution struct {
 	store.Execution
 	Graph json.RawMessage // of a definition; nil: it, or the version, is gone
+	Again bool            // a start may have been asked for before
 }
 
 // waiting is what is known of the claims that are not started: those that the last claims took, to be handed to the dispatch
@@ -105,7 +106,7 @@ func (e *Engine) Begin(ctx context.Context, run int64, most int) ([]Execution, e
 	}
 	executions := make([]Execution, len(read))
 	for i := range read {
-		executions[i].Execution = read[i]
+		executions[i].Execution, executions[i].Again = read[i], true
 		if read[i].Aside {
 			next = sooner(next, lookAgain)
 		}

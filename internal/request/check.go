@@ -3,6 +3,7 @@ package request
 import (
 	"errors"
 	"fmt"
+	"strings"
 
 	enumspb "go.temporal.io/api/enums/v1"
 	"go.temporal.io/api/workflowservice/v1"
@@ -40,6 +41,11 @@ func Check(r *workflowservice.StartWorkflowExecutionRequest) error {
 	}
 	if r.GetWorkflowIdReusePolicy() == enumspb.WORKFLOW_ID_REUSE_POLICY_TERMINATE_IF_RUNNING { //nolint:staticcheck // callers still set it
 		add("the request has the reuse policy TerminateIfRunning: an item ends no workflow of another")
+	}
+	for name := range r.GetSearchAttributes().GetIndexedFields() {
+		if strings.HasPrefix(name, "Sluice") {
+			add("the request sets the search attribute %q: names that begin with Sluice are its own", name)
+		}
 	}
 	return errors.Join(problems...)
 }

@@ -1,6 +1,7 @@
 package request
 
 import (
+	"cmp"
 	"maps"
 
 	"github.com/google/uuid"
@@ -39,9 +40,7 @@ func (s Start) Complete(r *workflowservice.StartWorkflowExecutionRequest) *workf
 	if r.GetWorkflowType().GetName() == "" {
 		r.WorkflowType = &commonpb.WorkflowType{Name: s.Type}
 	}
-	if r.GetTaskQueue().GetName() == "" {
-		r.TaskQueue = &taskqueuepb.TaskQueue{Name: s.TaskQueue, Kind: enumspb.TASK_QUEUE_KIND_NORMAL}
-	}
+	r.TaskQueue = &taskqueuepb.TaskQueue{Name: cmp.Or(r.GetTaskQueue().GetName(), s.TaskQueue), Kind: enumspb.TASK_QUEUE_KIND_NORMAL}
 	if s.ID == "execution-"+s.Item.String() {
 		// Nobody else starts a workflow of this id, so a start that comes late finds that it has been.
 		r.WorkflowIdReusePolicy = enumspb.WORKFLOW_ID_REUSE_POLICY_REJECT_DUPLICATE

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"sync"
+	"time"
 
 	"go.temporal.io/api/workflowservice/v1"
 	"go.temporal.io/sdk/client"
@@ -29,7 +30,9 @@ func Install(options *client.Options) {
 func NewSender(c client.Client) *Sender {
 	return &Sender{client: c, installed: sync.OnceValue(func() bool {
 		var p parcel
-		_, _ = c.WorkflowService().GetSystemInfo(context.WithValue(context.Background(), parcelKey{}, &p), &workflowservice.GetSystemInfoRequest{})
+		ctx, cancel := context.WithTimeout(context.WithValue(context.Background(), parcelKey{}, &p), time.Second)
+		defer cancel() // without the interceptor it goes out, and nothing may answer
+		_, _ = c.WorkflowService().GetSystemInfo(ctx, &workflowservice.GetSystemInfoRequest{})
 		return p.seen
 	})}
 }

@@ -1,7 +1,8 @@
 -- Undoes claims whose start has failed: the item is pending again, with backoff and jitter, or ends FAILED. It takes a turn,
 -- as a claim does: a process that has been overtaken may be wrong about what was started, and leaves it to its successor.
 -- Its own dispatcher knows what it has freed, so no event tells: heard after the item is claimed again, it would be wrong.
--- One that waits for another workflow is looked at again every 15 s at least, and never ends for that.
+-- One that waits for another workflow of its id counts no attempt, and is looked at again after 2 s for each older one that waits for
+-- the same, and itself, but after a minute at the latest: so many may wait, and the oldest comes first.
 -- The ids are in order, and each of the other arrays is theirs. There is no row in the answer if the turn was taken.
 WITH fence AS (
     INSERT INTO sluice.turns (shard, turn, kind)
@@ -20,8 +21,12 @@ WITH fence AS (
         priority, attempt_count, created_at, available_at, expires_at,
         unique_key, trigger_type, enqueued_by, last_error, input)
     SELECT u.id, u.workspace_id, u.workflow_definition_id, u.workflow_type, u.task_queue, u.workflow_id, u.request,
-        u.priority, least(u.attempt_count, 2147483646) + 1, u.created_at,
-        now() + least(:'backoff'::interval * power(2, least(u.attempt_count, 60)), :'max_backoff'::interval, CASE WHEN u.waits THEN interval '15 seconds' END) * (1 + :'jitter'::float8 * (2 * random() - 1)),
+        u.priority, CASE WHEN u.waits THEN u.attempt_count ELSE least(u.attempt_count, 2147483646) + 1 END, u.created_at,
+        now() + (1 + :'jitter'::float8 * (2 * random() - 1)) * CASE
+            WHEN u.waits THEN interval '2 seconds' * least(30,
+                row_number() OVER (PARTITION BY coalesce(u.workflow_id, u.id::text) ORDER BY u.id)
+                + (SELECT count(*) FROM (SELECT FROM sluice.pending p WHERE p.workflow_id = u.workflow_id AND p.id < u.id LIMIT 29) AS older))
+            ELSE least(:'backoff'::interval * power(2, least(u.attempt_count, 60)), :'max_backoff'::interval) END,
         u.expires_at, u.unique_key, u.trigger_type, u.enqueued_by, concat_ws(': ', u.why, nullif(u.message, '')), u.input
     FROM undone u WHERE NOT u.final
     RETURNING id, available_at
@@ -37,6 +42,6 @@ WITH fence AS (
 ), logged AS (
     INSERT INTO sluice.activity_log (actor, action, workspace_id, queue_id, reason, details)
     SELECT 'dispatcher', 'requeued', u.workspace_id, u.id, u.why, jsonb_build_object('error', u.message, 'attempt', u.attempt_count + 1)
-    FROM undone u WHERE NOT u.final
+    FROM undone u WHERE NOT u.final AND NOT u.waits
 )
 SELECT u.id, b.available_at FROM fence LEFT JOIN undone u ON true LEFT JOIN back b ON b.id = u.id;
