@@ -101,7 +101,7 @@ func checkTaskQueue(template string) error {
 		return store.Invalid("the task queue must have 1 to %d bytes, not %d", maxTaskQueue, len(template))
 	}
 	workspace := uuid.New()
-	if err := definition.CheckWorkflow(workspace, "Any", strings.ReplaceAll(template, workspaceInTaskQueue, workspace.String())); err != nil {
+	if err := definition.CheckWorkflow(workspace, "Any", strings.ReplaceAll(template, workspaceInTaskQueue, workspace.String()), ""); err != nil {
 		return store.Invalid("task queue %q: %v", template, err)
 	}
 	return nil

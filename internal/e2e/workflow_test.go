@@ -105,3 +105,75 @@ func (s *stack) enqueueSQL(ws uuid.UUID, arguments string) (id uuid.UUID) {
 	require.NoError(s.t, s.pool.QueryRow(s.ctx, "SELECT sluice.enqueue_workflow($1, "+arguments+")", ws).Scan(&answer))
 	return answer.QueueID
 }
+
+// A caller may choose any id, and use it again; what waits for it is started when it is free, in its turn, and costs no attempt.
+func TestAnIDThatIsInUseIsWaitedFor(t *testing.T) {
+	t.Parallel()
+	s := newStack(t)
+	ws := s.workspace("PRO")
+	s.own("orders", ownTypes)
+	s.run()
+	stranger, err := s.client.ExecuteWorkflow(s.ctx, client.StartWorkflowOptions{ID: "order-1", TaskQueue: "orders"}, "Waits")
+	require.NoError(t, err)
+	first := s.enqueueSQL(ws.ID, `'Completes', 'orders', '[{"order": 1}, "first"]', 'order-1', '{"onConflict": "wait"}'`)
+	second := s.enqueueSQL(ws.ID, `'Completes', 'orders', '[{"order": 2}, "second"]', 'order-1', '{"onConflict": "wait"}'`)
+	impatient := s.enqueueSQL(ws.ID, `'Completes', 'orders', '[]', 'order-1'`)
+	other := s.enqueueSQL(ws.ID, `'Completes', 'orders', '[{"order": 3}, "other"]'`)
+	failed := s.await(impatient, "FAILED")
+	require.Equal(t, "workflow-id-taken", *failed.Reason)
+	s.await(other, workflows.StatusCompleted)
+	s.awaitCount(2, `SELECT count(*) FROM sluice.queue_items WHERE status = 'PENDING' AND attempt_count = 0 AND error LIKE 'workflow-id-taken: workflow order-1 is open%'`)
+	require.NoError(t, s.client.TerminateWorkflow(s.ctx, "order-1", stranger.GetRunID(), "done"))
+	for _, id := range []uuid.UUID{first, second} {
+		require.Zero(t, s.await(id, workflows.StatusCompleted).AttemptCount)
+	}
+	require.Zero(t, s.count(`SELECT count(*) FROM sluice.running`))
+}
+
+// What the server refuses for the item's own fault ends that item, with the server's reason, and no other.
+func TestAWorkflowWithAnUnknownSearchAttributeEndsAlone(t *testing.T) {
+	t.Parallel()
+	s := newStack(t)
+	ws := s.workspace("FREE")
+	s.own("orders", ownTypes)
+	s.run()
+	bad := s.enqueueSQL(ws.ID, `'Completes', 'orders', '[]', options => '{"searchAttributes": {"Customer": "acme"}}'`)
+	fine := s.enqueueSQL(ws.ID, `'Completes', 'orders', '[{"order": 1}, "x"]'`)
+	item := s.await(bad, "FAILED")
+	require.Equal(t, "start-refused", *item.Reason)
+	require.Contains(t, *item.Error, "Customer")
+	s.await(fine, workflows.StatusCompleted)
+}
+
+// The code of a workflow may write what it likes into its own search attributes and memo.
+func TestAWorkflowThatClaimsAnothersItemChangesNothing(t *testing.T) {
+	t.Parallel()
+	s := newStack(t)
+	victims, liars := s.workspace("FREE"), s.workspace("PRO")
+	s.own("orders", map[string]any{
+		"Waits": ownTypes["Waits"],
+		"Lies": func(ctx workflow.Context, victim string) error {
+			key := temporal.NewSearchAttributeKeyKeyword(workflows.AttributeQueueItem)
+			if err := workflow.UpsertTypedSearchAttributes(ctx, key.ValueSet(victim)); err != nil {
+				return err
+			}
+			return workflow.UpsertMemo(ctx, map[string]any{"sluiceItem": victim})
+		},
+	})
+	s.run()
+	running := s.enqueueOwn(victims.ID, client.StartWorkflowOptions{ID: "victim", TaskQueue: "orders"}, "Waits")
+	s.await(running.QueueID, "RUNNING")
+	later := s.enqueue(queue.Item{WorkspaceID: victims.ID, DefinitionID: s.definition(victims.ID, node{kind: "noop"}).ID, AvailableAt: time.Now().Add(time.Hour)})
+	var lies []queue.Answer
+	for _, victim := range []uuid.UUID{running.QueueID, later} {
+		lies = append(lies, s.enqueueOwn(liars.ID, client.StartWorkflowOptions{TaskQueue: "orders"}, "Lies", victim.String()))
+	}
+	for _, lie := range lies {
+		s.await(lie.QueueID, workflows.StatusCompleted)
+	}
+	s.age()
+	s.recover()
+	s.await(running.QueueID, "RUNNING")
+	s.await(later, "PENDING")
+	require.Equal(t, 1, s.count(`SELECT count(*) FROM sluice.running`))
+}
