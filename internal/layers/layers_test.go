@@ -14,7 +14,7 @@ import (
 // layers are the packages from the bottom up: each may import those in the rows before its own. Test files may import more.
 var layers = [][]string{
 	{"internal/alive", "internal/bounds", "internal/postgres"},
-	{"schema", "internal/admission", "internal/audit", "internal/definition", "internal/gather", "internal/connect", "internal/devstack", "internal/layers"},
+	{"schema", "internal/admission", "internal/audit", "internal/definition", "internal/gather", "internal/connect", "internal/devstack", "internal/layers", "internal/request"},
 	{"internal/store", "internal/outbound", "workflows", "internal/admission/simulate", "internal/devstack/devtest"},
 	{"internal/store/catalog", "internal/store/facts", "internal/store/fleet", "internal/dispatch", "internal/recovery"},
 	{"queue", "admin", "internal/pairing"},
