@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"net/http"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/google/uuid"
@@ -12,6 +13,7 @@ import (
 	"go.temporal.io/sdk/activity"
 	"go.temporal.io/sdk/client"
 
+	"sluice/internal/callback"
 	"sluice/internal/dispatch"
 	"sluice/internal/outbound"
 	"sluice/internal/pairing"
@@ -41,6 +43,10 @@ type Config struct {
 	SecretsDir string
 	// StaleAfter is how old a claim must be before recovery takes it for abandoned. Defaults to recovery.DefaultStaleAfter.
 	StaleAfter time.Duration
+	// CallbackURL is what Temporal calls when a workflow of a caller's own has ended, see Callbacks. Defaults to none.
+	CallbackURL string
+	// Metrics counts what happens outside of activities. Defaults to nowhere.
+	Metrics client.MetricsHandler
 }
 
 // Activities holds the dependencies of all activities. It is safe for concurrent use.
@@ -50,6 +56,9 @@ type Activities struct {
 	recorder        *store.Recorder
 	engines         *dispatch.Engines
 	recovery        *recovery.Recovery
+	hints           *recovery.Hints
+	callbacks       *callback.Endpoint
+	namespace       atomic.Pointer[string] // nil: not known yet
 	client          client.Client
 	ensureWorkspace func(uuid.UUID, string)
 	transport       http.RoundTripper
@@ -86,9 +95,10 @@ func New(c Config) *Activities {
 		a.transport = outbound.NewTransport(c.Outbound)
 	}
 	a.recovery = recovery.New(recovery.Config{
-		DB: c.Pool, Client: c.Client, Logger: logger, Metrics: activity.GetMetricsHandler,
-		Namespace: func(ctx context.Context) string { return activity.GetInfo(ctx).Namespace }, StaleAfter: c.StaleAfter, Freed: engines.Freed,
+		DB: c.Pool, Client: c.Client, Logger: logger, Metrics: a.metricsOf(c.Metrics), Namespace: a.namespaceOf, StaleAfter: c.StaleAfter, Freed: engines.Freed,
 	})
+	a.hints = recovery.NewHints(a.recovery)
+	a.callbacks = callback.New(callback.Config{DB: c.Pool, URL: c.CallbackURL, Look: a.lookCalled, Logger: logger, Metrics: c.Metrics})
 	return a
 }
 
@@ -101,9 +111,10 @@ func (a *Activities) paired(ctx context.Context) error { return pairing.Check(ct
 // until its timeout.
 func (a *Activities) Leave() { a.eager.leave() }
 
-// Wait returns when the starts that have outlived their dispatch have ended and are settled, after startTimeout and
-// settleTimeout at most. Call it when the default worker has stopped.
+// Wait returns when the starts that have outlived their dispatch have ended and are settled, and what was said of ends has been looked
+// at, after startTimeout and settleTimeout at most. Call it when the default worker has stopped.
 func (a *Activities) Wait() {
+	a.hints.Close()
 	a.flying.Wait()
 	if transport, ok := a.transport.(*http.Transport); ok {
 		transport.CloseIdleConnections()

@@ -27,7 +27,7 @@ func (a *Activities) RecordOutcome(ctx context.Context, o workflows.Outcome) err
 	}
 	recorded, err := a.recorder.Record(ctx, outcome)
 	if recorded {
-		activity.GetMetricsHandler(ctx).WithTags(map[string]string{"status": o.Status}).Counter("sluice_executions_ended").Inc(1)
+		activity.GetMetricsHandler(ctx).WithTags(map[string]string{"status": o.Status, "by": "execution"}).Counter("sluice_executions_ended").Inc(1)
 	}
 	return temporalError(err)
 }

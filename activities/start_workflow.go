@@ -5,7 +5,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
+	"github.com/google/uuid"
 	enumspb "go.temporal.io/api/enums/v1"
 	"go.temporal.io/api/serviceerror"
 	workflowpb "go.temporal.io/api/workflow/v1"
@@ -39,7 +41,7 @@ func (a *Activities) startWorkflow(ctx context.Context, x dispatch.Execution, mi
 			eager = true
 		}
 	}
-	runID, err = a.sender.Send(ctx, r, eager)
+	runID, err = a.send(ctx, x.ID, r, eager)
 	var already *serviceerror.WorkflowExecutionAlreadyStarted
 	switch {
 	case err == nil:
@@ -50,6 +52,27 @@ func (a *Activities) startWorkflow(ctx context.Context, x dispatch.Execution, mi
 		return "", &store.FailedStart{Reason: reasonRefused, Error: err.Error(), Permanent: true}, nil
 	}
 	return "", nil, err
+}
+
+// send starts it with a callback. Where the server refuses that and takes the start without, it is the callback that it refuses.
+func (a *Activities) send(ctx context.Context, item uuid.UUID, r *workflowservice.StartWorkflowExecutionRequest, eager bool) (runID string, err error) {
+	callbacks := a.callbacks.Of(ctx, item)
+	if len(callbacks) == 0 {
+		return a.sender.Send(ctx, r, eager)
+	}
+	own := r.CompletionCallbacks
+	r.CompletionCallbacks = slices.Concat(own, callbacks)
+	runID, err = a.sender.Send(ctx, r, eager)
+	var invalid *serviceerror.InvalidArgument
+	if !errors.As(err, &invalid) {
+		return runID, err
+	}
+	r.CompletionCallbacks = own
+	runID, again := a.sender.Send(ctx, r, eager)
+	if again == nil {
+		a.callbacks.Suspend(err)
+	}
+	return runID, again
 }
 
 // completeRequest makes the request that is sent for an item.

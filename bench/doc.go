@@ -12,6 +12,7 @@
 //	latency       enqueue → first workflow task, seen from     against a plain start → first workflow task
 //	              another process, traffic flowing and cold
 //	refill        outcome → first workflow task of the next    against the same
+//	workflows     the same three with a type of one's own      against the same; by each way of learning an end
 //	claim         admitting 100 from a deep backlog            against a shallow one; also under an old snapshot
 //	load          memory and time of a process that begins with many workspaces
 //	engine        admission on Postgres alone, nothing started against bare statements on the same tables
@@ -27,14 +28,14 @@
 // The parts:
 //
 //	main.go, run.go        the command line; scenarios, repetitions
-//	gates.go, stats.go     what is good enough; medians
-//	report.go, chart.go    Markdown, and the figures against their gates as an SVG
-//	machine.go             what it was measured on
-//	trial.go, processor.go things that take turns, and the processor time of this process and of the server
+//	gates.go               what is good enough; medians
+//	report.go              Markdown, and the figures against their gates as an SVG; what it was measured on
+//	processor.go           things that take turns, and the processor time of this process and of the server
 //	database.go            a database with workspaces; backlog.go fills it
 //	cycle.go, plan.go      one cycle of the dispatcher without Temporal, and the query plans of one
 //	bare.go                the same rows by statements that decide nothing
 //	stack.go               a database and Temporal, on disk, with a worker and the dispatcher in this process
+//	workflows*.go          items that are workflows; how their ends are learnt
 //	outside.go, plain.go   another process, which asks for executions: from Sluice, or by starting the same workflow itself
 //
 // Scenarios fill the backlog, read the records and make tables to compare with by SQL of their own; what is measured

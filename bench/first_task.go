@@ -122,3 +122,13 @@ func (s *stack) toFirstTasks(ctx context.Context, all []asked) (took []time.Dura
 	}
 	return took, nil
 }
+
+// askOwn starts the workflow of the application's own type, as the application would without Sluice.
+func (p plainStarter) askOwn(ctx context.Context) (asked, error) {
+	a := asked{"plain-" + uuid.NewString(), time.Now()}
+	_, err := p.client.ExecuteWorkflow(ctx, client.StartWorkflowOptions{ID: a.WorkflowID, TaskQueue: ownQueue}, ownType)
+	if err != nil {
+		err = fmt.Errorf("start %s: %w", a.WorkflowID, err)
+	}
+	return a, err
+}

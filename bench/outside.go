@@ -26,6 +26,9 @@ const (
 	bySQL   = "sql"   // the function sluice.enqueue
 	byGo    = "go"    // a queue.Client
 	byStart = "start" // it starts the workflow itself, without Sluice
+
+	ownBySQL   = "own-sql" // the function sluice.enqueue_workflow, for a workflow of its own type
+	ownByStart = "own-start"
 )
 
 // outsideCommand is what this program is told to be that other process.
@@ -128,6 +131,10 @@ func askAll(ctx context.Context, databaseURL, temporalAddress string, orders io.
 			a.WorkflowID = workflows.ExecutionID(answer.QueueID)
 		case byStart:
 			a, err = starter.ask(ctx, o.Workspace, o.Definition)
+		case ownBySQL:
+			err = pool.QueryRow(ctx, `SELECT sluice.enqueue_workflow($1, $2, $3) ->> 'workflowId'`, o.Workspace, ownType, ownQueue).Scan(&a.WorkflowID)
+		case ownByStart:
+			a, err = starter.askOwn(ctx)
 		default:
 			err = fmt.Errorf("there is no way %q to ask for an execution", o.Way)
 		}

@@ -40,6 +40,7 @@ var scenarios = []scenario{
 	{"throughput", aboutThroughput, throughput},
 	{"refill", aboutRefill, refill},
 	{"latency", aboutLatency, latency},
+	{"workflows", aboutWorkflows, ownWorkflows},
 }
 
 // choose returns the named scenarios in the order they run in, or all.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/http"
 	"path/filepath"
 	"slices"
 	"time"
@@ -16,9 +17,11 @@ import (
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/interceptor"
 	sdklog "go.temporal.io/sdk/log"
+	"google.golang.org/grpc"
 
 	"sluice/internal/devstack"
 	"sluice/internal/operate"
+	"sluice/internal/request"
 	"sluice/schema"
 	"sluice/worker/host"
 	"sluice/workflows"
@@ -31,10 +34,13 @@ type stack struct {
 	plain  plainStarter
 	first  string // run id of the first dispatcher
 	tasks  firstTasks
+	closes closings
 
-	servers *devstack.Stack
-	leave   context.CancelFunc // ends the worker
-	left    chan error
+	servers   *devstack.Stack
+	callbacks http.Handler       // of the worker
+	endpoint  *http.Server       // nil: Temporal calls nobody
+	leave     context.CancelFunc // ends the worker
+	left      chan error
 }
 
 // asInProduction: a development server reads the search attributes from its database for each start that carries some, so
@@ -43,7 +49,12 @@ var asInProduction = map[string]any{"system.forceSearchAttributesCacheRefreshOnR
 
 // newStack starts one with so many workspaces of one limit; close ends it. The recovery schedule is paused: what it looks
 // for does not happen here, and once a minute it would take its part of the machine from what is being measured.
-func (b *bench) newStack(ctx context.Context, workspaces, limit int, tunables workflows.Tunables) (_ *stack, err error) {
+func (b *bench) newStack(ctx context.Context, workspaces, limit int, tunables workflows.Tunables) (*stack, error) {
+	return b.newStackThat(ctx, learning{}, workspaces, limit, tunables)
+}
+
+// newStackThat is newStack with other ways of learning that workflows have ended.
+func (b *bench) newStackThat(ctx context.Context, how learning, workspaces, limit int, tunables workflows.Tunables) (_ *stack, err error) {
 	s := &stack{}
 	defer func() {
 		if err != nil {
@@ -69,9 +80,15 @@ func (b *bench) newStack(ctx context.Context, workspaces, limit int, tunables wo
 		return nil, err
 	}
 	silent := slog.New(slog.DiscardHandler)
-	s.client, err = client.DialContext(ctx, client.Options{HostPort: s.servers.TemporalAddress, Namespace: s.servers.Namespace,
-		Logger: sdklog.NewStructuredLogger(silent), Interceptors: []interceptor.ClientInterceptor{&s.tasks}})
-	if err != nil {
+	options := client.Options{HostPort: s.servers.TemporalAddress, Namespace: s.servers.Namespace,
+		Logger: sdklog.NewStructuredLogger(silent), Interceptors: []interceptor.ClientInterceptor{&s.tasks}}
+	options.ConnectionOptions.DialOptions = []grpc.DialOption{grpc.WithChainUnaryInterceptor(s.closes.intercept)}
+	if how.deaf {
+		request.Install(&options)
+	} else {
+		host.Install(&options)
+	}
+	if s.client, err = client.DialContext(ctx, options); err != nil {
 		return nil, fmt.Errorf("dial Temporal: %w", err)
 	}
 	if s.plain, err = newPlainStarter(s.client); err != nil {
@@ -80,7 +97,7 @@ func (b *bench) newStack(ctx context.Context, workspaces, limit int, tunables wo
 	if err := b.describe(ctx, s); err != nil {
 		return nil, err
 	}
-	if err := s.work(ctx, silent); err != nil {
+	if err := s.work(ctx, how, silent); err != nil {
 		return nil, err
 	}
 	started, err := operate.Start(ctx, s.client, s.servers.Namespace, s.database.pool, workflows.State{Tunables: tunables})
@@ -88,6 +105,9 @@ func (b *bench) newStack(ctx context.Context, workspaces, limit int, tunables wo
 		return nil, err
 	}
 	s.first = started.RunID
+	if how.recovers {
+		return s, s.warm(ctx)
+	}
 	recovery := s.client.ScheduleClient().GetHandle(ctx, workflows.RecoveryScheduleID)
 	if err := recovery.Pause(ctx, client.SchedulePauseOptions{Note: "benchmark"}); err != nil {
 		return nil, fmt.Errorf("pause recovery: %w", err)
@@ -109,11 +129,20 @@ func (b *bench) describe(ctx context.Context, s *stack) error {
 }
 
 // work runs the worker. Its workspace workers stay to the end, so that nobody waits for one to start.
-func (s *stack) work(ctx context.Context, log *slog.Logger) error {
-	h, err := host.New(host.Config{Client: s.client, Pool: s.worker, Logger: log, IdleTimeout: 24 * time.Hour})
+func (s *stack) work(ctx context.Context, how learning, log *slog.Logger) error {
+	config := host.Config{Client: s.client, Pool: s.worker, Logger: log, IdleTimeout: 24 * time.Hour}
+	if how.called {
+		later := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { s.callbacks.ServeHTTP(w, r) })
+		if err := s.takeCallbacks("127.0.0.1:0", later); err != nil {
+			return err
+		}
+		config.CallbackURL = "http://" + s.endpoint.Addr + "/ended"
+	}
+	h, err := host.New(config)
 	if err != nil {
 		return err
 	}
+	s.callbacks = h.Callbacks()
 	working, leave := context.WithCancel(context.WithoutCancel(ctx))
 	s.leave, s.left = leave, make(chan error, 1)
 	go func() { s.left <- h.Run(working) }()
@@ -181,6 +210,9 @@ func (s *stack) close() error {
 	if s.leave != nil {
 		s.leave()
 		errs = append(errs, <-s.left)
+	}
+	if s.endpoint != nil {
+		errs = append(errs, s.endpoint.Close())
 	}
 	if s.client != nil {
 		s.client.Close()

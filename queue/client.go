@@ -3,6 +3,7 @@ package queue
 import (
 	"sync/atomic"
 
+	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5/pgxpool"
 	"go.temporal.io/sdk/client"
 
@@ -17,6 +18,7 @@ type Client struct {
 	narrow  atomic.Bool                             // the role of the pool may only call sluice.enqueue
 	shared  *gather.Gatherer[store.Arrival, Answer] // nil: enqueues of this pool share no statements
 	encode  client.Options                          // with which workflows are encoded
+	looks   *gather.Gatherer[uuid.UUID, State]      // of Wait; nil in the same case
 }
 
 // New returns the queue in the pool's database, whose schema must be migrated. The pool stays the caller's to close; a Client
@@ -26,7 +28,7 @@ func New(pool *pgxpool.Pool, options ...Option) *Client {
 	for _, option := range options {
 		option(c)
 	}
-	c.shared = c.sharing()
+	c.shared, c.looks = c.sharing(), c.sharedLooks()
 	return c
 }
 

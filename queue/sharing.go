@@ -16,12 +16,17 @@ import (
 // statement of its own 220 and 80: most of that is the commit.
 const enqueuesUnderWay = 2
 
-// sharing returns nil for a pool that prepares connections for each caller, to take on a role for example: there a statement is
+// shares is false for a pool that prepares connections for each caller, to take on a role for example: there a statement is
 // one caller's only.
-func (c *Client) sharing() *gather.Gatherer[store.Arrival, Answer] {
+func (c *Client) shares() bool {
 	config := c.pool.Config()
 	//lint:ignore SA1019 applications set it all the same
-	if config.PrepareConn != nil || config.BeforeAcquire != nil {
+	return config.PrepareConn == nil && config.BeforeAcquire == nil
+}
+
+// sharing returns nil for a pool whose statements are one caller's only.
+func (c *Client) sharing() *gather.Gatherer[store.Arrival, Answer] {
+	if !c.shares() {
 		return nil
 	}
 	return &gather.Gatherer[store.Arrival, Answer]{

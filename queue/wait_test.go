@@ -2,11 +2,13 @@ package queue_test
 
 import (
 	"context"
+	"fmt"
 	"testing"
 	"time"
 
 	"github.com/google/uuid"
 	"github.com/stretchr/testify/require"
+	"golang.org/x/sync/errgroup"
 
 	"sluice/queue"
 )
@@ -65,4 +67,35 @@ func TestWaitForAnUnknownItem(t *testing.T) {
 	b := setup(t)
 	_, err := b.queue.Wait(t.Context(), uuid.New())
 	require.ErrorIs(t, err, queue.ErrUnknownItem)
+}
+
+// Those who wait at the same time share statements, and each gets its own answer.
+func TestManyWaitAtOnce(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	var ids []uuid.UUID
+	var group errgroup.Group
+	for range 60 {
+		id := b.enqueue(t, b.item())
+		ids = append(ids, id)
+		for range 2 {
+			group.Go(func() error {
+				state, err := b.queue.Wait(t.Context(), id)
+				if err == nil && state.ID != id {
+					err = fmt.Errorf("%s was answered for %s", state.ID, id)
+				}
+				return err
+			})
+		}
+	}
+	var unknown errgroup.Group
+	unknown.Go(func() error {
+		_, err := b.queue.Wait(t.Context(), uuid.New())
+		return err
+	})
+	require.ErrorIs(t, unknown.Wait(), queue.ErrUnknownItem)
+	for _, id := range ids {
+		b.refuse(t, id, "CANCELLED", "cancelled")
+	}
+	require.NoError(t, group.Wait())
 }

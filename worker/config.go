@@ -26,6 +26,8 @@ type config struct {
 	devDir                 string
 	postgres, temporal, ui port
 	health                 address
+	callbackURL            string
+	callbacks              address
 	databaseURL            string
 	connections            int32
 	logFormat              string
@@ -60,9 +62,11 @@ const (
 	defaultTemporalPort  = 7233
 	defaultUIPort        = 8233
 	defaultHealthAddress = "127.0.0.1:8077"
-	defaultDevDir        = ".sluice"
-	defaultPatience      = time.Minute
-	defaultConnections   = 20
+	// devCallbackAddress is where --dev takes callbacks unless it is told otherwise.
+	devCallbackAddress = "127.0.0.1:8078"
+	defaultDevDir      = ".sluice"
+	defaultPatience    = time.Minute
+	defaultConnections = 20
 	// defaultAuditInterval: an alert within minutes for some 0.3 s of Postgres, where 30,000 executions end in a quarter of an hour.
 	defaultAuditInterval = 5 * time.Minute
 	// leastAuditInterval: an audit takes a grace of 10 s where something looks wrong.
@@ -91,6 +95,7 @@ func newCommand(run func(ctx context.Context, c config, stdout, stderr io.Writer
 			c.temporal.explicit = cmd.Flags().Changed("temporal-port")
 			c.ui.explicit = cmd.Flags().Changed("ui-port")
 			c.health.explicit = cmd.Flags().Changed("health-address")
+			c.callbacks.explicit = cmd.Flags().Changed("callback-address")
 			if badAllow != nil {
 				return badAllow
 			}
@@ -117,6 +122,8 @@ func newCommand(run func(ctx context.Context, c config, stdout, stderr io.Writer
 	f.StringVar(&c.logFormat, "log-format", "text", "text or json")
 	f.StringVar(&level, "log-level", "info", "debug, info, warn or error")
 	f.StringVar(&c.health.hostPort, "health-address", defaultHealthAddress, "where /healthz and /readyz answer; empty for nowhere")
+	f.StringVar(&c.callbackURL, "callback-url", "", "what Temporal calls when a workflow has ended, `http(s)://HOST:PORT/PATH` that leads to the --callback-address of workers; the server must allow it. Without: ends are learnt within a second or two. --dev has one of its own")
+	f.StringVar(&c.callbacks.hostPort, "callback-address", "", "where this worker takes callbacks; empty for nowhere, with --dev "+devCallbackAddress+" or the port of --callback-url")
 	f.IntVar(&c.pollBudget, "poll-budget", host.DefaultPollBudget, "long polls at once; all workers of a namespace together stay below the server's frontend.namespaceCount (1200)")
 	f.DurationVar(&c.workspaceIdle, "workspace-idle-timeout", host.DefaultIdleTimeout, "how long a workspace's worker stays without work")
 	f.IntVar(&c.externalConcurrency, "external-concurrency", host.DefaultExternalConcurrency, "external-API activities at once in this process")
@@ -155,6 +162,7 @@ func (c config) validate() error {
 		check(err == nil && info.IsDir(), "--secrets-dir %s is no directory that can be read", c.secretsDir)
 	}
 	check(c.pollBudget >= host.LeastPollBudget, "--poll-budget must be at least %d, not %d", host.LeastPollBudget, c.pollBudget)
+	check(c.callbackURL == "" || host.IsCallbackURL(c.callbackURL), "--callback-url must be http://HOST:PORT/PATH or https://, not %q", c.callbackURL)
 	check(c.workspaceIdle > 0, "--workspace-idle-timeout must be positive, not %s", c.workspaceIdle)
 	check(c.shutdownTimeout > 0, "--shutdown-timeout must be positive, not %s", c.shutdownTimeout)
 	check(c.gateway != "" || c.gatewayTLS == gateway.TLS{}, "the --gateway-tls flags go with --gateway")

@@ -154,3 +154,30 @@ func TestSDKLinesAreForDebugging(t *testing.T) {
 		require.Equal(t, want, bytes.Count(b.Bytes(), []byte("\n")))
 	}
 }
+
+func TestCallbackURLsAreChecked(t *testing.T) {
+	t.Setenv("DATABASE_URL", "postgres://db/sluice")
+	for url, ok := range map[string]bool{"http://10.0.0.1:8078/callback": true, "https://sluice.internal": true, "sluice:8078": false, "ftp://sluice/": false, "http://": false, "http://:8078/": false} {
+		_, err := parse(t, "--callback-url="+url)
+		require.Equal(t, ok, err == nil, "%s: %v", url, err)
+	}
+}
+
+// With --dev the address and what Temporal calls derive from each other; otherwise nothing is listened to unless it is asked for.
+func TestWhereCallbacksGo(t *testing.T) {
+	silent := slog.New(slog.DiscardHandler)
+	listener, url, err := listenForCallbacks(config{dev: true}, silent)
+	require.NoError(t, err)
+	defer listener.Close()
+	require.Equal(t, "http://"+listener.Addr().String()+"/callback", url)
+	other, url, err := listenForCallbacks(config{dev: true, callbacks: address{hostPort: "127.0.0.1:0", explicit: true}, callbackURL: "https://sluice/x"}, silent)
+	require.NoError(t, err)
+	defer other.Close()
+	require.Equal(t, "https://sluice/x", url)
+	for _, c := range []config{{}, {dev: true, callbacks: address{explicit: true}}} {
+		none, url, err := listenForCallbacks(c, silent)
+		require.NoError(t, err)
+		require.Nil(t, none)
+		require.Empty(t, url)
+	}
+}

@@ -11,6 +11,7 @@ import (
 	"sync"
 	"time"
 
+	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/worker"
 
 	"sluice/internal/operate"
@@ -66,7 +67,7 @@ func run(ctx context.Context, c config, stdout, stderr io.Writer) (failed error)
 	if c.serversOnly {
 		return keepServers(ctx, s, &h, screen, log)
 	}
-	p := &process{config: c, servers: s, health: &h, gauges: newAuditGauges(m.registry), screen: screen, log: log}
+	p := &process{config: c, servers: s, health: &h, counts: m.handler(), gauges: newAuditGauges(m.registry), screen: screen, log: log}
 	return p.serve(ctx)
 }
 
@@ -75,6 +76,7 @@ type process struct {
 	config
 	servers  *servers
 	health   *health
+	counts   client.MetricsHandler
 	gauges   *auditGauges
 	screen   *screen
 	log      *slog.Logger
@@ -89,7 +91,7 @@ func (p *process) serve(ctx context.Context) error {
 		Client: s.temporal, Polls: s.polls, Pool: s.pool, Logger: p.log, PollBudget: p.pollBudget, IdleTimeout: p.workspaceIdle,
 		WithoutWorkspaces: p.withoutWorkspaces, ShutdownTimeout: p.shutdownTimeout,
 		ExternalConcurrency: p.externalConcurrency, ExternalTaskQueuePerSecond: p.externalPerSecond,
-		AllowPrivateAddresses: p.allowPrivate, SecretsDir: p.secretsDir,
+		AllowPrivateAddresses: p.allowPrivate, SecretsDir: p.secretsDir, Metrics: p.counts,
 	}
 	if p.dev || p.demo { // --dev too: it may find executions that an earlier --demo left open
 		settings.RegisterWorkflows = func(r worker.WorkflowRegistry) { registerDemoWorkflows(r) }
@@ -108,10 +110,15 @@ func (p *process) serve(ctx context.Context) error {
 			settings.AllowAddresses = []netip.AddrPort{endpoint}
 		}
 	}
-	var err error
+	listener, callbackURL, err := listenForCallbacks(p.config, p.log)
+	if err != nil {
+		return err
+	}
+	settings.CallbackURL = callbackURL
 	if p.workers, err = host.New(settings); err != nil {
 		return err
 	}
+	defer serveCallbacks(listener, p.workers.Callbacks(), p.log)()
 	ctx, end := context.WithCancel(ctx)
 	defer end()
 	if p.auditInterval > 0 {

@@ -22,6 +22,10 @@ var temporalDynamicConfig = map[string]any{
 	// in an empty partition leaves the tasks of another one lying for up to a minute.
 	"matching.numTaskqueueReadPartitions":  1,
 	"matching.numTaskqueueWritePartitions": 1,
+	// Callbacks to this machine, as a worker's --callback-url makes use of them. When a listener was away, they go on after
+	// 2 s instead of a minute.
+	"component.callbacks.allowedAddresses":         []map[string]any{{"Pattern": loopback + ":*", "AllowInsecure": true}},
+	"history.outboundQueue.circuitBreakerSettings": map[string]any{"Timeout": "2s"},
 	// A search attribute that was just added can be used at once.
 	"system.forceSearchAttributesCacheRefreshOnRead": true,
 

@@ -6,6 +6,8 @@ import (
 	"flag"
 	"fmt"
 	"log/slog"
+	"net"
+	"net/http"
 	"os"
 	"runtime"
 	"strconv"
@@ -55,6 +57,7 @@ type stack struct {
 	url       string // of the database
 	address   string // of Temporal
 	namespace string
+	callbacks net.Listener // where the next host takes callbacks; nil: nowhere
 }
 
 const patience = 3 * time.Minute // for a busy machine; what goes well does not wait
@@ -62,6 +65,12 @@ const patience = 3 * time.Minute // for a busy machine; what goes well does not 
 // newStack starts no dispatcher and no worker. Its database and its namespace belong together, as after a starter start: a worker
 // polls nothing before.
 func newStack(t *testing.T) *stack {
+	t.Helper()
+	return newStackOn(t, host.Install)
+}
+
+// newStackOn is newStack with a client that has something else installed.
+func newStackOn(t *testing.T, install func(*client.Options)) *stack {
 	t.Helper()
 	ctx := context.Background()
 	url := devtest.PostgresFrom(t, "sluice", func(ctx context.Context, url string) error {
@@ -75,7 +84,7 @@ func newStack(t *testing.T) *stack {
 	address, namespace := devtest.Namespace(t, attributes)
 	options := client.Options{HostPort: address, Namespace: namespace, Identity: "sluice-test",
 		Logger: sdklog.NewStructuredLogger(slog.New(slog.DiscardHandler))}
-	host.Install(&options)
+	install(&options)
 	c, err := client.Dial(options)
 	require.NoError(t, err)
 	t.Cleanup(c.Close)
@@ -97,6 +106,11 @@ func (s *stack) host(change func(*host.Config)) (stop func()) {
 	}
 	h, err := host.New(config)
 	require.NoError(s.t, err)
+	if s.callbacks != nil {
+		server := &http.Server{Handler: h.Callbacks()}
+		go func() { _ = server.Serve(s.callbacks) }()
+		s.t.Cleanup(func() { _ = server.Close() })
+	}
 	ctx, cancel := context.WithCancel(s.ctx)
 	done := make(chan error, 1)
 	go func() { done <- h.Run(ctx) }()

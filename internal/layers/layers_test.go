@@ -17,7 +17,7 @@ var layers = [][]string{
 	{"schema", "internal/admission", "internal/audit", "internal/definition", "internal/gather", "internal/connect", "internal/devstack", "internal/layers", "internal/request"},
 	{"internal/store", "internal/outbound", "workflows", "internal/admission/simulate", "internal/devstack/devtest"},
 	{"internal/store/catalog", "internal/store/facts", "internal/store/fleet", "internal/dispatch", "internal/recovery"},
-	{"queue", "admin", "internal/pairing"},
+	{"queue", "admin", "internal/callback", "internal/pairing"},
 	{"activities", "internal/admitted"},
 	{"internal/operate", "worker/host", "admit", "internal/gateway"},
 	{"internal/operate/operatetest"},

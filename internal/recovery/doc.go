@@ -3,7 +3,7 @@
 // It owns what no workflow and no dispatcher is left to do. It works on the store and on Temporal's client, and must not
 // know the engine, the policy, or that it runs inside activities.
 //
-// There are three jobs. A pass (Pass, each second or two) makes a slot be held if and only if its workflow is open:
+// There are four jobs. A pass (Pass, each second or two) makes a slot be held if and only if its workflow is open:
 //
 //	Temporal says   Postgres says                    what follows
 //	closed          running                          the outcome is recorded, the slot freed
@@ -16,6 +16,9 @@
 //	open            running, its task is refused     the workflow is terminated, and ends FAILED
 //
 // It also notes which open executions no worker carries on: their workflow task, or that of a child, is not taken or fails.
+//
+// Look judges single items in the same way as soon as somebody says that they may have ended: most ends of workflows that are not
+// Sluice's own are learnt so. What is said is a hint, and whatever is lost of hints a pass finds.
 //
 // ReleaseStale puts claims back that no dispatcher has taken up. Sweep ends what has waited too long or waits for a
 // workspace that is gone, makes partitions, and deletes what lies behind the retention and what is read no more.

@@ -33,6 +33,7 @@ type temporal struct {
 	listed    []*workflowpb.WorkflowExecutionInfo // ten a page
 	read      int                                 // of listed
 	open      int64                               // how many it counts as open
+	described int                                 // how often it was asked about a workflow
 	lists     func(context.Context) error         // comes before a list or a count is answered
 	describe  func(context.Context, string) error // comes before a workflow is described, by its id
 }
@@ -97,6 +98,9 @@ func newTemporal() *temporal {
 }
 
 func (v *temporal) DescribeWorkflowExecution(ctx context.Context, id, runID string) (*workflowservice.DescribeWorkflowExecutionResponse, error) {
+	v.mu.Lock()
+	v.described++
+	v.mu.Unlock()
 	if err := v.describe(ctx, id); err != nil {
 		return nil, err
 	}

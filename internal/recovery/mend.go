@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"slices"
-	"time"
 
 	"github.com/google/uuid"
 
@@ -12,22 +11,23 @@ import (
 	"sluice/workflows"
 )
 
-// end records how a closed or missing workflow ended, and tells whether that was news. Each statement guards the state
-// it starts from, so what is known better in the meantime wins.
-func (r *Recovery) end(ctx context.Context, o workflows.Outcome) (bool, error) {
+// end records how a closed or missing workflow ended, and tells whether that repaired something: a workflow of a caller's own does not
+// record its end itself. Each statement guards the state it starts from, so what is known better in the meantime wins.
+func (r *Recovery) end(ctx context.Context, k store.Known, o workflows.Outcome, by string) (repaired bool, err error) {
 	outcome, err := OutcomeOf(o)
 	if err != nil {
 		return false, err
 	}
-	began := time.Now()
-	recorded, err := store.RecordOutcome(ctx, r.db, outcome)
+	recorded, err := r.recorder.Record(ctx, outcome)
 	switch {
 	case errors.Is(err, store.ErrUnknownItem):
 		return false, nil // of another database
 	case err != nil:
 		return false, err
+	case recorded && k.Own && o.RunID != "":
+		r.metrics(ctx).WithTags(map[string]string{"status": o.Status, "by": by}).Counter("sluice_executions_ended").Inc(1)
+		return false, nil
 	case recorded:
-		r.freed([]uuid.UUID{o.ExecutionID}, began)
 		return true, r.logRepair(ctx, o.ExecutionID, "no-outcome", o.Status)
 	case o.RunID == "":
 		return false, nil // past its retention: what was recorded stays

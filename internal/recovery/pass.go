@@ -50,7 +50,7 @@ func (r *Recovery) Pass(ctx context.Context, known *Known) (report Report, err e
 	}
 	// 1. Compare what has changed in Temporal, and beside it the slots that have their turn: lists may be slow to answer. What
 	// is closed ends.
-	seen := &comparison{begun: map[uuid.UUID]bool{}, unserved: map[uuid.UUID]store.Unserved{}}
+	seen := newComparison()
 	blind := known.blind > 0
 	var changedErr error
 	var changed sync.WaitGroup
@@ -138,6 +138,19 @@ type comparison struct {
 	checked, repaired int64
 	open              []openRun
 	unserved          map[uuid.UUID]store.Unserved // among these
+	hinted            map[uuid.UUID]string         // who says that they have ended; nil for a pass
+}
+
+func newComparison() *comparison {
+	return &comparison{begun: map[uuid.UUID]bool{}, unserved: map[uuid.UUID]store.Unserved{}}
+}
+
+// saidBy is who says that an execution has ended, and whether that was a hint.
+func (c *comparison) saidBy(id uuid.UUID) (string, bool) {
+	if by, ok := c.hinted[id]; ok {
+		return by, true
+	}
+	return ByPass, false
 }
 
 // compareAll compares executions with their workflows and ends those that are closed. It goes on when one cannot be
@@ -167,13 +180,17 @@ func (r *Recovery) compareAll(ctx context.Context, ids []uuid.UUID, seen *compar
 					return err
 				}
 			}
-			ended := false
+			by, hinted := seen.saidBy(id)
+			if hinted && found.missing() {
+				return nil
+			}
+			repaired := false
 			if found.outcome != nil {
-				if ended, err = r.end(ctx, *found.outcome); err != nil {
+				if repaired, err = r.end(ctx, k, *found.outcome, by); err != nil {
 					return fmt.Errorf("mend %s: %w", k.WorkflowID, err)
 				}
 			}
-			seen.add(id, k.WorkflowID, found, ended)
+			seen.add(id, k.WorkflowID, found, repaired)
 			return nil
 		})
 	}
@@ -237,11 +254,11 @@ func (c *comparison) begin(id uuid.UUID) bool {
 	return true
 }
 
-func (c *comparison) add(id uuid.UUID, workflowID string, found standing, ended bool) {
+func (c *comparison) add(id uuid.UUID, workflowID string, found standing, repaired bool) {
 	c.Lock()
 	defer c.Unlock()
 	c.checked++
-	if ended {
+	if repaired {
 		c.repaired++
 	}
 	if !found.open {

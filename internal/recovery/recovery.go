@@ -13,6 +13,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 	"go.temporal.io/sdk/client"
 
+	"sluice/internal/gather"
 	"sluice/internal/store"
 	"sluice/workflows"
 )
@@ -46,6 +47,8 @@ type Recovery struct {
 	namespace  func(context.Context) string
 	staleAfter time.Duration
 	freed      func(executions []uuid.UUID, since time.Time)
+	recorder   *store.Recorder
+	looks      *gather.Gatherer[Hint, struct{}]
 
 	sweeping  sync.Mutex
 	released  map[string]uuid.UUID // how far expired partitions have been released, by their names
@@ -72,6 +75,7 @@ func New(c Config) *Recovery {
 	if r.freed == nil {
 		r.freed = func([]uuid.UUID, time.Time) {}
 	}
+	r.recorder, r.looks = store.NewRecorder(r.db, r.freed), r.newLooks()
 	return r
 }
 

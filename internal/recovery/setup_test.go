@@ -2,6 +2,7 @@ package recovery
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"log/slog"
 	"sync"
@@ -77,14 +78,14 @@ func (b *bundle) freedIDs() []uuid.UUID {
 	return b.told
 }
 
-// metrics keeps the latest value of each gauge, and counts repairs by their reasons.
+// metrics keeps the latest value of each gauge, and counts repairs by their reasons and ends by who has told of them.
 type metrics struct {
 	*bundle
 	reason string
 }
 
 func (m metrics) WithTags(tags map[string]string) client.MetricsHandler {
-	return metrics{m.bundle, tags["reason"]}
+	return metrics{m.bundle, cmp.Or(tags["reason"], tags["by"])}
 }
 func (m metrics) Timer(string) client.MetricsTimer { return client.MetricsNopHandler.Timer("") }
 func (m metrics) Counter(string) client.MetricsCounter {

@@ -20,6 +20,9 @@ type standing struct {
 	stalled stalled            // of an open one
 }
 
+// missing tells that Temporal does not know the workflow.
+func (s standing) missing() bool { return !s.open && s.runID == "" }
+
 // standing asks Temporal for the newest run of an execution's workflow. A chain of runs is open until its last one has closed. What no
 // start is known of, and is not found, may have its start on the way: that says nothing.
 func (r *Recovery) standing(ctx context.Context, k store.Known) (standing, error) {

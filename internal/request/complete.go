@@ -29,7 +29,6 @@ type Start struct {
 	TaskQueue  string
 	ID         string
 	Attributes map[string]string // search attributes of type Keyword
-	Callbacks  []*commonpb.Callback
 }
 
 // Complete returns the request as it is sent. The caller's own is not changed.
@@ -53,7 +52,6 @@ func (s Start) Complete(r *workflowservice.StartWorkflowExecutionRequest) *workf
 	r.Priority = priority
 	r.Memo = &commonpb.Memo{Fields: with(r.GetMemo().GetFields(), map[string]string{MemoItem: s.Item.String()})}
 	r.SearchAttributes = &commonpb.SearchAttributes{IndexedFields: with(r.GetSearchAttributes().GetIndexedFields(), s.Attributes)}
-	r.CompletionCallbacks = append(r.GetCompletionCallbacks(), s.Callbacks...)
 	return r
 }
 

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/netip"
+	"net/url"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -40,6 +41,13 @@ type Config struct {
 	// redirects, sizes and secrets are checked all the same; a Jar, a Timeout and a CheckRedirect are not used. Defaults to a
 	// client that connects by itself and takes no proxy from the environment.
 	HTTPClient *http.Client
+
+	// CallbackURL is what Temporal calls when a workflow of a caller's own has ended, which reaches Callbacks of this host or of another
+	// one. The server must allow the address (component.callbacks.allowedAddresses). Defaults to none: ends are learnt from workers of
+	// this client, see Install, and otherwise by recovery, within a second or two.
+	CallbackURL string
+	// Metrics counts what happens outside of workflows and activities, such as callbacks. Defaults to nowhere.
+	Metrics client.MetricsHandler
 
 	// RegisterWorkflows adds workflow types to every workspace worker. New calls it once, and refuses what a worker could not
 	// run: a type that is registered twice or is nil, and names of Sluice's own types. Defaults to adding none.
@@ -130,6 +138,7 @@ func (c Config) validate() error {
 	}
 	check(c.workspaceLimit() >= 1, "poll budget %d leaves no room for a workspace worker: give at least %d", c.PollBudget, fixedPolls+c.workspacePolls())
 	check(c.PollInterval > 0, "poll interval must be positive, not %s", c.PollInterval)
+	check(c.CallbackURL == "" || IsCallbackURL(c.CallbackURL), "callback URL %q must be http://host[:port]/path or https://", c.CallbackURL)
 	check(c.IdleTimeout > 0, "idle timeout must be positive, not %s", c.IdleTimeout)
 	check(c.TurnInterval > 0, "turn interval must be positive, not %s", c.TurnInterval)
 	check(c.ExternalConcurrency > 0, "external concurrency must be positive, not %d", c.ExternalConcurrency)
@@ -137,4 +146,10 @@ func (c Config) validate() error {
 	check(c.ExternalTaskQueuePerSecond >= 0, "external task-queue rate must not be negative, got %g", c.ExternalTaskQueuePerSecond)
 	check(c.ShutdownTimeout > 0, "shutdown timeout must be positive, not %s", c.ShutdownTimeout)
 	return errors.Join(problems...)
+}
+
+// IsCallbackURL tells whether Config takes a CallbackURL. Temporal takes 1000 bytes unless it is told otherwise.
+func IsCallbackURL(text string) bool {
+	u, err := url.Parse(text)
+	return err == nil && (u.Scheme == "http" || u.Scheme == "https") && u.Hostname() != "" && len(text) <= 1000
 }

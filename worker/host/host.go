@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/http"
 	"slices"
 	"sync/atomic"
 	"time"
@@ -57,10 +58,14 @@ func New(cfg Config) (*Host, error) {
 	h.activities = activities.New(activities.Config{
 		Pool: cfg.Pool, Client: cfg.Client, Logger: cfg.Logger, EnsureWorkspace: h.ensure,
 		Outbound: outbound.Config{AllowPrivate: cfg.AllowPrivateAddresses, Allow: cfg.AllowAddresses}, HTTPClient: cfg.HTTPClient,
-		SecretsDir: cfg.SecretsDir,
+		SecretsDir: cfg.SecretsDir, CallbackURL: cfg.CallbackURL, Metrics: cfg.Metrics,
 	})
 	return h, nil
 }
+
+// Callbacks is what Temporal calls at CallbackURL. It can be served from New on until Run has returned, and by hosts that have no
+// CallbackURL too.
+func (h *Host) Callbacks() http.Handler { return h.activities.Callbacks() }
 
 // EnsureWorkspace says that a workspace is about to have work, so that its worker starts now and not at the next look
 // at the queue. It does not block, and losing it costs one PollInterval.
@@ -110,9 +115,12 @@ func (h *Host) Run(ctx context.Context) error {
 	ctx, end := context.WithCancelCause(ctx)
 	defer end(nil)
 
-	if err := h.awaitPair(ctx); err != nil {
+	namespace, err := h.awaitPair(ctx)
+	if err != nil {
 		return err
 	}
+	deaf := h.listenForEnds(ctx, namespace)
+	defer deaf()
 	var fixed []worker.Worker // in the order to stop in
 	for _, f := range []fixedWorker{
 		{"default", h.newDefault},
@@ -150,6 +158,7 @@ func (h *Host) Run(ctx context.Context) error {
 	h.leaveRecord()
 	drained := h.workspaces.drain(h.cfg.ShutdownTimeout/2, func() { h.cut(worker.ErrWorkerShutdown) })
 	stopped := h.stopFixed(fixed, h.cfg.ShutdownTimeout-time.Since(began))
+	deaf()
 	h.activities.Wait()
 	var fatal *fatalError
 	errors.As(context.Cause(ctx), &fatal)

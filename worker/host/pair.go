@@ -7,25 +7,32 @@ import (
 	"time"
 
 	"sluice/internal/pairing"
+	"sluice/internal/store/catalog"
 )
 
 // pairEvery is how often an unpaired host looks whether starter start has been run.
 const pairEvery = 250 * time.Millisecond
 
-// awaitPair returns when the database and the client's namespace belong together, or ctx has ended. Before that nothing may be
+// awaitPair returns the client's namespace when the database belongs to it; nothing if ctx has ended before. Until then nothing may be
 // polled: the tasks could be those of another database's dispatcher.
-func (h *Host) awaitPair(ctx context.Context) error {
+func (h *Host) awaitPair(ctx context.Context) (namespace string, err error) {
 	tick := time.NewTicker(pairEvery)
 	defer tick.Stop()
 	for said := ""; ; {
+		var i catalog.Installation
 		err := pairing.Check(ctx, h.cfg.Client, h.cfg.Pool)
+		if err == nil {
+			i, err = catalog.ReadInstallation(ctx, h.cfg.Pool)
+		}
 		unpaired := errors.Is(err, pairing.ErrUnpaired)
 		h.unpaired.Store(unpaired)
 		switch {
-		case err == nil || ctx.Err() != nil:
-			return nil
+		case err == nil:
+			return i.Namespace, nil
+		case ctx.Err() != nil:
+			return "", nil
 		case errors.Is(err, pairing.ErrOtherDatabase), permanent(err):
-			return fmt.Errorf("start the workers: %w", err)
+			return "", fmt.Errorf("start the workers: %w", err)
 		case unpaired && said == "":
 			h.log.Info("waiting for: starter start")
 		case !unpaired && said != err.Error():
@@ -35,7 +42,7 @@ func (h *Host) awaitPair(ctx context.Context) error {
 		select {
 		case <-tick.C:
 		case <-ctx.Done():
-			return nil
+			return "", nil
 		}
 	}
 }

@@ -60,25 +60,37 @@ func cut(text string) string {
 	return string([]rune(text[:most])) + "…"
 }
 
-// isExecutions tells whether a task is of an execution's own workflow, by its id: the second field of the token. A server that
-// makes other tokens has its tasks left alone.
+// isExecutions tells whether a task is of an execution's own workflow, by its id.
 func isExecutions(token []byte) bool {
-	const workflowID = 2
+	workflowID, _ := readToken(token)
+	_, ours := workflows.ParseExecutionID(workflowID)
+	return ours
+}
+
+// readToken reads whose task a token is of: its second and third field. Those that another server makes are left alone.
+func readToken(token []byte) (workflowID, runID string) {
 	for len(token) > 0 {
 		field, kind, n := protowire.ConsumeTag(token)
 		if n < 0 {
-			return false
+			return "", ""
 		}
 		token = token[n:]
-		if field == workflowID && kind == protowire.BytesType {
-			id, n := protowire.ConsumeString(token)
-			_, ours := workflows.ParseExecutionID(id)
-			return n > 0 && ours
+		var text string
+		if kind == protowire.BytesType {
+			text, n = protowire.ConsumeString(token)
+		} else {
+			n = protowire.ConsumeFieldValue(field, kind, token)
 		}
-		if n = protowire.ConsumeFieldValue(field, kind, token); n < 0 {
-			return false
+		if n < 0 {
+			return "", ""
 		}
 		token = token[n:]
+		switch {
+		case field == 2 && kind == protowire.BytesType:
+			workflowID = text
+		case field == 3 && kind == protowire.BytesType:
+			runID = text
+		}
 	}
-	return false
+	return workflowID, runID
 }

@@ -49,3 +49,17 @@ func Move(ctx context.Context, db store.DB, namespace, namespaceID string, aband
 	}
 	return id, store.Wrap(err, "give the database to namespace "+namespace)
 }
+
+// CallbackSecret is what the calls are signed with by which Temporal tells that workflows have ended.
+type CallbackSecret struct {
+	Namespace string
+	Key       string
+}
+
+var callbackSecretSQL = load("callback_secret")
+
+// ReadCallbackSecret reads it; an error says that the database belongs to no namespace yet.
+func ReadCallbackSecret(ctx context.Context, db store.DB) (CallbackSecret, error) {
+	s, err := one[CallbackSecret](ctx, db, callbackSecretSQL)
+	return s, store.Wrap(err, "read what callbacks are signed with")
+}
