@@ -37,7 +37,7 @@ const (
 type place struct {
 	plan        int // the n of planName
 	workspace   uuid.UUID
-	definitions map[string]uuid.UUID
+	definitions map[string]uuid.UUID // also the workflow types of the application's own, by ownID
 }
 
 // cast is what takes part: the workspaces of the load, and one with slots enough for probes.
@@ -90,6 +90,9 @@ func makePlace(ctx context.Context, office *admin.Client, name, plan, endpoint s
 			return p, err
 		}
 		p.definitions[applied.Name] = applied.ID
+	}
+	for name := range owns {
+		p.definitions[name] = ownID(name)
 	}
 	return p, nil
 }

@@ -22,6 +22,9 @@ const (
 
 // itemOf is the item of a ticket, whose number travels in the input.
 func itemOf(t ledger.Ticket) queue.Item {
+	if name, ok := ownOf(t); ok {
+		return ownItem(t, name)
+	}
 	return queue.Item{WorkspaceID: t.Workspace, DefinitionID: t.Definition, UniqueKey: t.Key, EnqueuedBy: actor,
 		Input: fmt.Appendf(nil, `{"ticket": %d}`, t.Number)}
 }
@@ -45,9 +48,14 @@ func (c *chaos) enqueueBySQL(item queue.Item) attempt {
 		if !item.AvailableAt.IsZero() {
 			available = &item.AvailableAt
 		}
-		err := c.pool.QueryRow(ctx, `
+		var err error
+		if item.Workflow != nil {
+			raw, err = c.enqueueOwnBySQL(ctx, item, item.Workflow.Request, available)
+		} else {
+			err = c.pool.QueryRow(ctx, `
 			SELECT sluice.enqueue(workspace_id => $1, definition_id => $2, input => $3::jsonb, available_at => $4, unique_key => nullif($5, ''), enqueued_by => $6)`,
-			item.WorkspaceID, item.DefinitionID, string(item.Input), available, item.UniqueKey, item.EnqueuedBy).Scan(&raw)
+				item.WorkspaceID, item.DefinitionID, string(item.Input), available, item.UniqueKey, item.EnqueuedBy).Scan(&raw)
+		}
 		if err != nil {
 			return uuid.Nil, err
 		}

@@ -17,7 +17,6 @@ import (
 
 	"sluice/internal/chaos/cluster"
 	"sluice/internal/chaos/plan"
-	"sluice/internal/operate"
 	"sluice/workflows"
 )
 
@@ -28,8 +27,8 @@ const victimPatience = time.Minute
 // may be missing.
 const (
 	openNapsSQL = `
-		SELECT e.id FROM sluice.executions e JOIN sluice.workflow_definitions d ON d.id = e.workflow_definition_id
-		WHERE e.status = 'RUNNING' AND d.name = 'nap' AND e.started_at > now() - interval '2 seconds' ORDER BY e.id DESC LIMIT 20`
+		SELECT e.id FROM sluice.executions e LEFT JOIN sluice.workflow_definitions d ON d.id = e.workflow_definition_id
+		WHERE e.status = 'RUNNING' AND (d.name = 'nap' OR e.workflow_type = 'Naps') AND e.started_at > now() - interval '2 seconds' ORDER BY e.id DESC LIMIT 20`
 	closedDozesSQL = `
 		SELECT e.id FROM sluice.executions e JOIN sluice.workflow_definitions d ON d.id = e.workflow_definition_id
 		WHERE e.status = 'COMPLETED' AND d.name = 'doze' AND e.completed_at > now() - interval '1 minute' ORDER BY e.id DESC LIMIT 20`
@@ -70,20 +69,32 @@ func (c *chaos) victim(ctx context.Context, f plan.Fault, victimsSQL string) (uu
 
 func (c *chaos) terminateExecution(ctx context.Context, f plan.Fault) (aftermath, error) {
 	return c.hurt(ctx, f, openNapsSQL, func(ctx context.Context, id uuid.UUID) error {
-		return c.client.TerminateWorkflow(ctx, workflows.ExecutionID(id), "", actor)
+		workflowID, err := c.workflowID(ctx, id)
+		if err != nil {
+			return err
+		}
+		return c.client.TerminateWorkflow(ctx, workflowID, "", actor)
 	}, c.slotGone)
 }
 
 func (c *chaos) cancelExecution(ctx context.Context, f plan.Fault) (aftermath, error) {
 	return c.hurt(ctx, f, openNapsSQL, func(ctx context.Context, id uuid.UUID) error {
-		return operate.Cancel(ctx, c.client, operate.Execution(id))
+		workflowID, err := c.workflowID(ctx, id)
+		if err != nil {
+			return err
+		}
+		return c.client.CancelWorkflow(ctx, workflowID, "")
 	}, c.slotGone)
 }
 
 func (c *chaos) deleteExecution(ctx context.Context, f plan.Fault) (aftermath, error) {
 	return c.hurt(ctx, f, openNapsSQL, func(ctx context.Context, id uuid.UUID) error {
-		_, err := c.client.WorkflowService().DeleteWorkflowExecution(ctx, &workflowservice.DeleteWorkflowExecutionRequest{
-			Namespace: c.cluster.Namespace, WorkflowExecution: &commonpb.WorkflowExecution{WorkflowId: workflows.ExecutionID(id)}})
+		workflowID, err := c.workflowID(ctx, id)
+		if err != nil {
+			return err
+		}
+		_, err = c.client.WorkflowService().DeleteWorkflowExecution(ctx, &workflowservice.DeleteWorkflowExecutionRequest{
+			Namespace: c.cluster.Namespace, WorkflowExecution: &commonpb.WorkflowExecution{WorkflowId: workflowID}})
 		return err
 	}, c.slotGone)
 }
@@ -136,7 +147,10 @@ func (c *chaos) resetMany(ctx context.Context, f plan.Fault) (aftermath, error) 
 
 // reset takes an execution back to its first workflow task: its workflow begins anew, in another run.
 func (c *chaos) reset(ctx context.Context, id uuid.UUID) error {
-	workflowID := workflows.ExecutionID(id)
+	workflowID, err := c.workflowID(ctx, id)
+	if err != nil {
+		return err
+	}
 	described, err := c.client.DescribeWorkflowExecution(ctx, workflowID, "")
 	if err != nil {
 		return err
@@ -204,7 +218,11 @@ func (c *chaos) slotAsWorkflow(ctx context.Context, id uuid.UUID) (string, error
 	if err != nil {
 		return "", err
 	}
-	described, err := c.client.DescribeWorkflowExecution(ctx, workflows.ExecutionID(id), "")
+	workflowID, err := c.workflowID(ctx, id)
+	if err != nil {
+		return "", err
+	}
+	described, err := c.client.DescribeWorkflowExecution(ctx, workflowID, "")
 	var notFound *serviceerror.NotFound
 	if err != nil && !errors.As(err, &notFound) {
 		return "", err

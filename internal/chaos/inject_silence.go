@@ -15,7 +15,6 @@ import (
 
 	"sluice/internal/chaos/cluster"
 	"sluice/internal/chaos/plan"
-	"sluice/workflows"
 )
 
 // swallow makes a worker's connections to a server half-open, and measures from then on: new ones are served.
@@ -83,8 +82,12 @@ func (c *chaos) hideVisibility(ctx context.Context, f plan.Fault) (aftermath, er
 		if err := c.patiently(ctx, &ended, `SELECT id FROM sluice.running WHERE dispatched_at < now() - interval '1 s' ORDER BY dispatched_at DESC LIMIT 1`); err != nil {
 			return fmt.Errorf("no execution is open: %w", err)
 		}
+		workflowID, err := c.workflowID(ctx, ended)
+		if err != nil {
+			return err
+		}
 		since = time.Now()
-		return c.client.TerminateWorkflow(ctx, workflows.ExecutionID(ended), "", actor)
+		return c.client.TerminateWorkflow(ctx, workflowID, "", actor)
 	})
 	a.missing = func(ctx context.Context) (string, error) {
 		var held bool
@@ -136,7 +139,11 @@ func (c *chaos) leaveFuture(ctx context.Context, _ plan.Fault) (aftermath, error
 	if err != nil {
 		return aftermath{}, fmt.Errorf("no execution is open: %w", err)
 	}
-	a := aftermath{target: workflows.ExecutionID(victim), since: time.Now()}
+	workflowID, err := c.workflowID(ctx, victim)
+	if err != nil {
+		return aftermath{}, err
+	}
+	a := aftermath{target: workflowID, since: time.Now()}
 	a.missing = func(ctx context.Context) (string, error) {
 		var held bool
 		err := c.pool.QueryRow(ctx, `SELECT EXISTS (SELECT FROM sluice.running WHERE id = $1 AND checked_at > now())`, victim).Scan(&held)
@@ -145,7 +152,7 @@ func (c *chaos) leaveFuture(ctx context.Context, _ plan.Fault) (aftermath, error
 		}
 		return "", err
 	}
-	return a, c.client.TerminateWorkflow(ctx, workflows.ExecutionID(victim), "", actor)
+	return a, c.client.TerminateWorkflow(ctx, workflowID, "", actor)
 }
 
 // patiently runs a statement until it returns an execution.

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"strings"
 	"time"
@@ -103,22 +104,35 @@ func (c *chaos) judge(ctx context.Context) (summary, error) {
 // facts are all items, wherever they are.
 func (c *chaos) facts(ctx context.Context) ([]ledger.Fact, error) {
 	rows, err := c.pool.Query(ctx, `
-		SELECT i.id, i.workspace_id AS workspace, i.workflow_definition_id AS definition, coalesce((i.input ->> 'ticket')::int, -1) AS ticket,
+		SELECT i.id, i.workspace_id AS workspace, i.workflow_definition_id AS definition, i.workflow_type AS kind,
+		       coalesce((i.input ->> 'ticket')::int, (i.input -> 0 ->> 'ticket')::int, substring(i.engine_workflow_id FROM '^ticket-(\d+)$')::int, -1) AS ticket,
 		       coalesce(e.status, i.status) AS status, coalesce(e.reason, '') AS reason
 		FROM sluice.queue_items i LEFT JOIN sluice.ended e ON e.id = i.id`)
 	if err != nil {
 		return nil, fmt.Errorf("read all items: %w", err)
 	}
-	facts, err := pgx.CollectRows(rows, pgx.RowToStructByName[ledger.Fact])
+	facts, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (f ledger.Fact, err error) {
+		var definition *uuid.UUID
+		var kind *string
+		if err = row.Scan(&f.ID, &f.Workspace, &definition, &kind, &f.Ticket, &f.Status, &f.Reason); err != nil {
+			return f, err
+		}
+		if definition != nil {
+			f.Definition = *definition
+		} else if kind != nil {
+			f.Definition = ownID(*kind)
+		}
+		return f, nil
+	})
 	if err != nil {
 		return nil, fmt.Errorf("read all items: %w", err)
 	}
 	return facts, nil
 }
 
-// runs are all runs of execution workflows, whatever their type, as visibility lists them.
+// runs are all runs of items' workflows, whatever their type, as visibility lists them. Those of a chain count as its first one.
 func (c *chaos) runs(ctx context.Context) ([]ledger.Run, error) {
-	infos, err := c.list(ctx, fmt.Sprintf("WorkflowId STARTS_WITH '%s'", "execution-"))
+	infos, err := c.list(ctx, fmt.Sprintf("WorkflowId STARTS_WITH '%s' OR %s IS NOT NULL", "execution-", workflows.AttributeQueueItem))
 	if err != nil {
 		return nil, err
 	}
@@ -126,12 +140,31 @@ func (c *chaos) runs(ctx context.Context) ([]ledger.Run, error) {
 	for _, info := range infos {
 		id, ok := workflows.ParseExecutionID(info.GetExecution().GetWorkflowId())
 		if !ok {
+			id, ok = itemAttribute(info)
+		}
+		if !ok {
 			c.violated(ledger.NoGhosts, info.GetExecution().GetWorkflowId(), "Temporal has a workflow of an id that is no execution's")
 			continue
 		}
-		runs = append(runs, ledger.Run{ID: id, RunID: info.GetExecution().GetRunId(), Open: info.GetStatus() == enumspb.WORKFLOW_EXECUTION_STATUS_RUNNING})
+		run := ledger.Run{ID: id, RunID: info.GetExecution().GetRunId(), Open: info.GetStatus() == enumspb.WORKFLOW_EXECUTION_STATUS_RUNNING}
+		if kind := info.GetType().GetName(); kind == ownContinues || kind == ownRetries {
+			if run.RunID, err = c.firstRun(ctx, info.GetExecution().GetWorkflowId(), run.RunID); err != nil {
+				return nil, err
+			}
+		}
+		runs = append(runs, run)
 	}
 	return runs, nil
+}
+
+// itemAttribute is the item that a workflow says it was started for.
+func itemAttribute(info *workflowpb.WorkflowExecutionInfo) (uuid.UUID, bool) {
+	var text string
+	if json.Unmarshal(info.GetSearchAttributes().GetIndexedFields()[workflows.AttributeQueueItem].GetData(), &text) != nil {
+		return uuid.Nil, false
+	}
+	id, err := uuid.Parse(text)
+	return id, err == nil
 }
 
 // list reads all pages of a visibility query.

@@ -18,11 +18,12 @@ const (
 	loadTick     = 100 * time.Millisecond
 )
 
-// shares say of how many in a hundred executions run which definition.
+// shares say of how many in a hundred executions run which definition, or which workflow type of an application's own.
 var shares = []struct {
 	definition string
 	percent    int
-}{{nodeNoop, 25}, {nodeBlink, 25}, {nodeCall, 20}, {nodeDiamond, 15}, {nodeNap, 8}, {nodeDoze, 2}, {nodeFail, 5}}
+}{{nodeNoop, 18}, {nodeBlink, 18}, {nodeCall, 14}, {nodeDiamond, 10}, {nodeNap, 6}, {nodeDoze, 2}, {nodeFail, 4},
+	{ownCompletes, 10}, {ownFails, 4}, {ownNaps, 5}, {ownContinues, 4}, {ownRetries, 3}, {ownOverruns, 2}}
 
 // load enqueues a mix of everything at a rate.
 type load struct {

@@ -57,6 +57,11 @@ func run(ctx context.Context, o options, stdout, stderr io.Writer) (err error) {
 		return err
 	}
 	defer c.disconnect()
+	stopOwn, err := serveOwn(c.client)
+	if err != nil {
+		return err
+	}
+	defer stopOwn()
 
 	peak, err := c.stir(ctx)
 	if err != nil {
