@@ -197,7 +197,7 @@ func TestAWorkflowThatCannotBeAdmittedIsRefused(t *testing.T) {
 		"also an input":        {item: queue.Item{WorkspaceID: b.workspace, Input: []byte(`{}`)}, want: "not both"},
 		"nobody's":             {item: queue.Item{WorkspaceID: uuid.New()}, want: "unknown workspace", kind: queue.ErrUnknownWorkspace},
 		"an unknown conflict":  {item: queue.Item{WorkspaceID: b.workspace, Workflow: &queue.Workflow{OnConflict: "shrug"}}, want: "options.onConflict"},
-		"a reserved attribute": {options: options{SearchAttributes: map[string]any{"SluicePlan": "x"}}, want: `"SluicePlan"`},
+		"a reserved attribute": {options: options{TypedSearchAttributes: temporal.NewSearchAttributes(temporal.NewSearchAttributeKeyKeyword("SluicePlan").ValueSet("x"))}, want: `"SluicePlan"`},
 	} {
 		if c.item.WorkspaceID == uuid.Nil {
 			c.item = b.own()

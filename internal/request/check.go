@@ -39,7 +39,8 @@ func Check(r *workflowservice.StartWorkflowExecutionRequest) error {
 	case enumspb.WORKFLOW_ID_CONFLICT_POLICY_USE_EXISTING, enumspb.WORKFLOW_ID_CONFLICT_POLICY_TERMINATE_EXISTING:
 		add("the request has the conflict policy %s: an item starts a workflow of its own, leave it out and choose what is to happen by onConflict", r.GetWorkflowIdConflictPolicy())
 	}
-	if r.GetWorkflowIdReusePolicy() == enumspb.WORKFLOW_ID_REUSE_POLICY_TERMINATE_IF_RUNNING { //nolint:staticcheck // callers still set it
+	//lint:ignore SA1019 callers still set it
+	if r.GetWorkflowIdReusePolicy() == enumspb.WORKFLOW_ID_REUSE_POLICY_TERMINATE_IF_RUNNING {
 		add("the request has the reuse policy TerminateIfRunning: an item ends no workflow of another")
 	}
 	for name := range r.GetSearchAttributes().GetIndexedFields() {
