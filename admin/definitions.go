@@ -16,7 +16,7 @@ import (
 	"sluice/internal/store/catalog"
 )
 
-// Definition is a workflow definition at its current version.
+// Definition is a graph of nodes that Sluice runs itself, at its current version.
 type Definition struct {
 	ID          uuid.UUID `json:"id"`
 	WorkspaceID uuid.UUID `json:"workspaceId"`

@@ -1,5 +1,6 @@
 // Package admin is what the back office of a platform does with Sluice: it creates workspaces, sets their plans and limits,
-// applies their workflow definitions, and puts items back that have failed before they started.
+// applies their definitions, and puts items back that have failed before they started. Items that are workflows need no more than
+// their workspace.
 //
 //	office := admin.New(pool)
 //	acme, err := office.EnsureWorkspace(ctx, "acme", "PRO", "billing")

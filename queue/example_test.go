@@ -12,6 +12,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/stretchr/testify/require"
+	"go.temporal.io/sdk/client"
 
 	"sluice/queue"
 )
@@ -23,6 +24,38 @@ var (
 	definitionID uuid.UUID
 	itemID       uuid.UUID
 )
+
+// A workflow of the application's own, in one transaction with the order. The invoices' own workers run it.
+func ExampleClient_EnqueueWorkflowTx() {
+	ctx := context.Background()
+	q := queue.New(pool, queue.WithClientOptions(client.Options{})) // those with which the application dials its Temporal client
+	err := pgx.BeginFunc(ctx, pool, func(tx pgx.Tx) error {
+		var order int
+		if err := tx.QueryRow(ctx, `INSERT INTO orders (customer) VALUES ('ann') RETURNING id`).Scan(&order); err != nil {
+			return err
+		}
+		answer, err := q.EnqueueWorkflowTx(ctx, tx, queue.Item{WorkspaceID: workspaceID},
+			client.StartWorkflowOptions{ID: fmt.Sprint("invoice-", order), TaskQueue: "invoices"}, "SendInvoice", order)
+		if err != nil {
+			return err
+		}
+		fmt.Println(answer.QueueID, answer.Status, answer.WorkflowID)
+		return nil
+	})
+	if err != nil {
+		panic(err)
+	}
+}
+
+func ExampleClient_EnqueueWorkflow() {
+	q := queue.New(pool, queue.WithClientOptions(client.Options{}))
+	answer, err := q.EnqueueWorkflow(context.Background(), queue.Item{WorkspaceID: workspaceID, Priority: 1},
+		client.StartWorkflowOptions{TaskQueue: "invoices", WorkflowExecutionTimeout: time.Hour}, "SendInvoice", 4711)
+	if err != nil {
+		panic(err)
+	}
+	fmt.Println(answer.QueueID, answer.Status, answer.WorkflowID)
+}
 
 func ExampleClient_Enqueue() {
 	q := queue.New(pool)
@@ -141,6 +174,8 @@ func TestExamples(t *testing.T) {
 	b.exec(t, `CREATE TABLE orders (id serial PRIMARY KEY, customer text)`)
 	pool, workspaceID, definitionID = b.pool, b.workspace, b.definition
 	itemID = b.enqueue(t, b.item())
+	ExampleClient_EnqueueWorkflowTx()
+	ExampleClient_EnqueueWorkflow()
 	ExampleClient_Enqueue()
 	ExampleClient_Enqueue_uniqueKey()
 	ExampleClient_Enqueue_uniqueKey()
@@ -149,7 +184,9 @@ func TestExamples(t *testing.T) {
 	ExampleClient_List()
 	ExampleClient_Cancel()
 	ExampleClient_Wait()
-	require.Equal(t, 1+1+1+1000, b.count(t, "pending"))
+	require.Equal(t, 2+1+1+1+1000, b.count(t, "pending"))
+	require.Equal(t, "invoice-1 execution", one[string](t, b.pool, `SELECT string_agg(split_part(engine_workflow_id, '-', 1) || CASE WHEN priority = 3 THEN '-1' ELSE '' END, ' ' ORDER BY id)
+		FROM sluice.queue_items WHERE workflow_type = 'SendInvoice' AND task_queue = 'invoices'`))
 	require.Equal(t, 1, one[int](t, b.pool, `SELECT count(*) FROM sluice.pending p JOIN orders o ON o.id = (p.input ->> 'order')::int WHERE p.priority = 3`))
 	require.Equal(t, "CANCELLED", b.get(t, itemID).Status)
 }

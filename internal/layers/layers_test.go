@@ -20,7 +20,7 @@ var layers = [][]string{
 	{"queue", "admin", "internal/callback", "internal/pairing"},
 	{"activities", "internal/admitted"},
 	{"internal/operate", "worker/host", "admit", "internal/gateway"},
-	{"internal/operate/operatetest"},
+	{"internal/operate/operatetest", "internal/exampletest"},
 	{"worker", "starter"},
 	// What drives the whole from outside.
 	{"internal/chaos/ledger", "internal/chaos/plan", "internal/chaos/progress", "internal/chaos/weather", "internal/chaos/cluster", "internal/e2e"},

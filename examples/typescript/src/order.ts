@@ -1,0 +1,6 @@
+export const taskQueue = 'invoices';
+
+export interface Order {
+  number: number;
+  customer: string;
+}
