@@ -18,6 +18,7 @@ import (
 	"sluice/internal/connect"
 	"sluice/internal/devstack/devtest"
 	"sluice/internal/store"
+	"sluice/workflows"
 )
 
 // audits runs the auditor of one worker until the returned stop is called, and shows its page of metrics and its log.
@@ -49,7 +50,11 @@ func TestAuditIsAMetric(t *testing.T) {
 	pool, err := store.Open(t.Context(), migrated(t), 8)
 	require.NoError(t, err)
 	t.Cleanup(pool.Close)
-	address, namespace := devtest.Namespace(t, nil)
+	attributes := map[string]string{}
+	for _, name := range workflows.SearchAttributes() {
+		attributes[name] = "Keyword"
+	}
+	address, namespace := devtest.Namespace(t, attributes)
 	temporal, err := connect.Temporal(t.Context(), client.Options{HostPort: address, Namespace: namespace, Logger: sdkLogger(slog.New(slog.DiscardHandler))},
 		connect.Wait{Patience: time.Minute})
 	require.NoError(t, err)

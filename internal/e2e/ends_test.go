@@ -64,12 +64,18 @@ func (s *stack) calledBack() (change func(*host.Config), over *link) {
 // stopRecovery leaves what recovery would find to the other ways.
 func (s *stack) stopRecovery() {
 	s.t.Helper()
+	schedule := s.client.ScheduleClient().GetHandle(s.ctx, workflows.RecoveryScheduleID)
+	var running []client.ScheduleWorkflowExecution
 	s.eventually(func() bool {
-		_, err := s.client.DescribeWorkflowExecution(s.ctx, workflows.RecoveryID, "")
-		return err == nil
+		described, err := schedule.Describe(s.ctx)
+		require.NoError(s.t, err)
+		running = described.Info.RunningWorkflows
+		return len(running) > 0
 	}, patience, "recovery has not been started")
-	require.NoError(s.t, s.client.ScheduleClient().GetHandle(s.ctx, workflows.RecoveryScheduleID).Delete(s.ctx))
-	require.NoError(s.t, s.client.TerminateWorkflow(s.ctx, workflows.RecoveryID, "", "test"))
+	require.NoError(s.t, schedule.Delete(s.ctx))
+	for _, recovery := range running {
+		require.NoError(s.t, s.client.TerminateWorkflow(s.ctx, recovery.WorkflowID, "", "test"))
+	}
 }
 
 // resetOwn runs a workflow of a caller's own again from its first workflow task.
@@ -77,7 +83,7 @@ func (s *stack) resetOwn(workflowID string) (runID string) {
 	s.t.Helper()
 	answer, err := s.client.ResetWorkflowExecution(s.ctx, &workflowservice.ResetWorkflowExecutionRequest{
 		Namespace: s.namespace, WorkflowExecution: &commonpb.WorkflowExecution{WorkflowId: workflowID},
-		Reason: "test", WorkflowTaskFinishEventId: 3, RequestId: uuid.NewString(),
+		Reason: "test", WorkflowTaskFinishEventId: 4, RequestId: uuid.NewString(),
 		//lint:ignore SA1019 there is no other word for it
 		ResetReapplyExcludeTypes: []enumspb.ResetReapplyExcludeType{enumspb.RESET_REAPPLY_EXCLUDE_TYPE_SIGNAL, enumspb.RESET_REAPPLY_EXCLUDE_TYPE_CANCEL_REQUEST},
 	})

@@ -104,7 +104,7 @@ func TestAStaleClaimGoesBackToTheQueueOrIsSettled(t *testing.T) {
 	startedUnnoticed := s.enqueue(queue.Item{WorkspaceID: ws.ID, DefinitionID: def.ID})
 	s.claimAs(0, "a run that died")
 	_, err := s.client.ExecuteWorkflow(s.ctx, client.StartWorkflowOptions{ID: workflows.ExecutionID(startedUnnoticed),
-		TaskQueue: "not served"}, workflows.ExecutionType)
+		TaskQueue: "not served", TypedSearchAttributes: workflows.ExecutionAttributes(ws.ID, "PRO", "any", startedUnnoticed)}, workflows.ExecutionType)
 	require.NoError(t, err)
 
 	s.age()

@@ -157,7 +157,7 @@ func TestAWorkflowWhoseItemIsOverIsTerminated(t *testing.T) {
 	require.NoError(t, err)
 	for _, item := range []uuid.UUID{id, pending} {
 		_, err = s.client.ExecuteWorkflow(s.ctx, client.StartWorkflowOptions{ID: workflows.ExecutionID(item),
-			TaskQueue: workflows.WorkspaceTaskQueue(ws.ID)}, workflows.ExecutionType,
+			TaskQueue: workflows.WorkspaceTaskQueue(ws.ID), TypedSearchAttributes: workflows.ExecutionAttributes(ws.ID, "PRO", "any", item)}, workflows.ExecutionType,
 			map[string]any{"executionId": item, "workspaceId": ws.ID, "definition": map[string]any{"nodes": []any{
 				map[string]any{"id": uuid.New(), "name": "wait", "type": "delay", "config": map[string]any{"duration": "1h"}}}}})
 		require.NoError(t, err)
