@@ -132,12 +132,16 @@ func (c *chaos) facts(ctx context.Context) ([]ledger.Fact, error) {
 
 // runs are all runs of items' workflows, whatever their type, as visibility lists them. Those of a chain count as its first one.
 func (c *chaos) runs(ctx context.Context) ([]ledger.Run, error) {
-	infos, err := c.list(ctx, fmt.Sprintf("WorkflowId STARTS_WITH '%s' OR %s IS NOT NULL", "execution-", workflows.AttributeQueueItem))
+	infos, err := c.list(ctx, fmt.Sprintf("WorkflowId STARTS_WITH '%s'", "execution-"))
+	if err != nil {
+		return nil, err
+	}
+	own, err := c.list(ctx, workflows.AttributeQueueItem+" IS NOT NULL")
 	if err != nil {
 		return nil, err
 	}
 	var runs []ledger.Run
-	for _, info := range infos {
+	for _, info := range append(infos, own...) {
 		id, ok := workflows.ParseExecutionID(info.GetExecution().GetWorkflowId())
 		if !ok {
 			id, ok = itemAttribute(info)

@@ -44,6 +44,9 @@ func TestChecksFindWhatIsWrong(t *testing.T) {
 			FROM gone, generate_series(0, 1) AS n`, runs: true, places: "it has ended twice"},
 		"lost": {plant: `WITH gone AS (DELETE FROM sluice.pending WHERE id = $1 RETURNING *)
 			INSERT INTO sluice.unique_keys SELECT workspace_id, 'k', id FROM gone`, places: "it is nowhere, but unique key k answers with it", all: true},
+		"a workflow that waits":    {plant: `UPDATE sluice.pending SET workflow_definition_id = NULL, workflow_type = 'Bill', task_queue = 'bills', input = NULL, request = '\x' WHERE id = $1`},
+		"a workflow that runs":     {plant: `UPDATE sluice.running SET workflow_definition_id = NULL, workflow_type = 'Bill', task_queue = 'bills', input = NULL, request = '\x' WHERE id = $1`, runs: true},
+		"lost request":             {plant: `UPDATE sluice.pending SET workflow_definition_id = NULL, workflow_type = 'Bill', task_queue = 'bills', input = NULL WHERE id = $1`, places: "it is pending, and its input is lost", all: true},
 		"lost input of what waits": {plant: `UPDATE sluice.pending SET input = NULL WHERE id = $1`, places: "it is pending, and its input is lost", all: true},
 		"lost input of what runs":  {plant: `UPDATE sluice.running SET input = NULL WHERE id = $1`, runs: true, places: "it runs, and its input is lost"},
 		"no run id": {plant: `UPDATE sluice.running SET engine_run_id = '' WHERE id = $1`, runs: true,
