@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -141,6 +142,9 @@ func (c *chaos) runs(ctx context.Context) ([]ledger.Run, error) {
 		return nil, err
 	}
 	var runs []ledger.Run
+	own = slices.DeleteFunc(own, func(info *workflowpb.WorkflowExecutionInfo) bool {
+		return strings.HasPrefix(info.GetExecution().GetWorkflowId(), "execution-")
+	})
 	for _, info := range append(infos, own...) {
 		id, ok := workflows.ParseExecutionID(info.GetExecution().GetWorkflowId())
 		if !ok {
