@@ -63,7 +63,7 @@ const (
 	defaultUIPort        = 8233
 	defaultHealthAddress = "127.0.0.1:8077"
 	// devCallbackAddress is where --dev takes callbacks unless it is told otherwise.
-	devCallbackAddress = "127.0.0.1:8078"
+	devCallbackAddress = "127.0.0.1:8079"
 	defaultDevDir      = ".sluice"
 	defaultPatience    = time.Minute
 	defaultConnections = 20
