@@ -5,6 +5,7 @@ import (
 	"net/http"
 
 	"github.com/google/uuid"
+	historypb "go.temporal.io/api/history/v1"
 	"go.temporal.io/sdk/activity"
 	"go.temporal.io/sdk/client"
 
@@ -18,9 +19,9 @@ import (
 func (a *Activities) ServeNamespace(namespace string) { a.namespace.Store(&namespace) }
 
 // Hear has a workflow looked at that a worker of this process has closed. It does not wait for that.
-func (a *Activities) Hear(namespace, workflowID, runID string) {
+func (a *Activities) Hear(namespace, workflowID, runID string, closed *historypb.HistoryEvent) {
 	if ours := a.namespace.Load(); ours != nil && *ours == namespace {
-		a.hints.Hear(recovery.Hint{WorkflowID: workflowID, RunID: runID, By: recovery.ByWorker})
+		a.hints.Hear(recovery.Hint{WorkflowID: workflowID, RunID: runID, By: recovery.ByWorker, Closed: closed})
 	}
 }
 

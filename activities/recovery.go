@@ -42,8 +42,6 @@ func (a *Activities) Reconcile(ctx context.Context, r workflows.ReconcileRequest
 	}
 	waiting, stop := beating(ctx)
 	defer stop()
-	pause := time.NewTicker(max(time.Duration(r.Every), leastPause))
-	defer pause.Stop()
 	// A retry does what is left, not all of it again.
 	end := time.Now().Add(time.Duration(r.For))
 	if info := activity.GetInfo(ctx); info.Attempt > 1 {
@@ -51,6 +49,7 @@ func (a *Activities) Reconcile(ctx context.Context, r workflows.ReconcileRequest
 	}
 	var total workflows.RecoveryReport
 	for {
+		began := time.Now()
 		report, err := a.pass(waiting, &known)
 		total = total.Plus(workflows.RecoveryReport(report))
 		switch {
@@ -64,7 +63,7 @@ func (a *Activities) Reconcile(ctx context.Context, r workflows.ReconcileRequest
 			return total, nil
 		}
 		select {
-		case <-pause.C:
+		case <-time.After(max(time.Until(began.Add(known.Next(time.Duration(r.Every)))), leastPause)):
 		case <-waiting.Done():
 			if stopping(waiting) {
 				return total, errWorkerStopping

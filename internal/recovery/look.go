@@ -2,9 +2,13 @@ package recovery
 
 import (
 	"context"
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/google/uuid"
+	historypb "go.temporal.io/api/history/v1"
+	"google.golang.org/protobuf/proto"
 
 	"sluice/internal/gather"
 	"sluice/internal/store"
@@ -24,6 +28,22 @@ type Hint struct {
 	WorkflowID string
 	RunID      string // that may have closed; empty: it is not said
 	By         string
+	Closed     *historypb.HistoryEvent // how, as its worker has it; nil: it is not said
+}
+
+// closes tells whether the hint says how this run has closed, with what Temporal says of it.
+func (h Hint) closes(runID, status string) bool {
+	switch {
+	case h.Closed == nil || h.RunID != runID:
+		return false
+	case h.Closed.GetWorkflowExecutionCompletedEventAttributes() != nil:
+		return status == workflows.StatusCompleted
+	case h.Closed.GetWorkflowExecutionFailedEventAttributes() != nil:
+		return status == workflows.StatusFailed
+	case h.Closed.GetWorkflowExecutionCanceledEventAttributes() != nil:
+		return status == workflows.StatusCancelled
+	}
+	return false
 }
 
 const (
@@ -44,7 +64,7 @@ func (r *Recovery) Look(ctx context.Context, h Hint) error {
 func (r *Recovery) newLooks() *gather.Gatherer[Hint, struct{}] {
 	return &gather.Gatherer[Hint, struct{}]{
 		Doing: "look at an item", Room: looksAtOnce, Patience: lookTimeout,
-		Size:  func(h Hint) int { return len(h.WorkflowID) + len(h.RunID) },
+		Size:  func(h Hint) int { return proto.Size(h.Closed) },
 		Alone: func(ctx context.Context, h Hint) (none struct{}, err error) { return none, r.lookAt(ctx, h) },
 		Together: func(ctx context.Context, calls []*gather.Call[Hint, struct{}]) {
 			hints := make([]Hint, len(calls))
@@ -62,13 +82,13 @@ func (r *Recovery) newLooks() *gather.Gatherer[Hint, struct{}] {
 func (r *Recovery) lookAt(ctx context.Context, hints ...Hint) error {
 	ctx, cancel := context.WithTimeout(ctx, lookTimeout)
 	defer cancel()
-	items, by, err := r.inDoubt(ctx, hints)
+	seen := newComparison()
+	seen.hints = map[uuid.UUID]Hint{}
+	items, err := r.inDoubt(ctx, hints, seen)
 	if err != nil || len(items) == 0 {
 		return err
 	}
-	seen := newComparison()
-	seen.hinted = by
-	compareErr := r.compareAll(ctx, items, seen)
+	compareErr := r.compareKnown(ctx, items, seen)
 	if _, err := r.reopenUnheld(ctx, seen.open); err != nil {
 		return err
 	}
@@ -78,37 +98,33 @@ func (r *Recovery) lookAt(ctx context.Context, hints ...Hint) error {
 	return compareErr
 }
 
-// inDoubt returns the items of hints whose end may be news, and who says so.
-func (r *Recovery) inDoubt(ctx context.Context, hints []Hint) (items []uuid.UUID, by map[uuid.UUID]string, err error) {
+// inDoubt returns the items of hints whose end may be news, and notes their hints.
+func (r *Recovery) inDoubt(ctx context.Context, hints []Hint, seen *comparison) (items []store.Known, err error) {
 	var runs []store.Run
-	var names []string
 	var ids []uuid.UUID
-	by = map[uuid.UUID]string{}
-	said := ""
+	named := map[string]Hint{}
 	for _, h := range hints {
-		id, derived := workflows.ParseExecutionID(h.WorkflowID)
-		switch {
-		case h.Item != uuid.Nil:
+		if h.Item != uuid.Nil {
 			runs = append(runs, store.Run{ExecutionID: h.Item, RunID: h.RunID})
-			by[h.Item] = h.By
+			seen.hints[h.Item] = h
 			continue
-		case derived:
-			ids = append(ids, id)
-		default:
-			names = append(names, h.WorkflowID)
 		}
-		said = h.By
+		named[h.WorkflowID] = h
+		if id, derived := workflows.ParseExecutionID(h.WorkflowID); derived {
+			ids = append(ids, id)
+		}
 	}
 	unrecorded, err := store.Unrecorded(ctx, r.db, runs)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
-	held, err := store.HeldBy(ctx, r.db, ids, names)
+	known, err := store.WorkflowsOf(ctx, r.db, unrecorded)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
-	for _, id := range held {
-		by[id] = said
+	held, err := store.HeldBy(ctx, r.db, ids, slices.Collect(maps.Keys(named)))
+	for _, k := range held {
+		seen.hints[k.ItemID] = named[k.WorkflowID]
 	}
-	return append(unrecorded, held...), by, nil
+	return slices.AppendSeq(held, maps.Values(known)), err
 }

@@ -1,11 +1,14 @@
 package recovery
 
 import (
+	"errors"
 	"testing"
 
 	"github.com/google/uuid"
 	"github.com/stretchr/testify/require"
 	enumspb "go.temporal.io/api/enums/v1"
+	failurepb "go.temporal.io/api/failure/v1"
+	historypb "go.temporal.io/api/history/v1"
 	"golang.org/x/sync/errgroup"
 
 	"sluice/workflows"
@@ -62,6 +65,34 @@ func TestAHintHasTheEndOfAWorkflowRecorded(t *testing.T) {
 				require.Equal(t, described, b.temporal.described, "its end is on record")
 			})
 		}
+	}
+}
+
+// A worker that says how it has closed a run saves reading its history. It counts only if just that run is the newest one, and has
+// closed in that way.
+func TestWhatAWorkerSaysOfAnEndCountsIfTemporalAgrees(t *testing.T) {
+	t.Parallel()
+	said := func(text string) *historypb.HistoryEvent {
+		return &historypb.HistoryEvent{Attributes: &historypb.HistoryEvent_WorkflowExecutionFailedEventAttributes{
+			WorkflowExecutionFailedEventAttributes: &historypb.WorkflowExecutionFailedEventAttributes{Failure: &failurepb.Failure{Message: text}}}}
+	}
+	for name, test := range map[string]struct {
+		status  enumspb.WorkflowExecutionStatus
+		runID   func(uuid.UUID) string
+		message string
+	}{
+		"so it is":    {failed, firstRun, "no stock"},
+		"another end": {enumspb.WORKFLOW_EXECUTION_STATUS_TERMINATED, firstRun, "terminated: by its history"},
+		"another run": {failed, secondRun, "by its history"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			b := setup(t)
+			id := b.runOwn(t, "order")
+			b.hasOwn(id, "order", test.status).err = errors.New("by its history")
+			b.lookAtHint(t, Hint{WorkflowID: "order", RunID: test.runID(id), Closed: said("no stock")})
+			require.Equal(t, test.message, one[string](t, b.db, `SELECT error ->> 'message' FROM sluice.ended`))
+		})
 	}
 }
 

@@ -11,22 +11,22 @@ import (
 	"sluice/workflows"
 )
 
-// end records how a closed or missing workflow ended, and tells whether that repaired something: a workflow of a caller's own does not
-// record its end itself. Each statement guards the state it starts from, so what is known better in the meantime wins.
-func (r *Recovery) end(ctx context.Context, k store.Known, o workflows.Outcome, by string) (repaired bool, err error) {
+// end records how a closed or missing workflow ended, and tells whether that was news. Each statement guards the state
+// it starts from, so what is known better in the meantime wins.
+func (r *Recovery) end(ctx context.Context, k store.Known, o workflows.Outcome, by string) (recorded bool, err error) {
 	outcome, err := OutcomeOf(o)
 	if err != nil {
 		return false, err
 	}
-	recorded, err := r.recorder.Record(ctx, outcome)
+	recorded, err = r.recorder.Record(ctx, outcome)
 	switch {
 	case errors.Is(err, store.ErrUnknownItem):
 		return false, nil // of another database
 	case err != nil:
 		return false, err
-	case recorded && k.Own && o.RunID != "":
+	case recorded && learnt(k, o.RunID):
 		r.metrics(ctx).WithTags(map[string]string{"status": o.Status, "by": by}).Counter("sluice_executions_ended").Inc(1)
-		return false, nil
+		return true, nil
 	case recorded:
 		return true, r.logRepair(ctx, o.ExecutionID, "no-outcome", o.Status)
 	case o.RunID == "":
@@ -38,6 +38,9 @@ func (r *Recovery) end(ctx context.Context, k store.Known, o workflows.Outcome, 
 	}
 	return superseded, err
 }
+
+// learnt tells whether an end that was recorded is no repair: a workflow of a caller's own does not record its end itself.
+func learnt(k store.Known, runID string) bool { return k.Own && runID != "" }
 
 // reopenUnheld gives open workflows that hold no slot their slot back, and counts them. One whose item has ended without an
 // execution is terminated: there is no slot for it, and perhaps no worker that could cancel it.

@@ -1,6 +1,7 @@
 package recovery
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -29,8 +30,18 @@ const (
 // runs again, and belongs to one pass at a time.
 type Known struct {
 	closed  closedRuns
-	blind   int // passes in a row for which the lists did not answer
-	failing int // passes in a row that failed with whatever error
+	learnt  bool // the last pass was the first to find that a workflow of a caller's own has ended
+	blind   int  // passes in a row for which the lists did not answer
+	failing int  // passes in a row that failed with whatever error
+}
+
+// Next is how long after its beginning a pass should be followed by the next one, which as a rule comes after a time: sooner where ends
+// are learnt by passes, because nobody else tells of them.
+func (k *Known) Next(usually time.Duration) time.Duration {
+	if k.learnt {
+		return usually / 2
+	}
+	return usually
 }
 
 // Pass compares Postgres with Temporal once: a slot is held if and only if the workflow is open. It makes a limited number
@@ -60,6 +71,7 @@ func (r *Recovery) Pass(ctx context.Context, known *Known) (report Report, err e
 	turnErr := errors.Join(r.endOverdue(comparing, at.Overdue, seen), r.compareInTurn(comparing, at.Due, blind, seen))
 	changed.Wait()
 	r.noteLists(known, changedErr)
+	known.learnt = seen.learnt
 	// 2. What is open and holds no slot gets it back.
 	reopened, err := r.reopenUnheld(ctx, seen.open)
 	report.Checked, report.Repaired = seen.checked, seen.repaired+reopened
@@ -136,21 +148,14 @@ type comparison struct {
 	sync.Mutex
 	begun             map[uuid.UUID]bool
 	checked, repaired int64
+	learnt            bool // the end of a workflow of a caller's own
 	open              []openRun
 	unserved          map[uuid.UUID]store.Unserved // among these
-	hinted            map[uuid.UUID]string         // who says that they have ended; nil for a pass
+	hints             map[uuid.UUID]Hint           // what is said of them; nil for a pass
 }
 
 func newComparison() *comparison {
 	return &comparison{begun: map[uuid.UUID]bool{}, unserved: map[uuid.UUID]store.Unserved{}}
-}
-
-// saidBy is who says that an execution has ended, and whether that was a hint.
-func (c *comparison) saidBy(id uuid.UUID) (string, bool) {
-	if by, ok := c.hinted[id]; ok {
-		return by, true
-	}
-	return ByPass, false
 }
 
 // compareAll compares executions with their workflows and ends those that are closed. It goes on when one cannot be
@@ -160,18 +165,29 @@ func (r *Recovery) compareAll(ctx context.Context, ids []uuid.UUID, seen *compar
 	if err != nil {
 		return err
 	}
-	var group errgroup.Group
-	group.SetLimit(compareParallel)
+	all := make([]store.Known, 0, len(ids))
 	for _, id := range ids {
 		k, ok := known[id]
-		if !ok || !seen.begin(id) { // another database's, or a workflow that says it is an item's and is not
+		if ok { // otherwise it is another database's, or of a workflow that says it is an item's and is not
+			all = append(all, k)
+		}
+	}
+	return r.compareKnown(ctx, all, seen)
+}
+
+func (r *Recovery) compareKnown(ctx context.Context, known []store.Known, seen *comparison) error {
+	var group errgroup.Group
+	group.SetLimit(compareParallel)
+	for _, k := range known {
+		if !seen.begin(k.ItemID) {
 			continue
 		}
 		group.Go(func() error {
 			if ctx.Err() != nil {
 				return ctx.Err()
 			}
-			found, err := r.standing(ctx, k)
+			hint, hinted := seen.hints[k.ItemID]
+			found, err := r.standing(ctx, k, hint)
 			if err != nil {
 				return err
 			}
@@ -180,17 +196,16 @@ func (r *Recovery) compareAll(ctx context.Context, ids []uuid.UUID, seen *compar
 					return err
 				}
 			}
-			by, hinted := seen.saidBy(id)
 			if hinted && found.missing() {
 				return nil
 			}
-			repaired := false
+			recorded := false
 			if found.outcome != nil {
-				if repaired, err = r.end(ctx, k, *found.outcome, by); err != nil {
+				if recorded, err = r.end(ctx, k, *found.outcome, cmp.Or(hint.By, ByPass)); err != nil {
 					return fmt.Errorf("mend %s: %w", k.WorkflowID, err)
 				}
 			}
-			seen.add(id, k.WorkflowID, found, repaired)
+			seen.add(k, found, recorded)
 			return nil
 		})
 	}
@@ -208,7 +223,7 @@ func (r *Recovery) endOverdue(ctx context.Context, ids []uuid.UUID, seen *compar
 		if !ok {
 			continue
 		}
-		found, err := r.standing(ctx, k)
+		found, err := r.standing(ctx, k, Hint{})
 		if err == nil && found.open {
 			err = r.terminate(ctx, k.WorkflowID, found.runID, fmt.Sprintf("it was asked to cancel, and had not ended %s later", workflows.CancelDeadline))
 			r.noteRepair(ctx, id, "cancel-overdue", workflows.StatusTerminated)
@@ -254,17 +269,21 @@ func (c *comparison) begin(id uuid.UUID) bool {
 	return true
 }
 
-func (c *comparison) add(id uuid.UUID, workflowID string, found standing, repaired bool) {
+func (c *comparison) add(k store.Known, found standing, recorded bool) {
 	c.Lock()
 	defer c.Unlock()
+	id := k.ItemID
 	c.checked++
-	if repaired {
+	switch {
+	case recorded && learnt(k, found.runID):
+		c.learnt = true
+	case recorded:
 		c.repaired++
 	}
 	if !found.open {
 		return
 	}
-	c.open = append(c.open, openRun{Run: store.Run{ExecutionID: id, RunID: found.runID}, workflowID: workflowID})
+	c.open = append(c.open, openRun{Run: store.Run{ExecutionID: id, RunID: found.runID}, workflowID: k.WorkflowID})
 	if found.stalled.For > 0 {
 		c.unserved[id] = found.stalled.Unserved
 	}

@@ -23,10 +23,12 @@ type standing struct {
 // missing tells that Temporal does not know the workflow.
 func (s standing) missing() bool { return !s.open && s.runID == "" }
 
-// standing asks Temporal for the newest run of an execution's workflow. A chain of runs is open until its last one has closed. What no
-// start is known of, and is not found, may have its start on the way: that says nothing.
-func (r *Recovery) standing(ctx context.Context, k store.Known) (standing, error) {
+// standing asks Temporal for the newest run of an execution's workflow. A chain of runs is open until its last one has closed. How that
+// closed is read from its history, unless it is the run of a hint that says it: no run follows the newest one. What no start is known of,
+// and is not found, may have its start on the way: that says nothing.
+func (r *Recovery) standing(ctx context.Context, k store.Known, hint Hint) (standing, error) {
 	found, err := r.describe(ctx, k.WorkflowID, "")
+	newest := true
 	if err == nil {
 		var ours bool
 		if ours, err = r.isOf(ctx, found.GetWorkflowExecutionInfo(), k); err != nil {
@@ -34,6 +36,7 @@ func (r *Recovery) standing(ctx context.Context, k store.Known) (standing, error
 		}
 		if !ours && k.RunID != "" { // its id is in use for another by now
 			found, err = r.describe(ctx, k.WorkflowID, k.RunID)
+			newest = false
 		} else if !ours {
 			return standing{}, nil
 		}
@@ -56,13 +59,14 @@ func (r *Recovery) standing(ctx context.Context, k store.Known) (standing, error
 			s.stalled, err = r.unserved(ctx, found.DescribeWorkflowExecutionResponse)
 			return s, err
 		}
-		events, err := r.newest(ctx, info, 1)
-		if err != nil {
+		if newest && hint.closes(s.runID, status) {
+			found.close = hint.Closed
+		} else if events, err := r.newest(ctx, info, 1); err != nil {
 			return standing{}, err
-		}
-		if len(events) > 0 {
+		} else if len(events) > 0 {
 			found.close = events[0]
 		}
+		newest = false
 		if found.next() != "" {
 			continue
 		}

@@ -49,13 +49,13 @@ var hintedSQL = load("hinted", "ids", "names")
 
 // HeldBy returns the items that hold a slot and are workflows of their callers' own, of those that have no other name than their
 // ids, and those whose workflows are called so.
-func HeldBy(ctx context.Context, db DB, ids []uuid.UUID, names []string) (items []uuid.UUID, err error) {
+func HeldBy(ctx context.Context, db DB, ids []uuid.UUID, names []string) (items []Known, err error) {
 	if len(ids)+len(names) == 0 {
 		return nil, nil
 	}
 	b := tuned()
 	b.Queue(hintedSQL, ids, names).Query(func(rows pgx.Rows) (err error) {
-		items, err = pgx.CollectRows(rows, pgx.RowTo[uuid.UUID])
+		items, err = pgx.CollectRows(rows, pgx.RowToStructByPos[Known])
 		return err
 	})
 	return items, Wrap(db.SendBatch(ctx, b).Close(), "look for the items of workflows")

@@ -6,7 +6,7 @@ import (
 	"sync"
 
 	commandpb "go.temporal.io/api/command/v1"
-	enumspb "go.temporal.io/api/enums/v1"
+	historypb "go.temporal.io/api/history/v1"
 	"go.temporal.io/api/workflowservice/v1"
 	"go.temporal.io/sdk/client"
 	"google.golang.org/grpc"
@@ -19,9 +19,10 @@ type tap struct {
 	tells []*tell // the last one is told; the others are of hosts that were there before
 }
 
-type tell struct {
-	ended func(namespace, workflowID, runID string)
-}
+// ended is told that a run has closed, and with which event.
+type ended func(namespace, workflowID, runID string, closed *historypb.HistoryEvent)
+
+type tell struct{ ended ended }
 
 // tapKey is how a call asks for the tap of its client. It goes no further.
 type tapKey struct{}
@@ -39,32 +40,48 @@ func (t *tap) intercept(ctx context.Context, method string, request, reply any, 
 		return nil
 	}
 	err := invoke(ctx, method, request, reply, conn, options...)
-	if task, ok := request.(*workflowservice.RespondWorkflowTaskCompletedRequest); ok && err == nil && slices.ContainsFunc(task.GetCommands(), closes) {
-		t.say(task)
+	if task, ok := request.(*workflowservice.RespondWorkflowTaskCompletedRequest); ok && err == nil {
+		if closed := closing(task.GetCommands()); closed != nil {
+			t.say(task, closed)
+		}
 	}
 	return err
 }
 
-func closes(c *commandpb.Command) bool {
-	switch c.GetCommandType() {
-	case enumspb.COMMAND_TYPE_COMPLETE_WORKFLOW_EXECUTION, enumspb.COMMAND_TYPE_FAIL_WORKFLOW_EXECUTION, enumspb.COMMAND_TYPE_CANCEL_WORKFLOW_EXECUTION:
-		return true
+// closing is the event that the last of these commands becomes if it closes the workflow; nil if it does not.
+func closing(commands []*commandpb.Command) *historypb.HistoryEvent {
+	if len(commands) == 0 {
+		return nil
 	}
-	return false
+	last := commands[len(commands)-1]
+	switch {
+	case last.GetCompleteWorkflowExecutionCommandAttributes() != nil:
+		return &historypb.HistoryEvent{Attributes: &historypb.HistoryEvent_WorkflowExecutionCompletedEventAttributes{
+			WorkflowExecutionCompletedEventAttributes: &historypb.WorkflowExecutionCompletedEventAttributes{
+				Result: last.GetCompleteWorkflowExecutionCommandAttributes().GetResult()}}}
+	case last.GetFailWorkflowExecutionCommandAttributes() != nil:
+		return &historypb.HistoryEvent{Attributes: &historypb.HistoryEvent_WorkflowExecutionFailedEventAttributes{
+			WorkflowExecutionFailedEventAttributes: &historypb.WorkflowExecutionFailedEventAttributes{
+				Failure: last.GetFailWorkflowExecutionCommandAttributes().GetFailure()}}}
+	case last.GetCancelWorkflowExecutionCommandAttributes() != nil:
+		return &historypb.HistoryEvent{Attributes: &historypb.HistoryEvent_WorkflowExecutionCanceledEventAttributes{
+			WorkflowExecutionCanceledEventAttributes: &historypb.WorkflowExecutionCanceledEventAttributes{}}}
+	}
+	return nil
 }
 
-func (t *tap) say(task *workflowservice.RespondWorkflowTaskCompletedRequest) {
+func (t *tap) say(task *workflowservice.RespondWorkflowTaskCompletedRequest, closed *historypb.HistoryEvent) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	workflowID, runID := readToken(task.GetTaskToken())
 	if len(t.tells) > 0 && workflowID != "" {
-		t.tells[len(t.tells)-1].ended(task.GetNamespace(), workflowID, runID)
+		t.tells[len(t.tells)-1].ended(task.GetNamespace(), workflowID, runID, closed)
 	}
 }
 
-// listen has ends told until the returned function is called. ended must not block.
-func (t *tap) listen(ended func(namespace, workflowID, runID string)) (stop func()) {
-	mine := &tell{ended: ended}
+// listen has ends told until the returned function is called. What is told must not block.
+func (t *tap) listen(to ended) (stop func()) {
+	mine := &tell{ended: to}
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.tells = append(t.tells, mine)

@@ -4,10 +4,10 @@ import (
 	"context"
 	"testing"
 
-	"github.com/google/uuid"
 	"github.com/stretchr/testify/require"
 	commandpb "go.temporal.io/api/command/v1"
-	enumspb "go.temporal.io/api/enums/v1"
+	failurepb "go.temporal.io/api/failure/v1"
+	historypb "go.temporal.io/api/history/v1"
 	"go.temporal.io/api/workflowservice/v1"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
@@ -15,16 +15,28 @@ import (
 	"google.golang.org/protobuf/encoding/protowire"
 )
 
+var (
+	complete = &commandpb.Command{Attributes: &commandpb.Command_CompleteWorkflowExecutionCommandAttributes{
+		CompleteWorkflowExecutionCommandAttributes: &commandpb.CompleteWorkflowExecutionCommandAttributes{}}}
+	fail = &commandpb.Command{Attributes: &commandpb.Command_FailWorkflowExecutionCommandAttributes{
+		FailWorkflowExecutionCommandAttributes: &commandpb.FailWorkflowExecutionCommandAttributes{Failure: &failurepb.Failure{Message: "no stock"}}}}
+	cancel = &commandpb.Command{Attributes: &commandpb.Command_CancelWorkflowExecutionCommandAttributes{
+		CancelWorkflowExecutionCommandAttributes: &commandpb.CancelWorkflowExecutionCommandAttributes{}}}
+	continueAsNew = &commandpb.Command{Attributes: &commandpb.Command_ContinueAsNewWorkflowExecutionCommandAttributes{
+		ContinueAsNewWorkflowExecutionCommandAttributes: &commandpb.ContinueAsNewWorkflowExecutionCommandAttributes{}}}
+	marker = &commandpb.Command{Attributes: &commandpb.Command_RecordMarkerCommandAttributes{}}
+)
+
 // respond has a workflow task answered with such commands, and returns what the listeners of the tap are told.
-func respond(t *testing.T, tap *tap, code codes.Code, commands ...enumspb.CommandType) (told []string) {
+func respond(t *testing.T, tap *tap, code codes.Code, commands ...*commandpb.Command) (told []string) {
 	t.Helper()
-	stop := tap.listen(func(namespace, workflowID, runID string) { told = append(told, namespace+" "+workflowID+" "+runID) })
+	stop := tap.listen(func(namespace, workflowID, runID string, closed *historypb.HistoryEvent) {
+		require.NotNil(t, closed.GetAttributes())
+		told = append(told, namespace+" "+workflowID+" "+runID+" "+closed.GetWorkflowExecutionFailedEventAttributes().GetFailure().GetMessage())
+	})
 	defer stop()
-	task := &workflowservice.RespondWorkflowTaskCompletedRequest{Namespace: "ours",
+	task := &workflowservice.RespondWorkflowTaskCompletedRequest{Namespace: "ours", Commands: commands,
 		TaskToken: protowire.AppendString(protowire.AppendTag(token("order-1"), 3, protowire.BytesType), "run-1")}
-	for _, kind := range commands {
-		task.Commands = append(task.Commands, &commandpb.Command{CommandType: kind})
-	}
 	err := tap.intercept(t.Context(), "RespondWorkflowTaskCompleted", task, nil, nil,
 		func(context.Context, string, any, any, *grpc.ClientConn, ...grpc.CallOption) error {
 			return status.Error(code, "")
@@ -35,13 +47,12 @@ func respond(t *testing.T, tap *tap, code codes.Code, commands ...enumspb.Comman
 
 func TestAWorkflowThatAWorkerHasClosedIsTold(t *testing.T) {
 	t.Parallel()
-	for _, closes := range []enumspb.CommandType{
-		enumspb.COMMAND_TYPE_COMPLETE_WORKFLOW_EXECUTION, enumspb.COMMAND_TYPE_FAIL_WORKFLOW_EXECUTION, enumspb.COMMAND_TYPE_CANCEL_WORKFLOW_EXECUTION,
-	} {
-		require.Equal(t, []string{"ours order-1 run-1"}, respond(t, new(tap), codes.OK, enumspb.COMMAND_TYPE_RECORD_MARKER, closes))
+	for how, closes := range map[string]*commandpb.Command{"": complete, "no stock": fail} {
+		require.Equal(t, []string{"ours order-1 run-1 " + how}, respond(t, new(tap), codes.OK, marker, closes))
 		require.Empty(t, respond(t, new(tap), codes.InvalidArgument, closes), "the server has not taken it")
 	}
-	require.Empty(t, respond(t, new(tap), codes.OK, enumspb.COMMAND_TYPE_CONTINUE_AS_NEW_WORKFLOW_EXECUTION))
+	require.Len(t, respond(t, new(tap), codes.OK, cancel), 1)
+	require.Empty(t, respond(t, new(tap), codes.OK, continueAsNew))
 	require.Empty(t, respond(t, new(tap), codes.OK))
 }
 
@@ -49,13 +60,14 @@ func TestAWorkflowThatAWorkerHasClosedIsTold(t *testing.T) {
 func TestTheLastHostOfAClientIsTold(t *testing.T) {
 	t.Parallel()
 	tap := new(tap)
-	var first []string
-	stop := tap.listen(func(_, workflowID, _ string) { first = append(first, workflowID) })
-	require.Len(t, respond(t, tap, codes.OK, enumspb.COMMAND_TYPE_FAIL_WORKFLOW_EXECUTION), 1)
-	require.Empty(t, first)
-	tap.say(&workflowservice.RespondWorkflowTaskCompletedRequest{TaskToken: token("order-2")})
-	require.Equal(t, []string{"order-2"}, first)
+	first := 0
+	stop := tap.listen(func(string, string, string, *historypb.HistoryEvent) { first++ })
+	require.Len(t, respond(t, tap, codes.OK, fail), 1)
+	require.Zero(t, first)
+	task := &workflowservice.RespondWorkflowTaskCompletedRequest{TaskToken: token("order-2")}
+	tap.say(task, &historypb.HistoryEvent{})
+	require.Equal(t, 1, first)
 	stop()
-	tap.say(&workflowservice.RespondWorkflowTaskCompletedRequest{TaskToken: token(uuid.NewString())})
-	require.Len(t, first, 1)
+	tap.say(task, &historypb.HistoryEvent{})
+	require.Equal(t, 1, first)
 }
