@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"log/slog"
 	"net"
 	"slices"
 	"testing"
@@ -12,6 +13,7 @@ import (
 	enumspb "go.temporal.io/api/enums/v1"
 	"go.temporal.io/api/workflowservice/v1"
 	"go.temporal.io/sdk/client"
+	sdklog "go.temporal.io/sdk/log"
 	"go.temporal.io/sdk/temporal"
 
 	"sluice/internal/request"
@@ -202,6 +204,30 @@ func TestAResetWorkflowOfOnesOwnHoldsASlotAgain(t *testing.T) {
 			}
 		})
 	}
+}
+
+// A program that runs workers of its own, and no host, can say what they have closed too.
+func TestAProgramWithoutAHostTellsWhatItsWorkersHaveClosed(t *testing.T) {
+	t.Parallel()
+	s := newStackOn(t, request.Install)
+	s.host(nil)
+	s.dispatch(workflows.State{})
+	s.stopRecovery()
+	options := client.Options{HostPort: s.address, Namespace: s.namespace, Logger: sdklog.NewStructuredLogger(slog.New(slog.DiscardHandler))}
+	_, err := host.Watch(s.ctx, s.client, s.pool)
+	require.ErrorContains(t, err, "host.Install")
+	host.Install(&options)
+	theirs, err := client.Dial(options)
+	require.NoError(t, err)
+	t.Cleanup(theirs.Close)
+	stop, err := host.Watch(s.ctx, theirs, s.pool)
+	require.NoError(t, err)
+	t.Cleanup(stop)
+	program := *s
+	program.client = theirs
+	program.own("orders", ownTypes)
+	item := s.enqueueOwn(s.workspace("PRO").ID, client.StartWorkflowOptions{ID: "order-1", TaskQueue: "orders"}, "Continues", 2)
+	require.JSONEq(t, "42", string(s.await(item.QueueID, workflows.StatusCompleted).Output))
 }
 
 // Nothing is lost while the endpoint of callbacks cannot be reached, and calls that come afterwards change nothing.
