@@ -28,7 +28,8 @@ func listenForCallbacks(c config, log *slog.Logger) (listener net.Listener, call
 		return nil, "", err
 	}
 	if c.dev && c.callbackURL == "" {
-		return listener, "http://" + listener.Addr().String() + callbackPath, nil
+		_, port, _ := net.SplitHostPort(listener.Addr().String())
+		return listener, "http://" + net.JoinHostPort("127.0.0.1", port) + callbackPath, nil // where its server allows them
 	}
 	return listener, c.callbackURL, nil
 }
