@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -72,9 +73,10 @@ func endOrphanPostgres(ctx context.Context, dataDir string) error {
 	return nil
 }
 
-// writePIDFile records a child with its command line, which is how a later run recognises it.
-func writePIDFile(path string, pid int) error {
-	return writeFileAtomically(path, fmt.Appendf(nil, "%d\n%s\n", pid, commandLine(pid)))
+// writePIDFile records a child with the command line it was started with, which is how a later run recognises it. The
+// kernel's own record is empty for a moment after the start, while the new program is being loaded.
+func writePIDFile(path string, started *exec.Cmd) error {
+	return writeFileAtomically(path, fmt.Appendf(nil, "%d\n%s\n", started.Process.Pid, strings.Join(started.Args, " ")))
 }
 
 // endOrphanFromPIDFile ends the process a pid file names if it still is the one that was recorded.

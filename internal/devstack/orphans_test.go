@@ -33,6 +33,8 @@ func TestStrangersAreLeftAlone(t *testing.T) {
 	t.Parallel()
 	stranger := exec.Command("sleep", "60")
 	require.NoError(t, stranger.Start())
+	// It has a command line once the kernel has loaded the program, a moment after Start returns.
+	require.Eventually(t, func() bool { return commandLine(stranger.Process.Pid) != "" }, 10*time.Second, time.Millisecond)
 	defer stranger.Wait()
 	defer stranger.Process.Kill()
 	dir := t.TempDir()
@@ -47,7 +49,7 @@ func TestStrangersAreLeftAlone(t *testing.T) {
 	require.NotEmpty(t, commandLine(stranger.Process.Pid))
 	require.NoFileExists(t, postmaster, "PostgreSQL would take the stranger for its postmaster")
 
-	require.NoError(t, writePIDFile(pidFile, stranger.Process.Pid))
+	require.NoError(t, writePIDFile(pidFile, stranger))
 	ended := make(chan error, 1)
 	go func() { ended <- stranger.Wait() }()
 	require.NoError(t, endOrphanFromPIDFile(t.Context(), pidFile, end), "now it is the recorded one")

@@ -29,7 +29,7 @@ type childSpec struct {
 	// deathSignal is what the kernel sends the child when we die (Linux).
 	deathSignal syscall.Signal
 	// onStart runs once the process exists and before anything waits for it.
-	onStart func(pid int) error
+	onStart func(started *exec.Cmd) error
 }
 
 // child is a running server.
@@ -101,7 +101,7 @@ func startChild(spec childSpec) (*child, error) {
 		return nil, fmt.Errorf("start %s: %w", spec.name, err)
 	}
 	if spec.onStart != nil {
-		if err := spec.onStart(c.pid()); err != nil {
+		if err := spec.onStart(cmd); err != nil {
 			return nil, errors.Join(err, c.stop(stopStep{syscall.SIGKILL, 5 * time.Second}))
 		}
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"sync"
 	"syscall"
@@ -126,7 +127,7 @@ func (t *Temporal) launch(ctx context.Context, cfg TemporalConfig, binary, datab
 		env: cleanEnv(), log: filepath.Join(t.dir, "temporal.log"),
 		// It survives a crash by design, and an orphan that hangs in its shutdown would hold the ports.
 		deathSignal: syscall.SIGKILL,
-		onStart:     func(pid int) error { return writePIDFile(filepath.Join(t.dir, temporalPIDName), pid) },
+		onStart:     func(started *exec.Cmd) error { return writePIDFile(filepath.Join(t.dir, temporalPIDName), started) },
 	})
 	if err != nil {
 		return nil, err
