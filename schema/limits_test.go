@@ -71,8 +71,8 @@ func TestChangesOfSettingsAreLogged(t *testing.T) {
 	exec(t, b.db, `UPDATE sluice.settings SET auto_create_plan = 'FREE', task_queue = 'q'`)
 	exec(t, b.db, `UPDATE sluice.workspaces SET nominal_quota = 1, cohort = 'a', starts_per_second = 0.5`)
 	require.Equal(t, []string{
-		`settings-changed {"shards": 2, "retention": "30 days", "taskQueue": "workflow.workspace.{workspace}", "ageingStep": "00:05:00", "maxConcurrentWorkflows": 9}`,
-		`settings-changed {"shards": 2, "retention": "30 days", "taskQueue": "q", "ageingStep": "00:05:00", "autoCreatePlan": "FREE", "maxConcurrentWorkflows": 9}`,
+		`settings-changed {"shards": 2, "fairness": "slot-time", "retention": "30 days", "taskQueue": "workflow.workspace.{workspace}", "ageingStep": "00:05:00", "maxConcurrentWorkflows": 9}`,
+		`settings-changed {"shards": 2, "fairness": "slot-time", "retention": "30 days", "taskQueue": "q", "ageingStep": "00:05:00", "autoCreatePlan": "FREE", "maxConcurrentWorkflows": 9}`,
 		`limits-changed {"plan": "FREE", "cohort": "a", "nominalQuota": 1, "startsPerSecond": 0.5}`,
 	}, list[string](t, b.db, `SELECT action || ' ' || details FROM sluice.limit_changes ORDER BY id`))
 }

@@ -19,11 +19,11 @@ func TestChangesSeeWhatCommitsBeforeTheirTurn(t *testing.T) {
 		second string
 		want   string // what must be true
 	}{
-		"an allotment of a limit that is cut": {`UPDATE sluice.settings SET max_concurrent_workflows = 4`, `SELECT sluice.allot(0, 9)`,
+		"an allotment of a limit that is cut": {`UPDATE sluice.settings SET max_concurrent_workflows = 4`, `SELECT sluice.set_allotments(9, '{9,0}')`,
 			`SELECT sum(slots) <= 4 FROM sluice.allotments`},
-		"an allotment of a limit that is taken away": {`UPDATE sluice.settings SET max_concurrent_workflows = NULL`, `SELECT sluice.allot(0, 9)`,
+		"an allotment of a limit that is taken away": {`UPDATE sluice.settings SET max_concurrent_workflows = NULL`, `SELECT sluice.set_allotments(9, '{9,0}')`,
 			`SELECT sum(slots) = 0 FROM sluice.allotments`},
-		"a slot that no claim took beside an allotment": {`SELECT sluice.allot(0, 9)`, `INSERT INTO sluice.running
+		"a slot that no claim took beside an allotment": {`SELECT sluice.set_allotments(9, '{9,0}')`, `INSERT INTO sluice.running
 			(id, workspace_id, workflow_definition_id, priority, attempt_count, created_at, available_at, claimed_at, trigger_type, enqueued_by)
 			VALUES (gen_random_uuid(), $it, gen_random_uuid(), 3, 0, now(), now(), now(), 'FUNCTION', 'ann')`,
 			`SELECT sum(slots) = 0 FROM sluice.allotments`},

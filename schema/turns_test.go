@@ -40,12 +40,11 @@ func TestChangesTakeTurns(t *testing.T) {
 		"a slot that no claim took": {fmt.Sprintf(insertRunning, "NULL"), "regained of it 1"},
 		"one with a global limit": {`UPDATE sluice.settings SET max_concurrent_workflows = 9; ` + fmt.Sprintf(insertRunning, "NULL"),
 			"allotment 4, regained of it 1, settings 4"},
-		"a slot that a claim took":   {fmt.Sprintf(insertRunning, "1"), ""},
-		"a slot that is given back":  {`DELETE FROM sluice.running`, ""},
-		"an item":                    {`SELECT sluice.enqueue(workspace_id, id) FROM sluice.workflow_definitions`, ""},
-		"a change that is undone":    {`UPDATE sluice.settings SET shards = 5; UPDATE sluice.settings SET shards = 4`, "owners 64"},
-		"more of the global limit":   {`UPDATE sluice.settings SET max_concurrent_workflows = 9; SELECT sluice.allot(0, 3)`, "allotment 4, settings 4"},
-		"all there is of that limit": {`UPDATE sluice.settings SET max_concurrent_workflows = 0; SELECT sluice.allot(0, 3)`, "settings 4"},
+		"a slot that a claim took":  {fmt.Sprintf(insertRunning, "1"), ""},
+		"a slot that is given back": {`DELETE FROM sluice.running`, ""},
+		"an item":                   {`SELECT sluice.enqueue(workspace_id, id) FROM sluice.workflow_definitions`, ""},
+		"a change that is undone":   {`UPDATE sluice.settings SET shards = 5; UPDATE sluice.settings SET shards = 4`, "owners 64"},
+		"more of the global limit":  {`UPDATE sluice.settings SET max_concurrent_workflows = 9; SELECT sluice.set_allotments(9, '{3,0,0,0}')`, "allotment 4, settings 4"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -103,7 +102,7 @@ func TestBulkChangesOverSeveralShardsDoNotDeadlock(t *testing.T) {
 	for _, sql := range []string{
 		`UPDATE sluice.workspaces SET weight = 1 + coalesce(weight, 1) % 9 WHERE name = 'w0'`,
 		`UPDATE sluice.workspaces SET weight = 1 + coalesce(weight, 1) % 9 WHERE name = 'w1'`,
-		`SELECT sluice.allot(2, 1)`,
+		`SELECT sluice.set_allotments(9, '{3,3,0,0}')`,
 	} {
 		group.Go(func() error {
 			for range 30 {

@@ -13,7 +13,7 @@ func TestViewsKeepTheirColumns(t *testing.T) {
 	b := setup(t)
 	for view, want := range map[string][]string{
 		"queue_items": {"id", "workspace_id", "workflow_definition_id", "input", "priority", "unique_key", "status", "attempt_count", "created_at",
-			"available_at", "expires_at", "claimed_at", "dispatched_at", "execution_id", "error", "workflow_type", "task_queue", "engine_workflow_id"},
+			"available_at", "expires_at", "claimed_at", "dispatched_at", "execution_id", "error", "workflow_type", "task_queue", "engine_workflow_id", "replay_of"},
 		"executions": {"id", "queue_id", "workspace_id", "workflow_definition_id", "workflow_version_id", "engine_workflow_id", "engine_run_id",
 			"status", "trigger_type", "started_at", "completed_at", "duration_ms", "error", "input", "output", "unserved_since", "workflow_type", "task_queue"},
 		"activity": {"at", "actor", "action", "workspace_id", "queue_id", "execution_id", "reason", "details"},

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"math/rand/v2"
 	"testing"
+	"time"
 
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
@@ -16,14 +17,14 @@ import (
 // read is what sluice.read_request says.
 type read struct {
 	id, kind, queue, namespace, cron *string
-	delayed                          *bool
+	delay                            *time.Duration
 	reuse, conflict                  *int64
 }
 
 func readRequest(t *testing.T, db *pgxpool.Pool, raw []byte) (got read, err error) {
 	t.Helper()
-	err = db.QueryRow(t.Context(), `SELECT workflow_id, workflow_type, task_queue, namespace, cron, delayed, reuse, conflict FROM sluice.read_request($1)`, raw).
-		Scan(&got.id, &got.kind, &got.queue, &got.namespace, &got.cron, &got.delayed, &got.reuse, &got.conflict)
+	err = db.QueryRow(t.Context(), `SELECT workflow_id, workflow_type, task_queue, namespace, cron, delay, reuse, conflict FROM sluice.read_request($1)`, raw).
+		Scan(&got.id, &got.kind, &got.queue, &got.namespace, &got.cron, &got.delay, &got.reuse, &got.conflict)
 	return got, err
 }
 
@@ -65,7 +66,11 @@ func TestSQLReadsARequestAsGoDoes(t *testing.T) {
 		require.Equal(t, want.GetTaskQueue().GetName(), text(got.queue), "%x", raw)
 		require.Equal(t, want.GetNamespace(), text(got.namespace), "%x", raw)
 		require.Equal(t, want.GetCronSchedule(), text(got.cron), "%x", raw)
-		require.True(t, want.GetWorkflowStartDelay().AsDuration() == 0 || *got.delayed, "%x", raw)
+		delay := time.Duration(0)
+		if got.delay != nil {
+			delay = *got.delay
+		}
+		require.InDelta(t, want.GetWorkflowStartDelay().AsDuration(), delay, float64(time.Microsecond), "%x", raw)
 		number := func(n *int64) int32 {
 			if n == nil {
 				return 0
@@ -101,8 +106,11 @@ func randomRequest(random *rand.Rand) (raw []byte) {
 		case 6:
 			raw = protowire.AppendVarint(protowire.AppendTag(raw, []protowire.Number{11, 22}[random.IntN(2)], protowire.VarintType), random.Uint64N(5))
 		case 7:
-			duration := protowire.AppendVarint(protowire.AppendTag(nil, 1, protowire.VarintType), random.Uint64N(3))
-			raw = protowire.AppendBytes(protowire.AppendTag(raw, 20, protowire.BytesType), duration[:2*random.IntN(2)])
+			var duration []byte
+			for range random.IntN(3) {
+				duration = protowire.AppendVarint(protowire.AppendTag(duration, protowire.Number(1+random.IntN(2)), protowire.VarintType), random.Uint64N(1e9))
+			}
+			raw = protowire.AppendBytes(protowire.AppendTag(raw, 20, protowire.BytesType), duration)
 		case 8:
 			raw = protowire.AppendFixed64(protowire.AppendTag(raw, 100, protowire.Fixed64Type), random.Uint64())
 			raw = protowire.AppendFixed32(protowire.AppendTag(raw, 1000, protowire.Fixed32Type), random.Uint32())

@@ -49,6 +49,23 @@ func TestEnqueueWorkflowDefaults(t *testing.T) {
 	require.Equal(t, "tenants."+b.workspace.String(), one[string](t, b.db, `SELECT task_queue FROM sluice.pending WHERE workflow_type = 'Templated'`))
 }
 
+// An operator may give task queues another form; package definition tells the same of nodes.
+func TestATaskQueueOfAnotherWorkspaceIsRefusedWhateverItsForm(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	globex := one[uuid.UUID](t, b.db, `INSERT INTO sluice.workspaces (name) VALUES ('globex') RETURNING id`)
+	exec(t, b.db, `UPDATE sluice.settings SET task_queue = 'tenant-{workspace}/x'`)
+	for _, queue := range []string{"tenant-" + globex.String() + "/x", "TENANT-" + strings.ToUpper(globex.String()) + "/x", "workflow.workspace." + globex.String()} {
+		err := requireRefused(t, b.db, "SL013", `SELECT sluice.enqueue_workflow($1, 'T', $2)`, b.workspace, queue)
+		require.Contains(t, err.Message, "is not that of workspace "+b.workspace.String())
+	}
+	for _, queue := range []any{nil, "tenant-" + b.workspace.String() + "/x", "tenant-" + globex.String(), "tenant-" + strings.Repeat("z", 36) + "/x", "invoices"} {
+		exec(t, b.db, `SELECT sluice.enqueue_workflow($1, 'T', $2)`, b.workspace, queue)
+	}
+	exec(t, b.db, `UPDATE sluice.settings SET task_queue = 'shared'`)
+	exec(t, b.db, `SELECT sluice.enqueue_workflow($1, 'T', $2)`, b.workspace, "tenant-"+globex.String()+"/x")
+}
+
 func TestEnqueueWorkflowRefusesWithAStateOfItsOwn(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
@@ -168,16 +185,17 @@ func TestARequestIsRefusedByWhatItSays(t *testing.T) {
 		"no UTF-8":             {[]byte{0x12, 2, 0xff, 0xfe}, "SL004", "invalid byte sequence", ""},
 		"another namespace":    {start(func(x *r) { x.Namespace = "other" }), "SL004", `request names the namespace "other", and Sluice serves "shop"`, "leave it out"},
 		"cron":                 {start(func(x *r) { x.CronSchedule = "@daily" }), "SL004", `request has the cron schedule "@daily"`, "schedule"},
-		"delay":                {start(func(x *r) { x.WorkflowStartDelay = durationpb.New(time.Second) }), "SL004", "request has a start delay", "available_at"},
+		"a negative delay":     {start(func(x *r) { x.WorkflowStartDelay = durationpb.New(-time.Second) }), "SL004", "it has a start delay that is none", ""},
+		"a delay of ages":      {start(func(x *r) { x.WorkflowStartDelay = durationpb.New(1 << 62) }), "SL006", "", ""},
 		"use existing":         {start(func(x *r) { x.WorkflowIdConflictPolicy = enumspb.WORKFLOW_ID_CONFLICT_POLICY_USE_EXISTING }), "SL004", "policy USE_EXISTING", "onConflict"},
 		"terminate existing":   {start(func(x *r) { x.WorkflowIdConflictPolicy = enumspb.WORKFLOW_ID_CONFLICT_POLICY_TERMINATE_EXISTING }), "SL004", "policy TERMINATE_EXISTING", "onConflict"},
 		"terminate if running": {start(func(x *r) { x.WorkflowIdReusePolicy = 4 }), "SL004", "policy TERMINATE_IF_RUNNING", "onConflict"},
+		"callbacks":            {start(func(x *r) { x.CompletionCallbacks = []*commonpb.Callback{{}, {}} }), "SL004", "request has 2 completion callbacks", "leave them out"},
 		"own type":             {start(func(x *r) { x.WorkflowType.Name = "Execution" }), "SL013", "is a type of Sluice itself", ""},
 		"own queue":            {start(func(x *r) { x.TaskQueue.Name = "workflows.default" }), "SL013", "is Sluice's own", ""},
 		"another's queue":      {start(func(x *r) { x.TaskQueue.Name = "workflow.workspace." + uuid.NewString() }), "SL013", "is not that of workspace", ""},
 		"own id":               {start(func(x *r) { x.WorkflowId = "execution-" + uuid.NewString() }), "SL013", "begins as those of Sluice itself do", ""},
 		"a type twice":         {append(start(func(*r) {}), 0x1a, 11, 0x0a, 9, 'E', 'x', 'e', 'c', 'u', 't', 'i', 'o', 'n'), "SL013", "is a type of Sluice itself", ""},
-		"a delay and an empty": {append(start(func(x *r) { x.WorkflowStartDelay = durationpb.New(time.Second) }), 0xa2, 0x01, 0), "SL004", "request has a start delay", ""},
 		"too large":            {start(func(x *r) { x.Identity = strings.Repeat("x", 2<<20) }), "SL004", "at most 2097152 (2 MiB) are allowed", "reference"},
 	} {
 		err := requireRefused(t, b.db, c.code, `SELECT sluice.enqueue_workflow($1, NULL, request => $2)`, b.workspace, c.request)
@@ -191,6 +209,16 @@ func TestARequestIsRefusedByWhatItSays(t *testing.T) {
 	require.Equal(t, "bill-7", answer["workflowId"])
 	require.Equal(t, "Bill bills t", one[string](t, b.db, `SELECT concat_ws(' ', workflow_type, task_queue, input, request IS NULL) FROM sluice.pending`), "a request wins")
 	require.Equal(t, largest, one[[]byte](t, b.db, `SELECT request FROM sluice.inputs`))
+	for name, delayed := range map[string][]byte{
+		"a delay":              start(func(x *r) { x.WorkflowStartDelay = durationpb.New(90*time.Minute + 1500*time.Microsecond) }),
+		"a delay and an empty": append(start(func(x *r) { x.WorkflowStartDelay = durationpb.New(90*time.Minute + 1500*time.Microsecond) }), 0xa2, 0x01, 0),
+	} {
+		answer := one[map[string]string](t, b.db, `SELECT sluice.enqueue_workflow($1, NULL, request => $2)`, b.workspace, delayed)
+		require.Equal(t, "01:30:00.0015", one[string](t, b.db, `SELECT (available_at - created_at)::text FROM sluice.pending WHERE id = $1`, answer["queueId"]), name)
+	}
+	answer = one[map[string]string](t, b.db, `SELECT sluice.enqueue_workflow($1, NULL, request => $2, available_at => '2027-01-01 00:00Z')`, b.workspace,
+		start(func(x *r) { x.WorkflowStartDelay = durationpb.New(time.Hour) }))
+	require.True(t, one[bool](t, b.db, `SELECT available_at = '2027-01-01 00:00Z' FROM sluice.pending WHERE id = $1`, answer["queueId"]), "what the enqueue says wins")
 	exec(t, b.db, `SELECT sluice.enqueue_workflow($1, 'Given', 'given', workflow_id => 'given', request => '\x')`, b.workspace)
 	require.Equal(t, 1, one[int](t, b.db, `SELECT count(*) FROM sluice.pending WHERE workflow_type = 'Given' AND task_queue = 'given' AND workflow_id = 'given'`), "for what it does not say")
 }

@@ -49,6 +49,24 @@ func TestWorkspacesAreCreatedByTheirFirstEnqueueWhereThatIsAllowed(t *testing.T)
 	require.Zero(t, one[int](t, b.db, `SELECT count(*) FROM sluice.workspaces WHERE external_key = 'hooli'`), "so was what a refused enqueue created")
 }
 
+// What is addressed to a workspace by its id reaches no other that has the id for its key.
+func TestAKeyIsNoIDOfAnotherWorkspace(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	other := one[uuid.UUID](t, b.db, `INSERT INTO sluice.workspaces (name) VALUES ('other') RETURNING id`)
+	id := strings.ToUpper(b.workspace.String())
+	for _, sql := range []string{`UPDATE sluice.workspaces SET external_key = $1 WHERE id = '` + other.String() + `'`, `INSERT INTO sluice.workspaces (name, external_key) VALUES ('third', $1)`} {
+		require.Equal(t, "a workspace key must not read as the id of a workspace, as "+id+" does", requireRefused(t, b.db, "SL011", sql, id).Message)
+	}
+	unknown := uuid.NewString()
+	exec(t, b.db, `ALTER TABLE sluice.workspaces DISABLE TRIGGER key_is_no_id`) // as before there was one
+	exec(t, b.db, `UPDATE sluice.workspaces SET external_key = $2 WHERE id = $1`, other, id)
+	require.Equal(t, b.workspace, one[uuid.UUID](t, b.db, `SELECT sluice.workspace($1)`, id))
+	exec(t, b.db, `UPDATE sluice.workspaces SET external_key = $2 WHERE id = $1`, other, unknown)
+	require.Equal(t, other, one[uuid.UUID](t, b.db, `SELECT sluice.workspace($1)`, unknown), "a key that is nobody's id goes on naming its workspace")
+	exec(t, b.db, `ALTER TABLE sluice.workspaces ENABLE TRIGGER key_is_no_id; UPDATE sluice.workspaces SET plan = 'PRO' WHERE external_key IS NOT NULL`)
+}
+
 // Sessions that meet a workspace for the first time at once make one of it; under a stricter isolation they may have to try again.
 func TestAWorkspaceIsCreatedOnceByManyAtOnce(t *testing.T) {
 	t.Parallel()
