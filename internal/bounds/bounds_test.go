@@ -1,6 +1,7 @@
 package bounds_test
 
 import (
+	"encoding/json"
 	"strings"
 	"testing"
 
@@ -35,6 +36,11 @@ func TestNamesThatCannotBeSeenOrDoHarmAreRefused(t *testing.T) {
 		require.ErrorContains(t, bounds.Name(bad), why, "%q", bad)
 	}
 	require.NoError(t, bounds.Words(""))
+	require.NoError(t, bounds.Reason("several\nlines\tand “more” ☺️", bounds.MaxReason))
+	for _, bad := range []string{"\x1b[2J", "\u202egnp", "a\rb", "\u009b", "\xff", strings.Repeat("ä", bounds.MaxReason+1)} {
+		require.Error(t, bounds.Reason(bad, bounds.MaxReason), "%q", bad)
+	}
+	require.NoError(t, bounds.Text("\x1b[2J\u202e", bounds.MaxReason), "what is looked for may be anywhere")
 	require.ErrorContains(t, bounds.Key(""), "empty")
 	require.NoError(t, bounds.Key("\u202e\n"), "keys are for programs")
 	require.ErrorContains(t, bounds.Key(strings.Repeat("ä", 257)), "at most 512 bytes, not 514")
@@ -96,6 +102,20 @@ func TestJSONThatPostgresCannotHoldIsRefused(t *testing.T) {
 	require.NoError(t, err)
 	_, err = bounds.Object([]byte(`{"a":"\\u0000"}`), bounds.MaxInput)
 	require.NoError(t, err, "an escaped backslash before u0000")
+}
+
+// What a program reads stays the same, and nothing in it acts on a terminal.
+func TestJSONThatATerminalShowsHasTheSameValues(t *testing.T) {
+	t.Parallel()
+	for _, text := range []string{"acme\n", "\x7f", "\u009b2J", "\u202egnp", "\U000e0041", "山田 ☺️"} {
+		raw, err := json.Marshal(map[string]string{"a": text})
+		require.NoError(t, err)
+		shown := bounds.ShownJSON(string(raw) + "\n")
+		require.Equal(t, bounds.Shown(strings.TrimSuffix(shown, "\n"))+"\n", shown, "%q", text)
+		var read map[string]string
+		require.NoError(t, json.Unmarshal([]byte(shown), &read), "%q", text)
+		require.Equal(t, text, read["a"])
+	}
 }
 
 func FuzzSize(f *testing.F) {

@@ -6,6 +6,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"unicode/utf16"
 	"unicode/utf8"
 )
 
@@ -42,10 +43,11 @@ func Name(name string) error {
 }
 
 // Words checks a text that may be empty, such as who does something: at most MaxName characters that can be seen.
-func Words(text string) error { return visible(text, MaxName) }
+func Words(text string) error { return Visible(text, MaxName) }
 
-func visible(text string, most int) error {
-	if err := Reason(text, most); err != nil {
+// Visible checks a text of one line, of at most so many characters that can be seen.
+func Visible(text string, most int) error {
+	if err := Text(text, most); err != nil {
 		return err
 	}
 	if bad := hidden.FindString(text); bad != "" {
@@ -54,8 +56,13 @@ func visible(text string, most int) error {
 	return nil
 }
 
-// Reason checks a text in somebody's words, of at most so many characters. It may have several lines.
+// Reason checks a text in somebody's words, of at most so many characters that can be seen. It may have several lines and tabulators.
 func Reason(text string, most int) error {
+	return Visible(strings.NewReplacer("\n", " ", "\t", " ").Replace(text), most)
+}
+
+// Text checks what something is looked up by, of at most so many characters, whatever they are.
+func Text(text string, most int) error {
 	switch n := utf8.RuneCountInString(text); {
 	case !utf8.ValidString(text):
 		return fmt.Errorf("must be UTF-8: %s", quoted(text))
@@ -75,7 +82,7 @@ func Key(key string) error {
 	case len(key) > MaxKey:
 		return fmt.Errorf("must have at most %d bytes, not %d", MaxKey, len(key))
 	}
-	return Reason(key, MaxKey)
+	return Text(key, MaxKey)
 }
 
 // quoted shows the beginning of a text, with what cannot be seen escaped.
@@ -91,5 +98,20 @@ func quoted(text string) string {
 func Shown(text string) string {
 	return hidden.ReplaceAllStringFunc(strings.ToValidUTF8(text, "\ufffd"), func(c string) string {
 		return strings.Trim(strconv.QuoteToASCII(c), `"`)
+	})
+}
+
+// ShownJSON is a JSON text as it may go to a terminal: what Shown escapes is escaped as JSON does it, so whoever parses it reads the same
+// values. encoding/json leaves DEL, the C1 controls and the marks that turn the direction of writing as they are.
+func ShownJSON(text string) string {
+	return hidden.ReplaceAllStringFunc(text, func(c string) string {
+		if c == "\n" {
+			return c // between the values; within them it is escaped already
+		}
+		var escaped strings.Builder
+		for _, unit := range utf16.Encode([]rune(c)) {
+			fmt.Fprintf(&escaped, `\u%04x`, unit)
+		}
+		return escaped.String()
 	})
 }

@@ -82,6 +82,19 @@ func (d Definition) CheckOwner(workspace uuid.UUID) error {
 	return errors.Join(problems...)
 }
 
+// TaskQueues are those that nodes name.
+func (d Definition) TaskQueues() (queues []string) {
+	for _, n := range d.Nodes {
+		if n.Type != Workflow {
+			continue
+		}
+		if config, err := n.Workflow(); err == nil && config.TaskQueue != "" {
+			queues = append(queues, config.TaskQueue)
+		}
+	}
+	return queues
+}
+
 // foreign tells the task queue of another workspace.
 func foreign(queue string, workspace uuid.UUID) bool {
 	return len(queue) >= len(workspaceQueuePrefix) && strings.EqualFold(queue[:len(workspaceQueuePrefix)], workspaceQueuePrefix) &&

@@ -32,9 +32,6 @@ func Check(r *workflowservice.StartWorkflowExecutionRequest) error {
 	if r.GetCronSchedule() != "" {
 		add("the request has the cron schedule %q: make a Temporal schedule whose workflow enqueues, or enqueue from a job of your own", r.GetCronSchedule())
 	}
-	if r.GetWorkflowStartDelay().AsDuration() > 0 {
-		add("the request has a start delay: leave it out and say when the item is available")
-	}
 	switch r.GetWorkflowIdConflictPolicy() {
 	case enumspb.WORKFLOW_ID_CONFLICT_POLICY_USE_EXISTING, enumspb.WORKFLOW_ID_CONFLICT_POLICY_TERMINATE_EXISTING:
 		add("the request has the conflict policy %s: an item starts a workflow of its own, leave it out and choose what is to happen by onConflict", r.GetWorkflowIdConflictPolicy())
@@ -42,6 +39,9 @@ func Check(r *workflowservice.StartWorkflowExecutionRequest) error {
 	//lint:ignore SA1019 callers still set it
 	if r.GetWorkflowIdReusePolicy() == enumspb.WORKFLOW_ID_REUSE_POLICY_TERMINATE_IF_RUNNING {
 		add("the request has the reuse policy TerminateIfRunning: an item ends no workflow of another")
+	}
+	if n := len(r.GetCompletionCallbacks()); n > 0 {
+		add("the request has %d completion callbacks, which Temporal would call wherever it may call Sluice: leave them out, and have the workflow tell of its end, or ask the queue for it", n)
 	}
 	for name := range r.GetSearchAttributes().GetIndexedFields() {
 		if strings.HasPrefix(name, "Sluice") {

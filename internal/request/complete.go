@@ -36,6 +36,7 @@ func (s Start) Complete(r *workflowservice.StartWorkflowExecutionRequest) *workf
 	r = proto.Clone(r).(*workflowservice.StartWorkflowExecutionRequest)
 	r.Namespace, r.Identity, r.RequestId, r.WorkflowId = s.Namespace, s.Identity, s.Item.String(), s.ID
 	r.RequestEagerExecution, r.EagerWorkerDeploymentOptions = false, nil
+	r.WorkflowStartDelay = nil // the item has waited for it
 	if r.GetWorkflowType().GetName() == "" {
 		r.WorkflowType = &commonpb.WorkflowType{Name: s.Type}
 	}

@@ -40,7 +40,13 @@ func NewSender(c client.Client) *Sender {
 // parcel is a request on its way.
 type parcel struct {
 	request *workflowservice.StartWorkflowExecutionRequest
+	id      string // of a request that the SDK has made
 	seen    bool
+}
+
+// WithID gives the SDK's own start, made with this context by a client with Install, an id by which the server knows a repeated one.
+func WithID(ctx context.Context, id string) context.Context {
+	return context.WithValue(ctx, parcelKey{}, &parcel{id: id})
 }
 
 type parcelKey struct{}
@@ -53,6 +59,11 @@ func exchange(ctx context.Context, method string, request, reply any, conn *grpc
 	p.seen = true
 	start, ok := request.(*workflowservice.StartWorkflowExecutionRequest)
 	switch {
+	case p.id != "" && ok:
+		sent := proto.Clone(start).(*workflowservice.StartWorkflowExecutionRequest)
+		sent.RequestId = p.id
+		request = sent
+	case p.id != "":
 	case p.request == nil:
 		return nil
 	case ok:

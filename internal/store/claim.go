@@ -18,6 +18,7 @@ type ClaimRequest struct {
 	Now      time.Time   // of the plan
 	Rated    []uuid.UUID // the workspaces among them whose starts are rated, and the tokens they keep
 	Tokens   []float64
+	Until    time.Time // the plan holds; zero: for ever
 }
 
 // Claimed is an item that a claim has taken. It holds a slot.
@@ -35,7 +36,7 @@ type ClaimResult struct {
 	Items []Claimed
 }
 
-var claimSQL = load("claim", "shard", "turn", "ids", "versions", "now", "rated", "tokens")
+var claimSQL = load("claim", "shard", "turn", "ids", "versions", "now", "rated", "tokens", "valid_until")
 
 // QueueClaim adds a claim to a batch. It changes nothing unless its turn is free.
 func QueueClaim(b *pgx.Batch, r ClaimRequest, result *ClaimResult) {
@@ -43,7 +44,11 @@ func QueueClaim(b *pgx.Batch, r ClaimRequest, result *ClaimResult) {
 	if rated == nil {
 		rated, tokens = []uuid.UUID{}, []float64{}
 	}
-	b.Queue(claimSQL, r.Shard, r.Turn, r.Items, r.Versions, r.Now, rated, tokens).Query(func(rows pgx.Rows) error {
+	var until *time.Time
+	if !r.Until.IsZero() {
+		until = &r.Until
+	}
+	b.Queue(claimSQL, r.Shard, r.Turn, r.Items, r.Versions, r.Now, rated, tokens, until).Query(func(rows pgx.Rows) error {
 		for rows.Next() {
 			var id *uuid.UUID
 			var input []byte
@@ -77,14 +82,24 @@ func (w claimedWorkflow) workflow() *Workflow {
 // Missing is an item that a claim did not get although it is there.
 type Missing struct {
 	ID      uuid.UUID
-	Expired bool // its time is over; otherwise another transaction holds it
+	Expired bool // its time is over; otherwise another transaction holds it, or it has another place
+	// Its place in the lines of its workspace.
+	Priority    int
+	AvailableAt time.Time
 }
 
 var missingSQL = load("missing", "ids")
 
 // FindMissing returns those of the items that are pending still.
 func FindMissing(ctx context.Context, db DB, ids []uuid.UUID) ([]Missing, error) {
-	missing, err := Collect[Missing](ctx, db, missingSQL, ids)
+	rows, err := db.Query(ctx, missingSQL, ids)
+	if err != nil {
+		return nil, Wrap(err, "look for items that were not claimed")
+	}
+	missing, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (m Missing, err error) {
+		err = row.Scan(&m.ID, &m.Expired, &m.Priority, finite{&m.AvailableAt})
+		return m, err
+	})
 	return missing, Wrap(err, "look for items that were not claimed")
 }
 

@@ -3,9 +3,11 @@ package store
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"time"
 
 	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgtype"
 )
 
@@ -16,10 +18,9 @@ const LargeInput = 2000
 // Arrival is an item on its way into the queue, with its defaults filled in.
 type Arrival struct {
 	Ownership
-	Workflow    *Workflow     // nil: it is a definition
-	OnConflict  string        // of a workflow, see sluice.enqueue_workflow; empty: as it has it
-	AvailableIn time.Duration // of a workflow without AvailableAt
-	ID          uuid.UUID     // of plain items; the others get theirs from the database
+	Workflow    *Workflow // nil: it is a definition
+	OnConflict  string    // of a workflow, see sluice.enqueue_workflow; empty: as it has it
+	ID          uuid.UUID // of plain items; the others get theirs from the database
 	Priority    int
 	Input       json.RawMessage // a JSON object
 	Large       bool            // the input is larger than LargeInput
@@ -63,7 +64,7 @@ var (
 	enqueueSQL     = load("enqueue", "id", "workspace", "definition", "priority", "input", "actor", "trigger", "large", "check", "own")
 	enqueueItemSQL = load("enqueue_item", "workspace", "definition", "input", "priority", "available_at", "key", "expires_at", "actor",
 		"trigger", "unique_for")
-	enqueueWorkflowSQL = load("enqueue_workflow", "workspace", "type", "task_queue", "workflow_id", "args", "request", "options", "available_in", "priority",
+	enqueueWorkflowSQL = load("enqueue_workflow", "workspace", "type", "task_queue", "workflow_id", "args", "request", "options", "priority",
 		"available_at", "key", "expires_at", "actor", "trigger", "unique_for")
 )
 
@@ -78,11 +79,12 @@ func Enqueue(ctx context.Context, db DB, a *Arrival, own, check bool) error {
 	return err
 }
 
-var mayInsertSQL = load("may_insert")
+var mayInsertSQL = load("may_insert", "id")
 
-// MayInsert tells whether the role of a connection may write items itself. Others enqueue each item by sluice.enqueue.
-func MayInsert(ctx context.Context, db DB) (may bool, err error) {
-	err = db.QueryRow(ctx, mayInsertSQL).Scan(&may)
+// MayInsert tells whether the role of a connection may write items itself, with ids such as this one, which has just been made. Others
+// enqueue each item by sluice.enqueue.
+func MayInsert(ctx context.Context, db DB, id uuid.UUID) (may bool, err error) {
+	err = db.QueryRow(ctx, mayInsertSQL, id).Scan(&may)
 	return may, Wrap(err, "look for rights on the queue")
 }
 
@@ -98,6 +100,9 @@ var workspaceSQL = load("workspace", "key")
 // Workspace returns the id of the workspace that a platform knows by a key, or whose id that is. It is created where that is allowed.
 func Workspace(ctx context.Context, db DB, key string) (id uuid.UUID, err error) {
 	err = db.QueryRow(ctx, workspaceSQL, key).Scan(&id)
+	if pg := (*pgconn.PgError)(nil); errors.As(err, &pg) && requestErrors[pg.Code] == ErrUnknownWorkspace {
+		pg.Hint = NoSuchKey(key)
+	}
 	return id, Wrap(err, "look for a workspace")
 }
 
@@ -117,7 +122,7 @@ func (a *Arrival) call() (sql string, arguments []any) {
 		if a.OnConflict != "" {
 			options = map[string]string{"onConflict": a.OnConflict}
 		}
-		return enqueueWorkflowSQL, append([]any{pgID(a.WorkspaceID), w.Type, textOrNull(w.TaskQueue), textOrNull(w.ID), w.Args, w.Request, options, a.AvailableIn}, rest...)
+		return enqueueWorkflowSQL, append([]any{pgID(a.WorkspaceID), w.Type, textOrNull(w.TaskQueue), textOrNull(w.ID), w.Args, w.Request, options}, rest...)
 	}
 	return enqueueItemSQL, append([]any{pgID(a.WorkspaceID), pgID(a.DefinitionID), a.Input}, rest...)
 }

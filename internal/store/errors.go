@@ -1,10 +1,13 @@
 package store
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"strings"
+	"unicode"
 
+	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 )
@@ -66,6 +69,19 @@ func (e *RequestError) Unwrap() []error {
 	return []error{e.Kind, e.cause}
 }
 
+// NoSuchKey says how to mend that no workspace has a key. Whoever gives a workspace's name for its key is told what a key is.
+func NoSuchKey(key string) string {
+	if _, err := uuid.Parse(key); err == nil {
+		return "no workspace has this id or key; list them with: starter workspace list"
+	}
+	if strings.ContainsFunc(key, func(r rune) bool {
+		return !unicode.IsLetter(r) && !unicode.IsDigit(r) && !strings.ContainsRune("-_.:@", r)
+	}) || len(key) > 100 {
+		key = "KEY"
+	}
+	return "no workspace has this key or id; a name is no key: starter workspace set ID --key " + cmp.Or(key, "KEY")
+}
+
 // Invalid returns a RequestError of kind ErrInvalid.
 func Invalid(format string, args ...any) error {
 	return &RequestError{Kind: ErrInvalid, Message: fmt.Sprintf(format, args...)}
@@ -94,10 +110,11 @@ func isDataException(pg *pgconn.PgError) bool {
 	return strings.HasPrefix(pg.Code, "22") || strings.HasPrefix(pg.Code, "54") || pg.Code == "23514"
 }
 
-// IsForbidden tells whether the role of the connection may not do what a statement does itself.
+// IsForbidden tells whether a client may not do what a statement does itself, because of the role of its connection or because its clock,
+// by which it makes ids, is more than an hour ahead.
 func IsForbidden(err error) bool {
 	var pg *pgconn.PgError
-	return errors.As(err, &pg) && pg.Code == "42501"
+	return errors.As(err, &pg) && (pg.Code == "42501" || pg.Code == "SL015")
 }
 
 // IsUnreadable tells that the database has answered with something that this program cannot read, or that a statement met data

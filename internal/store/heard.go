@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"github.com/google/uuid"
@@ -37,6 +38,7 @@ const (
 	TurnSettings    = "settings"    // the global limit or the ageing step has changed
 	TurnAllotment   = "allotment"   // what each shard may hold of the global limit has changed
 	TurnOwners      = "owners"      // workspaces belong to other shards
+	TurnPauses      = "pauses"      // something was paused or resumed
 )
 
 // Event says that one item has arrived, or several, or that executions have freed their slots.
@@ -108,7 +110,8 @@ type Line struct {
 	Priority    int
 	At          time.Time // items at (At, ID) and before are known; Earliest is before everything
 	ID          uuid.UUID
-	Most        int // so many items at most
+	Most        int  // so many items at most
+	Paused      bool // items of types and definitions that are paused are passed over
 }
 
 // Item is a pending item, as far as a plan needs to know it.
@@ -118,10 +121,30 @@ type Item struct {
 	AvailableAt  time.Time
 }
 
-var scanSQL = load("scan", "lines", "workspaces", "priorities", "times", "ids", "most")
+var (
+	scanSQL         = load("scan", "lines", "workspaces", "priorities", "times", "ids", "most")
+	scanUnpausedSQL = load("scan_unpaused", "lines", "workspaces", "priorities", "times", "ids", "most")
+)
 
 // QueueScan adds to a batch what reads lines further. found is called for each item, in the order of its line.
 func QueueScan(b *pgx.Batch, lines []Line, found func(line int32, item Item)) {
+	if !slices.ContainsFunc(lines, func(l Line) bool { return l.Paused }) {
+		queueScan(b, scanSQL, lines, found)
+		return
+	}
+	var whole, parts []Line
+	for _, l := range lines {
+		if l.Paused {
+			parts = append(parts, l)
+		} else {
+			whole = append(whole, l)
+		}
+	}
+	queueScan(b, scanSQL, whole, found)
+	queueScan(b, scanUnpausedSQL, parts, found)
+}
+
+func queueScan(b *pgx.Batch, sql string, lines []Line, found func(line int32, item Item)) {
 	n := len(lines)
 	if n == 0 {
 		return
@@ -131,7 +154,7 @@ func QueueScan(b *pgx.Batch, lines []Line, found func(line int32, item Item)) {
 	for i, l := range lines {
 		numbers[i], priorities[i], most[i], workspaces[i], ids[i], times[i] = l.Number, l.Priority, l.Most, l.WorkspaceID, l.ID, infinite(l.At)
 	}
-	b.Queue(scanSQL, numbers, workspaces, priorities, times, ids, most).Query(func(rows pgx.Rows) error {
+	b.Queue(sql, numbers, workspaces, priorities, times, ids, most).Query(func(rows pgx.Rows) error {
 		var line int32
 		var item Item
 		_, err := pgx.ForEachRow(rows, []any{&line, &item.ID, &item.DefinitionID, finite{&item.AvailableAt}}, func() error {
@@ -144,8 +167,9 @@ func QueueScan(b *pgx.Batch, lines []Line, found func(line int32, item Item)) {
 
 // FirstItem is the first item of a line.
 type FirstItem struct {
-	WorkspaceID uuid.UUID
-	Priority    int
+	WorkspaceID  uuid.UUID
+	Priority     int
+	WorkflowType string // empty: it is a definition
 	Item
 }
 
@@ -156,7 +180,9 @@ var backlogSQL = load("backlog", "workspace", "priority", "most")
 func QueueBacklog(b *pgx.Batch, workspace uuid.UUID, priority, most int, to *[]FirstItem) {
 	b.Queue(backlogSQL, workspace, priority, most).Query(func(rows pgx.Rows) error {
 		var f FirstItem
-		_, err := pgx.ForEachRow(rows, []any{&f.WorkspaceID, &f.Priority, finite{&f.AvailableAt}, &f.ID, &f.DefinitionID}, func() error {
+		var kind *string
+		_, err := pgx.ForEachRow(rows, []any{&f.WorkspaceID, &f.Priority, finite{&f.AvailableAt}, &f.ID, &f.DefinitionID, &kind}, func() error {
+			f.WorkflowType = orZero(kind)
 			*to = append(*to, f)
 			return nil
 		})

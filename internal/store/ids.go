@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
@@ -115,3 +116,13 @@ func pgID(id uuid.UUID) pgtype.UUID { return pgtype.UUID{Bytes: id, Valid: true}
 
 // idColumn is an array of one dimension: of other slices pgx looks for more.
 type idColumn = pgtype.FlatArray[pgtype.UUID]
+
+// FirstID is the least id that an item enqueued at a moment has, an hour earlier for clocks that differ.
+func FirstID(at time.Time) (id uuid.UUID) {
+	ms := uint64(max(at.Add(-time.Hour).UnixMilli(), 0))
+	for i := range 6 {
+		id[i] = byte(ms >> (8 * (5 - i)))
+	}
+	id[6], id[8] = 0x70, 0x80
+	return id
+}

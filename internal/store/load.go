@@ -15,6 +15,7 @@ type Shard struct {
 	Run        int64 // the turn with which the dispatcher's run took the shard over
 	Shards     int   // how many there are
 	AgeingStep time.Duration
+	SlotTime   bool // fairness counts it, and not starts
 	Limit      *int // of all workspaces together; nil: there is none
 	Allotment  int  // what the shard may hold of it, where there are several shards
 }
@@ -24,7 +25,7 @@ var loadShardSQL = load("load_shard", "shard")
 // QueueShard adds to a batch what reads a shard.
 func QueueShard(b *pgx.Batch, shard int, s *Shard) {
 	b.Queue(loadShardSQL, shard).QueryRow(func(row pgx.Row) error {
-		return row.Scan(&s.Mark, &s.Now, &s.Turn, &s.Run, &s.Shards, &s.AgeingStep, &s.Limit, &s.Allotment)
+		return row.Scan(&s.Mark, &s.Now, &s.Turn, &s.Run, &s.Shards, &s.AgeingStep, &s.SlotTime, &s.Limit, &s.Allotment)
 	})
 }
 
@@ -33,22 +34,31 @@ var (
 	runningOfSQL   = load("running_of", "workspace")
 )
 
+// Slot is a slot that an execution holds.
+type Slot struct {
+	ID           uuid.UUID
+	WorkspaceID  uuid.UUID
+	Undispatched bool
+	Since        time.Time
+	DefinitionID uuid.UUID // nil: it is a workflow
+	WorkflowType string
+}
+
 // QueueRunning adds to a batch what reads the slots of a shard.
-func QueueRunning(b *pgx.Batch, shard int, held func(id, workspace uuid.UUID, undispatched bool)) {
+func QueueRunning(b *pgx.Batch, shard int, held func(Slot)) {
 	b.Queue(loadRunningSQL, shard).Query(eachSlot(held))
 }
 
 // QueueRunningOf adds to a batch what reads the slots of a workspace.
-func QueueRunningOf(b *pgx.Batch, workspace uuid.UUID, held func(id, workspace uuid.UUID, undispatched bool)) {
+func QueueRunningOf(b *pgx.Batch, workspace uuid.UUID, held func(Slot)) {
 	b.Queue(runningOfSQL, workspace).Query(eachSlot(held))
 }
 
-func eachSlot(held func(id, workspace uuid.UUID, undispatched bool)) func(pgx.Rows) error {
+func eachSlot(held func(Slot)) func(pgx.Rows) error {
 	return func(rows pgx.Rows) error {
-		var id, workspace uuid.UUID
-		var undispatched bool
-		_, err := pgx.ForEachRow(rows, []any{&id, &workspace, &undispatched}, func() error {
-			held(id, workspace, undispatched)
+		var s Slot
+		_, err := pgx.ForEachRow(rows, []any{&s.ID, &s.WorkspaceID, &s.Undispatched, finite{&s.Since}, &s.DefinitionID, &s.WorkflowType}, func() error {
+			held(s)
 			return nil
 		})
 		return err
@@ -77,10 +87,14 @@ type Quota struct {
 	Weight          int
 	StartsPerSecond *float64 // nil: not limited
 	Burst           *int
+	LendingLimit    *int  // nil: all of Nominal
 	Own             int64 // see admission.Tags
 	Borrowed        int64
 	Tokens          *float64 // nil: none has been taken yet
 	TokensAt        *time.Time
+	SlotTime        float64            // for how long its executions have held their slots of late, in seconds; 0: not known
+	SlotTimes       map[string]float64 // the same by workflow type and definition, see slots.Account.Record; nil: not known
+	Until           *time.Time         // when the first of its limits for a time ends; nil: it has none
 }
 
 var (
@@ -98,7 +112,7 @@ func QueueQuotas(b *pgx.Batch, shard int, workspaces []uuid.UUID, each func(Quot
 			var q Quota
 			var tokensAt time.Time
 			if err := rows.Scan(&q.WorkspaceID, &q.Name, &q.Plan, &q.Cohort, &q.Ceiling, &q.Nominal, &q.BorrowingLimit, &q.Weight,
-				&q.StartsPerSecond, &q.Burst, &q.Own, &q.Borrowed, &q.Tokens, finite{&tokensAt}); err != nil {
+				&q.StartsPerSecond, &q.Burst, &q.LendingLimit, &q.Own, &q.Borrowed, &q.Tokens, finite{&tokensAt}, &q.SlotTime, &q.SlotTimes, &q.Until); err != nil {
 				return err
 			}
 			if !tokensAt.IsZero() {
@@ -107,6 +121,30 @@ func QueueQuotas(b *pgx.Batch, shard int, workspaces []uuid.UUID, each func(Quot
 			each(q)
 		}
 		return rows.Err()
+	})
+}
+
+// Pause is what is paused of a workspace, or of all: everything, a workflow type, or a definition.
+type Pause struct {
+	WorkspaceID  uuid.UUID // nil: all
+	WorkflowType string
+	DefinitionID uuid.UUID
+	Until        time.Time // zero: until it is resumed
+}
+
+var pausesSQL = load("pauses")
+
+// QueuePauses adds to a batch what reads the pauses that hold.
+func QueuePauses(b *pgx.Batch, to *[]Pause) {
+	b.Queue(pausesSQL).Query(func(rows pgx.Rows) error {
+		var workspace, definition *uuid.UUID
+		var kind *string
+		var until *time.Time
+		_, err := pgx.ForEachRow(rows, []any{&workspace, &kind, &definition, &until}, func() error {
+			*to = append(*to, Pause{orZero(workspace), orZero(kind), orZero(definition), orZero(until)})
+			return nil
+		})
+		return err
 	})
 }
 

@@ -62,6 +62,14 @@ func Collect[T any](ctx context.Context, db DB, sql string, args ...any) ([]T, e
 	return pgx.CollectRows(rows, pgx.RowToStructByName[T])
 }
 
+// QueueCollect adds a query to a batch, and reads its rows into structs by column name when that is sent.
+func QueueCollect[T any](b *pgx.Batch, into *[]T, sql string, args ...any) {
+	b.Queue(sql, args...).Query(func(rows pgx.Rows) (err error) {
+		*into, err = pgx.CollectRows(rows, pgx.RowToStructByName[T])
+		return err
+	})
+}
+
 // Values runs a query of one column and reads it.
 func Values[T any](ctx context.Context, db DB, sql string, args ...any) ([]T, error) {
 	rows, err := db.Query(ctx, sql, args...)

@@ -12,6 +12,7 @@ import (
 type Run struct {
 	ExecutionID uuid.UUID
 	RunID       string
+	ClosedAt    time.Time // by Temporal's clock; zero: it is open, or that is not known
 }
 
 // Known is how the workflow of an item is known.
@@ -62,14 +63,20 @@ func HeldBy(ctx context.Context, db DB, ids []uuid.UUID, names []string) (items 
 }
 
 var (
-	unrecordedSQL = load("unrecorded", "ids", "runs")
+	unrecordedSQL = load("unrecorded", "ids", "runs", "closed")
 	unheldSQL     = load("unheld", "ids", "runs")
 )
 
 // Unrecorded returns the executions of those closed runs whose end is not on record: they hold a slot, or what is on record
-// is the end of another run.
+// is the end of another run, unless that came a minute or more after the closed one: then it is of a later run of the chain.
 func Unrecorded(ctx context.Context, db DB, closed []Run) ([]uuid.UUID, error) {
-	ids, err := compare(ctx, db, unrecordedSQL, closed)
+	at := make([]*time.Time, len(closed))
+	for i := range closed {
+		if !closed[i].ClosedAt.IsZero() {
+			at[i] = &closed[i].ClosedAt
+		}
+	}
+	ids, err := compare(ctx, db, unrecordedSQL, closed, at)
 	return ids, Wrap(err, "compare closed runs")
 }
 
@@ -80,7 +87,7 @@ func Unheld(ctx context.Context, db DB, open []Run) ([]uuid.UUID, error) {
 	return ids, Wrap(err, "compare open runs")
 }
 
-func compare(ctx context.Context, db DB, sql string, runs []Run) (ids []uuid.UUID, err error) {
+func compare(ctx context.Context, db DB, sql string, runs []Run, more ...any) (ids []uuid.UUID, err error) {
 	if len(runs) == 0 {
 		return nil, nil
 	}
@@ -89,7 +96,7 @@ func compare(ctx context.Context, db DB, sql string, runs []Run) (ids []uuid.UUI
 		executions[i], runIDs[i] = r.ExecutionID, r.RunID
 	}
 	b := tuned()
-	b.Queue(sql, executions, runIDs).Query(func(rows pgx.Rows) (err error) {
+	b.Queue(sql, append([]any{executions, runIDs}, more...)...).Query(func(rows pgx.Rows) (err error) {
 		ids, err = pgx.CollectRows(rows, pgx.RowTo[uuid.UUID])
 		return err
 	})

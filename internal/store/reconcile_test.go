@@ -36,6 +36,30 @@ func TestOnlyWhatDisagreesIsDoubtful(t *testing.T) {
 	require.ElementsMatch(t, []uuid.UUID{ended, pending, refused, unknown}, got)
 }
 
+// Each run of a chain closes, and only the last one is its end.
+func TestARunThatClosedLongBeforeTheEndOnRecordIsAnEarlierOne(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	ids := b.enqueue(t, 2)
+	ended, open := ids[0], ids[1]
+	b.dispatch(t, ended, open)
+	require.True(t, b.end(t, ended, "COMPLETED"))
+	at := one[time.Time](t, b.db, `SELECT ended_at FROM sluice.ended`)
+	closed := func(id uuid.UUID, at time.Time) []store.Run {
+		run := secondRun(id)
+		run.ClosedAt = at
+		return []store.Run{run}
+	}
+	for when, doubtful := range map[time.Time]bool{at.Add(-2 * time.Minute): false, at.Add(-30 * time.Second): true, at.Add(time.Hour): true, {}: true} {
+		got, err := store.Unrecorded(t.Context(), b.db, closed(ended, when))
+		require.NoError(t, err)
+		require.Equal(t, doubtful, len(got) == 1, "%s", when)
+	}
+	got, err := store.Unrecorded(t.Context(), b.db, closed(open, at.Add(-time.Hour)))
+	require.NoError(t, err)
+	require.Equal(t, []uuid.UUID{open}, got, "it holds a slot")
+}
+
 // What ended is looked up in the partitions since the item was made. Ids that do not tell when that was are found all the same.
 func TestRunsOfItemsWithOtherIdsAreCompared(t *testing.T) {
 	t.Parallel()

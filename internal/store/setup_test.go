@@ -93,7 +93,7 @@ func (b *bundle) dispatch(t *testing.T, ids ...uuid.UUID) {
 	b.claim(t, ids...)
 	started := make([]store.Started, len(ids))
 	for i, id := range ids {
-		started[i] = store.Started(firstRun(id))
+		started[i] = store.Started{ExecutionID: id, RunID: firstRun(id).RunID}
 	}
 	require.NoError(t, store.Settle(t.Context(), b.db, started))
 }

@@ -61,6 +61,8 @@ func PruneTurns(ctx context.Context, db DB, age time.Duration, most int) (int64,
 var (
 	pruneInputsSQL = load("prune_inputs", "after", "most")
 	pruneLimitsSQL = load("prune_limits", "most")
+
+	pruneReplaysSQL = load("prune_replays", "most")
 )
 
 // PruneInputs looks at the next large inputs after one, at most so many, and deletes those whose item is nowhere: it was deleted
@@ -79,4 +81,10 @@ func PruneInputs(ctx context.Context, db DB, after uuid.UUID, most int) (deleted
 func PruneLimits(ctx context.Context, db DB, most int) (int64, error) {
 	tag, err := db.Exec(ctx, pruneLimitsSQL, most)
 	return tag.RowsAffected(), Wrap(err, "delete old limits")
+}
+
+// PruneReplays deletes which item replays which, of those that are not retained any more, at most so many.
+func PruneReplays(ctx context.Context, db DB, most int) (int64, error) {
+	tag, err := db.Exec(ctx, pruneReplaysSQL, most)
+	return tag.RowsAffected(), Wrap(err, "delete old replays")
 }

@@ -106,3 +106,20 @@ func TestTheNewestTurnOfAShardIsKeptHoweverOld(t *testing.T) {
 	require.Equal(t, 62, one[int](t, b.db, `SELECT count(*) FROM sluice.turns WHERE shard NOT IN (0, 7)`), "the first of a shard is its newest")
 	b.claim(t, b.enqueue(t, 1)...)
 }
+
+func TestReplaysAreForgottenWithWhatTheyReplay(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	b.exec(t, `INSERT INTO sluice.replays (replay_of, queue_id, workspace_id, at)
+		SELECT gen_random_uuid(), gen_random_uuid(), $1, now() - n * interval '1 day' FROM generate_series(25, 34) AS n`, b.workspace)
+	b.exec(t, `UPDATE sluice.settings SET retention = '0'`)
+	n, err := store.PruneReplays(t.Context(), b.db, 10)
+	require.NoError(t, err)
+	require.Zero(t, n)
+	b.exec(t, `UPDATE sluice.settings SET retention = '30 days'`)
+	for _, want := range []int64{3, 2, 0} {
+		n, err := store.PruneReplays(t.Context(), b.db, 3)
+		require.NoError(t, err)
+		require.Equal(t, want, n)
+	}
+}

@@ -7,6 +7,8 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
+
+	"sluice/internal/admission/share"
 )
 
 var (
@@ -15,7 +17,11 @@ var (
 
 	takeOverSQL = load("take_over", "shard", "run", "takeover")
 	takeTurnSQL = load("take_turn", "shard", "turn", "kind")
-	allotSQL    = load("allot", "shard", "more")
+
+	noteShortageSQL  = load("note_shortage", "shard", "weight", "more")
+	endShortageSQL   = load("end_shortage", "shard")
+	limitSharesSQL   = load("limit_shares")
+	setAllotmentsSQL = load("set_allotments", "limit", "slots")
 )
 
 // TakeOver makes a run of the dispatcher the owner of its shard and returns the turn with which it took it over. Any claim
@@ -44,7 +50,7 @@ func TakeTurn(ctx context.Context, db DB, shard int, turn int64, kind string) (t
 }
 
 // turnPatience is how long, in milliseconds, a dispatcher waits for a turn that another transaction has taken and not yet
-// committed. Its own kind takes milliseconds; somebody's who is asleep must not keep it from saying so.
+// committed. A claim takes milliseconds. A session that holds a turn for longer must not keep the dispatcher from saying so.
 const turnPatience = 2000
 
 // ErrHeld says that a transaction of another session holds the next turn of a shard. Nothing was done. It is an ErrBusy.
@@ -78,9 +84,30 @@ func SendClaim(ctx context.Context, db DB, shard int, queue func(*pgx.Batch)) er
 	return held(ctx, db, shard, db.SendBatch(ctx, b).Close())
 }
 
-// Allot asks for more slots of the global limit for a shard. It returns false when there are none. Otherwise every shard has a
-// turn in its journal, and reads its allotment again.
-func Allot(ctx context.Context, db DB, shard, more int) (changed bool, err error) {
-	err = db.QueryRow(ctx, allotSQL, shard, more).Scan(&changed)
-	return changed, Wrap(err, "ask for slots of the global limit")
+// NoteShortage notes that a shard could start so many more at once if it might hold more of the global limit, and what its workspaces that
+// wait or hold slots weigh together. It returns the limit and what each shard has of it, shard 0 first: none where there is no such limit.
+func NoteShortage(ctx context.Context, db DB, shard, weight, more int) (limit int, shards []share.Shard, err error) {
+	b := &pgx.Batch{}
+	b.Queue(noteShortageSQL, shard, weight, more)
+	b.Queue(limitSharesSQL).Query(func(rows pgx.Rows) (err error) {
+		shards, err = pgx.CollectRows(rows, func(row pgx.CollectableRow) (s share.Shard, err error) {
+			return s, row.Scan(&limit, &s.Slots, &s.Used, &s.Weight, &s.More, &s.Served)
+		})
+		return err
+	})
+	err = db.SendBatch(ctx, b).Close()
+	return limit, shards, Wrap(err, "ask for slots of the global limit")
+}
+
+// EndShortage notes that a shard is short no more.
+func EndShortage(ctx context.Context, db DB, shard int) error {
+	_, err := db.Exec(ctx, endShortageSQL, shard)
+	return Wrap(err, "give up what another shard may use")
+}
+
+// SetAllotments sets how many slots of the limit each shard may hold, shard 0 first. After it each shard has a turn in its journal, and reads
+// its allotment again. It sets nothing where what was decided on is past.
+func SetAllotments(ctx context.Context, db DB, limit int, slots []int) error {
+	_, err := db.Exec(ctx, setAllotmentsSQL, limit, slots)
+	return Wrap(err, "divide the global limit among shards")
 }

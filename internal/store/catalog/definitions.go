@@ -2,6 +2,9 @@ package catalog
 
 import (
 	"context"
+	"errors"
+	"regexp"
+	"slices"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
@@ -22,12 +25,43 @@ func ApplyDefinition[T any](ctx context.Context, tx pgx.Tx, workspace uuid.UUID,
 	return one[T](ctx, tx, applyDefinitionSQL, workspace, name, workflow, actor)
 }
 
+var othersTaskQueuesSQL = load("others_task_queues", "workspace", "queues")
+
+var anID = regexp.MustCompile(`(?i)[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}`)
+
+// CheckTaskQueues refuses task queues that the template of the settings makes for another workspace. It asks the database only where one
+// has an id in it that is not the workspace's.
+func CheckTaskQueues(ctx context.Context, db store.DB, workspace uuid.UUID, queues ...string) error {
+	queues = slices.DeleteFunc(slices.Clone(queues), func(queue string) bool {
+		return !slices.ContainsFunc(anID.FindAllString(queue, -1), func(id string) bool { return id != workspace.String() })
+	})
+	if len(queues) == 0 {
+		return nil
+	}
+	others, err := store.Values[string](ctx, db, othersTaskQueuesSQL, workspace, queues)
+	if err == nil && len(others) > 0 {
+		err = store.Invalid("task queue %q is another workspace's", others[0])
+	}
+	return store.Wrap(err, "look whose task queues are named")
+}
+
 var definitionsSQL = load("definitions", "workspace")
 
 // Definitions lists the definitions of a workspace at their current versions, by name; those of all workspaces for the nil id.
 func Definitions[T any](ctx context.Context, db store.DB, workspace uuid.UUID) ([]T, error) {
 	list, err := store.Collect[T](ctx, db, definitionsSQL, orNull(workspace))
 	return list, store.Wrap(err, "list definitions")
+}
+
+var definitionSQL = load("definition", "definition")
+
+// Definition returns a definition at its current version. T has its Graph, too.
+func Definition[T any](ctx context.Context, db store.DB, id uuid.UUID) (T, error) {
+	found, err := one[T](ctx, db, definitionSQL, id)
+	if errors.Is(err, pgx.ErrNoRows) {
+		err = &store.RequestError{Kind: store.ErrUnknownDefinition, Message: "unknown workflow definition " + id.String(), Hint: "list them with: starter definition list"}
+	}
+	return found, store.Wrap(err, "read definition")
 }
 
 func orNull(id uuid.UUID) *uuid.UUID {

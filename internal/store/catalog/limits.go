@@ -13,6 +13,7 @@ type Limits struct {
 	Weight                 Change[int]
 	NominalQuota           Change[int]
 	BorrowingLimit         Change[int]
+	LendingLimit           Change[int]
 	StartsPerSecond        Change[float64]
 	Burst                  Change[int]
 	Cohort                 Change[string]
@@ -22,11 +23,11 @@ type Limits struct {
 
 // tierLimits are the parameters for what a tier has too, in the order of arguments.
 var tierLimits = []string{"set_max", "max", "set_weight", "weight", "set_nominal", "nominal", "set_borrowing", "borrowing",
-	"set_rate", "rate", "set_burst", "burst"}
+	"set_lending", "lending", "set_rate", "rate", "set_burst", "burst"}
 
 func (l Limits) arguments() []any {
 	return []any{
 		l.MaxConcurrentWorkflows.Set, l.MaxConcurrentWorkflows.To, l.Weight.Set, l.Weight.To, l.NominalQuota.Set, l.NominalQuota.To,
-		l.BorrowingLimit.Set, l.BorrowingLimit.To, l.StartsPerSecond.Set, l.StartsPerSecond.To, l.Burst.Set, l.Burst.To,
+		l.BorrowingLimit.Set, l.BorrowingLimit.To, l.LendingLimit.Set, l.LendingLimit.To, l.StartsPerSecond.Set, l.StartsPerSecond.To, l.Burst.Set, l.Burst.To,
 	}
 }

@@ -16,9 +16,16 @@ type Failed struct {
 	IDs         []uuid.UUID // each once
 	WorkspaceID uuid.UUID
 	Reason      string
+
+	WorkflowType  string
+	DefinitionID  uuid.UUID
+	Error         string    // what their error has in it
+	CreatedBefore time.Time // zero: whenever
+	EndedBefore   time.Time
+	Why           string // they are retried, for the log
 }
 
-var retrySQL = load("retry", "ids", "workspace", "reason", "most", "actor")
+var retrySQL = load("retry", "ids", "workspace", "reason", "most", "actor", "type", "definition", "error", "before", "ended_before", "why")
 
 // Retry puts FAILED items back to PENDING, oldest first, at most so many unless that is 0, and returns how many. If it
 // returns fewer than were named, the transaction must be rolled back, and WhyNotRetryable tells why.
@@ -27,8 +34,18 @@ func Retry(ctx context.Context, tx pgx.Tx, f Failed, most int, actor string) (in
 	if most > 0 {
 		limit = &most
 	}
-	tag, err := tx.Exec(ctx, retrySQL, f.IDs, orNull(f.WorkspaceID), f.Reason, limit, actor)
+	tag, err := tx.Exec(ctx, retrySQL, f.IDs, orNull(f.WorkspaceID), f.Reason, limit, actor,
+		orNone(f.WorkflowType), orNull(f.DefinitionID), orNone(f.Error), orNone(f.CreatedBefore), orNone(f.EndedBefore), f.Why)
 	return tag.RowsAffected(), err
+}
+
+// orNone is NULL for the zero value.
+func orNone[T string | time.Time](value T) *T {
+	var zero T
+	if value == zero {
+		return nil
+	}
+	return &value
 }
 
 var notRetryableSQL = load("not_retryable", "ids")
@@ -74,10 +91,11 @@ func (item notRetryable) explain() error {
 	return refused
 }
 
-var countExpiredSQL = load("count_expired", "ids", "workspace", "reason")
+var countExpiredSQL = load("count_expired", "ids", "workspace", "reason", "type", "definition", "error", "before", "ended_before")
 
 // CountExpired counts FAILED items whose expiry has passed: Retry leaves them alone.
 func CountExpired(ctx context.Context, db store.DB, f Failed) (n int64, err error) {
-	err = db.QueryRow(ctx, countExpiredSQL, f.IDs, orNull(f.WorkspaceID), f.Reason).Scan(&n)
+	err = db.QueryRow(ctx, countExpiredSQL, f.IDs, orNull(f.WorkspaceID), f.Reason,
+		orNone(f.WorkflowType), orNull(f.DefinitionID), orNone(f.Error), orNone(f.CreatedBefore), orNone(f.EndedBefore)).Scan(&n)
 	return n, store.Wrap(err, "count expired items")
 }

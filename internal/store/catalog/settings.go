@@ -16,6 +16,7 @@ type Settings struct {
 	Retention              *time.Duration
 	AutoCreatePlan         Change[string] // IsUnknownPlan tells an error that says that there is no such plan
 	TaskQueue              *string
+	Fairness               *string
 }
 
 var settingsSQL = load("settings")
@@ -26,10 +27,10 @@ func ReadSettings[T any](ctx context.Context, db store.DB) (T, error) {
 	return settings, store.Wrap(err, "read settings")
 }
 
-var setSettingsSQL = load("set_settings", "set_max", "max", "ageing_step", "retention", "set_plan", "plan", "task_queue")
+var setSettingsSQL = load("set_settings", "set_max", "max", "ageing_step", "retention", "set_plan", "plan", "task_queue", "fairness")
 
 // Set changes settings.
 func Set[T any](ctx context.Context, tx pgx.Tx, s Settings) (T, error) {
 	return one[T](ctx, tx, setSettingsSQL, s.MaxConcurrentWorkflows.Set, s.MaxConcurrentWorkflows.To, s.AgeingStep, s.Retention,
-		s.AutoCreatePlan.Set, s.AutoCreatePlan.To, s.TaskQueue)
+		s.AutoCreatePlan.Set, s.AutoCreatePlan.To, s.TaskQueue, s.Fairness)
 }

@@ -160,15 +160,13 @@ func TestAShardIsInUseUntilItsDispatcherHasRetired(t *testing.T) {
 func TestWorkspacesAreSharedOutByIDAndCohort(t *testing.T) {
 	t.Parallel()
 	db := setup(t)
-	_, err := db.Exec(t.Context(), `INSERT INTO sluice.workspaces (name, cohort) SELECT 'w' || n, CASE WHEN n % 4 = 0 THEN 'c' || n % 40 END FROM generate_series(1, 400) AS n`)
+	_, err := db.Exec(t.Context(), `INSERT INTO sluice.workspaces (name, cohort) SELECT 'w' || n, CASE WHEN n % 4 = 0 THEN 'c' || n % 400 END FROM generate_series(1, 4000) AS n`)
 	require.NoError(t, err)
 	for _, n := range []int{1, 2, 3, 7, 64} {
 		owners := values[int](t, db, `SELECT DISTINCT sluice.shard_of(id, cohort, $1) AS shard FROM sluice.workspaces ORDER BY shard`, n)
 		require.Equal(t, 0, owners[0])
-		require.Less(t, slices.Max(owners), n)
-		if n < 64 {
-			require.Len(t, owners, n)
-		}
+		require.Equal(t, n-1, slices.Max(owners))
+		require.Len(t, owners, n)
 		require.Empty(t, values[string](t, db, `SELECT cohort FROM sluice.workspaces GROUP BY cohort
 			HAVING cohort IS NOT NULL AND count(DISTINCT sluice.shard_of(id, cohort, $1)) > 1`, n))
 	}

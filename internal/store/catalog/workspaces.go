@@ -30,31 +30,43 @@ func CreateWorkspace[T any](ctx context.Context, tx pgx.Tx, w NewWorkspace) (T, 
 
 var findWorkspaceSQL = load("find_workspace", "key", "id")
 
-// FindWorkspace returns the workspace that the platform knows by a key, or whose id that is.
+// FindWorkspace returns the workspace whose id that is, or that the platform knows by a key. As in sluice.workspace, an id has the usual
+// form alone: in another one, such as without hyphens, it is a key.
 func FindWorkspace[T any](ctx context.Context, db store.DB, key string) (T, error) {
 	var id *uuid.UUID
-	if parsed, err := uuid.Parse(key); err == nil {
+	if parsed, err := uuid.Parse(key); err == nil && len(key) == 36 {
 		id = &parsed
 	}
 	found, err := one[T](ctx, db, findWorkspaceSQL, key, id)
 	if errors.Is(err, pgx.ErrNoRows) {
-		err = &store.RequestError{Kind: store.ErrUnknownWorkspace, Message: fmt.Sprintf("unknown workspace %q", key), Hint: "list them with: starter workspace list"}
+		err = &store.RequestError{Kind: store.ErrUnknownWorkspace, Message: fmt.Sprintf("unknown workspace %q", key), Hint: store.NoSuchKey(key)}
 	}
 	return found, store.Wrap(err, "look for a workspace")
 }
 
 var (
-	lockNameSQL        = load("lock_name", "name")
-	workspacesNamedSQL = load("workspaces_named", "name")
+	lockNamesSQL       = load("lock_names")
+	workspacesNamedSQL = load("workspaces_named", "name", "key")
 )
 
-// WorkspacesNamed returns the workspaces of a name. Until the transaction ends, others who ask for the same name wait, so
+// WorkspacesNamed returns the workspaces of a name, and the one of a key. Until the transaction ends, others who ask so wait, so
 // that one of them can create what there is not.
-func WorkspacesNamed[T any](ctx context.Context, tx pgx.Tx, name string) ([]T, error) {
-	if _, err := tx.Exec(ctx, lockNameSQL, name); err != nil {
+func WorkspacesNamed[T any](ctx context.Context, tx pgx.Tx, name string, key *string) ([]T, error) {
+	if _, err := tx.Exec(ctx, lockNamesSQL); err != nil {
 		return nil, err
 	}
-	return store.Collect[T](ctx, tx, workspacesNamedSQL, name)
+	return store.Collect[T](ctx, tx, workspacesNamedSQL, name, key)
+}
+
+var giveKeySQL = load("give_key", "workspace", "key")
+
+// GiveKey gives a workspace without a key one. ErrKeyTaken says that another workspace has it, or that this one has got another meanwhile.
+func GiveKey[T any](ctx context.Context, tx pgx.Tx, workspace uuid.UUID, key string) (T, error) {
+	given, err := one[T](ctx, tx, giveKeySQL, workspace, key)
+	if errors.Is(err, pgx.ErrNoRows) {
+		err = ErrKeyTaken
+	}
+	return given, orTaken(err)
 }
 
 var setPlanSQL = load("set_plan", "workspace", "plan")
@@ -82,6 +94,9 @@ func WorkspaceLimits[T any](ctx context.Context, db store.DB, workspaces ...uuid
 	return list, store.Wrap(err, "list the limits of workspaces")
 }
 
+// ErrKeyTaken says that a workspace cannot have a key.
+var ErrKeyTaken = store.Invalid("another workspace has this key already: take it away from that one first")
+
 // orTaken says what a workspace cannot have because another one has it.
 func orTaken(err error) error {
 	var pg *pgconn.PgError
@@ -92,7 +107,7 @@ func orTaken(err error) error {
 	case "workspaces_pkey":
 		return store.Invalid("there is a workspace of this id already")
 	case "workspaces_external_key_key":
-		return store.Invalid("another workspace has this key already: take it away from that one first")
+		return ErrKeyTaken
 	}
 	return err
 }

@@ -50,8 +50,8 @@ func TestCapacityTellsUsageAndBacklog(t *testing.T) {
 	got.Workspaces[0].TokensAt = nil
 	require.Equal(t, facts.WorkspaceCapacity{
 		WorkspaceID: b.workspace, Limit: 5, Nominal: 5, Weight: 2, Used: 2, Ready: 3, StartsPerSecond: new(2.0), Burst: new(2), Since: &times[0],
-		NextDue: &times[4], Own: 7, Borrowed: 8, Tokens: new(1.5),
-	}, got.Workspaces[0], "the soonest of all priorities")
+		Own: 7, Borrowed: 8, Tokens: new(1.5),
+	}, got.Workspaces[0])
 }
 
 func TestReadyIsCountedUpToANumberOverAllPriorities(t *testing.T) {
@@ -74,7 +74,6 @@ func TestCapacityAgreesWithANaiveCount(t *testing.T) {
 		Workspace uuid.UUID
 		Ready     int
 		Used      int
-		Due       *time.Time
 	}
 	type cohort struct {
 		Name          string
@@ -103,12 +102,12 @@ func TestCapacityAgreesWithANaiveCount(t *testing.T) {
 		want, cohorts := make([][]row, shards), make([][]cohort, shards)
 		rows, err := b.pool.Query(t.Context(), `
 			SELECT sluice.shard_of(w.id, w.cohort, $2), q.workspace_id, least(count(*) FILTER (WHERE available_at <= now()), $1)::int,
-			       (SELECT count(*) FROM sluice.running r WHERE r.workspace_id = q.workspace_id)::int, min(available_at) FILTER (WHERE available_at > now())
+			       (SELECT count(*) FROM sluice.running r WHERE r.workspace_id = q.workspace_id)::int
 			FROM sluice.pending q JOIN sluice.workspaces w ON w.id = q.workspace_id GROUP BY w.id, q.workspace_id ORDER BY 2`, most, shards)
 		require.NoError(t, err)
 		for rows.Next() {
 			var r row
-			require.NoError(t, rows.Scan(&r.Shard, &r.Workspace, &r.Ready, &r.Used, &r.Due))
+			require.NoError(t, rows.Scan(&r.Shard, &r.Workspace, &r.Ready, &r.Used))
 			want[r.Shard] = append(want[r.Shard], r)
 		}
 		require.NoError(t, rows.Err())
@@ -138,7 +137,7 @@ func TestCapacityAgreesWithANaiveCount(t *testing.T) {
 			require.Equal(t, used, c.Used, "of the whole fleet")
 			var got []row
 			for _, w := range c.Workspaces {
-				got = append(got, row{w.Shard, w.WorkspaceID, w.Ready, w.Used, w.NextDue})
+				got = append(got, row{w.Shard, w.WorkspaceID, w.Ready, w.Used})
 			}
 			require.Equal(t, want[shard], got, "seed %d", seed)
 			var gotCohorts []cohort
@@ -170,9 +169,9 @@ func TestCapacityCostsByTheWorkspace(t *testing.T) {
 			b.exec(t, `ANALYZE sluice.pending, sluice.workspaces`)
 		}
 		for _, mode := range []string{custom, generic} {
-			// Of each workspace a hop, the first of two priorities twice, and ten ready ones.
+			// Of each workspace a hop, the first of two priorities, and ten ready ones.
 			rows := b.read(t, mode, facts.CapacityWorkspacesSQL, nil, 10)["pending"]
-			require.LessOrEqual(t, rows, 50*(1+2+2+10+5.0), "%s statistics, %s", statistics, mode)
+			require.LessOrEqual(t, rows, 50*(1+2+10+5.0), "%s statistics, %s", statistics, mode)
 			rows = b.read(t, mode, facts.CapacityWorkspacesSQL, []uuid.UUID{b.workspace}, 10)["pending"]
 			require.LessOrEqual(t, rows, 20.0, "%s statistics, %s", statistics, mode)
 		}
@@ -184,7 +183,7 @@ func TestCapacityLooksAtLinesThatThereAre(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	b.ranForAMonth(t)
-	most := one[float64](t, b.pool, `SELECT 2 + 2 * count(DISTINCT (workspace_id, priority)) + 5 * count(DISTINCT workspace_id)::float8 FROM sluice.pending`)
+	most := one[float64](t, b.pool, `SELECT 2 + count(DISTINCT (workspace_id, priority)) + 5 * count(DISTINCT workspace_id)::float8 FROM sluice.pending`)
 	for _, mode := range []string{custom, generic} {
 		looks := 0.0
 		b.explain(t, mode, facts.CapacityWorkspacesSQL, nil, 1).walk(func(n planNode) {
@@ -192,7 +191,7 @@ func TestCapacityLooksAtLinesThatThereAre(t *testing.T) {
 				looks += n.ActualLoops
 			}
 		})
-		// Of a line the first item and the next one that is due, and of a workspace at most five looks for one that is ready.
+		// Of a line the first item, and of a workspace at most five looks for one that is ready.
 		require.LessOrEqual(t, looks, most, mode)
 	}
 }

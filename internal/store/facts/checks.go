@@ -26,6 +26,7 @@ var (
 	checkPlacesSQL = load("check_places", "since", "most")
 	checkSlotsSQL  = load("check_slots", "most")
 	checkOwnersSQL = load("check_owners", "since", "most")
+	checkPausesSQL = load("check_pauses", "since", "most")
 )
 
 // CheckPlaces looks for items that are in two places or in none, that were started without a trace of their run, and
@@ -46,6 +47,12 @@ func CheckSlots(ctx context.Context, db store.DB, most int) (Checked, error) {
 // since; zero stands for all there is.
 func CheckOwners(ctx context.Context, db store.DB, from time.Time, most int) (Checked, error) {
 	return check(ctx, db, "check owners", checkOwnersSQL, since(from), most)
+}
+
+// CheckPauses looks for claims of what was paused when they were made. It names at most so many. With a time it looks at what is open
+// or has ended since; zero stands for all there is.
+func CheckPauses(ctx context.Context, db store.DB, from time.Time, most int) (Checked, error) {
+	return check(ctx, db, "check pauses", checkPausesSQL, since(from), most)
 }
 
 func check(ctx context.Context, db store.DB, doing, sql string, args ...any) (c Checked, err error) {

@@ -143,3 +143,47 @@ func TestACheckNamesOnlySoMany(t *testing.T) {
 	require.EqualValues(t, 5, found.Broken)
 	require.Len(t, found.First, 2)
 }
+
+func TestClaimsOfWhatWasPausedAreFound(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	ids := b.enqueueN(t, 6)
+	const pause = `INSERT INTO sluice.pauses (workspace_id, workflow_type, workflow_definition_id, actor, until) VALUES ($1, $2, $3, 'ann', $4)`
+	paused := func() facts.Checked {
+		t.Helper()
+		var all facts.Checked
+		for _, since := range []time.Time{{}, time.Now().Add(-time.Hour)} {
+			found, err := facts.CheckPauses(t.Context(), b.pool, since, 20)
+			require.NoError(t, err)
+			if !since.IsZero() {
+				require.Equal(t, all, found)
+			}
+			all = found
+		}
+		return all
+	}
+	require.Zero(t, paused().Checked, "nothing was ever paused")
+	b.run(t, ids[0])
+	for _, scope := range [][]any{{nil, nil, nil}, {b.workspace, nil, nil}, {nil, nil, b.definition}} {
+		b.exec(t, pause, append(scope, nil)...)
+		b.exec(t, `DELETE FROM sluice.pauses`)
+	}
+	b.exec(t, pause, b.workspace, "Other", nil, nil)
+	b.run(t, ids[1])
+	b.end(t, "COMPLETED", ids[1])
+	require.Zero(t, paused().Broken, "claimed before a pause, or after it, or beside it")
+
+	b.exec(t, pause, nil, nil, b.definition, time.Now().Add(time.Hour))
+	b.run(t, ids[2])
+	b.exec(t, `UPDATE sluice.pauses SET reason = 'another', until = now() + interval '2 hours' WHERE workflow_definition_id IS NOT NULL`)
+	b.run(t, ids[3])
+	b.end(t, "COMPLETED", ids[3])
+	b.exec(t, `DELETE FROM sluice.pauses`)
+	b.run(t, ids[4])
+	got := paused()
+	require.EqualValues(t, 2, got.Broken, got.First)
+	require.Equal(t, []uuid.UUID{ids[2], ids[3]}, []uuid.UUID{got.First[0].ID, got.First[1].ID})
+	require.Contains(t, got.First[0].What, "while paused by ann since ")
+	b.exec(t, `INSERT INTO sluice.activity_log (actor, action, queue_id) VALUES ('recovery', 'reopened', $1)`, ids[2])
+	require.EqualValues(t, 1, paused().Broken, "what was given its slot back was not claimed")
+}

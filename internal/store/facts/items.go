@@ -36,6 +36,8 @@ type View struct {
 	Reason               *string         `json:"reason,omitempty"`         // why the item ended without an execution, in one word; see Waits for one that is pending
 	Error                *string         `json:"error,omitempty"`          // why it did so, or why its last start failed
 	ExecutionError       json.RawMessage `json:"executionError,omitempty"` // why the execution failed
+	ReplayOf             *uuid.UUID      `json:"replayOf,omitempty"`       // the item whose request this one has, and whose execution did not complete
+	ReplayedAs           *uuid.UUID      `json:"replayedAs,omitempty"`     // the item that has been enqueued to do this one again
 	Input                json.RawMessage `json:"input,omitempty"`
 	Output               json.RawMessage `json:"output,omitempty"`
 }
@@ -52,9 +54,14 @@ func Item[T any](ctx context.Context, db store.DB, id uuid.UUID) (item T, err er
 	case err != nil:
 		return item, err
 	case len(items) == 0:
-		return item, &store.RequestError{Kind: store.ErrUnknownItem, Message: "no queue item or execution " + id.String()}
+		return item, UnknownItem(id)
 	}
 	return items[0], nil
+}
+
+// UnknownItem is the store.ErrUnknownItem of an item.
+func UnknownItem(id uuid.UUID) error {
+	return &store.RequestError{Kind: store.ErrUnknownItem, Message: "no queue item or execution " + id.String()}
 }
 
 // ItemsOf returns those of these items that there are, newest first. T has the fields of View.

@@ -45,7 +45,8 @@ func (b *bundle) everyState(t *testing.T) []uuid.UUID {
 const viewsSQL = `
 	SELECT i.id, i.workspace_id, i.workflow_definition_id, i.workflow_type, i.task_queue, i.engine_workflow_id AS workflow_id, i.status, x.status AS execution_status, i.priority, i.unique_key,
 	       i.attempt_count, i.created_at, i.available_at, i.expires_at, i.claimed_at, i.dispatched_at, x.completed_at,
-	       i.execution_id, x.engine_run_id, x.unserved_since, r.unserved, e.reason, i.error, x.error AS execution_error, i.input, x.output
+	       i.execution_id, x.engine_run_id, x.unserved_since, r.unserved, e.reason, i.error, x.error AS execution_error, i.input, x.output,
+	       i.replay_of, (SELECT a.id FROM sluice.queue_items a WHERE a.replay_of = i.id) AS replayed_as
 	FROM sluice.queue_items i LEFT JOIN sluice.executions x ON x.id = i.execution_id
 	LEFT JOIN sluice.ended e ON e.id = i.id LEFT JOIN sluice.running r ON r.id = i.id`
 
@@ -83,7 +84,13 @@ func TestAnUnknownItem(t *testing.T) {
 func TestItemsAreListedNewestFirst(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
-	b.everyState(t)
+	ids := b.everyState(t)
+	for _, table := range []string{"pending", "running", "ended"} { // which are now of one chosen id, in every state
+		b.exec(t, `UPDATE sluice.`+table+` SET workflow_definition_id = NULL, workflow_type = 'SendInvoice', task_queue = 'invoices', workflow_id = 'invoice-1' WHERE id = ANY ($1)`,
+			[]uuid.UUID{ids[0], ids[2], ids[4], ids[5], ids[6], ids[9], ids[11], ids[13]})
+	}
+	workflows := append(list[string](t, b.pool, `SELECT engine_workflow_id FROM sluice.queue_items WHERE workflow_type IS NULL`), "", "", "", "", "", "", "", "",
+		"invoice-1", "invoice-1", "invoice-1", "invoice-1", "nonsense", "execution-"+ids[0].String(), "EXECUTION-"+ids[1].String())
 	rnd := rand.New(rand.NewPCG(1, 2))
 	workspaces := append(list[uuid.UUID](t, b.pool, `SELECT id FROM sluice.workspaces`), uuid.Nil, uuid.Nil, uuid.New())
 	definitions := append(list[uuid.UUID](t, b.pool, `SELECT id FROM sluice.workflow_definitions`), uuid.Nil, uuid.Nil, uuid.Nil)
@@ -91,9 +98,12 @@ func TestItemsAreListedNewestFirst(t *testing.T) {
 	statuses := []string{"", "PENDING", "CLAIMED", "DISPATCHED", "RUNNING", "COMPLETED", "FAILED", "CANCELLED", "EXPIRED", "TERMINATED", "nonsense"}
 	reasons := []string{"", "", "", "cancelled", "start-failed", "nonsense"}
 	found := 0
-	for range 600 {
+	for range 2500 {
 		f := facts.Filter{WorkspaceID: pick(rnd, workspaces), DefinitionID: pick(rnd, definitions), Status: pick(rnd, statuses),
-			Reason: pick(rnd, reasons), Before: pick(rnd, items), Limit: rnd.IntN(5)}
+			Reason: pick(rnd, reasons), Before: pick(rnd, items), Limit: rnd.IntN(5), WorkflowID: pick(rnd, workflows)}
+		if f.WorkflowID != "" {
+			f.WorkflowType, f.Error = pick(rnd, []string{"", "", "SendInvoice"}), pick(rnd, []string{"", "", "BOOM", "start-failed"})
+		}
 		limit := f.Limit
 		if limit == 0 {
 			limit = facts.DefaultLimit
@@ -103,7 +113,9 @@ func TestItemsAreListedNewestFirst(t *testing.T) {
 			WHERE ($1 = uuid '00000000-0000-0000-0000-000000000000' OR i.workspace_id = $1) AND ($2 = '' OR i.status = $2 OR x.status = $2)
 				AND ($4 = uuid '00000000-0000-0000-0000-000000000000' OR i.workflow_definition_id = $4) AND ($5 = '' OR e.reason = $5)
 				AND ($6 = uuid '00000000-0000-0000-0000-000000000000' OR i.id < $6)
-			ORDER BY i.id DESC LIMIT $3`, f.WorkspaceID, f.Status, limit, f.DefinitionID, f.Reason, f.Before)
+				AND $7 IN ('', i.engine_workflow_id) AND $8 IN ('', i.workflow_type)
+				AND ($9 = '' OR concat(i.error, x.error ->> 'message', (SELECT r.unserved FROM sluice.running r WHERE r.id = i.id)) ILIKE '%' || $9 || '%')
+			ORDER BY i.id DESC LIMIT $3`, f.WorkspaceID, f.Status, limit, f.DefinitionID, f.Reason, f.Before, f.WorkflowID, f.WorkflowType, f.Error)
 		got, err := facts.Items[facts.View](t.Context(), b.pool, f)
 		require.NoError(t, err)
 		require.Len(t, got, len(want), "%+v", f)
@@ -189,6 +201,32 @@ func TestAListingReadsNoMoreThanItShows(t *testing.T) {
 				}
 			}
 			require.LessOrEqual(t, rows, total/40.0, "%+v: %s", f, s.SQL)
+		}
+	}
+}
+
+// However much has ended, the items of a workflow's id are found by that alone: with the id that an item gives it, with a chosen one that
+// few have, and of one that all have no more than is looked through.
+func TestTheItemsOfAWorkflowIDAreFoundByIt(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	b.ranForAMonth(t)
+	b.exec(t, `UPDATE sluice.ended SET workflow_definition_id = NULL, workflow_type = 'SendInvoice', task_queue = 'invoices',
+		workflow_id = 'invoice-' || abs(hashtext(id::text)) % 3000`)
+	b.exec(t, `ANALYZE sluice.ended`)
+	one := one[uuid.UUID](t, b.pool, `SELECT id FROM sluice.ended ORDER BY id OFFSET 9000 LIMIT 1`)
+	b.exec(t, `UPDATE sluice.ended SET workflow_id = NULL WHERE id = $1`, one)
+	for id, most := range map[string]int{"execution-" + one.String(): 1, "invoice-7": 40, "nonsense": 0} {
+		f := facts.Filter{WorkflowID: id, Limit: 50}
+		got, err := facts.Items[facts.View](t.Context(), b.pool, f)
+		require.NoError(t, err)
+		want := list[uuid.UUID](t, b.pool, `SELECT id FROM sluice.queue_items WHERE engine_workflow_id = $1 ORDER BY id DESC`, id)
+		require.Equal(t, want, append([]uuid.UUID{}, idsOf(got)...), id)
+		require.Equal(t, most > 0, len(got) > 0, id)
+		for _, s := range f.Statements(time.Time{}) {
+			for relation, rows := range b.read(t, custom, s.SQL, s.Args...) {
+				require.LessOrEqual(t, rows, float64(most+50), "%s: %s", id, relation)
+			}
 		}
 	}
 }

@@ -2,6 +2,7 @@ package facts_test
 
 import (
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -56,4 +57,33 @@ func TestTheHistoryOfTheGlobalLimit(t *testing.T) {
 		require.Equal(t, limit, changes[i].Limit)
 	}
 	require.True(t, changes[0].At.Before(changes[2].At))
+}
+
+// A limit for a time covers what is set for good, which may change meanwhile, until it is over, replaced or ended.
+func TestTheHistoryHasLimitsForATime(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	set := func(name string, value, hours int) {
+		b.exec(t, `INSERT INTO sluice.temporary_limits (workspace_id, name, value, until, actor) VALUES ($1, $2, $3, now() + make_interval(hours => $4), 'ann')
+			ON CONFLICT (workspace_id, name) DO UPDATE SET value = excluded.value, until = excluded.until`, b.workspace, name, value, hours)
+	}
+	set("max_concurrent_workflows", 50, 1)
+	set("weight", 9, 1) // no audit asks for it
+	b.exec(t, `UPDATE sluice.workspaces SET max_concurrent_workflows = 4`)
+	set("nominal_quota", 3, 2)
+	set("max_concurrent_workflows", 60, 3)
+	b.exec(t, `DELETE FROM sluice.temporary_limits WHERE name = 'nominal_quota'`)
+	set("nominal_quota", 2, 4)
+	changes, err := facts.LimitChanges(t.Context(), b.pool)
+	require.NoError(t, err)
+	type inForce struct{ override, nominal *int }
+	var got []inForce
+	for _, c := range changes[5:] { // the tiers, and that the workspace was created
+		require.Equal(t, b.workspace, *c.WorkspaceID)
+		require.Equal(t, "STARTER", c.Plan)
+		got = append(got, inForce{c.Override, c.Nominal})
+	}
+	require.Equal(t, []inForce{{new(50), nil}, {new(50), nil}, {new(50), new(3)}, {new(60), new(3)}, {new(60), nil}, {new(60), new(2)},
+		{new(4), new(2)}, {new(4), nil}}, got, "the last two are the ends to come")
+	require.WithinDuration(t, changes[11].At.Add(time.Hour), changes[12].At, time.Second)
 }

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -16,14 +17,21 @@ type Filter struct {
 	WorkspaceID  uuid.UUID
 	DefinitionID uuid.UUID
 	WorkflowType string    // of items that are workflows
+	WorkflowID   string    // in Temporal; see mostLooked
 	Status       string    // of the item or of its execution
 	Reason       string    // why the item ended without an execution
+	Error        string    // what its error has in it, in letters of either case; see mostLooked
 	Before       uuid.UUID // items that are older than this one: the last of the page before
 	Limit        int       // defaults to DefaultLimit
 }
 
-// DefaultLimit is how many items a listing has.
-const DefaultLimit = 50
+const (
+	// DefaultLimit is how many items a listing has.
+	DefaultLimit = 50
+	// mostLooked is how many items of each status are looked through for an error, and how many of a workflow id for what else is asked:
+	// reading them takes some tens of milliseconds.
+	mostLooked = 2_000
+)
 
 var (
 	newestPendingSQL      = load("newest_pending", "workspace", "definition", "type", "before", "most")
@@ -32,6 +40,8 @@ var (
 	newestCompletedSQL    = load("newest_completed", "workspace", "definition", "type", "before", "most", "since")
 	newestUnsuccessfulSQL = load("newest_unsuccessful", "workspace", "definition", "type", "before", "most", "since", "status")
 	newestRefusedSQL      = load("newest_refused", "workspace", "definition", "type", "before", "most", "since", "status", "reason")
+	newestWithErrorSQL    = load("newest_with_error", "workspace", "definition", "type", "before", "most", "since", "status", "reason", "error", "look")
+	newestOfWorkflowSQL   = load("newest_of_workflow", "workspace", "definition", "type", "before", "most", "since", "status", "reason", "error", "look", "workflow", "item")
 	ownerOfSQL            = load("owner_of", "definition")
 )
 
@@ -89,6 +99,12 @@ func (f Filter) statements(since time.Time) (list []statement) {
 	args := func(more ...any) []any {
 		return append([]any{orAny(f.WorkspaceID), orAny(f.DefinitionID), orAnyText(f.WorkflowType), f.before(), f.Limit}, more...)
 	}
+	if f.WorkflowID != "" {
+		return []statement{{newestOfWorkflowSQL, args(since, f.Status, f.Reason, f.Error, mostLooked, f.WorkflowID, f.named())}}
+	}
+	if f.Error != "" {
+		return []statement{{newestWithErrorSQL, args(since, f.Status, f.Reason, f.Error, mostLooked)}}
+	}
 	is := func(words ...string) bool { return f.Status == "" || slices.Contains(words, f.Status) }
 	if f.Reason == "" {
 		if is("PENDING") {
@@ -122,6 +138,16 @@ func (f Filter) statements(since time.Time) (list []statement) {
 }
 
 func (f Filter) before() uuid.UUID { return cmp.Or(f.Before, uuid.Max) }
+
+// named is the item whose workflow has the id that is asked for because nobody has chosen another; nil: it is not such an id.
+func (f Filter) named() *uuid.UUID {
+	text, found := strings.CutPrefix(f.WorkflowID, "execution-")
+	id, err := uuid.Parse(text)
+	if !found || err != nil || id.String() != text {
+		return nil
+	}
+	return &id
+}
 
 // orAny is the parameter of a statement for which NULL stands for any.
 func orAny(id uuid.UUID) *uuid.UUID {

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"sluice/internal/admission"
+	"sluice/internal/admission/slots"
 )
 
 // Input is the capacity as the policy takes it, for a decision on at most a batch of starts.
@@ -14,6 +15,11 @@ func (c *Capacity) Input(batch int) admission.Input {
 		Cohorts:    make([]admission.Cohort, len(c.Cohorts)),
 		Workspaces: make([]admission.Workspace, len(c.Workspaces)),
 	}
+	all := slots.Known(c.SlotTime)
+	if c.CountsSlotTime {
+		in.CountsSlotTime = true
+		in.Longest = slots.LongestOf(slots.Known(c.Longest), all)
+	}
 	places := make(map[string]int, len(c.Cohorts))
 	for i, k := range c.Cohorts {
 		places[k.Cohort] = i
@@ -23,17 +29,28 @@ func (c *Capacity) Input(batch int) admission.Input {
 		}
 	}
 	for i := range c.Workspaces {
-		in.Workspaces[i] = c.Workspaces[i].input(places, c.Now)
+		w := c.Workspaces[i].input(places, c.Now)
+		if c.CountsSlotTime { // the dispatcher knows who has been waiting, and what it was charged
+			w.Places = admission.Places{admission.Waiting, admission.Waiting}
+			w.Cost = admission.SlotTime(slots.Known(c.Workspaces[i].SlotTime).Expected(all))
+		}
+		in.Workspaces[i] = w
 	}
 	return in
 }
 
 func (w *WorkspaceCapacity) input(cohorts map[string]int, now time.Time) admission.Workspace {
 	in := admission.Workspace{
-		ID: w.WorkspaceID, Cohort: admission.NoCohort, Weight: w.Weight, Used: w.Used, Ready: w.Ready,
+		ID: w.WorkspaceID, Cohort: admission.NoCohort, Weight: w.Weight, Used: w.Used, Ready: w.Ready, Paused: w.Paused,
 		Quota: admission.Quota{Ceiling: w.Limit, Nominal: w.Nominal, BorrowingLimit: valueOr(w.BorrowingLimit, admission.Unlimited)},
 		Tags:  tags(w.Own, w.Borrowed),
 		Since: valueOr(w.Since, time.Time{}),
+	}
+	if w.LendingLimit != nil {
+		in.Reserved = max(0, w.Nominal-*w.LendingLimit)
+	}
+	if w.Paused {
+		in.Ready = max(in.Ready, 1) // what is ready and counted as paused
 	}
 	if w.Cohort != nil {
 		// One that it has joined since the cohorts were read is not known.

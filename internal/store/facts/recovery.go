@@ -4,6 +4,8 @@ import (
 	"context"
 	"time"
 
+	"github.com/jackc/pgx/v5"
+
 	"sluice/internal/store"
 )
 
@@ -24,3 +26,6 @@ func RecoveryFailing(ctx context.Context, db store.DB) (*Failing, error) {
 	}
 	return &failing[0], nil
 }
+
+// QueueRecoveryFailing adds RecoveryFailing to a batch: a list of one, or an empty one while recovery does its work.
+func QueueRecoveryFailing(b *pgx.Batch, to *[]Failing) { store.QueueCollect(b, to, failingSQL) }

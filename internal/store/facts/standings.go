@@ -32,6 +32,9 @@ type Traced struct {
 	AvailableAt time.Time
 	Priority    int
 	Runs        time.Duration // for which it held its slot
+
+	DefinitionID uuid.UUID // nil: it is a workflow
+	WorkflowType string
 }
 
 var (

@@ -5,6 +5,7 @@ import (
 	"maps"
 	"math"
 	"slices"
+	"time"
 
 	"github.com/google/uuid"
 
@@ -23,6 +24,16 @@ type Wait struct {
 	// it was not asked for, and for an item that is scheduled.
 	Place int
 	More  bool // it stands somewhere behind Place
+	// Pause is what keeps it where the reason is admission.Paused.
+	Pause *Pause
+}
+
+// Pause says who has paused an item, and why.
+type Pause struct {
+	Actor  string     `json:"actor"`
+	Reason string     `json:"reason,omitempty"`
+	Since  time.Time  `json:"since"`
+	Until  *time.Time `json:"until,omitempty"` // nil: until it is resumed
 }
 
 var (
@@ -31,10 +42,10 @@ var (
 )
 
 // Waits tells of those of the items that are pending why they wait: they are scheduled, or other items of their workspace
-// go first (admission.BehindPriority), or else whatever keeps their workspace. That the dispatcher is paused is not known
-// here. It is what the policy would decide now, if a batch had room for everything. Places are counted up to places, at
+// go first (admission.BehindPriority), or else whatever keeps their workspace; or somebody has paused them. That the dispatcher
+// itself is paused is not known here. It is what the policy would decide now, if a batch had room for everything. Places are counted up to places, at
 // most MostPlaces; zero spares that. It reads at most MostPlaces items of each priority of the workspaces asked about;
-// where they share a limit with others, also what Capacities reads.
+// where they share a limit with others, also what Capacities reads of those.
 func Waits(ctx context.Context, db store.DB, places int, items ...uuid.UUID) (map[uuid.UUID]Wait, error) {
 	waits := map[uuid.UUID]Wait{}
 	of, err := pendingOf(ctx, db, items)
@@ -57,6 +68,8 @@ func Waits(ctx context.Context, db store.DB, places int, items ...uuid.UUID) (ma
 		case s.Scheduled:
 			waits[s.ID] = Wait{Reason: admission.Scheduled}
 			continue
+		case s.PausedSince != nil:
+			w.Reason, w.Pause = admission.Paused, &Pause{valueOr(s.PausedBy, ""), valueOr(s.PausedWhy, ""), *s.PausedSince, s.PausedUntil}
 		case s.Behind:
 			w.Reason = admission.BehindPriority
 		}
@@ -87,6 +100,11 @@ type inLine struct {
 	Scheduled bool
 	Behind    bool // the last one that its workspace may start now
 	Ahead     int  // so many go first, counted up to the places asked for
+
+	PausedBy    *string
+	PausedWhy   *string
+	PausedSince *time.Time // nil: it is not paused
+	PausedUntil *time.Time
 }
 
 // startsNow is how many items of each of these workspaces the policy would start now, and why it would start none of the
@@ -114,7 +132,7 @@ func startsNow(ctx context.Context, db store.DB, asked map[uuid.UUID]bool) (work
 // inputsFor is what each shard would decide on. Only where workspaces share a limit that is not used up does it matter how
 // much the others have: only then is that counted, and no further than could be started. Otherwise all are taken to have many.
 func inputsFor(ctx context.Context, db store.DB, asked map[uuid.UUID]bool) ([]admission.Input, error) {
-	capacities, err := deciding(ctx, db, 1, slices.Collect(maps.Keys(asked))...)
+	capacities, of, err := deciding(ctx, db, 1, slices.Collect(maps.Keys(asked))...)
 	if err != nil {
 		return nil, err
 	}
@@ -137,7 +155,7 @@ func inputsFor(ctx context.Context, db store.DB, asked map[uuid.UUID]bool) ([]ad
 	if most == 0 {
 		return inputs, nil
 	}
-	capacities, err = Capacities(ctx, db, most)
+	capacities, err = Capacities(ctx, db, most, of...)
 	for shard := range min(len(inputs), len(capacities)) {
 		if contested[shard] {
 			inputs[shard] = capacities[shard].Input(math.MaxInt32)

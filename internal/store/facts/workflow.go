@@ -13,17 +13,17 @@ var (
 	requestOfSQL  = load("request_of", "item")
 )
 
-// NotStarted returns the newest item that waits to start a workflow of this id, which its caller has chosen, or
-// store.ErrUnknownItem.
-func NotStarted(ctx context.Context, db store.DB, workflowID string) (id uuid.UUID, err error) {
-	ids, err := store.Values[uuid.UUID](ctx, db, notStartedSQL, workflowID)
-	switch {
-	case err != nil:
-		return id, store.Wrap(err, "look for an item of workflow "+workflowID)
-	case len(ids) == 0:
-		return id, &store.RequestError{Kind: store.ErrUnknownItem, Message: "no item waits to start workflow " + workflowID}
+// NotStarted returns, by workspace, the newest item of each that waits to start a workflow of this id, which its caller has chosen.
+func NotStarted(ctx context.Context, db store.DB, workflowID string) (map[uuid.UUID]uuid.UUID, error) {
+	found, err := store.Collect[struct{ Workspace, Item uuid.UUID }](ctx, db, notStartedSQL, workflowID)
+	if err != nil {
+		return nil, store.Wrap(err, "look for items of workflow "+workflowID)
 	}
-	return ids[0], nil
+	items := make(map[uuid.UUID]uuid.UUID, len(found))
+	for _, f := range found {
+		items[f.Workspace] = f.Item
+	}
+	return items, nil
 }
 
 // RequestOf returns the request with which an item was enqueued, nil if it was not enqueued with one, or store.ErrUnknownItem.

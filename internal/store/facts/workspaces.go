@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
 
 	"sluice/internal/admission"
 	"sluice/internal/store"
@@ -23,7 +24,7 @@ type WorkspaceUsage struct {
 	Limit       int     `json:"limit"`
 	Done        int     `json:"done"`                 // executions ended, whatever their outcome
 	LongestMS   int64   `json:"longestWaitMs" db:"-"` // age of the oldest ready item
-	Reason      *string `json:"reason,omitempty"`     // why its ready items wait, or its executions
+	Reason      *string `json:"reason,omitempty"`     // why its ready items wait, or its executions: paused comes first, then unserved
 	Unserved    int     `json:"unserved,omitempty"`   // executions that no worker carries on
 	Refused     int     `json:"refused,omitempty"`    // items that ended without an execution
 	NotSuccess  int     `json:"failed,omitempty"`     // executions that did not complete
@@ -53,7 +54,7 @@ func WorkspacesSince(ctx context.Context, db store.DB, from time.Time, ids ...uu
 		w := &list[i]
 		of := waiting[w.ID]
 		w.LongestMS = of.longest.Milliseconds()
-		if reason := string(of.reason); reason != "" && w.Reason == nil {
+		if reason := string(of.reason); reason != "" && (w.Reason == nil || of.reason == admission.Paused) {
 			w.Reason = &reason
 		}
 	}
@@ -68,8 +69,12 @@ type wait struct {
 
 // waitsOf tells how the items of workspaces wait: the reason is what the policy would decide now, if a batch had room for everything.
 func waitsOf(ctx context.Context, db store.DB, ids ...uuid.UUID) (map[uuid.UUID]wait, error) {
+	capacities, _, err := deciding(ctx, db, 1, ids...)
+	return waitsIn(capacities), err
+}
+
+func waitsIn(capacities []Capacity) map[uuid.UUID]wait {
 	waits := map[uuid.UUID]wait{}
-	capacities, err := deciding(ctx, db, 1, ids...)
 	for _, c := range capacities {
 		in := c.Input(math.MaxInt32)
 		for i, reason := range in.Why(admission.Decide(in)) {
@@ -77,7 +82,26 @@ func waitsOf(ctx context.Context, db store.DB, ids ...uuid.UUID) (map[uuid.UUID]
 			waits[w.WorkspaceID] = wait{reason, c.Now.Sub(valueOr(w.Since, c.Now))}
 		}
 	}
-	return waits, err
+	return waits
+}
+
+// WorkspaceWait is how the items of a workspace wait.
+type WorkspaceWait struct {
+	Reason  admission.Reason // empty: nothing keeps them, or nothing waits
+	Longest time.Duration    // for which the oldest ready item has waited
+}
+
+// QueueWorkspaceWaits adds to a batch what tells how the items of each workspace with a backlog wait: what the policy would decide now, if a batch had
+// room for everything. What it returns works that out when the batch has been sent. It costs as Capacities does, and not by the item.
+func QueueWorkspaceWaits(b *pgx.Batch) func() map[uuid.UUID]WorkspaceWait {
+	capacities := queueCapacities(b, 1)
+	return func() map[uuid.UUID]WorkspaceWait {
+		waits := map[uuid.UUID]WorkspaceWait{}
+		for id, w := range waitsIn(capacities()) {
+			waits[id] = WorkspaceWait{w.reason, w.longest}
+		}
+		return waits
+	}
 }
 
 // MissingType is a workflow type that executions of a workspace need on its task queue, and that no live worker has.
@@ -91,6 +115,11 @@ type MissingType struct {
 func MissingTypes(ctx context.Context, db store.DB, ids ...uuid.UUID) ([]MissingType, error) {
 	list, err := store.Collect[MissingType](ctx, db, missingTypesSQL, orAll(ids))
 	return list, store.Wrap(err, "list workflow types that no worker has")
+}
+
+// QueueMissingTypes adds to a batch those of all workspaces.
+func QueueMissingTypes(b *pgx.Batch, to *[]MissingType) {
+	store.QueueCollect(b, to, missingTypesSQL, orAll(nil))
 }
 
 // UnservedExecution is an execution that no worker carries on.
@@ -107,6 +136,11 @@ var unservedSQL = load("unserved", "most")
 func Unserved(ctx context.Context, db store.DB, most int) ([]UnservedExecution, error) {
 	list, err := store.Collect[UnservedExecution](ctx, db, unservedSQL, most)
 	return list, store.Wrap(err, "list unserved executions")
+}
+
+// QueueUnserved adds Unserved to a batch.
+func QueueUnserved(b *pgx.Batch, to *[]UnservedExecution, most int) {
+	store.QueueCollect(b, to, unservedSQL, most)
 }
 
 // MissingTypesOf are those of one item, none unless it runs.

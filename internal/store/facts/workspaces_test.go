@@ -45,6 +45,11 @@ func TestWorkspacesShowTheirUsage(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, "unserved", *got[0].Reason)
 	require.Equal(t, 2, got[0].Unserved)
+	b.exec(t, `INSERT INTO sluice.pauses (workspace_id, actor) VALUES ($1, 'ann')`, b.workspace)
+	got, err = facts.Workspaces(t.Context(), b.pool, b.workspace)
+	require.NoError(t, err)
+	require.Equal(t, "paused", *got[0].Reason, "an operator's decision comes first")
+	require.Equal(t, 2, got[0].Unserved)
 }
 
 // What keeps a workspace may be what others hold, also when it is asked for alone.

@@ -6,7 +6,7 @@
 //
 // Invariants:
 //   - all times are the database's, so clocks of workers do not matter;
-//   - of the workers that are live at least one leaves no workspace: one leaves a workspace only to another that has all of its
-//     types that the first one has, and more;
+//   - each workspace has a live worker that may host it: a worker leaves a workspace only to one that has more of the workspace's types,
+//     and all that it has itself;
 //   - what waits in the queue costs nothing: only what holds slots is read.
 package fleet

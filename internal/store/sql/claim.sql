@@ -1,11 +1,14 @@
 -- Takes items from pending into running, in the turn after the last one that the dispatcher knows. If that turn is taken,
--- usage may have risen or a limit have changed, and nothing happens: there is no row in the answer.
+-- usage may have risen or a limit have changed, and nothing happens: there is no row in the answer. So it is after the time until which
+-- the plan holds.
 -- The ids are in order, and versions are theirs. The tokens are what is left to workspaces whose starts are rated.
 WITH fence AS (
     INSERT INTO sluice.turns (shard, turn, kind)
     SELECT :'shard'::int, :'turn'::bigint, 'claim'
     -- It must follow the newest: a process that slept may know a turn that has been deleted since, or one that a standby lost.
     WHERE coalesce((SELECT max(t.turn) FROM sluice.turns t WHERE t.shard = :'shard'::int), 0) = :'turn'::bigint - 1
+      -- A limit for a time has ended since: the plan rests on it.
+      AND (clock_timestamp() < :'valid_until'::timestamptz) IS NOT FALSE
     ON CONFLICT DO NOTHING
     -- Read after the snapshot, so later than every outcome whose slot is taken over here: intervals never overlap.
     RETURNING clock_timestamp() AS at
@@ -14,6 +17,7 @@ WITH fence AS (
     DELETE FROM sluice.pending p WHERE p.ctid = ANY (ARRAY(
         SELECT l.ctid FROM sluice.pending l
         WHERE l.id = ANY (:'ids'::uuid[]) AND (SELECT true FROM fence) AND (l.expires_at <= now()) IS NOT TRUE
+          AND l.available_at <= now() -- it may have been put off
         FOR UPDATE SKIP LOCKED))
     RETURNING p.*
 ), held AS (

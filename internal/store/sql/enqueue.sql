@@ -13,4 +13,5 @@ SELECT :'id'::uuid, :'workspace'::uuid, :'definition'::uuid, :'priority'::smalli
 WHERE CASE WHEN NOT :'check'::boolean
              OR EXISTS (SELECT FROM sluice.workflow_definitions d WHERE d.id = :'definition'::uuid AND d.workspace_id = :'workspace'::uuid)
            THEN true ELSE sluice.check_definition(:'workspace'::uuid, :'definition'::uuid) END
+  AND CASE WHEN sluice.made_at(:'id'::uuid) <= now() THEN true ELSE sluice.check_made(:'id'::uuid) END
   AND CASE WHEN :'own'::boolean AND EXISTS (SELECT FROM sluice.listeners) THEN sluice.wake(:'workspace'::uuid) ELSE true END;

@@ -15,6 +15,7 @@ WHERE (SELECT coalesce(bool_and(CASE WHEN d.workspace_id = p.workspace_id THEN t
                                      ELSE sluice.check_definition(p.workspace_id, p.definition_id) END), true)
        FROM unnest(:'owners'::uuid[], :'checked'::uuid[]) AS p (workspace_id, definition_id)
        LEFT JOIN sluice.workflow_definitions d ON d.id = p.definition_id)
+  AND (SELECT sluice.check_made((:'ids'::uuid[])[cardinality(:'ids'::uuid[])])) -- the last is the newest
   AND CASE WHEN :'own'::boolean AND EXISTS (SELECT FROM sluice.listeners) THEN (
            -- With one shard, one notification does for all of them.
            SELECT bool_and(sluice.wake(w.id)) FROM unnest(:'workspaces'::uuid[]) WITH ORDINALITY AS w (id, place)

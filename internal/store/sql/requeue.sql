@@ -1,8 +1,10 @@
 -- Undoes claims whose start has failed: the item is pending again, with backoff and jitter, or ends FAILED. It takes a turn,
 -- as a claim does: a process that has been overtaken may be wrong about what was started, and leaves it to its successor.
 -- Its own dispatcher knows what it has freed, so no event tells: heard after the item is claimed again, it would be wrong.
--- One that waits for another workflow of its id counts no attempt, and is looked at again after 2 s for each older one that waits for
--- the same, and itself, but after a minute at the latest: so many may wait, and the oldest comes first.
+-- One that waits for another workflow of its id counts no attempt, and is looked at again after 2 s for each older one of its workspace
+-- that waits for the same, and itself, but after a minute at the latest: so many may wait, and the oldest comes first. One that is not
+-- due for longer than that waits for its time, not for the id. Of the older ones so many are looked at, however many others there are.
+-- One whose id derives from it waits for a stranger, which may last: the longer it has waited, the more seldom it is looked at.
 -- The ids are in order, and each of the other arrays is theirs. There is no row in the answer if the turn was taken.
 WITH fence AS (
     INSERT INTO sluice.turns (shard, turn, kind)
@@ -23,9 +25,12 @@ WITH fence AS (
     SELECT u.id, u.workspace_id, u.workflow_definition_id, u.workflow_type, u.task_queue, u.workflow_id, u.request,
         u.priority, CASE WHEN u.waits THEN u.attempt_count ELSE least(u.attempt_count, 2147483646) + 1 END, u.created_at,
         now() + (1 + :'jitter'::float8 * (2 * random() - 1)) * CASE
+            WHEN u.waits AND u.workflow_id IS NULL THEN greatest(interval '2 seconds', least(interval '1 minute', (now() - u.created_at) / 8))
             WHEN u.waits THEN interval '2 seconds' * least(30,
-                row_number() OVER (PARTITION BY coalesce(u.workflow_id, u.id::text) ORDER BY u.id)
-                + (SELECT count(*) FROM (SELECT FROM sluice.pending p WHERE p.workflow_id = u.workflow_id AND p.id < u.id LIMIT 29) AS older))
+                row_number() OVER (PARTITION BY u.workspace_id, coalesce(u.workflow_id, u.id::text) ORDER BY u.id)
+                + (SELECT count(*) FROM (SELECT p.workspace_id, p.available_at FROM sluice.pending p WHERE p.workflow_id = u.workflow_id AND p.id < u.id
+                        ORDER BY p.id DESC LIMIT 200) AS older
+                    WHERE older.workspace_id = u.workspace_id AND older.available_at < now() + interval '2 minutes'))
             ELSE least(:'backoff'::interval * power(2, least(u.attempt_count, 60)), :'max_backoff'::interval) END,
         u.expires_at, u.unique_key, u.trigger_type, u.enqueued_by, concat_ws(': ', u.why, nullif(u.message, '')), u.input
     FROM undone u WHERE NOT u.final

@@ -1,4 +1,4 @@
--- The workspace that the platform knows by a key, else the one that has the id.
+-- The workspace that has the id, else the one that the platform knows by the key.
 SELECT w.id, w.name, w.plan, w.external_key FROM sluice.workspaces w
 WHERE w.external_key = :'key'::text OR w.id = :'id'::uuid
-ORDER BY w.external_key IS NOT DISTINCT FROM :'key'::text DESC LIMIT 1;
+ORDER BY w.id IS NOT DISTINCT FROM :'id'::uuid DESC LIMIT 1;

@@ -8,6 +8,10 @@ WITH matching AS (
            AND e.ended_at >= (SELECT min(sluice.made_at(i.id)) FROM unnest(:'ids'::uuid[]) AS i (id)))
       AND (:'workspace'::uuid IS NULL OR e.workspace_id = :'workspace'::uuid)
       AND (:'reason'::text = '' OR e.reason = :'reason'::text)
+      AND (:'type'::text IS NULL OR e.workflow_type = :'type'::text)
+      AND (:'definition'::uuid IS NULL OR e.workflow_definition_id = :'definition'::uuid)
+      AND (:'error'::text IS NULL OR strpos(lower(concat(e.reason, ': ', e.error ->> 'message')), lower(:'error'::text)) > 0)
+      AND (e.created_at <= :'before'::timestamptz) IS NOT FALSE AND (e.ended_at <= :'ended_before'::timestamptz) IS NOT FALSE
       AND NOT EXISTS (SELECT FROM sluice.unique_keys k
                       WHERE k.workspace_id = e.workspace_id AND k.unique_key = e.unique_key AND k.queue_id <> e.id)
     ORDER BY e.id LIMIT :'most'::bigint FOR UPDATE OF e
@@ -28,7 +32,8 @@ WITH matching AS (
     SELECT i.ended_at, coalesce(i.actor, 'dispatcher'), 'failed', i.workspace_id, i.id, i.reason,
            jsonb_strip_nulls(jsonb_build_object('error', i.error -> 'message')) FROM item i
     UNION ALL
-    SELECT clock_timestamp(), :'actor'::text, 'retried', i.workspace_id, i.id, i.reason, jsonb_build_object('attempts', i.attempt_count) FROM item i
+    SELECT clock_timestamp(), :'actor'::text, 'retried', i.workspace_id, i.id, i.reason,
+           jsonb_strip_nulls(jsonb_build_object('attempts', i.attempt_count, 'why', nullif(:'why'::text, ''))) FROM item i
 ), event AS (
     INSERT INTO sluice.events (workspaces, available_at) SELECT array_agg(DISTINCT i.workspace_id), now() FROM item i HAVING count(*) > 0
 )

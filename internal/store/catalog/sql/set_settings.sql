@@ -5,6 +5,7 @@ SET max_concurrent_workflows = CASE WHEN :'set_max'::bool THEN :'max'::int ELSE 
     retention = coalesce(:'retention'::interval, s.retention),
     auto_create_plan = CASE WHEN :'set_plan'::bool THEN :'plan'::text ELSE s.auto_create_plan END,
     task_queue = coalesce(:'task_queue'::text, s.task_queue),
+    fairness = coalesce(:'fairness'::text, s.fairness),
     updated_at = now()
 WHERE s.one
-RETURNING s.max_concurrent_workflows, s.ageing_step, s.retention, s.auto_create_plan, s.task_queue;
+RETURNING s.max_concurrent_workflows, s.ageing_step, s.retention, s.auto_create_plan, s.task_queue, s.fairness;

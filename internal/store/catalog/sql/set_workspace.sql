@@ -7,6 +7,7 @@ WITH changed AS (
         weight = CASE WHEN :'set_weight'::bool THEN :'weight'::int ELSE w.weight END,
         nominal_quota = CASE WHEN :'set_nominal'::bool THEN :'nominal'::int ELSE w.nominal_quota END,
         borrowing_limit = CASE WHEN :'set_borrowing'::bool THEN :'borrowing'::int ELSE w.borrowing_limit END,
+        lending_limit = CASE WHEN :'set_lending'::bool THEN :'lending'::int ELSE w.lending_limit END,
         starts_per_second = CASE WHEN :'set_rate'::bool THEN :'rate'::float8 ELSE w.starts_per_second END,
         burst = CASE WHEN :'set_burst'::bool THEN :'burst'::int ELSE w.burst END,
         cohort = CASE WHEN :'set_cohort'::bool THEN :'cohort'::text ELSE w.cohort END,
@@ -15,7 +16,7 @@ WITH changed AS (
         updated_at = now()
     FROM sluice.tiers t
     WHERE w.id = :'workspace'::uuid AND t.plan = w.plan
-    RETURNING w.id, w.name, w.plan, w.external_key, w.max_concurrent_workflows, w.weight, w.nominal_quota, w.borrowing_limit, w.starts_per_second, w.burst, w.cohort,
+    RETURNING w.id, w.name, w.plan, w.external_key, w.max_concurrent_workflows, w.weight, w.nominal_quota, w.borrowing_limit, w.lending_limit, w.starts_per_second, w.burst, w.cohort,
         w.allowed_hosts, coalesce(w.max_concurrent_workflows, t.max_concurrent_workflows) AS ceiling, coalesce(w.starts_per_second, t.starts_per_second) AS rate
 ), logged AS (
     INSERT INTO sluice.activity_log (actor, action, workspace_id, details)

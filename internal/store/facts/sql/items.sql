@@ -1,6 +1,8 @@
 -- Items by their ids, newest first, with the outcomes of their executions: those with a status, their own or their
 -- execution's, or with '' all. Nothing of them is older than the oldest id.
-SELECT i.* FROM (
+SELECT i.*, (SELECT x.replay_of FROM sluice.replays x WHERE x.queue_id = i.id) AS replay_of,
+       (SELECT x.queue_id FROM sluice.replays x WHERE x.replay_of = i.id) AS replayed_as
+FROM (
     SELECT p.id, p.workspace_id, p.workflow_definition_id, p.workflow_type, p.task_queue, coalesce(p.workflow_id, 'execution-' || p.id) AS workflow_id,
            'PENDING' AS status, NULL AS execution_status, p.priority, p.unique_key,
            p.attempt_count, p.created_at, p.available_at, p.expires_at, NULL::timestamptz AS claimed_at, NULL::timestamptz AS dispatched_at,

@@ -1,0 +1,2 @@
+-- The workspaces of some cohorts.
+SELECT w.id FROM sluice.workspaces w WHERE w.cohort = ANY (:'cohorts'::text[]);

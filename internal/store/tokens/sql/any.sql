@@ -1,0 +1,2 @@
+-- Whether there is a token, or ever was.
+SELECT EXISTS (SELECT FROM sluice.api_tokens);
