@@ -21,6 +21,13 @@ var fleets = map[string]func(*rand.Rand, *Input, *Workspace){
 		w.Weight = 1 + rnd.IntN(8)
 		w.Tags[Own] = in.Clocks[Own] + VirtualTime(rnd.Int64N(int64(2*Price(w.Weight)))) - Price(w.Weight)
 	},
+	"slot time": func(rnd *rand.Rand, in *Input, w *Workspace) { // half hold slots that are paid for
+		in.CountsSlotTime, in.Longest = true, 100*Stride
+		w.Weight, w.Cost = 1+rnd.IntN(8), Stride*VirtualTime(1+rnd.IntN(100))
+		if rnd.IntN(2) == 0 {
+			in.Start(w, Own, w.Cost)
+		}
+	},
 	"cohorts": func(rnd *rand.Rand, in *Input, w *Workspace) { // half of them, 20 to each, and some borrow
 		w.Nominal = w.Ceiling / 2
 		if rnd.IntN(2) == 0 {
@@ -83,5 +90,23 @@ func BenchmarkDecide(b *testing.B) {
 				}
 			})
 		}
+	}
+}
+
+// What it costs to know why each workspace waits, beside a decision.
+func BenchmarkKept(b *testing.B) {
+	for name, shape := range fleets {
+		b.Run(fmt.Sprint(name, "/10000"), func(b *testing.B) {
+			in := fleet(10_000, shape)
+			var d Decider
+			d.Decide(in)
+			var counts [causes + 1]int
+			for b.Loop() {
+				for i := range in.Workspaces {
+					counts[d.Kept(&in, i)]++
+				}
+			}
+			require.NotZero(b, counts)
+		})
 	}
 }

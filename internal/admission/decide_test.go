@@ -80,10 +80,10 @@ func TestDecide(t *testing.T) {
 			ws:   []Workspace{plain(1, 9, 0, 9).with(func(w *Workspace) { w.Tags[Own] = 6 * Stride }), plain(2, 9, 0, 9).with(func(w *Workspace) { w.Tags[Own] = 5 * Stride })},
 			want: map[int]int{2: 1}, why: map[Reason]int{BatchFull: 1},
 		},
-		"a sleeper is one start ahead at most": {
+		"a sleeper has no start ahead": {
 			batch: 8, global: endless, clocks: Clocks{5 * Stride, 0},
 			ws:   []Workspace{plain(1, 99, 0, 99), plain(2, 99, 0, 99).with(func(w *Workspace) { w.Tags[Own] = 5 * Stride })},
-			want: map[int]int{1: 5, 2: 3},
+			want: map[int]int{1: 4, 2: 4},
 		},
 		"a tag from another clock costs one start at most": {
 			batch: 3, global: endless,
@@ -108,6 +108,16 @@ func TestDecide(t *testing.T) {
 			batch: 9, global: Pool{Limit: 10, Used: 2},
 			ws:   []Workspace{plain(1, 20, 2, 9).with(quota(20, 5, Unlimited)), plain(2, 20, 0, 1).with(quota(20, 5, Unlimited))},
 			want: map[int]int{1: 7, 2: 1},
+		},
+		"spare capacity of one decision is dealt beside nominal quotas": {
+			batch: 30, global: Pool{Limit: 30},
+			ws:   []Workspace{plain(1, 30, 0, 30).with(quota(30, 10, Unlimited)), plain(2, 30, 0, 30).with(quota(30, 0, Unlimited))},
+			want: map[int]int{1: 20, 2: 10}, why: map[Reason]int{},
+		},
+		"a cohort does not get what is not lent": {
+			batch: 9, global: endless, cohorts: []Cohort{{Name: "a", Pool: Pool{Limit: 4, Used: 0}, Weight: 2}},
+			ws:   []Workspace{plain(1, 20, 0, 9).with(member(20, 3, Unlimited)), plain(2, 20, 0, 2).with(member(20, 3, Unlimited)).with(func(w *Workspace) { w.Reserved = 2 })},
+			want: map[int]int{1: 4, 2: 2}, why: map[Reason]int{},
 		},
 		"the borrowing limit": {
 			batch: 9, global: endless,

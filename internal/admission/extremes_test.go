@@ -15,6 +15,8 @@ func extreme(t *rapid.T) Input {
 	on := rapid.Custom(func(t *rapid.T) VirtualTime {
 		return Recorded(rapid.SampledFrom([]int64{math.MinInt64, math.MinInt64 + 1, -1, 0, 1, 1 << 40, math.MaxInt64 - 1, math.MaxInt64}).Draw(t, "time"))
 	})
+	place := rapid.SampledFrom([]Place{Outside, Waiting, Ahead, Owed})
+	places := func(name string) Places { return Places{place.Draw(t, name), place.Draw(t, name)} }
 	tags := func(name string) Tags { return Tags{on.Draw(t, name), on.Draw(t, name)} }
 	limit := func(name string) int {
 		return rapid.SampledFrom([]int{0, 1, math.MaxInt32, 100 * math.MaxInt32, Unlimited}).Draw(t, name)
@@ -27,14 +29,15 @@ func extreme(t *rapid.T) Input {
 	for i := range in.Cohorts {
 		in.Cohorts[i] = Cohort{
 			Name: string(rune('a' + i)), Pool: Pool{limit("cohort limit"), number.Draw(t, "cohort used")},
-			Weight: max(1, number.Draw(t, "cohort weight")), Tags: tags("cohort tag"), Clocks: Clocks(tags("cohort clock")),
+			Weight: max(1, number.Draw(t, "cohort weight")), Tags: tags("cohort tag"), Places: places("cohort place"), Clocks: Clocks(tags("cohort clock")),
 		}
 	}
 	for i := range in.Workspaces {
 		w := Workspace{
 			ID: id(i + 1), Cohort: rapid.IntRange(-1, len(in.Cohorts)-1).Draw(t, "cohort"), Weight: max(1, number.Draw(t, "weight")),
-			Quota: Quota{number.Draw(t, "ceiling"), number.Draw(t, "nominal"), limit("borrowing")},
-			Used:  number.Draw(t, "used"), Ready: number.Draw(t, "ready"), Tags: tags("tag"),
+			Quota:    Quota{number.Draw(t, "ceiling"), number.Draw(t, "nominal"), limit("borrowing")},
+			Reserved: number.Draw(t, "reserved"), Used: number.Draw(t, "used"), Ready: number.Draw(t, "ready"), Tags: tags("tag"), Places: places("place"),
+			Cost:  VirtualTime(rapid.SampledFrom([]int64{math.MinInt64, 0, 1, 1 << 30, 1 << 60, math.MaxInt64}).Draw(t, "cost")),
 			Since: rapid.SampledFrom([]time.Time{{}, noon, time.UnixMicro(math.MinInt64), time.UnixMicro(math.MaxInt64)}).Draw(t, "since"),
 		}
 		if rapid.Bool().Draw(t, "rated") {
@@ -77,7 +80,8 @@ func keepsLimits(t *rapid.T) {
 				require.InDelta(t, 0, float64(w.Tags[class]), float64(2*farthest), "a tag has overflowed")
 			}
 			if before.Cohort != NoCohort {
-				require.LessOrEqual(t, then.Cohorts[before.Cohort].Used, then.Cohorts[before.Cohort].Limit)
+				k := then.Cohorts[before.Cohort]
+				require.True(t, k.Used <= k.Limit || k.Used == in.Cohorts[before.Cohort].Used)
 			}
 			total += g.Slots
 		}
@@ -90,7 +94,7 @@ func keepsLimits(t *rapid.T) {
 		why := in.Why(d)
 		for i, w := range then.Workspaces {
 			room, _ := w.alone(in.Now, 0)
-			full := total == in.Batch || then.Global.free() == 0 || w.Cohort != NoCohort && then.Cohorts[w.Cohort].free() == 0
+			full := total == in.Batch || then.Global.free() == 0 || w.Cohort != NoCohort && then.Cohorts[w.Cohort].free() == 0 && w.reserve(w.Used) == 0
 			require.True(t, room == 0 || full, "workspace %d waits for nothing", i)
 			require.True(t, then.Workspaces[i].Used > in.Workspaces[i].Used || why[i] != "")
 		}

@@ -13,7 +13,7 @@ import (
 
 // after is the input with everything that was granted claimed.
 func after(in Input, d Decision) Input {
-	in.Workspaces, in.Cohorts = slices.Clone(in.Workspaces), slices.Clone(in.Cohorts)
+	in = copied(in)
 	for _, g := range d.Grants {
 		in.Workspaces[g.Workspace].Ready -= g.Slots
 	}
@@ -25,7 +25,9 @@ func TestDecideKeepsItsPromises(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
 		in := situation(fromRapid(t))
-		d := Decide(in)
+		as := copied(in)
+		decider := new(Decider)
+		d := decider.Decide(in)
 		then := after(in, d)
 
 		total, granted := 0, slots(d)
@@ -33,6 +35,7 @@ func TestDecideKeepsItsPromises(t *testing.T) {
 			total += g.Slots
 			w := in.Workspaces[g.Workspace]
 			require.Positive(t, g.Slots)
+			require.False(t, w.Paused)
 			require.Equal(t, w.ID, g.ID)
 			require.Equal(t, w.Ceiling, g.Limit)
 			require.LessOrEqual(t, g.Slots, w.Ready)
@@ -50,43 +53,46 @@ func TestDecideKeepsItsPromises(t *testing.T) {
 		// What is left could not be granted.
 		why, counted := in.Why(d), map[Reason]int{}
 		for i, w := range then.Workspaces {
-			stuck := total == in.Batch || w.Ready == 0 || w.Used >= w.most() || w.starts(w.Bucket, in.Now) == 0 ||
-				then.Global.free() == 0 || w.Cohort != NoCohort && then.Cohorts[w.Cohort].free() == 0
+			stuck := total == in.Batch || w.Paused || w.Ready == 0 || w.Used >= w.most() || w.starts(w.Bucket, in.Now) == 0 ||
+				then.Global.free() == 0 || w.Cohort != NoCohort && then.Cohorts[w.Cohort].free() == 0 && w.reserve(w.Used) == 0
 			require.True(t, stuck, "workspace %d could have been granted another: %+v", i, w)
-			if granted[number(w.ID)] == 0 {
+			kept := decider.Kept(&in, i).Reason()
+			if granted[number(w.ID)] == 0 && !w.Idle {
 				require.NotEmpty(t, why[i])
+				require.Equal(t, why[i], kept)
 				counted[why[i]]++
 			} else {
 				require.Empty(t, why[i])
+				require.Equal(t, w.Ready > 0 && !w.Idle, kept != "", "some of its items are left")
 			}
 		}
 		require.Equal(t, counted, d.Waiting, "each refusal has one reason")
 
 		// None borrows what another needs for its nominal quota.
 		for i, lender := range then.Workspaces {
-			if lender.own(lender.Used) == 0 || lender.Ready == 0 || lender.starts(lender.Bucket, in.Now) == 0 {
+			if lender.Paused || lender.own(lender.Used) == 0 || lender.Ready == 0 || lender.starts(lender.Bucket, in.Now) == 0 {
 				continue
 			}
 			for _, g := range d.Grants {
 				w := then.Workspaces[g.Workspace]
 				borrowed := w.Used > min(w.Nominal, w.Ceiling)
 				same := lender.Cohort != NoCohort && lender.Cohort == w.Cohort
-				full := lender.Cohort != NoCohort && then.Cohorts[lender.Cohort].free() == 0
+				full := lender.Cohort != NoCohort && then.Cohorts[lender.Cohort].free() == 0 && lender.reserve(lender.Used) == 0
 				require.False(t, borrowed && (same || !full), "workspace %d borrowed what %d needs", g.Workspace, i)
 			}
 		}
 
-		shuffled := in
-		shuffled.Workspaces, shuffled.Cohorts = slices.Clone(in.Workspaces), make([]Cohort, len(in.Cohorts))
+		shuffled := as
+		shuffled.Workspaces, shuffled.Cohorts = slices.Clone(as.Workspaces), make([]Cohort, len(in.Cohorts))
 		rnd := rand.New(rand.NewPCG(uint64(total), 1))
 		rnd.Shuffle(len(shuffled.Workspaces), func(i, j int) {
 			w := shuffled.Workspaces
 			w[i], w[j] = w[j], w[i]
 		})
 		for to, from := range rnd.Perm(len(in.Cohorts)) {
-			shuffled.Cohorts[to] = in.Cohorts[from]
+			shuffled.Cohorts[to] = as.Cohorts[from]
 		}
-		require.Equal(t, granted, slots(Decide(renumbered(in, shuffled))), "order of the argument does not matter")
+		require.Equal(t, granted, slots(Decide(renumbered(as, shuffled))), "order of the argument does not matter")
 	})
 }
 
@@ -186,6 +192,12 @@ func TestSharesFollowTheWeights(t *testing.T) {
 	})
 }
 
+// copied is an input that a decision on the other one does not change.
+func copied(in Input) Input {
+	in.Workspaces, in.Cohorts = slices.Clone(in.Workspaces), slices.Clone(in.Cohorts)
+	return in
+}
+
 // What is known from the last decision changes nothing about the next, whatever becomes of the workspaces in between.
 func TestDecidingAgainIsDecidingAnew(t *testing.T) {
 	t.Parallel()
@@ -194,7 +206,7 @@ func TestDecidingAgainIsDecidingAnew(t *testing.T) {
 	again := 0
 	for range 2000 {
 		in, decider := situation(draw), new(Decider)
-		require.Equal(t, Decide(in), decider.Decide(in))
+		require.Equal(t, Decide(copied(in)), decider.Decide(in))
 		for range 10 {
 			next := situation(draw) // another moment
 			next.Cohorts = in.Cohorts
@@ -210,8 +222,10 @@ func TestDecidingAgainIsDecidingAnew(t *testing.T) {
 			for i := range next.Workspaces {
 				next.Workspaces[i].Cohort = min(next.Workspaces[i].Cohort, len(in.Cohorts)-1)
 			}
-			d := Decide(next)
+			anew := copied(next)
+			d := Decide(anew)
 			require.Equal(t, d, decider.DecideAgain(next, changed), "%+v", next)
+			require.Equal(t, anew, next)
 			again += len(d.Grants)
 			in = next
 		}

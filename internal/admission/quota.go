@@ -22,6 +22,27 @@ type Quota struct {
 // own is how many more slots fit into its guaranteed share.
 func (q Quota) own(used int) int { return max(0, min(q.Nominal, q.Ceiling)-used) }
 
+// reserve is how much of its nominal quota is for itself alone, of which it holds so many.
+func (w *Workspace) reserve(used int) int { return max(0, min(w.Reserved, w.Nominal)-used) }
+
+// Lends is how much of its nominal quota its cohort may use while it is idle.
+func (w *Workspace) Lends() int { return max(0, w.Nominal-max(0, w.Reserved)) }
+
+// Pooled is how many of the slots that it holds are its cohort's.
+func (w *Workspace) Pooled() int { return w.pooled(w.Used) }
+
+func (w *Workspace) pooled(used int) int {
+	return max(0, used-max(0, min(w.Reserved, w.Nominal)))
+}
+
+// Sum adds limits of which none is exceeded, however large they are.
+func Sum(limit, more int) int {
+	if limit > Unlimited-more {
+		return Unlimited
+	}
+	return limit + more
+}
+
 // most is how many slots it may hold in all.
 func (q Quota) most() int {
 	if q.BorrowingLimit >= q.Ceiling-q.Nominal { // not their sum, which may overflow
@@ -38,11 +59,13 @@ func (w *Workspace) Room(now time.Time) int {
 
 // alone is how many starts the workspace could take after those it was granted if it were the only one, and what keeps
 // it if that is none.
-func (w *Workspace) alone(now time.Time, granted int) (room int, why cause) {
+func (w *Workspace) alone(now time.Time, granted int) (room int, why Cause) {
 	ready, used, most := w.Ready-granted, w.Used+granted, w.most()
 	switch {
 	case ready <= 0:
 		return 0, scheduled
+	case w.Paused:
+		return 0, paused
 	case used >= w.Ceiling:
 		return 0, atCapacity
 	case used >= most:

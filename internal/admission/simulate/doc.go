@@ -13,4 +13,8 @@
 // left in that schedule, and none gets more than its own limits allow. A workspace's lag is what the policy has started
 // less than the fluid schedule; its share is the one over the other. The fluid schedule knows neither nominal quotas
 // nor cohorts, so with these there is no figure for fairness.
+//
+// Fairness of slot time is reported beside that, whichever of the two the policy counts: while it is contended, at each moment the slots in
+// use are divided by weight among all that hold some or wait. That ideal has no memory, so its lag says something only where the
+// same workspaces always have work.
 package simulate

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"time"
+
+	"sluice/internal/admission/slots"
 )
 
 // Class describes a kind of workspaces of a generated trace.
@@ -15,7 +17,15 @@ type Class struct {
 	Over       time.Duration // in which they become available, evenly at random; zero: all at once
 	Runs       time.Duration // how long each runs: exponentially distributed with this mean, or exactly if Fixed
 	Fixed      bool
-	Priorities []int // one of these at random, each as often as it stands here; 3 if none
+	Types      []Type // each is of one of these at random, and runs as those do; none: all are of one type
+	Priorities []int  // one of these at random, each as often as it stands here; 3 if none
+}
+
+// Type is a workflow type, or a definition.
+type Type struct {
+	Name  string
+	Runs  time.Duration // as in Class
+	Often int           // how often it comes among the others; at least 1
 }
 
 // Generate makes the workspaces and executions of these classes; the same seed gives the same.
@@ -31,8 +41,12 @@ func Generate(seed uint64, classes ...Class) (workspaces []Workspace, executions
 				if c.Over > 0 {
 					e.At += time.Duration(rnd.Int64N(int64(c.Over)))
 				}
+				if len(c.Types) > 0 {
+					of := drawType(rnd, c.Types)
+					e.Runs, e.Kind = of.Runs, slots.Kind{Type: of.Name}
+				}
 				if !c.Fixed {
-					e.Runs = time.Duration(rnd.ExpFloat64() * float64(c.Runs))
+					e.Runs = time.Duration(rnd.ExpFloat64() * float64(e.Runs))
 				}
 				if len(c.Priorities) > 0 {
 					e.Priority = c.Priorities[rnd.IntN(len(c.Priorities))]
@@ -42,6 +56,20 @@ func Generate(seed uint64, classes ...Class) (workspaces []Workspace, executions
 		}
 	}
 	return workspaces, executions
+}
+
+func drawType(rnd *rand.Rand, types []Type) Type {
+	all := 0
+	for _, t := range types {
+		all += t.Often
+	}
+	n := rnd.IntN(all)
+	for _, t := range types {
+		if n -= t.Often; n < 0 {
+			return t
+		}
+	}
+	return types[0]
 }
 
 func numbered(prefix string, n, of int) string {

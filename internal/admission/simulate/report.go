@@ -12,24 +12,30 @@ import (
 type Report struct {
 	Workspaces []Outcome
 	Priorities [5]PriorityOutcome // 1 to 5
-	Waits      Waits              // of all executions
+	Waits      Waits              // of all executions that were started
 	Lasted     time.Duration      // until the last execution ended
+	Started    []time.Duration    // when each execution was started, as they stand in Config.Executions; below zero: never
+	// NeverStarted is how many executions were never started: their limits let none of them start, or the simulation was ended before.
+	NeverStarted int
 	// Utilisation is how much of the global limit was in use on average until the last start; zero without one.
 	Utilisation float64
-	// Fairness is nil when there are nominal quotas or cohorts; see the package.
+	// Fairness is that of starts, and SlotTime that of the time for which slots are held, with lags in seconds. They are nil when
+	// there are nominal quotas or cohorts; see the package.
 	Fairness *Fairness
+	SlotTime *Fairness
 	// Waited counts, for each reason, the decisions in which a workspace was granted nothing for it.
 	Waited map[admission.Reason]int
 }
 
 // Outcome is what would have become of one workspace.
 type Outcome struct {
-	Name        string
-	Executions  int
-	Waits       Waits
-	Utilisation float64 // how much of its ceiling it used on average, until the last start of all
-	MaxLag      float64 // in executions; see the package
-	Share       float64 // of what the fluid schedule gives it; zero when that is less than fewest
+	Name         string
+	Executions   int // that were started
+	NeverStarted int
+	Waits        Waits
+	Utilisation  float64 // how much of its ceiling it used on average, until the last start of all
+	MaxLag       float64 // in executions; see the package
+	Share        float64 // of what the fluid schedule gives it; zero when that is less than fewest
 }
 
 // PriorityOutcome is what would have become of the executions of one priority.
@@ -58,24 +64,25 @@ const fewest = 20
 
 // tally collects during a simulation what the report tells.
 type tally struct {
-	waits   [][]time.Duration  // by workspace
-	urgency [5][]time.Duration // the same by priority
-	held    []time.Duration    // slot time until the last start, by workspace
-	lastEnd time.Duration
-	spans   []span
-	judging bool
-	judged  int
-	given   []int     // by the last decision
-	lag     []float64 // behind the fluid schedule
-	maxLag  []float64
-	got     []float64 // in contended decisions, and so the next
-	ideal   []float64
-	behind  []int32 // workspaces with something left in either schedule
-	inFluid []bool  // whether a workspace is among them
-	rooms   []float64
-	weights []int
-	fluid   []float64
-	waited  map[admission.Reason]int
+	waits     [][]time.Duration  // by workspace
+	urgency   [5][]time.Duration // the same by priority
+	held      []time.Duration    // slot time until the last start, by workspace
+	lastEnd   time.Duration
+	lastStart time.Duration
+	spans     []span
+	judging   bool
+	judged    int
+	given     []int     // by the last decision
+	lag       []float64 // behind the fluid schedule
+	maxLag    []float64
+	got       []float64 // in contended decisions, and so the next
+	ideal     []float64
+	behind    []int32 // workspaces with something left in either schedule
+	inFluid   []bool  // whether a workspace is among them
+	rooms     []float64
+	weights   []int
+	fluid     []float64
+	waited    map[admission.Reason]int
 }
 
 // span is a slot that was held.
@@ -101,11 +108,12 @@ func (t *tally) note(e *Execution, now time.Duration) {
 	t.waits[e.Workspace] = append(t.waits[e.Workspace], now-e.At)
 	t.urgency[e.Priority-1] = append(t.urgency[e.Priority-1], now-e.At)
 	t.spans = append(t.spans, span{int32(e.Workspace), now, now + e.Runs})
-	t.lastEnd = max(t.lastEnd, now+e.Runs)
+	t.lastStart, t.lastEnd = now, max(t.lastEnd, now+e.Runs)
 }
 
 // judge compares a decision with the fluid schedule. The workspaces of the input stand at these places.
-func (t *tally) judge(in *admission.Input, d admission.Decision, total int, places []int32, state []admission.Workspace) {
+func (r *run) judge(in *admission.Input, d admission.Decision, total int, places []int32, state []admission.Workspace) {
+	t := &r.tally
 	for reason, n := range d.Waiting {
 		t.waited[reason] += n
 	}
@@ -122,6 +130,7 @@ func (t *tally) judge(in *admission.Input, d admission.Decision, total int, plac
 	for i, place := range places {
 		contended = contended || in.Workspaces[i].Room(in.Now) > t.given[place]
 	}
+	r.slots.contended = contended
 	if !contended { // each has all that it could take: nothing is owed to any
 		for _, place := range t.behind {
 			t.lag[place], t.inFluid[place] = 0, false
@@ -130,8 +139,8 @@ func (t *tally) judge(in *admission.Input, d admission.Decision, total int, plac
 		return
 	}
 	t.judged++
-	for _, place := range places {
-		if !t.inFluid[place] {
+	for i, place := range places {
+		if !t.inFluid[place] && !in.Workspaces[i].Idle {
 			t.inFluid[place] = true
 			t.behind = append(t.behind, place)
 		}
@@ -219,7 +228,7 @@ func waits(all []time.Duration) Waits {
 }
 
 func (r *run) report() Report {
-	report := Report{Workspaces: make([]Outcome, len(r.Workspaces)), Lasted: r.lastEnd, Waited: r.waited}
+	report := Report{Workspaces: make([]Outcome, len(r.Workspaces)), Lasted: r.lastEnd, Started: r.at, NeverStarted: len(r.Executions) - r.started, Waited: r.waited}
 	var all []time.Duration
 	var held time.Duration
 	for _, s := range r.spans {
@@ -230,10 +239,16 @@ func (r *run) report() Report {
 	if r.Global > 0 && r.now > 0 {
 		report.Utilisation = float64(held) / float64(r.now) / float64(r.Global)
 	}
+	never := make([]int, len(r.Workspaces))
+	for i, e := range r.Executions {
+		if r.at[i] < 0 {
+			never[e.Workspace]++
+		}
+	}
 	var shares []float64
 	fairness := Fairness{Judged: r.judged}
 	for i, w := range r.Workspaces {
-		o := Outcome{Name: w.Name, Executions: len(r.waits[i]), Waits: waits(r.waits[i]), MaxLag: r.maxLag[i]}
+		o := Outcome{Name: w.Name, Executions: len(r.waits[i]), NeverStarted: never[i], Waits: waits(r.waits[i]), MaxLag: r.maxLag[i]}
 		if r.now > 0 && w.Ceiling > 0 {
 			o.Utilisation = float64(r.held[i]) / float64(r.now) / float64(w.Ceiling)
 		}
@@ -249,9 +264,9 @@ func (r *run) report() Report {
 		report.Priorities[i] = PriorityOutcome{Executions: len(all), Waits: waits(all)}
 	}
 	report.Waits = waits(all)
-	if r.judging {
+	if r.judging && r.started > 0 {
 		fairness.Jain = Jain(shares)
-		report.Fairness = &fairness
+		report.Fairness, report.SlotTime = &fairness, r.slots.fairness(r)
 	}
 	return report
 }

@@ -81,7 +81,6 @@ func play(t require.TestingT, c Config) *run {
 func TestWhatCannotBeSimulated(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]Config{
-		"can never start":      {Workspaces: []Workspace{upTo(0, 1)}, Executions: []Execution{{Priority: 3}}},
 		"of workspace 1":       {Workspaces: []Workspace{upTo(1, 1)}, Executions: []Execution{{Workspace: 1, Priority: 3}}},
 		"priority 0":           {Workspaces: []Workspace{upTo(1, 1)}, Executions: []Execution{{}}},
 		"negative time":        {Workspaces: []Workspace{upTo(1, 1)}, Executions: []Execution{{Priority: 1, Runs: -1}}},
@@ -213,6 +212,29 @@ func TestSaturationIsSharedByWeight(t *testing.T) {
 			t.Logf("Jain %.5f, lag %.3f, utilisation %.3f", r.Fairness.Jain, r.Fairness.MaxLag, r.Utilisation)
 		})
 	}
+}
+
+// Ten to one, one slot, and a newcomer with one item wants every third start: for an hour.
+func TestLagDoesNotGrowWhoeverComesAndGoes(t *testing.T) {
+	t.Parallel()
+	const hour = 36_000
+	c := Config{Global: 1, Batch: 1, Until: time.Hour, Workspaces: []Workspace{upTo(1, 1), upTo(1, 10)}}
+	runs := 100 * time.Millisecond
+	for n := range hour {
+		c.Executions = append(c.Executions, Execution{Workspace: 1, Priority: 3, Runs: runs})
+		if n%8 == 0 {
+			c.Executions = append(c.Executions, Execution{Workspace: 0, Priority: 3, Runs: runs})
+		}
+	}
+	for n := range 60 {
+		c.Workspaces = append(c.Workspaces, upTo(1, 1))
+		for at := time.Duration(n) * 3 * runs; at < time.Hour; at += 180 * runs {
+			c.Executions = append(c.Executions, Execution{Workspace: 2 + n, At: at, Priority: 3, Runs: runs})
+		}
+	}
+	r := simulate(t, c)
+	require.LessOrEqual(t, r.Fairness.MaxLag, 1.0)
+	require.InEpsilon(t, 10, float64(r.Workspaces[1].Executions)/float64(r.Workspaces[0].Executions), 0.05)
 }
 
 // The flood: one workspace with 20,000 pending, and 100 with 5 each that come later, for 50 slots.

@@ -1,0 +1,150 @@
+package slots_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/stretchr/testify/require"
+
+	"sluice/internal/admission"
+	"sluice/internal/admission/slots"
+)
+
+var noon = time.Date(2026, 5, 1, 12, 0, 0, 0, time.UTC)
+
+// book is a ledger of two workspaces of one weight that both wait for more.
+type book struct {
+	in       admission.Input
+	ledger   slots.Ledger
+	accounts [2]slots.Account
+	state    [2]admission.Workspace
+	touched  int
+}
+
+func newBook() *book {
+	b := &book{in: admission.Input{CountsSlotTime: true, Batch: 0, Global: admission.Pool{Limit: admission.Unlimited}}}
+	b.ledger.Input, b.ledger.Touched = &b.in, func(*slots.Account) { b.touched++ }
+	for i := range b.state {
+		b.state[i] = admission.Workspace{ID: uuid.UUID{byte(i + 1)}, Cohort: admission.NoCohort, Weight: 1, Ready: 1000,
+			Quota: admission.Quota{Ceiling: 100, Nominal: 100, BorrowingLimit: admission.Unlimited}}
+		b.accounts[i].Workspace = &b.state[i]
+	}
+	b.ledger.Learn()
+	b.pass(noon)
+	return b
+}
+
+// pass lets time pass, and has the policy look.
+func (b *book) pass(now time.Time) {
+	b.ledger.Pass(now)
+	b.in.Now, b.in.Workspaces = now, b.state[:]
+	b.in.Follow(admission.Decide(b.in))
+}
+
+func (b *book) ahead(i int) time.Duration {
+	return time.Duration(float64(b.state[i].Tags[admission.Own]) / float64(admission.SlotTime(time.Second)) * float64(time.Second))
+}
+
+func TestAnExecutionIsChargedWhatItHasHeldItsSlotFor(t *testing.T) {
+	t.Parallel()
+	for _, taken := range []time.Duration{time.Second, slots.Unknown, 25 * time.Second} {
+		b := newBook()
+		var h slots.Hold
+		b.ledger.Begin(&h, &b.accounts[0], slots.Kind{}, admission.Own, noon)
+		require.InDelta(t, slots.Unknown.Seconds(), b.ahead(0).Seconds(), 0.01, "what nothing is known of")
+		for at := time.Duration(0); at <= taken; at += 100 * time.Millisecond {
+			b.pass(noon.Add(at))
+			require.Greater(t, b.ahead(0), at-200*time.Millisecond, "what still runs counts as it runs")
+		}
+		b.ledger.End(&h, noon.Add(taken))
+		require.InDelta(t, taken.Seconds(), b.ahead(0).Seconds(), 0.01)
+		require.Equal(t, taken, b.ledger.Expected(&b.accounts[0]))
+		require.Equal(t, taken, b.ledger.Expected(&b.accounts[1]), "of whom nothing is known, as any other")
+	}
+}
+
+func TestKindsOfAWorkspaceAreExpectedToTakeWhatTheyTook(t *testing.T) {
+	t.Parallel()
+	b := newBook()
+	kinds := []slots.Kind{{Type: "Short"}, {Type: "Long"}, {Definition: [16]byte{1}}}
+	now := noon
+	for range 40 {
+		for n, kind := range kinds {
+			var h slots.Hold
+			b.ledger.Begin(&h, &b.accounts[0], kind, admission.Own, now)
+			now = now.Add(time.Duration(1+n*10) * time.Second)
+			b.ledger.End(&h, now)
+		}
+	}
+	for n, kind := range kinds {
+		var h slots.Hold
+		before := b.ahead(0)
+		b.ledger.Begin(&h, &b.accounts[0], kind, admission.Own, now)
+		require.InDelta(t, 1+n*10, (b.ahead(0) - before).Seconds(), 0.1)
+		b.ledger.Drop(&h, now)
+		require.InDelta(t, before.Seconds(), b.ahead(0).Seconds(), 0.001, "one that was not started costs nothing")
+	}
+}
+
+// A dispatcher that begins finds an execution that has run for a minute, of a kind that takes a second: it counts from now on.
+func TestWhatIsFoundRunningCountsFromNowOn(t *testing.T) {
+	t.Parallel()
+	b := newBook()
+	b.ledger.Fleet = slots.Known(1)
+	var h slots.Hold
+	b.ledger.Resume(&h, &b.accounts[0], slots.Kind{}, admission.Own, noon.Add(-time.Minute), noon)
+	for at := time.Duration(0); at <= 10*time.Second; at += 100 * time.Millisecond {
+		b.pass(noon.Add(at))
+	}
+	b.ledger.End(&h, noon.Add(10*time.Second))
+	require.InDelta(t, 10, b.ahead(0).Seconds(), 0.5)
+	require.Equal(t, 70*time.Second, b.ledger.Expected(&b.accounts[0]))
+}
+
+func TestWhereStartsAreCountedNothingIsCharged(t *testing.T) {
+	t.Parallel()
+	b := newBook()
+	b.in.CountsSlotTime = false
+	var h slots.Hold
+	b.ledger.Begin(&h, &b.accounts[0], slots.Kind{}, admission.Own, noon)
+	b.ledger.End(&h, noon.Add(time.Minute))
+	require.Zero(t, b.ahead(0))
+}
+
+// What is on record may be anything.
+func TestOnlyTimesAreTakenFromTheRecord(t *testing.T) {
+	t.Parallel()
+	for _, seconds := range []float64{0, -1, 1e300, 0 * -1} {
+		require.Zero(t, slots.Known(seconds))
+	}
+	require.InDelta(t, 2.5, slots.Known(2.5).Seconds(), 1e-9)
+}
+
+// A dispatcher that begins expects of each kind what was on record, whatever is written there.
+func TestKindsAreRecalledFromTheRecord(t *testing.T) {
+	t.Parallel()
+	kinds := []slots.Kind{{Type: "Short"}, {Type: "definition 1"}, {Definition: [16]byte{7}}}
+	b := newBook()
+	now := noon
+	for n := range 30 {
+		var h slots.Hold
+		b.ledger.Begin(&h, &b.accounts[0], kinds[n%3], admission.Own, now)
+		now = now.Add(time.Duration(1+n%3*10) * time.Second)
+		b.ledger.End(&h, now)
+	}
+	require.Nil(t, b.accounts[1].Record())
+	record := b.accounts[0].Record()
+	record["type Bad"], record["type "], record["other"], record["definition x"] = -1, 1, 1, 1
+	b.accounts[1].Recall(record)
+	require.Len(t, b.accounts[1].Record(), 3)
+	for n, kind := range kinds {
+		var h slots.Hold
+		before := b.state[1].Tags[admission.Own]
+		b.pass(now)
+		b.ledger.Begin(&h, &b.accounts[1], kind, admission.Own, now)
+		charged := b.state[1].Tags[admission.Own] - max(before, b.in.Clocks[admission.Own])
+		require.InDelta(t, 1+n*10, float64(charged)/float64(admission.SlotTime(time.Second)), 0.1)
+		b.ledger.Drop(&h, now)
+	}
+}
