@@ -45,7 +45,8 @@ type Config struct {
 	StaleAfter time.Duration
 	// CallbackURL is what Temporal calls when a workflow of a caller's own has ended, see Callbacks. Defaults to none.
 	CallbackURL string
-	// Metrics counts what happens outside of activities. Defaults to nowhere.
+	// Metrics counts what happens outside of activities, which defaults to nowhere, and shows how many workspaces wait, which defaults
+	// to the activities' own handlers.
 	Metrics client.MetricsHandler
 }
 
@@ -64,9 +65,11 @@ type Activities struct {
 	transport       http.RoundTripper
 	secrets         outbound.Secrets
 
-	eager  *eager
-	sender *request.Sender
-	flying sync.WaitGroup // starts and settles under way
+	eager   *eager
+	sender  *request.Sender
+	alone   alone
+	waiting *waiting
+	flying  sync.WaitGroup // starts and settles under way
 
 	mu        sync.Mutex
 	launchers map[int]*launcher // by shard
@@ -77,7 +80,7 @@ func New(c Config) *Activities {
 	engines := dispatch.New(c.Pool)
 	a := &Activities{
 		pool: c.Pool, recorder: store.NewRecorder(c.Pool, engines.Freed), engines: engines, client: c.Client,
-		ensureWorkspace: c.EnsureWorkspace, secrets: outbound.Secrets{Dir: c.SecretsDir}, eager: &eager{client: c.Client}, sender: request.NewSender(c.Client), launchers: map[int]*launcher{},
+		ensureWorkspace: c.EnsureWorkspace, secrets: outbound.Secrets{Dir: c.SecretsDir}, eager: &eager{client: c.Client}, sender: request.NewSender(c.Client), waiting: newWaiting(c.Metrics, forgetWaiting), launchers: map[int]*launcher{},
 	}
 	logger := c.Logger
 	if logger == nil {
@@ -141,18 +144,20 @@ type Registry interface {
 	RegisterActivityWithOptions(a any, options activity.RegisterOptions)
 }
 
-// RegisterDefault registers the activities of the dispatcher and of recovery.
+// RegisterDefault registers the activities of the dispatcher and of recovery, for these alone.
 func (a *Activities) RegisterDefault(r Registry) {
-	register(r, workflows.ActivityTakeOver, a.TakeOver)
-	register(r, workflows.ActivityRetire, a.Retire)
-	register(r, workflows.ActivityCheckCapacity, a.CheckCapacity)
-	register(r, workflows.ActivityClaimExecutions, a.ClaimExecutions)
-	register(r, workflows.ActivityDispatchExecutions, a.DispatchExecutions)
-	register(r, workflows.ActivityAwaitWork, a.AwaitWork)
-	register(r, workflows.ActivityLogAction, a.LogAction)
-	register(r, workflows.ActivitySweep, a.Sweep)
-	register(r, workflows.ActivityReleaseStaleClaims, a.ReleaseStaleClaims)
-	register(r, workflows.ActivityReconcile, a.Reconcile)
+	for name, step := range map[string]any{
+		workflows.ActivityTakeOver: a.TakeOver, workflows.ActivityRetire: a.Retire, workflows.ActivityCheckCapacity: a.CheckCapacity,
+		workflows.ActivityClaimExecutions: a.ClaimExecutions, workflows.ActivityDispatchExecutions: a.DispatchExecutions,
+		workflows.ActivityAwaitWork: a.AwaitWork, workflows.ActivityLogAction: a.LogAction,
+	} {
+		register(r, name, a.onlyOf(workflows.DispatcherType, step))
+	}
+	for name, step := range map[string]any{
+		workflows.ActivitySweep: a.Sweep, workflows.ActivityReleaseStaleClaims: a.ReleaseStaleClaims, workflows.ActivityReconcile: a.Reconcile,
+	} {
+		register(r, name, a.onlyOf(workflows.RecoveryType, step))
+	}
 }
 
 // RegisterExternal registers the activities that call the outside world.

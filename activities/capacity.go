@@ -2,13 +2,12 @@ package activities
 
 import (
 	"context"
-	"strconv"
 	"time"
 
 	"go.temporal.io/sdk/activity"
 
-	"sluice/internal/admission"
 	"sluice/internal/dispatch"
+	"sluice/internal/metric"
 	"sluice/internal/store"
 	"sluice/internal/store/catalog"
 	"sluice/workflows"
@@ -27,7 +26,7 @@ func (a *Activities) TakeOver(ctx context.Context, shard int, runID string, take
 func (a *Activities) Retire(ctx context.Context, shard int, runID string) (bool, error) {
 	retired, err := catalog.Retire(ctx, a.pool, shard, runID)
 	if retired {
-		showWaiting(ctx, shard, nil) // or its last figures would stay
+		a.waiting.show(ctx, shard, nil) // or its last figures would stay
 	}
 	return retired, temporalError(err)
 }
@@ -53,7 +52,8 @@ func (a *Activities) plan(ctx context.Context, shard int, run int64, batch int) 
 	if err != nil {
 		return workflows.CapacityReport{}, 0, err
 	}
-	report := reportOn(ctx, shard, outlook)
+	a.waiting.show(ctx, shard, outlook.Left)
+	report := reportOn(outlook)
 	report.Unstarted += launcher.pending()
 	return report, outlook.DueIn, nil
 }
@@ -66,9 +66,8 @@ func earlier(until time.Time, in time.Duration) time.Time {
 	return until
 }
 
-func reportOn(ctx context.Context, shard int, outlook dispatch.Outlook) workflows.CapacityReport {
+func reportOn(outlook dispatch.Outlook) workflows.CapacityReport {
 	report := workflows.CapacityReport{Items: outlook.Items, Unstarted: outlook.Unstarted, Shards: outlook.Shards}
-	showWaiting(ctx, shard, outlook.Waiting)
 	for reason, n := range outlook.Waiting {
 		if report.Waiting == nil {
 			report.Waiting = map[string]int{}
@@ -78,22 +77,20 @@ func reportOn(ctx context.Context, shard int, outlook dispatch.Outlook) workflow
 	return report
 }
 
-// showWaiting publishes how many workspaces of a shard wait, by reason.
-func showWaiting(ctx context.Context, shard int, waiting map[admission.Reason]int) {
-	metrics := activity.GetMetricsHandler(ctx)
-	for _, reason := range admission.Reasons() {
-		metrics.WithTags(map[string]string{"shard": strconv.Itoa(shard), "reason": string(reason)}).
-			Gauge("sluice_workspaces_waiting").Update(float64(waiting[reason]))
-	}
-}
-
 // ClaimExecutions takes what CheckCapacity has planned.
 func (a *Activities) ClaimExecutions(ctx context.Context, r workflows.ClaimRequest) (workflows.ClaimResult, error) {
 	claimed, err := a.engines.Of(r.Shard).Claim(ctx, r.Run)
 	if err != nil {
 		return workflows.ClaimResult{}, temporalError(err)
 	}
-	activity.GetMetricsHandler(ctx).Counter("sluice_executions_claimed").Inc(int64(claimed.New))
+	metrics := activity.GetMetricsHandler(ctx)
+	metric.Claimed.Add(metrics, int64(claimed.New))
+	for kept, waits := range claimed.Waits {
+		timer := metric.Wait.Timer(metrics, kept.Plan, string(kept.Reason))
+		for _, wait := range waits {
+			timer.Record(wait)
+		}
+	}
 	return workflows.ClaimResult{
 		New: claimed.New, Unstarted: claimed.Unstarted + a.launcher(r.Shard, r.Run).pending(), Expired: claimed.Expired,
 	}, nil

@@ -13,7 +13,10 @@ import (
 	"go.temporal.io/sdk/activity"
 
 	"sluice/internal/dispatch"
+	"sluice/internal/metric"
+	"sluice/internal/request"
 	"sluice/internal/store"
+	"sluice/internal/store/catalog"
 	"sluice/workflows"
 )
 
@@ -52,12 +55,12 @@ func (a *Activities) DispatchExecutions(ctx context.Context, r workflows.Dispatc
 		result.Requeued, result.Failed = requeued.Pending, requeued.Failed
 	}
 	metrics := activity.GetMetricsHandler(ctx)
-	metrics.Counter("sluice_executions_started").Inc(int64(result.Started))
+	metric.Started.Add(metrics, int64(result.Started))
 	for _, f := range b.failed {
 		if f.Waits {
 			continue // it is looked at again and again
 		}
-		metrics.WithTags(map[string]string{"reason": f.Reason}).Counter("sluice_starts_failed").Inc(1)
+		metric.StartsFailed.Add(metrics, 1, f.Reason)
 		activity.GetLogger(ctx).Warn("start failed", "item", f.ExecutionID, "reason", f.Reason, "permanent", f.Permanent, "error", f.Error)
 	}
 	return result, nil
@@ -124,6 +127,13 @@ func (a *Activities) start(ctx context.Context, x dispatch.Execution, mine bool)
 	if failed != nil {
 		return "", failed, nil
 	}
+	err = catalog.CheckTaskQueues(ctx, a.pool, x.WorkspaceID, input.Definition.TaskQueues()...)
+	if errors.Is(err, store.ErrInvalid) {
+		return "", &store.FailedStart{Reason: reasonInvalidGraph, Error: fmt.Sprintf("version %d of %s: %v", *x.VersionNumber, *x.DefinitionName, err), Permanent: true}, nil
+	}
+	if err != nil {
+		return "", nil, err
+	}
 	if mine {
 		if done, ok := a.eager.enter(); ok {
 			defer done()
@@ -136,29 +146,17 @@ func (a *Activities) start(ctx context.Context, x dispatch.Execution, mine bool)
 	}
 	var already *serviceerror.WorkflowExecutionAlreadyStarted
 	if errors.As(err, &already) {
-		return a.startedBefore(ctx, x, already.RunId)
+		return a.startedBefore(ctx, x, already.RunId, func() (string, error) {
+			options.WorkflowIDReusePolicy = enumspb.WORKFLOW_ID_REUSE_POLICY_ALLOW_DUPLICATE
+			run, err := a.client.ExecuteWorkflow(request.WithID(ctx, x.ID.String()), options, workflows.ExecutionType, input)
+			if err != nil {
+				return "", fmt.Errorf("start %s after another workflow of its id: %w", options.ID, err)
+			}
+			return run.GetRunID(), nil
+		})
 	}
 	if judgeStart(err) == startPermanent {
 		return "", &store.FailedStart{Reason: reasonRefused, Error: err.Error(), Permanent: true}, nil
 	}
 	return "", nil, fmt.Errorf("start %s: %w", options.ID, err)
-}
-
-// startedBefore tells our own earlier start, which is success, from another workflow of that id.
-func (a *Activities) startedBefore(ctx context.Context, x dispatch.Execution, runID string) (string, *store.FailedStart, error) {
-	id := workflows.ExecutionID(x.ID)
-	found, err := a.client.DescribeWorkflowExecution(ctx, id, runID)
-	if err != nil {
-		return "", nil, fmt.Errorf("describe %s: %w", id, err)
-	}
-	info := found.GetWorkflowExecutionInfo()
-	ours := info.GetType().GetName() == workflows.ExecutionType && info.GetTaskQueue() == workflows.WorkspaceTaskQueue(x.WorkspaceID)
-	if !ours {
-		return "", &store.FailedStart{Reason: reasonIDTaken, Permanent: true, Error: fmt.Sprintf(
-			"workflow %s run %s of type %s on task queue %s is not ours", id, runID, info.GetType().GetName(), info.GetTaskQueue())}, nil
-	}
-	// It may be over, and so may its item, which somebody has put in again: its end is on record then, and it has no other.
-	closed := info.GetStatus() != enumspb.WORKFLOW_EXECUTION_STATUS_RUNNING
-	_, err = store.DropClaim(ctx, a.pool, store.Run{ExecutionID: x.ID, RunID: runID}, closed)
-	return runID, nil, err
 }

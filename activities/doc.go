@@ -16,7 +16,8 @@
 //	AwaitWork            regular  waits, then takes the three steps above
 //	LogAction            local    may log twice: a fact for people, not for decisions
 //	RecordOutcome        local    the first outcome stays; refused from any other workflow than the execution's own
-//	CallHTTP             regular  sends an Idempotency-Key; the endpoint decides. Where it may go: internal/outbound
+//	CallHTTP             regular  sends an Idempotency-Key; the endpoint decides. Where it may go: internal/outbound. Refused from any
+//	                              other workflow than an execution of a definition, and from a child of its id
 //	Sweep                regular  each transition is guarded in its statement
 //	ReleaseStaleClaims   regular  the same; asks Temporal before it puts a claim back
 //	Reconcile            regular  the same; asks Temporal before it frees a slot
@@ -26,6 +27,8 @@
 // next dispatch then reads what is claimed and not started, and starts it again by the same ids.
 //
 // Invariants:
+//   - what is registered for the default task queue takes calls of Sluice's own workflows alone, by type, id and parent (callers.go):
+//     every workflow of the namespace may schedule an activity there;
 //   - a start that got no answer costs its item no attempt, and what fails because of the namespace or the credentials costs
 //     none either;
 //   - a failed start is undone in a turn of its own, so a process that has been overtaken leaves it to its successor;

@@ -2,6 +2,7 @@ package activities
 
 import (
 	"errors"
+	"slices"
 	"strings"
 
 	"go.temporal.io/api/serviceerror"
@@ -61,7 +62,7 @@ func judgeStart(err error) startVerdict {
 		internal  *serviceerror.Internal
 	)
 	switch {
-	case isNoGRPC(err):
+	case isNoGRPC(messageOf(err)):
 		return startUnknown
 	case errors.As(err, &exhausted) && isTooLarge(exhausted):
 		return startPermanent
@@ -73,19 +74,33 @@ func judgeStart(err error) startVerdict {
 	return startUnknown
 }
 
-// isNoGRPC tells an answer that is none of a gRPC server: a page of a proxy.
-func isNoGRPC(err error) bool {
-	return strings.Contains(err.Error(), "unexpected HTTP status code") || strings.Contains(err.Error(), "unexpected content-type")
+// messageOf is what the server, or somebody in its place, has answered. What is wrapped around it may hold a name that an item has chosen.
+func messageOf(err error) string {
+	var answer serviceerror.ServiceError
+	if errors.As(err, &answer) {
+		return answer.Status().Message()
+	}
+	return err.Error()
+}
+
+// isNoGRPC tells an answer that is none of a gRPC server: a page of a proxy. A server's refusal may quote anything, but not begin so.
+func isNoGRPC(message string) bool {
+	for _, beginning := range []string{"unexpected HTTP status code", "transport: received unexpected content-type", "received unexpected content-type"} {
+		if strings.HasPrefix(message, beginning) {
+			return true
+		}
+	}
+	return false
 }
 
 // isSetUp tells a namespace that lacks Sluice's search attributes (`starter start` adds them), or has others of their names. The
 // server has no code of its own for it. A value that is too large for one is the item's, and so are attributes of other names.
 func isSetUp(err *serviceerror.InvalidArgument) bool {
-	message := strings.ToLower(err.Error())
-	if _, name, ok := strings.Cut(message, "search attribute "); ok {
-		return strings.HasPrefix(name, "sluice") && !strings.Contains(message, "size")
+	if _, rest, ok := strings.Cut(err.Message, "search attribute "); ok {
+		name, _, _ := strings.Cut(rest, " ")
+		return slices.Contains(workflows.SearchAttributes(), name) && !strings.Contains(rest, " size ")
 	}
-	return strings.HasPrefix(message, "namespace")
+	return strings.HasPrefix(strings.ToLower(err.Message), "namespace")
 }
 
 // isTooLarge tells a request that is larger than the server takes from one that comes at a bad moment: gRPC has one code for

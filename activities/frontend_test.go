@@ -28,8 +28,11 @@ type frontend struct {
 	workflowservice.UnimplementedWorkflowServiceServer
 	mu      sync.Mutex
 	started []*workflowservice.StartWorkflowExecutionRequest
-	refuse  error // what it says to a start
+	refuse  error                         // what it says to a start
+	allows  enumspb.WorkflowIdReusePolicy // but not to one of this policy
 	runs    []frontendRun
+
+	workspace string // in whose name the runs are that are added
 }
 
 // frontendRun is a run, and what the event says that began the first of its chain.
@@ -68,7 +71,7 @@ func (f *frontend) StartWorkflowExecution(_ context.Context, r *workflowservice.
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.started = append(f.started, r)
-	if f.refuse != nil {
+	if f.refuse != nil && (f.allows == 0 || r.GetWorkflowIdReusePolicy() != f.allows) {
 		return nil, serviceerror.ToStatus(f.refuse).Err()
 	}
 	return &workflowservice.StartWorkflowExecutionResponse{RunId: "new"}, nil
@@ -121,6 +124,9 @@ func (f *frontend) has(id, run, first string, status enumspb.WorkflowExecutionSt
 		Type: &commonpb.WorkflowType{Name: "Bill"}, TaskQueue: "bills", SearchAttributes: says}
 	if status != enumspb.WORKFLOW_EXECUTION_STATUS_RUNNING {
 		info.CloseTime = timestamppb.Now()
+	}
+	if f.workspace != "" {
+		info.Priority = &commonpb.Priority{FairnessKey: f.workspace}
 	}
 	f.runs = append(f.runs, frontendRun{info, &historypb.WorkflowExecutionStartedEventAttributes{SearchAttributes: startedFor}})
 }

@@ -95,8 +95,14 @@ func isFinal(err error) bool {
 	return errors.As(err, &refused) && refused.NonRetryable()
 }
 
-// callAs makes a call for a workflow, as the activity of an http node is run.
+// callAs makes a call for an execution's workflow, as the activity of an http node is run.
 func callAs(t *testing.T, a *Activities, workflowID string, r workflows.HTTPRequest) (response workflows.HTTPResponse, err error) {
+	t.Helper()
+	return callOf(t, a, workflows.ExecutionType, workflowID, r)
+}
+
+// callOf makes a call for a workflow of any type.
+func callOf(t *testing.T, a *Activities, kind, workflowID string, r workflows.HTTPRequest) (response workflows.HTTPResponse, err error) {
 	t.Helper()
 	var suite testsuite.WorkflowTestSuite
 	suite.SetLogger(sdklog.NewStructuredLogger(slog.New(slog.DiscardHandler)))
@@ -108,8 +114,8 @@ func callAs(t *testing.T, a *Activities, workflowID string, r workflows.HTTPRequ
 		err = workflow.ExecuteActivity(ctx, workflows.ActivityCallHTTP, r).Get(ctx, &out)
 		return out, err
 	}
-	env.RegisterWorkflow(node)
-	env.ExecuteWorkflow(node)
+	env.RegisterWorkflowWithOptions(node, workflow.RegisterOptions{Name: kind})
+	env.ExecuteWorkflow(kind)
 	if err := env.GetWorkflowError(); err != nil {
 		return response, err
 	}

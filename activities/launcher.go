@@ -35,12 +35,12 @@ type launcher struct {
 
 	mu        sync.Mutex
 	underway  map[uuid.UUID]bool
-	besides   int       // of these, so many stand aside
-	crowded   bool      // there was no place for others that stand aside
-	answered  time.Time // when a start last got an answer
-	strikes   int       // so many of this dispatch have got none since
-	open      bool      // a dispatch is there, and there will be more to settle
-	settling  bool      // a statement is under way; meanwhile others gather
+	besides   int             // of these, so many stand aside
+	crowded   bool            // there was no place for others that stand aside
+	answered  time.Time       // when a start last got an answer
+	strikes   int             // so many of this dispatch have got none since
+	open      bool            // a dispatch is there, and there will be more to settle
+	settling  []store.Started // what a statement is under way for; meanwhile others gather
 	unsettled []store.Started
 	batch     batch
 }
@@ -118,11 +118,17 @@ func (l *launcher) end(ctx context.Context) batch {
 	return b
 }
 
-// starting are the executions whose start is under way: ask before the claims are read.
+// starting are the executions whose start is under way, or not on record yet: ask before the claims are read.
 func (l *launcher) starting() map[uuid.UUID]bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return maps.Clone(l.underway)
+	all := maps.Clone(l.underway)
+	for _, started := range [][]store.Started{l.unsettled, l.settling} {
+		for _, s := range started {
+			all[s.ExecutionID] = true
+		}
+	}
+	return all
 }
 
 // pending is how much a dispatch would find of what the last one left behind.
@@ -306,7 +312,7 @@ func (l *launcher) settleAll(ctx context.Context) {
 		err := l.settle(settling, chunk)
 		cancel()
 		l.mu.Lock()
-		l.settling = false
+		l.settling = nil
 		l.mu.Unlock()
 		if err != nil {
 			l.doubt()
@@ -318,10 +324,10 @@ func (l *launcher) settleAll(ctx context.Context) {
 func (l *launcher) toSettle() (chunk []store.Started) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.settling || l.open && len(l.unsettled) < settleEvery {
+	if len(l.settling) > 0 || l.open && len(l.unsettled) < settleEvery {
 		return nil
 	}
 	chunk, l.unsettled = l.unsettled, nil
-	l.settling = len(chunk) > 0
+	l.settling = chunk
 	return chunk
 }

@@ -169,7 +169,7 @@ func TestALargeBatchReturnsWhileItsLastStartsAreUnderWay(t *testing.T) {
 	r.end(t, 18, nil)
 	require.Equal(t, 18, (<-first).started, "two of four are still under way")
 	require.LessOrEqual(t, r.peak(), 4)
-	require.Len(t, l.starting(), 2)
+	require.Eventually(t, func() bool { return len(l.starting()) == 2 }, 10*time.Second, time.Millisecond, "the others are on record")
 	require.Equal(t, 2, l.pending(), "a dispatch would find them")
 
 	// One ends in between: it is settled by itself. The next dispatch does not start what is under way.
@@ -178,9 +178,9 @@ func TestALargeBatchReturnsWhileItsLastStartsAreUnderWay(t *testing.T) {
 	second := dispatchWith(t, l, list[:3], map[uuid.UUID]bool{list[0].ID: true, list[1].ID: true, list[2].ID: true})
 	r.end(t, 1, nil)
 	require.Equal(t, 2, (<-second).started, "the next dispatch reports both, and waits for the end when it has little to do")
-	require.Empty(t, l.starting())
 	require.Zero(t, l.pending())
 	l.flying.Wait()
+	require.Empty(t, l.starting())
 	require.Empty(t, r.settledBut(list))
 }
 
@@ -197,8 +197,10 @@ func TestADispatchDoesNotWaitUntilItsStartsAreSettled(t *testing.T) {
 	require.Equal(t, 3, (<-done).started)
 	require.Zero(t, l.pending(), "they are not for another dispatch")
 	require.Len(t, r.settledBut(nil), 0)
+	require.Len(t, l.starting(), 3, "the next dispatch, which reads them as not started, leaves them alone")
 	close(slow)
 	l.flying.Wait()
+	require.Empty(t, l.starting())
 	require.Empty(t, r.settledBut(list))
 }
 
@@ -323,7 +325,7 @@ func TestStartsThatStandAsideTakeNoPlaceOfOthers(t *testing.T) {
 	require.Equal(t, 4, b.started)
 	require.Zero(t, b.left)
 	require.Zero(t, l.pending(), "a dispatch would find nothing to wait for")
-	require.Len(t, l.starting(), mostBesides, "and the others are due another time")
+	require.Eventually(t, func() bool { return len(l.starting()) == mostBesides }, 10*time.Second, time.Millisecond, "and the others are due another time")
 
 	again := dispatchWith(t, l, executions(4), nil) // the four places are all theirs
 	for range 4 {

@@ -6,6 +6,7 @@ import (
 	"go.temporal.io/sdk/activity"
 	"go.temporal.io/sdk/temporal"
 
+	"sluice/internal/metric"
 	"sluice/internal/recovery"
 	"sluice/internal/store/catalog"
 	"sluice/workflows"
@@ -13,9 +14,14 @@ import (
 
 // RecordOutcome ends an execution in Postgres, which frees its slot and tells the dispatcher. Those that end at the same
 // time share a statement. It counts only from the execution's own workflow, whose id and run Temporal tells: what a workflow
-// says of itself may be another's.
+// says of itself may be another's. And only from type Execution, which ends when it has said so: a workflow of a caller's own could run on
+// without a slot. That it is this type's code, and no other of its name, a local activity shows.
 func (a *Activities) RecordOutcome(ctx context.Context, o workflows.Outcome) error {
-	caller := activity.GetInfo(ctx).WorkflowExecution
+	info := activity.GetInfo(ctx)
+	caller := info.WorkflowExecution
+	if !info.IsLocalActivity || info.WorkflowType.Name != workflows.ExecutionType {
+		return refusedCaller(info, "not of Sluice itself")
+	}
 	if caller.ID != workflows.ExecutionID(o.ExecutionID) {
 		return temporal.NewNonRetryableApplicationError("workflow "+caller.ID+" is not that of execution "+o.ExecutionID.String()+
 			": its outcome is not recorded", "RefusedRequest", nil)
@@ -27,7 +33,7 @@ func (a *Activities) RecordOutcome(ctx context.Context, o workflows.Outcome) err
 	}
 	recorded, err := a.recorder.Record(ctx, outcome)
 	if recorded {
-		activity.GetMetricsHandler(ctx).WithTags(map[string]string{"status": o.Status, "by": "execution"}).Counter("sluice_executions_ended").Inc(1)
+		metric.Ended.Add(activity.GetMetricsHandler(ctx), 1, o.Status, "execution")
 	}
 	return temporalError(err)
 }

@@ -15,6 +15,8 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/stretchr/testify/require"
+	commonpb "go.temporal.io/api/common/v1"
+	enumspb "go.temporal.io/api/enums/v1"
 
 	"sluice/internal/definition"
 	"sluice/internal/outbound"
@@ -135,9 +137,11 @@ func TestWhatAWorkspaceMayNotReachIsRefused(t *testing.T) {
 func TestOnlyExecutionsCall(t *testing.T) {
 	t.Parallel()
 	server := echo(t)
-	a := New(Config{Pool: database(t), Outbound: outbound.Config{AllowPrivate: true}})
+	f := &frontend{}
+	a := New(Config{Pool: database(t), Client: f.dial(t), Outbound: outbound.Config{AllowPrivate: true}})
 	t.Cleanup(a.Wait)
 	id, _ := hold(t, a)
+	f.has(workflows.ExecutionID(id), testRun, "first", enumspb.WORKFLOW_EXECUTION_STATUS_RUNNING, nil, nil)
 	for workflowID, want := range map[string]string{
 		"by-hand": "is no execution", workflows.ExecutionID(id) + "/" + uuid.NewString(): "is no execution", strings.ToUpper(workflows.ExecutionID(id)): "is no execution",
 		workflows.ExecutionID(uuid.New()): "no execution",
@@ -156,4 +160,35 @@ func TestOnlyExecutionsCall(t *testing.T) {
 		_, err = callAs(t, a, workflows.ExecutionID(id), workflows.HTTPRequest{Method: "GET", URL: server.URL + "/json"})
 		require.NoError(t, err, fmt.Sprint("a workflow that was reset runs on, ", move))
 	}
+}
+
+// A child's id is its parent's to choose, and may be that of an execution that waits, runs or has ended.
+func TestAChildOfAnExecutionsIDCallsNothing(t *testing.T) {
+	t.Parallel()
+	server, f := echo(t), &frontend{}
+	a := New(Config{Pool: database(t), Client: f.dial(t), Outbound: outbound.Config{AllowPrivate: true}})
+	t.Cleanup(a.Wait)
+	id, _ := hold(t, a)
+	f.has(workflows.ExecutionID(id), testRun, testRun, enumspb.WORKFLOW_EXECUTION_STATUS_RUNNING, ofItem(id), ofItem(id))
+	f.runs[0].info.ParentExecution = &commonpb.WorkflowExecution{WorkflowId: "theirs"}
+	call := workflows.HTTPRequest{Method: "GET", URL: server.URL + "/json"}
+	_, err := callOf(t, a, "Theirs", workflows.ExecutionID(id), call)
+	require.ErrorContains(t, err, "of type Theirs is no execution")
+	for _, run := range []any{"another run", nil} {
+		_, err = a.pool.Exec(t.Context(), `UPDATE sluice.running SET engine_run_id = $1`, run)
+		require.NoError(t, err)
+		_, err = callAs(t, a, workflows.ExecutionID(id), call)
+		require.ErrorContains(t, err, "as a child of theirs")
+		require.True(t, isFinal(err))
+	}
+	f.runs[0].info.ParentExecution = nil
+	_, err = callAs(t, a, workflows.ExecutionID(id), call)
+	require.NoError(t, err, "its start is not settled yet")
+	_, err = a.pool.Exec(t.Context(), `DELETE FROM sluice.running`)
+	require.NoError(t, err)
+	_, err = a.pool.Exec(t.Context(), `INSERT INTO sluice.running (id, workspace_id, workflow_type, task_queue, request, priority, attempt_count, turn, created_at, available_at, claimed_at, trigger_type, enqueued_by, input)
+		SELECT $1, id, 'Theirs', 'theirs', '', 3, 0, 1, now(), now(), now(), 'X', 'ann', '{}' FROM sluice.workspaces LIMIT 1`, id)
+	require.NoError(t, err)
+	_, err = callAs(t, a, workflows.ExecutionID(id), call)
+	require.ErrorContains(t, err, "no execution "+id.String()+" of a definition")
 }

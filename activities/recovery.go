@@ -57,13 +57,17 @@ func (a *Activities) Reconcile(ctx context.Context, r workflows.ReconcileRequest
 			return total, errWorkerStopping
 		case ctx.Err() != nil:
 			return total, nil // Temporal has given this attempt up and no longer waits for it
-		case err != nil && !errors.Is(err, recovery.ErrLists): // without the lists it goes on by turns
+		case err != nil && !errors.Is(err, recovery.ErrLists) && !errors.Is(err, recovery.ErrUnfinished): // without the lists it goes on by turns
 			return total, temporalError(err) // tried again at once, perhaps by another worker
 		case time.Now().After(end):
 			return total, nil
 		}
+		next := max(time.Until(began.Add(known.Next(time.Duration(r.Every)))), leastPause)
+		if errors.Is(err, recovery.ErrUnfinished) {
+			next = leastPause
+		}
 		select {
-		case <-time.After(max(time.Until(began.Add(known.Next(time.Duration(r.Every)))), leastPause)):
+		case <-time.After(next):
 		case <-waiting.Done():
 			if stopping(waiting) {
 				return total, errWorkerStopping

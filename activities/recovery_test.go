@@ -1,6 +1,7 @@
 package activities
 
 import (
+	"context"
 	"errors"
 	"log/slog"
 	"testing"
@@ -9,14 +10,18 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/stretchr/testify/mock"
 	"github.com/stretchr/testify/require"
+	commonpb "go.temporal.io/api/common/v1"
 	"go.temporal.io/api/serviceerror"
+	workflowpb "go.temporal.io/api/workflow/v1"
 	"go.temporal.io/api/workflowservice/v1"
 	"go.temporal.io/sdk/client"
+	"go.temporal.io/sdk/converter"
 	"go.temporal.io/sdk/mocks"
 	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/testsuite"
 
 	"sluice/internal/pairing"
+	"sluice/internal/store/catalog"
 	"sluice/workflows"
 )
 
@@ -25,16 +30,23 @@ func reconciling(pool *pgxpool.Pool, c client.Client) (*testsuite.TestActivityEn
 	var suite testsuite.WorkflowTestSuite
 	env := suite.NewTestActivityEnvironment()
 	if m, ok := c.(*mocks.Client); ok {
-		forgotten(m)
+		known(pool, m)
 	}
 	a := New(Config{Pool: pool, Client: c, Logger: slog.New(slog.DiscardHandler)})
 	env.RegisterActivity(a.Reconcile)
 	return env, a
 }
 
-// forgotten has Temporal know no dispatcher: then the namespace is what the database says.
-func forgotten(m *mocks.Client) {
-	m.On("DescribeWorkflowExecution", mock.Anything, workflows.DispatcherID, "").Return(nil, serviceerror.NewNotFound("none"))
+// known has the namespace name the database, as its dispatcher does.
+func known(pool *pgxpool.Pool, m *mocks.Client) {
+	named := &commonpb.Memo{Fields: map[string]*commonpb.Payload{}}
+	installation, err := catalog.ReadInstallation(context.Background(), pool)
+	for key, value := range pairing.Memo(installation) {
+		payload, encoding := converter.GetDefaultDataConverter().ToPayload(value)
+		named.Fields[key], err = payload, errors.Join(err, encoding)
+	}
+	m.On("DescribeWorkflowExecution", mock.Anything, workflows.DispatcherID, "").Return(&workflowservice.DescribeWorkflowExecutionResponse{
+		WorkflowExecutionInfo: &workflowpb.WorkflowExecutionInfo{Memo: named}}, err)
 }
 
 var aMoment = workflows.ReconcileRequest{For: workflows.Duration(300 * time.Millisecond), Every: 1}
@@ -44,7 +56,8 @@ func TestReconcileGoesOnWhileTemporalListsNothing(t *testing.T) {
 	temporal := &mocks.Client{}
 	temporal.On("ListWorkflow", mock.Anything, mock.Anything).Return(nil, errors.New("visibility is away")).Twice()
 	temporal.On("ListWorkflow", mock.Anything, mock.Anything).Return(&workflowservice.ListWorkflowExecutionsResponse{}, nil)
-	env, a := reconciling(database(t), temporal)
+	pool := database(t)
+	env, a := reconciling(pool, temporal)
 	_, err := env.ExecuteActivity(a.Reconcile, aMoment)
 	require.NoError(t, err)
 	require.Greater(t, len(temporal.Calls), 4)
@@ -53,7 +66,7 @@ func TestReconcileGoesOnWhileTemporalListsNothing(t *testing.T) {
 	require.NoError(t, err)
 	before := len(temporal.Calls)
 	temporal.ExpectedCalls = nil
-	forgotten(temporal)
+	known(pool, temporal)
 	temporal.On("ListWorkflow", mock.Anything, mock.Anything).Return(nil, errors.New("visibility is away"))
 	_, err = env.ExecuteActivity(a.Reconcile, workflows.ReconcileRequest{})
 	require.ErrorContains(t, err, "visibility is away", "one that was asked for one pass says that it is not complete")
@@ -90,7 +103,9 @@ func TestReconcileOfAWorkerThatStopsIsTakenOverAtOnce(t *testing.T) {
 func TestNothingIsRecoveredInANamespaceThatIsNotTheDatabases(t *testing.T) {
 	t.Parallel()
 	pool := database(t)
-	env, a := reconciling(pool, &mocks.Client{})
+	c := &mocks.Client{}
+	c.On("DescribeWorkflowExecution", mock.Anything, workflows.DispatcherID, "").Return(nil, serviceerror.NewNotFound("none"))
+	env, a := reconciling(pool, c)
 	_, err := pool.Exec(t.Context(), `UPDATE sluice.installation SET id = NULL, namespace = NULL, namespace_id = NULL`)
 	require.NoError(t, err)
 	env.RegisterActivity(a.Sweep)

@@ -1,6 +1,7 @@
 package activities
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"time"
@@ -55,7 +56,7 @@ func startOptions(x dispatch.Execution) (client.StartWorkflowOptions, workflows.
 		WorkflowExecutionTimeout:                 time.Duration(graph.Timeout),
 		WorkflowTaskTimeout:                      workflows.ExecutionTaskTimeout,
 		TypedSearchAttributes:                    workflows.ExecutionAttributes(x.WorkspaceID, *x.Plan, graph.Name, x.ID),
-		StaticSummary:                            fmt.Sprintf("%s v%d for %s (%s)", graph.Name, *x.VersionNumber, *x.WorkspaceName, *x.Plan),
+		StaticSummary:                            summary(graph.Name, *x.VersionNumber, *x.WorkspaceName, *x.Plan),
 		StaticDetails: fmt.Sprintf("| | |\n|---|---|\n| workspace | %s `%s` |\n| plan | %s |\n| definition | %s v%d, %d nodes |\n| queue item | `%s` |\n",
 			*x.WorkspaceName, x.WorkspaceID, *x.Plan, graph.Name, *x.VersionNumber, len(graph.Nodes), x.ID),
 		Memo: map[string]any{
@@ -63,4 +64,21 @@ func startOptions(x dispatch.Execution) (client.StartWorkflowOptions, workflows.
 		},
 		Priority: temporal.Priority{PriorityKey: x.Priority, FairnessKey: x.WorkspaceID.String(), FairnessWeight: float32(*x.Weight)},
 	}, input, nil
+}
+
+// summary names an execution in the Web UI. Servers may refuse the start for one of more than 400 bytes, in which a character may have
+// six, so long names are cut.
+func summary(definition string, version int, workspace, plan string) string {
+	const most, cut = 320, 24 // encoded; and characters of a name
+	text := fmt.Sprintf("%s v%d for %s (%s)", definition, version, workspace, plan)
+	if raw, err := json.Marshal(text); err == nil && len(raw) <= most {
+		return text
+	}
+	short := func(name string) string {
+		if runes := []rune(name); len(runes) > cut {
+			return string(runes[:cut-1]) + "…"
+		}
+		return name
+	}
+	return fmt.Sprintf("%s v%d for %s (%s)", short(definition), version, short(workspace), short(plan))
 }

@@ -13,8 +13,11 @@ import (
 	"github.com/stretchr/testify/require"
 	enumspb "go.temporal.io/api/enums/v1"
 	"go.temporal.io/api/serviceerror"
+	"go.temporal.io/sdk/converter"
 	"go.temporal.io/sdk/temporal"
+	"google.golang.org/protobuf/proto"
 
+	"sluice/internal/bounds"
 	"sluice/internal/dispatch"
 	"sluice/internal/store"
 	"sluice/workflows"
@@ -48,6 +51,32 @@ func TestAStartDerivesFromDurableDataAlone(t *testing.T) {
 	require.LessOrEqual(t, len(options.Priority.FairnessKey), 64, "Temporal's limit for a fairness key")
 	require.Equal(t, "orders", input.Definition.Name, "a version without a name takes its definition's")
 	require.Equal(t, 3, input.VersionNumber)
+}
+
+// Names that may be given must not make the server refuse each start: it takes search attributes of 2,048 bytes, and summaries of 400,
+// encoding included.
+func TestTheLongestNamesFitWhatTheServerTakes(t *testing.T) {
+	t.Parallel()
+	for _, character := range []string{"x", "<", "é", "山", "\U0001F600"} {
+		name := strings.Repeat(character, bounds.MaxName)
+		require.NoError(t, bounds.Name(name))
+		x := execution()
+		x.DefinitionName, x.WorkspaceName, x.Plan = &name, &name, new(strings.Repeat("P", 63))
+		options, _, failed := startOptions(x)
+		require.Nil(t, failed)
+		for limit, text := range map[int]string{400: options.StaticSummary, 20_000: options.StaticDetails} {
+			payload, err := converter.GetDefaultDataConverter().ToPayload(text)
+			require.NoError(t, err)
+			require.LessOrEqual(t, proto.Size(payload), limit, character)
+		}
+		definition, _ := options.TypedSearchAttributes.GetKeyword(temporal.NewSearchAttributeKeyKeyword(workflows.AttributeDefinition))
+		require.Equal(t, name, definition)
+		require.LessOrEqual(t, len(definition)+2, 2048)
+	}
+	x := execution()
+	x.DefinitionName, x.WorkspaceName = new(strings.Repeat("d", 100)), new(strings.Repeat("w", 100))
+	options, _, _ := startOptions(x)
+	require.Equal(t, *x.DefinitionName+" v3 for "+*x.WorkspaceName+" (PRO)", options.StaticSummary, "it is not cut where it need not be")
 }
 
 func TestAClaimThatCannotStartSaysWhy(t *testing.T) {
@@ -159,6 +188,11 @@ func TestOnlyAnAnswerIsAFailedStart(t *testing.T) {
 		serviceerror.NewInvalidArgument("Namespace x has no mapping defined for search attribute SluicePlan"):                                                 startUnknown,
 		serviceerror.NewInvalidArgument("Namespace x has no mapping defined for search attribute Customer"):                                                   startPermanent,
 		serviceerror.NewInvalidArgument("search attribute Customer is not defined"):                                                                           startPermanent,
+		serviceerror.NewInvalidArgument("Namespace x has no mapping defined for search attribute sluicePlan"):                                                 startPermanent, // names that an item has chosen
+		serviceerror.NewInvalidArgument("Namespace x has no mapping defined for search attribute sluice"):                                                     startPermanent,
+		serviceerror.NewInvalidArgument("Namespace x has no mapping defined for search attribute unexpected HTTP status code"):                                startPermanent,
+		fmt.Errorf("start unexpected HTTP status code: %w", serviceerror.NewInvalidArgument("blob too large")):                                                startPermanent,
+		fmt.Errorf("start order-1: %w", serviceerror.NewInvalidArgument("unexpected HTTP status code received from server: 400 (Bad Request)")):               startUnknown,
 		serviceerror.NewInvalidArgument("Namespace x is not registered"):                                                                                      startUnknown,
 		serviceerror.NewInvalidArgument("invalid value for search attribute SluicePlan of type Int: PRO"):                                                     startUnknown,
 		serviceerror.NewResourceExhausted(enumspb.RESOURCE_EXHAUSTED_CAUSE_UNSPECIFIED, "grpc: received message after decompression larger than max 4194304"): startPermanent,

@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 
 	"github.com/google/uuid"
 	enumspb "go.temporal.io/api/enums/v1"
@@ -16,9 +15,9 @@ import (
 
 	"sluice/internal/definition"
 	"sluice/internal/dispatch"
-	"sluice/internal/recovery"
 	"sluice/internal/request"
 	"sluice/internal/store"
+	"sluice/internal/store/catalog"
 	"sluice/workflows"
 )
 
@@ -46,6 +45,11 @@ func (a *Activities) startWorkflow(ctx context.Context, x dispatch.Execution, mi
 	switch {
 	case err == nil:
 		return runID, nil, nil
+	case errors.As(err, &already) && x.Workflow.ID == "":
+		return a.startedBefore(ctx, x, already.RunId, func() (string, error) {
+			r.WorkflowIdReusePolicy = enumspb.WORKFLOW_ID_REUSE_POLICY_ALLOW_DUPLICATE
+			return a.send(ctx, x.ID, r, false)
+		})
 	case errors.As(err, &already):
 		return a.workflowBefore(ctx, x, r, already.RunId, onConflict)
 	case judgeStart(err) == startPermanent:
@@ -54,20 +58,20 @@ func (a *Activities) startWorkflow(ctx context.Context, x dispatch.Execution, mi
 	return "", nil, err
 }
 
-// send starts it with a callback. Where the server refuses that and takes the start without, it is the callback that it refuses.
+// send starts it with a callback, the only one: request.Check lets none of a caller pass. Where the server refuses that and takes the
+// start without, it is therefore this callback that it refuses, for all starts.
 func (a *Activities) send(ctx context.Context, item uuid.UUID, r *workflowservice.StartWorkflowExecutionRequest, eager bool) (runID string, err error) {
 	callbacks := a.callbacks.Of(ctx, item)
 	if len(callbacks) == 0 {
 		return a.sender.Send(ctx, r, eager)
 	}
-	own := r.CompletionCallbacks
-	r.CompletionCallbacks = slices.Concat(own, callbacks)
+	r.CompletionCallbacks = callbacks
 	runID, err = a.sender.Send(ctx, r, eager)
 	var invalid *serviceerror.InvalidArgument
 	if !errors.As(err, &invalid) {
 		return runID, err
 	}
-	r.CompletionCallbacks = own
+	r.CompletionCallbacks = nil
 	runID, again := a.sender.Send(ctx, r, eager)
 	if again == nil {
 		a.callbacks.Suspend(err)
@@ -113,6 +117,12 @@ func (a *Activities) completeRequest(ctx context.Context, x dispatch.Execution) 
 	}.Complete(r)
 	err = errors.Join(request.Check(r),
 		definition.CheckWorkflow(x.WorkspaceID, complete.GetWorkflowType().GetName(), complete.GetTaskQueue().GetName(), x.Workflow.ID))
+	if err == nil {
+		err = catalog.CheckTaskQueues(ctx, a.pool, x.WorkspaceID, complete.GetTaskQueue().GetName())
+		if err != nil && !errors.Is(err, store.ErrInvalid) {
+			return nil, "", nil, err
+		}
+	}
 	if err != nil {
 		return refuse(reasonInvalidRequest, err.Error())
 	}
@@ -133,12 +143,16 @@ func (a *Activities) workflowBefore(
 		return a.foundStarted(ctx, x, info, err)
 	}
 	waits := onConflict == "wait"
+	which := fmt.Sprintf("run %s of type %s on task queue %s", info.GetExecution().GetRunId(), info.GetType().GetName(), info.GetTaskQueue())
+	if owner := info.GetPriority().GetFairnessKey(); owner != "" && owner != x.WorkspaceID.String() {
+		which = "it is another workspace's"
+	}
 	if info.GetCloseTime() != nil && !reusable(r, info) {
 		return "", &store.FailedStart{Reason: reasonIDTaken, Permanent: true, Error: fmt.Sprintf(
-			"workflow %s was run before, by run %s, and the request's reuse policy does not allow another", id, info.GetExecution().GetRunId())}, nil
+			"workflow %s was run before, and the request's reuse policy does not allow another: %s", id, which)}, nil
 	}
 	return "", &store.FailedStart{Reason: reasonIDTaken, Permanent: !waits, Waits: waits, Error: fmt.Sprintf(
-		"workflow %s is open: run %s of type %s on task queue %s", id, info.GetExecution().GetRunId(), info.GetType().GetName(), info.GetTaskQueue())}, nil
+		"workflow %s is open: %s", id, which)}, nil
 }
 
 // reusable tells whether a request may use the id of a closed workflow: then it was open when the start was refused.
@@ -188,9 +202,4 @@ func (a *Activities) ownBefore(ctx context.Context, x dispatch.Execution) (*work
 		}
 	}
 	return nil, nil
-}
-
-func (a *Activities) startedFor(ctx context.Context, x dispatch.Execution, info *workflowpb.WorkflowExecutionInfo) (bool, error) {
-	item, ok, err := recovery.StartedFor(ctx, a.client, info)
-	return ok && item == x.ID, err
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5/pgxpool"
@@ -79,6 +80,7 @@ func TestAStartIsTheStoredRequest(t *testing.T) {
 	t.Parallel()
 	pool := database(t)
 	f, stored := &frontend{}, fullRequest(t)
+	stored.WorkflowStartDelay = durationpb.New(time.Hour)
 	x := workflowItem(t, stored)
 	got, err := startAt(t, pool, f, x)
 	require.NoError(t, err)
@@ -90,6 +92,8 @@ func TestAStartIsTheStoredRequest(t *testing.T) {
 	require.Equal(t, x.ID.String(), sent.GetRequestId())
 	require.Equal(t, "bill-7", sent.GetWorkflowId())
 	require.False(t, sent.GetRequestEagerExecution())
+	require.Nil(t, sent.GetWorkflowStartDelay(), "it has waited for that in the queue")
+	stored.WorkflowStartDelay = nil
 	require.Equal(t, enumspb.WORKFLOW_ID_CONFLICT_POLICY_FAIL, sent.GetWorkflowIdConflictPolicy())
 	require.True(t, proto.Equal(&commonpb.Priority{PriorityKey: 2, FairnessKey: x.WorkspaceID.String(), FairnessWeight: 4}, sent.GetPriority()), "%v", sent.GetPriority())
 	require.JSONEq(t, `"`+x.ID.String()+`"`, string(sent.GetMemo().GetFields()["sluiceItem"].GetData()))
@@ -143,10 +147,10 @@ func TestAWorkflowThatMayNotBeStartedIsNotAskedFor(t *testing.T) {
 		"an item's id":       {item: func(x *dispatch.Execution) { x.Workflow.ID = "execution-" + uuid.NewString() }, reason: reasonInvalidRequest, message: "begins as those of Sluice itself do"},
 		"the dispatcher's":   {item: func(x *dispatch.Execution) { x.Workflow.ID = "Sluice-dispatcher" }, reason: reasonInvalidRequest, message: "begins as those of Sluice itself do"},
 		"cron":               {request: func(x *r) { x.CronSchedule = "@daily" }, reason: reasonInvalidRequest, message: "cron schedule"},
-		"delay":              {request: func(x *r) { x.WorkflowStartDelay = durationpb.New(1) }, reason: reasonInvalidRequest, message: "start delay"},
 		"terminate existing": {request: func(x *r) { x.WorkflowIdConflictPolicy = 3 }, reason: reasonInvalidRequest, message: "conflict policy"},
 		"use existing":       {request: func(x *r) { x.WorkflowIdConflictPolicy = 2 }, reason: reasonInvalidRequest, message: "conflict policy"},
 		"terminate running":  {request: func(x *r) { x.WorkflowIdReusePolicy = 4 }, reason: reasonInvalidRequest, message: "TerminateIfRunning"},
+		"callbacks":          {request: func(x *r) { x.CompletionCallbacks = []*commonpb.Callback{{}, {}} }, reason: reasonInvalidRequest, message: "has 2 completion callbacks"},
 		"own attribute":      {request: func(x *r) { x.SearchAttributes.IndexedFields["SluiceQueueItemId"] = &commonpb.Payload{} }, reason: reasonInvalidRequest, message: `"SluiceQueueItemId"`},
 		"no request":         {item: func(x *dispatch.Execution) { x.Workflow.Request = nil }, reason: reasonInputGone, message: "neither with the item"},
 		"no message":         {item: func(x *dispatch.Execution) { x.Workflow.Request = []byte("nonsense") }, reason: reasonInvalidRequest, message: "no StartWorkflowExecutionRequest"},
@@ -174,6 +178,36 @@ func TestAWorkflowThatMayNotBeStartedIsNotAskedFor(t *testing.T) {
 	}
 }
 
+// Where an operator has given task queues a form of their own, another workspace's is refused in that form too, at the start again: a
+// definition may have been applied before, or written by hand.
+func TestATaskQueueOfAnotherWorkspaceIsNotStartedOn(t *testing.T) {
+	t.Parallel()
+	pool := database(t)
+	_, err := pool.Exec(t.Context(), `UPDATE sluice.settings SET task_queue = 'tenant-{workspace}/x'`)
+	require.NoError(t, err)
+	own := execution().WorkspaceID.String()
+	for queue, fine := range map[string]bool{"tenant-" + own + "/x": true, "tenant-" + uuid.NewString() + "/x": false, "tenant-" + uuid.NewString(): true, "invoices": true} {
+		r := fullRequest(t)
+		r.TaskQueue.Name = queue
+		node := execution()
+		node.Graph = []byte(`{"nodes":[{"name":"step","type":"workflow","config":{"workflowType":"Bill","taskQueue":"` + queue + `"}}]}`)
+		for reason, x := range map[string]dispatch.Execution{reasonInvalidRequest: workflowItem(t, r), reasonInvalidGraph: node} {
+			f := &frontend{}
+			got, err := startAt(t, pool, f, x)
+			require.NoError(t, err)
+			if fine {
+				require.Nil(t, got.failed, queue)
+				continue
+			}
+			require.Empty(t, f.started)
+			require.NotNil(t, got.failed, queue)
+			require.Equal(t, reason, got.failed.Reason)
+			require.Contains(t, got.failed.Error, "is another workspace's")
+			require.True(t, got.failed.Permanent)
+		}
+	}
+}
+
 func TestAnIDThatIsTaken(t *testing.T) {
 	t.Parallel()
 	pool := database(t)
@@ -192,6 +226,14 @@ func TestAnIDThatIsTaken(t *testing.T) {
 	}{
 		"by a stranger": {runs: func(f *frontend) { f.has("bill-7", "a", "a", running, nil, nil) },
 			want: answer{failed: &store.FailedStart{Permanent: true}}, says: "workflow bill-7 is open: run a of type Bill on task queue bills"},
+		"by another of its workspace": {runs: func(f *frontend) {
+			f.workspace = execution().WorkspaceID.String()
+			f.has("bill-7", "a", "a", running, ofItem(other), nil)
+		}, want: answer{failed: &store.FailedStart{Permanent: true}}, says: "workflow bill-7 is open: run a of type Bill on task queue bills"},
+		"by one of another workspace": {runs: func(f *frontend) {
+			f.workspace = uuid.NewString()
+			f.has("bill-7", "a", "a", running, ofItem(other), nil)
+		}, want: answer{failed: &store.FailedStart{Permanent: true}}, says: "workflow bill-7 is open: it is another workspace's"},
 		"by a stranger, and it waits": {wait: true, runs: func(f *frontend) { f.has("bill-7", "a", "a", running, nil, nil) },
 			want: answer{failed: &store.FailedStart{Waits: true}}, says: "is open"},
 		"by a stranger that has closed meanwhile, and it waits": {wait: true, runs: func(f *frontend) { f.has("bill-7", "a", "a", completed, nil, nil) },

@@ -1,12 +1,16 @@
 package workflows
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"testing"
 
 	"github.com/google/uuid"
+	"github.com/stretchr/testify/mock"
 	"github.com/stretchr/testify/require"
+	"go.temporal.io/sdk/activity"
+	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/workflow"
 
 	"sluice/internal/definition"
@@ -86,4 +90,33 @@ func TestSluicesOwnWorkflowsAreNobodysChildren(t *testing.T) {
 		require.Empty(t, f.outcomes)
 		require.Empty(t, f.takeovers)
 	}
+}
+
+// What a workflow continues as has no parent. The steps tell by its id that it is none of Sluice's, and it does not try for ever.
+func TestWhoseStepsAreRefusedEnds(t *testing.T) {
+	t.Parallel()
+	refusal := temporal.NewNonRetryableApplicationError("workflow execution-1 may not", ErrorRefused, nil)
+	for kind, argument := range map[string]any{DispatcherType: State{}, RecoveryType: RecoveryRequest{GoOn: true}} {
+		env := newEnv(t, &fakeQueue{pending: 3, slots: 3})
+		for _, name := range []string{ActivitySweep, ActivityReleaseStaleClaims} {
+			env.RegisterActivityWithOptions(func(context.Context) (RecoveryReport, error) { return RecoveryReport{}, refusal }, activity.RegisterOptions{Name: name})
+		}
+		env.RegisterActivityWithOptions(func(context.Context, ReconcileRequest) (RecoveryReport, error) { return RecoveryReport{}, refusal }, activity.RegisterOptions{Name: ActivityReconcile})
+		env.OnActivity(ActivityTakeOver, mock.Anything, mock.Anything, mock.Anything, mock.Anything).Return(int64(0), refusal)
+		env.ExecuteWorkflow(kind, argument)
+		require.ErrorContains(t, env.GetWorkflowError(), "workflow execution-1 may not")
+	}
+}
+
+func TestAnExecutionContinuesNoOtherWorkflow(t *testing.T) {
+	t.Parallel()
+	f := &fakeQueue{}
+	env := newEnv(t, f)
+	env.SetContinuedExecutionRunID("of a workflow of a caller's own")
+	env.ExecuteWorkflow(ExecutionType, input(delay(1, "1s")))
+	var refused *temporal.ApplicationError
+	require.ErrorAs(t, env.GetWorkflowError(), &refused)
+	require.True(t, refused.NonRetryable())
+	require.ErrorContains(t, refused, "continues no other")
+	require.Empty(t, f.outcomes)
 }

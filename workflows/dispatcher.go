@@ -66,6 +66,8 @@ func Dispatcher(ctx workflow.Context, state State) error {
 		case d.stop != nil, d.retired:
 			return d.finish(ctx)
 		case d.fenced >= maxFenced:
+			workflow.GetLogger(ctx).Error("another dispatcher works on this database: this one ends, and nothing of its shard is started any more; "+
+				"stop the other one, or give each its own database, and start this one again", "shard", d.Shard, "fenced", d.fenced, "error", d.LastError)
 			return temporal.NewNonRetryableApplicationError("another dispatcher works on this database: stop one of them, or give each its own", ErrorFenced, nil)
 		case ctx.Err() != nil:
 			return ctx.Err()
@@ -76,7 +78,10 @@ func Dispatcher(ctx workflow.Context, state State) error {
 			continue
 		}
 		d.phase = PhaseDispatching
-		if err := d.cycle(ctx, steps); err != nil {
+		if err := d.cycle(ctx, steps); isRefused(err) {
+			workflow.GetLogger(ctx).Error("this is no dispatcher of Sluice, and ends", "error", err)
+			return err
+		} else if err != nil {
 			d.rest(ctx, err)
 		} else if d.LastErrorAt != nil && workflow.Now(ctx).Sub(*d.LastErrorAt) > errorShown {
 			d.LastError, d.LastErrorAt = "", nil

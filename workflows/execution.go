@@ -18,6 +18,9 @@ func Execution(ctx workflow.Context, in ExecutionInput) (json.RawMessage, error)
 	if err := standsAlone(ctx); err != nil {
 		return nil, err
 	}
+	if err := beginsAnew(ctx); err != nil {
+		return nil, err
+	}
 	g := newGraph(in)
 	err := refuseForeign(in)
 	if err == nil {

@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.temporal.io/sdk/activity"
 	"go.temporal.io/sdk/converter"
+	"go.temporal.io/sdk/log"
 	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/testsuite"
 	"go.temporal.io/sdk/worker"
@@ -212,8 +213,13 @@ func (f *fakeQueue) claim(r ClaimRequest) (ClaimResult, error) {
 
 func newEnv(t *testing.T, f *fakeQueue) *testsuite.TestWorkflowEnvironment {
 	t.Helper()
+	return newEnvLogging(t, f, quiet{})
+}
+
+func newEnvLogging(t *testing.T, f *fakeQueue, logger log.Logger) *testsuite.TestWorkflowEnvironment {
+	t.Helper()
 	var suite testsuite.WorkflowTestSuite
-	suite.SetLogger(quiet{})
+	suite.SetLogger(logger)
 	env := suite.NewTestWorkflowEnvironment()
 	env.SetTestTimeout(20 * time.Second)
 	// Encoding a megabyte takes more than the second that is allowed by default, under the race detector on a busy machine.
@@ -266,3 +272,11 @@ func (quiet) Debug(string, ...any) {}
 func (quiet) Info(string, ...any)  {}
 func (quiet) Warn(string, ...any)  {}
 func (quiet) Error(string, ...any) {}
+
+// errorLog keeps what is logged as an error.
+type errorLog struct {
+	quiet
+	said []string
+}
+
+func (l *errorLog) Error(message string, _ ...any) { l.said = append(l.said, message) }

@@ -30,6 +30,19 @@ func ShardID(shard int) string {
 	return DispatcherID + "/" + strconv.Itoa(shard)
 }
 
+// IsOwnID tells whether an id is one under which Sluice runs workflows of its type Dispatcher or Recovery. What a schedule starts has the
+// time added to its id.
+func IsOwnID(workflowType, id string) bool {
+	switch workflowType {
+	case DispatcherType:
+		shard, err := strconv.Atoi(strings.TrimPrefix(id, DispatcherID+"/"))
+		return id == DispatcherID || err == nil && shard > 0 && id == ShardID(shard)
+	case RecoveryType:
+		return id == RecoveryID || strings.HasPrefix(id, RecoveryID+"-")
+	}
+	return false
+}
+
 // ExecutionID is the workflow id of an execution. It derives from durable data only, so a repeated start finds the
 // first one.
 func ExecutionID(execution uuid.UUID) string { return executionPrefix + execution.String() }
@@ -59,6 +72,15 @@ func SearchAttributes() []string {
 	return []string{AttributeWorkspace, AttributePlan, AttributeDefinition, AttributeQueueItem}
 }
 
+// SearchAttributeTypes are the types of SearchAttributes, as the Temporal CLI writes them.
+func SearchAttributeTypes() map[string]string {
+	types := map[string]string{}
+	for _, name := range SearchAttributes() {
+		types[name] = "Keyword"
+	}
+	return types
+}
+
 // ExecutionAttributes are the values an execution carries.
 func ExecutionAttributes(workspace uuid.UUID, plan, definition string, queueItem uuid.UUID) temporal.SearchAttributes {
 	return temporal.NewSearchAttributes(
@@ -85,5 +107,8 @@ const (
 	ActivityReconcile          = "Reconcile"
 )
 
-// ErrorFenced is the type of the application error that says: another run of the dispatcher owns the shard.
-const ErrorFenced = "Fenced"
+// Types of application errors.
+const (
+	ErrorFenced  = "Fenced"  // another run of the dispatcher owns the shard
+	ErrorRefused = "Refused" // what called is not the workflow that may
+)

@@ -17,8 +17,8 @@ const (
 	recoveryHeartbeat = 3 * time.Second
 )
 
-// Recovery mends what no workflow is left to mend. Each step stands alone: one that fails does not keep the others from
-// running. Asked to go on it never ends: it sweeps, reconciles for a while, and continues as new. Its schedule only sees to
+// Recovery mends what no workflow is left to mend. Its steps run at once and each stands alone: a sweep that takes long, or fails, keeps
+// no slot wrong. Asked to go on it never ends: it sweeps, reconciles for a while, and continues as new. Its schedule only sees to
 // it that there is one; a schedule that started each round left gaps of 40 s in an hour of chaos. Without a request it makes
 // one pass and ends.
 func Recovery(ctx workflow.Context, request RecoveryRequest) (RecoveryReport, error) {
@@ -34,19 +34,27 @@ func Recovery(ctx workflow.Context, request RecoveryRequest) (RecoveryReport, er
 		{ActivityReleaseStaleClaims, nil, 0},
 		{ActivityReconcile, []any{ReconcileRequest{For: request.ReconcileFor, Every: ReconcileEvery}}, time.Duration(request.ReconcileFor)},
 	}
+	// A run under way from before took one step after the other.
+	atOnce := workflow.GetVersion(ctx, "steps at once", workflow.DefaultVersion, 1) != workflow.DefaultVersion
+	parts := make([]workflow.Future, len(steps))
+	for i, step := range steps {
+		parts[i] = workflow.ExecuteActivity(workflow.WithActivityOptions(ctx, recoveryOptions(step.lasts, request.GoOn)), step.activity, step.args...)
+		if !atOnce {
+			_ = parts[i].Get(ctx, nil) // its error is seen below
+		}
+	}
 	var report RecoveryReport
 	var problems []error
-	for _, step := range steps {
-		ctx := workflow.WithActivityOptions(ctx, recoveryOptions(step.lasts))
+	for _, future := range parts {
 		var part RecoveryReport
-		if err := workflow.ExecuteActivity(ctx, step.activity, step.args...).Get(ctx, &part); err != nil {
+		if err := future.Get(ctx, &part); err != nil {
 			problems = append(problems, err)
 			continue
 		}
 		report = report.Plus(part)
 	}
 	err := errors.Join(problems...)
-	if !request.GoOn {
+	if !request.GoOn || isRefused(err) {
 		return report, err
 	}
 	if err != nil {
@@ -56,11 +64,15 @@ func Recovery(ctx workflow.Context, request RecoveryRequest) (RecoveryReport, er
 	return report, workflow.NewContinueAsNewError(ctx, RecoveryType, request)
 }
 
-// recoveryOptions are those of one step. One that lasts heartbeats, so a dead worker's is taken over in seconds.
-func recoveryOptions(lasts time.Duration) workflow.ActivityOptions {
+// recoveryOptions are those of one step. One that lasts heartbeats, so a dead worker's is taken over in seconds. The others are not tried
+// again where another round follows: it must not wait for them.
+func recoveryOptions(lasts time.Duration, goesOn bool) workflow.ActivityOptions {
 	options := workflow.ActivityOptions{
 		StartToCloseTimeout: lasts + 45*time.Second,
 		RetryPolicy:         &temporal.RetryPolicy{InitialInterval: time.Second, MaximumAttempts: 3},
+	}
+	if goesOn {
+		options.RetryPolicy.MaximumAttempts = 1
 	}
 	if lasts > 0 {
 		options.HeartbeatTimeout = recoveryHeartbeat

@@ -2,7 +2,9 @@ package workflows
 
 import (
 	"context"
+	"errors"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 	"go.temporal.io/sdk/activity"
@@ -54,4 +56,26 @@ func TestRecoveryThatGoesOnBeginsAnewWhateverHappens(t *testing.T) {
 	require.NoError(t, converter.GetDefaultDataConverter().FromPayloads(continued.Input, &next))
 	require.Equal(t, request, next)
 	require.Equal(t, ReconcileRequest{For: request.ReconcileFor, Every: ReconcileEvery}, asked)
+}
+
+// A sweep of a large table, or behind a lock, may take many seconds.
+func TestSlotsAreComparedWhileASweepLasts(t *testing.T) {
+	t.Parallel()
+	env := newEnv(t, &fakeQueue{})
+	compared := make(chan struct{})
+	env.RegisterActivityWithOptions(func(ctx context.Context) (RecoveryReport, error) {
+		select {
+		case <-compared:
+			return RecoveryReport{}, nil
+		case <-time.After(10 * time.Second):
+			return RecoveryReport{}, errors.New("nothing was compared")
+		}
+	}, activity.RegisterOptions{Name: ActivitySweep})
+	env.RegisterActivityWithOptions(func(context.Context) (RecoveryReport, error) { return RecoveryReport{}, nil }, activity.RegisterOptions{Name: ActivityReleaseStaleClaims})
+	env.RegisterActivityWithOptions(func(context.Context, ReconcileRequest) (RecoveryReport, error) {
+		close(compared)
+		return RecoveryReport{}, nil
+	}, activity.RegisterOptions{Name: ActivityReconcile})
+	env.ExecuteWorkflow(RecoveryType)
+	require.NoError(t, env.GetWorkflowError())
 }

@@ -173,8 +173,8 @@ func TestAFencedRunTakesTheShardOverAgain(t *testing.T) {
 // Each of two dispatchers takes the shard over in its turn, and gets some of its work done.
 func TestTwoDispatchersOnOneDatabaseEndLoudly(t *testing.T) {
 	t.Parallel()
-	f := &fakeQueue{pending: 1000, slots: 1}
-	env := newEnv(t, f)
+	f, logged := &fakeQueue{pending: 1000, slots: 1}, &errorLog{}
+	env := newEnvLogging(t, f, logged)
 	cycles := 0
 	f.onDispatch = func(int) {
 		if cycles++; cycles%2 == 0 {
@@ -187,6 +187,8 @@ func TestTwoDispatchersOnOneDatabaseEndLoudly(t *testing.T) {
 	require.Equal(t, ErrorFenced, refused.Type())
 	require.ErrorContains(t, refused, "another dispatcher")
 	require.Equal(t, 2*maxFenced, cycles)
+	require.Len(t, logged.said, 1)
+	require.Contains(t, logged.said[0], "nothing of its shard is started any more")
 }
 
 func TestADispatcherThatIsFencedNowAndThenGoesOn(t *testing.T) {

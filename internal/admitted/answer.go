@@ -7,28 +7,11 @@ import (
 	"go.temporal.io/api/enums/v1"
 	"go.temporal.io/api/serviceerror"
 	"go.temporal.io/api/workflowservice/v1"
-	"google.golang.org/grpc/codes"
-	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/proto"
 
 	"sluice/internal/bounds"
 	"sluice/queue"
 )
-
-// byID makes a call that names no run, while an item waits to start a workflow of that id. One that is open comes first: then the item
-// waits for its end. Whoever waits for a result waits for the item's.
-func (c *Calls) byID(ctx context.Context, request, reply proto.Message, item queue.State, forward Forward) error {
-	if _, history := request.(*workflowservice.GetWorkflowExecutionHistoryRequest); !history {
-		err := forward(ctx, request)
-		described, isDescription := reply.(*workflowservice.DescribeWorkflowExecutionResponse)
-		closed := isDescription && described.GetWorkflowExecutionInfo().GetStatus() != enums.WORKFLOW_EXECUTION_STATUS_RUNNING
-		if status.Code(err) != codes.NotFound && (err != nil || !closed) {
-			return err
-		}
-		proto.Reset(reply)
-	}
-	return c.answer(ctx, request, reply, item, forward)
-}
 
 // answer makes a call that is about an item: from the queue while it waits there or has ended there, from Temporal once it runs.
 func (c *Calls) answer(ctx context.Context, request, reply proto.Message, item queue.State, forward Forward) (err error) {
@@ -110,7 +93,8 @@ func notFound(item queue.State) error {
 	return serviceerror.NewNotFoundf("sluice: workflow execution already completed: item %s ended in the queue as %s", item.ID, item.Status)
 }
 
-// describe makes up a description: a workflow that waits is shown as one with a start delay is, as running without a history.
+// describe returns the description of a workflow that waits in the queue: running, without a history, as Temporal describes one with a
+// start delay.
 func (c *Calls) describe(ctx context.Context, item queue.State) (*workflowservice.DescribeWorkflowExecutionResponse, error) {
 	start, err := c.Queue.Request(ctx, item.ID)
 	if errors.Is(err, queue.ErrUnknownItem) {

@@ -7,7 +7,9 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/stretchr/testify/require"
+	commonpb "go.temporal.io/api/common/v1"
 	"go.temporal.io/api/enums/v1"
+	historypb "go.temporal.io/api/history/v1"
 	workflowpb "go.temporal.io/api/workflow/v1"
 	"go.temporal.io/api/workflowservice/v1"
 	"google.golang.org/grpc/codes"
@@ -69,6 +71,66 @@ func TestAnOpenWorkflowComesBeforeAnItemOfItsID(t *testing.T) {
 	described := describe(b, t, "")
 	require.Equal(t, id.String(), described.GetExecution().GetRunId())
 	require.Zero(t, described.GetHistoryLength(), "nothing of the closed one is left in it")
+}
+
+// An id may be used by several workspaces, and a call does not say for which it is made.
+func TestAnItemStandsInForNoWorkflowOfAnotherWorkspace(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	id := b.start(t, start(nil))
+	owner := uuid.NewString()
+	b.answer = func(request, reply proto.Message) error {
+		switch r := reply.(type) {
+		case *workflowservice.DescribeWorkflowExecutionResponse:
+			r.WorkflowExecutionInfo = &workflowpb.WorkflowExecutionInfo{Execution: named("closed"), Status: enums.WORKFLOW_EXECUTION_STATUS_COMPLETED,
+				Priority: &commonpb.Priority{FairnessKey: owner}}
+			return nil
+		case *workflowservice.GetWorkflowExecutionHistoryResponse:
+			r.History = &historypb.History{Events: []*historypb.HistoryEvent{{EventId: 11}}}
+			return nil
+		}
+		return closed(request, reply)
+	}
+	terminate := func() error {
+		return b.do(t.Context(), &workflowservice.TerminateWorkflowExecutionRequest{Namespace: "default", WorkflowExecution: named("")}, &workflowservice.TerminateWorkflowExecutionResponse{})
+	}
+	require.Equal(t, "closed", describe(b, t, "").GetExecution().GetRunId())
+	var result workflowservice.GetWorkflowExecutionHistoryResponse
+	require.NoError(t, b.do(t.Context(), history("", nil), &result))
+	require.Len(t, result.GetHistory().GetEvents(), 1, "its result")
+	require.Equal(t, codes.NotFound, status.Code(terminate()))
+	require.Equal(t, "PENDING", b.get(t, id).Status)
+
+	// Its own workspace's is followed by the item.
+	owner = b.workspace.String()
+	require.Equal(t, id.String(), describe(b, t, "").GetExecution().GetRunId())
+	require.NoError(t, terminate())
+	require.Equal(t, "CANCELLED", b.get(t, id).Status)
+}
+
+func TestOfSeveralWorkspacesThatWaitWithAnIDTheOneOfTheWorkflowIsMeantOrNone(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	first := b.start(t, start(nil))
+	var other uuid.UUID
+	require.NoError(t, b.pool.QueryRow(t.Context(), `INSERT INTO sluice.workspaces (name, external_key) VALUES ('Globex', 'globex') RETURNING id`).Scan(&other))
+	second := b.start(t, start(func(r *startRequest) { r.Priority.FairnessKey = "globex" }))
+	b.answer = closed
+	err := b.do(t.Context(), &workflowservice.TerminateWorkflowExecutionRequest{Namespace: "default", WorkflowExecution: named("")}, &workflowservice.TerminateWorkflowExecutionResponse{})
+	require.Equal(t, codes.FailedPrecondition, status.Code(err))
+	require.ErrorContains(t, err, "items of 2 workspaces wait in the queue to start workflow invoice-1: name the run too")
+	for _, id := range []uuid.UUID{first, second} {
+		require.Equal(t, "PENDING", b.get(t, id).Status)
+		require.Equal(t, id.String(), describe(b, t, id.String()).GetExecution().GetRunId())
+	}
+	for owner, want := range map[string]string{b.workspace.String(): first.String(), other.String(): second.String(), uuid.NewString(): "closed", "": "closed"} {
+		b.answer = func(_, reply proto.Message) error {
+			reply.(*workflowservice.DescribeWorkflowExecutionResponse).WorkflowExecutionInfo = &workflowpb.WorkflowExecutionInfo{
+				Execution: named("closed"), Status: enums.WORKFLOW_EXECUTION_STATUS_FAILED, Priority: &commonpb.Priority{FairnessKey: owner}}
+			return nil
+		}
+		require.Equal(t, want, describe(b, t, "").GetExecution().GetRunId(), owner)
+	}
 }
 
 func TestCancelAndTerminateEndAnItemThatWaits(t *testing.T) {

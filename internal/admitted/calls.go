@@ -18,7 +18,7 @@ type Queue interface {
 	Cancel(ctx context.Context, id uuid.UUID, actor, reason string) (status string, err error)
 	ReleaseKey(ctx context.Context, workspace uuid.UUID, key, actor string) (queue.Answer, error)
 	Workspace(ctx context.Context, key string) (uuid.UUID, error)
-	NotStarted(ctx context.Context, workflowID string) (queue.State, error)
+	NotStarted(ctx context.Context, workflowID string) (items map[uuid.UUID]uuid.UUID, err error)
 	Request(ctx context.Context, id uuid.UUID) (*workflowservice.StartWorkflowExecutionRequest, error)
 }
 
@@ -38,8 +38,11 @@ type Calls struct {
 // Forward makes the call at the server, with this request, and fills in the reply.
 type Forward func(ctx context.Context, request proto.Message) error
 
+// Describe asks the server for a workflow, in the name of the same caller.
+type Describe func(ctx context.Context, request *workflowservice.DescribeWorkflowExecutionRequest) (*workflowservice.DescribeWorkflowExecutionResponse, error)
+
 // Do makes one call: its reply comes from the queue or from the server. Its errors are gRPC statuses.
-func (c *Calls) Do(ctx context.Context, request, reply proto.Message, forward Forward) error {
+func (c *Calls) Do(ctx context.Context, request, reply proto.Message, forward Forward, describe Describe) error {
 	if installed, ok := ctx.Value(askKey{}).(*bool); ok {
 		*installed = true
 		return nil
@@ -62,14 +65,15 @@ func (c *Calls) Do(ctx context.Context, request, reply proto.Message, forward Fo
 	if run == "" {
 		run = first
 	}
-	item, ok, err := c.find(ctx, named, run)
+	if run == "" {
+		return c.byID(ctx, named.GetWorkflowId(), request, reply, forward, describe)
+	}
+	item, ok, err := c.byRun(ctx, named, run)
 	switch {
 	case err != nil:
 		return asStatus(err)
 	case !ok:
 		return forward(ctx, request)
-	case run == "":
-		return c.byID(ctx, request, reply, item, forward)
 	}
 	return c.answer(ctx, request, reply, item, forward)
 }

@@ -9,27 +9,20 @@ import (
 	commonpb "go.temporal.io/api/common/v1"
 
 	"sluice/queue"
-	"sluice/workflows"
 )
 
-// find returns the item that a call is about, nil if it is about none. Its run id, or that of the first run of its chain, is the item's.
-// Where it names no run it means the latest, which may be an item that waits.
-func (c *Calls) find(ctx context.Context, named *commonpb.WorkflowExecution, run string) (item queue.State, ok bool, err error) {
-	if run != "" {
-		id, notOurs := uuid.Parse(run)
-		if notOurs != nil {
-			return item, false, nil
-		}
-		item, err = c.Queue.Get(ctx, id)
-	} else if id, byItem := workflows.ParseExecutionID(named.GetWorkflowId()); byItem {
-		item, err = c.Queue.Get(ctx, id)
-	} else {
-		item, err = c.Queue.NotStarted(ctx, named.GetWorkflowId())
+// byRun returns the item that a call is about which names a run, false if it is about none. That run, or the first run of its chain, is
+// the item's.
+func (c *Calls) byRun(ctx context.Context, named *commonpb.WorkflowExecution, run string) (item queue.State, ok bool, err error) {
+	id, notOurs := uuid.Parse(run)
+	if notOurs != nil {
+		return item, false, nil
 	}
+	item, err = c.Queue.Get(ctx, id)
 	if errors.Is(err, queue.ErrUnknownItem) {
 		return item, false, nil
 	}
-	return item, item.WorkflowID == named.GetWorkflowId() && (run != "" || isQueued(item)), err
+	return item, item.WorkflowID == named.GetWorkflowId(), err
 }
 
 // The phases of an item, as a call sees them.

@@ -7,6 +7,8 @@ import (
 	"go.temporal.io/api/workflowservice/v1"
 	"go.temporal.io/sdk/client"
 	"google.golang.org/protobuf/proto"
+
+	"sluice/internal/metric"
 )
 
 // Calls that start workflows past the queue.
@@ -56,6 +58,6 @@ func Counting(handler client.MetricsHandler) func(call string) {
 		return nil
 	}
 	return func(call string) {
-		handler.WithTags(map[string]string{"call": call}).Counter("sluice_not_admitted").Inc(1)
+		metric.NotAdmitted.Add(handler, 1, call)
 	}
 }

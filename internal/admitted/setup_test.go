@@ -61,6 +61,11 @@ func (b *bundle) do(ctx context.Context, request, reply proto.Message) error {
 		defer b.mu.Unlock()
 		b.asked = append(b.asked, request)
 		return b.answer(request, reply)
+	}, func(_ context.Context, request *workflowservice.DescribeWorkflowExecutionRequest) (*workflowservice.DescribeWorkflowExecutionResponse, error) {
+		b.mu.Lock()
+		defer b.mu.Unlock()
+		var described workflowservice.DescribeWorkflowExecutionResponse
+		return &described, b.answer(request, &described)
 	})
 }
 

@@ -77,6 +77,9 @@ func refused(r *workflowservice.StartWorkflowExecutionRequest) error {
 	case r.GetWorkflowIdConflictPolicy() == enums.WORKFLOW_ID_CONFLICT_POLICY_USE_EXISTING && r.GetOnConflictOptions().GetAttachCompletionCallbacks():
 		return serviceerror.NewInvalidArgument("sluice: completion callbacks cannot be attached to a workflow that waits in the queue: " +
 			"leave the conflict policy out, or start it in no workspace's name")
+	case len(r.GetCompletionCallbacks()) > 0:
+		return serviceerror.NewInvalidArgument("sluice: a start with completion callbacks, such as that of a Nexus operation, cannot be admitted, since " +
+			"Temporal would call wherever it may call Sluice: let the operation start a workflow in no workspace's name, and that one this one")
 	}
 	return nil
 }

@@ -43,7 +43,7 @@ func TestAStartInAWorkspacesNameIsEnqueuedAsItIs(t *testing.T) {
 	require.WithinRange(t, item.AvailableAt, time.Now().Add(50*time.Minute), time.Now().Add(70*time.Minute), "a start delay")
 	stored, err := b.queue.Request(t.Context(), id)
 	require.NoError(t, err)
-	asked.RequestEagerExecution, asked.WorkflowStartDelay = false, nil
+	asked.RequestEagerExecution = false
 	require.True(t, proto.Equal(asked, stored), "%v", stored)
 }
 
@@ -181,6 +181,9 @@ func TestWhatTheQueueCannotKeepIsRefusedForGood(t *testing.T) {
 		},
 		"completion callbacks cannot be attached": func(r *startRequest) {
 			r.WorkflowIdConflictPolicy, r.OnConflictOptions = enums.WORKFLOW_ID_CONFLICT_POLICY_USE_EXISTING, &workflowpb.OnConflictOptions{AttachCompletionCallbacks: true}
+		},
+		"a start with completion callbacks, such as that of a Nexus operation": func(r *startRequest) {
+			r.CompletionCallbacks = []*commonpb.Callback{{}}
 		},
 		"no request id":                         func(r *startRequest) { r.RequestId = "" },
 		"no workflow id":                        func(r *startRequest) { r.WorkflowId = "" },

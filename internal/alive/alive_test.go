@@ -3,6 +3,7 @@ package alive_test
 import (
 	"context"
 	"log/slog"
+	"maps"
 	"net/url"
 	"sync"
 	"testing"
@@ -27,6 +28,11 @@ const patience = time.Minute // for a busy machine; what goes well does not wait
 // watched is a pool behind a proxy, and one that goes past it.
 func watched(t *testing.T) (pool, straight *pgxpool.Pool, proxy *cluster.Proxy) {
 	t.Helper()
+	return watchedWith(t, nil)
+}
+
+func watchedWith(t *testing.T, settings map[string]string) (pool, straight *pgxpool.Pool, proxy *cluster.Proxy) {
+	t.Helper()
 	target, err := url.Parse(devtest.Postgres(t))
 	require.NoError(t, err)
 	straight, err = pgxpool.New(t.Context(), target.String())
@@ -39,6 +45,7 @@ func watched(t *testing.T) (pool, straight *pgxpool.Pool, proxy *cluster.Proxy) 
 	config, err := pgxpool.ParseConfig(target.String())
 	require.NoError(t, err)
 	config.MaxConns = 4
+	maps.Copy(config.ConnConfig.RuntimeParams, settings)
 	attach := alive.Watch(config)
 	pool, err = pgxpool.NewWithConfig(t.Context(), config)
 	require.NoError(t, err)
@@ -63,6 +70,21 @@ func TestNoStatementWaitsOnALostConnection(t *testing.T) {
 	require.Less(t, time.Since(began), tooLong)
 	conn.Release()
 	require.NoError(t, pool.Ping(t.Context()))
+}
+
+// A role or a database may have settings with which pgx sends no statement by the simple protocol, or shows times in another way.
+func TestSessionsOfAnySettingsAreWatched(t *testing.T) {
+	t.Parallel()
+	pool, _, proxy := watchedWith(t, map[string]string{"client_encoding": "LATIN1", "standard_conforming_strings": "off", "DateStyle": "SQL, DMY",
+		"TimeZone": "Asia/Kathmandu", "IntervalStyle": "sql_standard", "extra_float_digits": "-15"})
+	conn, err := pool.Acquire(t.Context())
+	require.NoError(t, err)
+	defer conn.Release()
+	proxy.Swallow(nil)
+	began := time.Now()
+	_, err = conn.Exec(t.Context(), `SELECT 1`)
+	require.ErrorIs(t, err, alive.ErrLost)
+	require.Less(t, time.Since(began), tooLong)
 }
 
 func TestAPoolOfLostConnectionsIsSoonUsableAgain(t *testing.T) {

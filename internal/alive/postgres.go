@@ -2,7 +2,10 @@ package alive
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"net"
+	"strconv"
 	"sync/atomic"
 	"time"
 
@@ -94,18 +97,31 @@ func (w *watch) session(conn net.Conn) *session {
 
 // introduceSQL tells how a session is called there, and has the server end it when its client is gone or does not go on with
 // a transaction: others wait for its locks. Where the role or the URL says something else, that holds.
-const introduceSQL = `SELECT pid, backend_start,
+const introduceSQL = `SELECT pid, to_char(backend_start AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS.US'),
 	set_config('tcp_keepalives_idle', '5', false), set_config('tcp_keepalives_interval', '2', false), set_config('tcp_keepalives_count', '3', false),
 	CASE WHEN current_setting('idle_in_transaction_session_timeout') = '0' THEN set_config('idle_in_transaction_session_timeout', '10s', false) END
 FROM pg_stat_activity WHERE pid = pg_backend_pid()`
 
+// introduce works in a session of any settings: pgx would refuse to send the statement where the role has another encoding.
 func introduce(ctx context.Context, conn *pgx.Conn) error {
-	var b backend
-	if err := conn.QueryRow(ctx, introduceSQL, pgx.QueryExecModeSimpleProtocol).Scan(&b.pid, &b.start, nil, nil, nil, nil); err != nil {
-		return err
+	results, err := conn.PgConn().Exec(ctx, introduceSQL).ReadAll()
+	if err != nil {
+		return fmt.Errorf("introduce a session: %w", err)
+	}
+	if len(results) != 1 || len(results[0].Rows) != 1 {
+		return errors.New("introduce a session: the server does not know it")
+	}
+	row := results[0].Rows[0]
+	pid, err := strconv.ParseInt(string(row[0]), 10, 32)
+	if err != nil {
+		return fmt.Errorf("read the id of the server's process: %w", err)
+	}
+	start, err := time.Parse("2006-01-02 15:04:05.000000", string(row[1]))
+	if err != nil {
+		return fmt.Errorf("read when the session began: %w", err)
 	}
 	if s := sessionOf(conn.PgConn().Conn()); s != nil {
-		s.known.Store(&b)
+		s.known.Store(&backend{pid: int32(pid), start: start})
 	}
 	return nil
 }

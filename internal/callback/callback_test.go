@@ -3,6 +3,7 @@ package callback_test
 import (
 	"context"
 	"errors"
+	"io"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
@@ -100,6 +101,31 @@ func TestACallThatCannotBeLookedAtIsTaken(t *testing.T) {
 	e := endpoint(database(t), l)
 	require.Equal(t, http.StatusOK, answer(e, call(t, e, uuid.New(), nil)))
 	require.Len(t, l.at, 1)
+}
+
+// Whoever can read the signature of a callback may send calls whose bodies never come.
+func TestCallsWhoseBodiesComeSlowlyKeepNoOtherFromBeingTaken(t *testing.T) {
+	t.Parallel()
+	l := &looked{}
+	e := endpoint(database(t), l)
+	slow := call(t, e, uuid.New(), nil)
+	var held sync.WaitGroup
+	var bodies []*io.PipeWriter
+	for range 200 {
+		body, end := io.Pipe()
+		bodies = append(bodies, end)
+		r := slow.Clone(t.Context())
+		r.Body = body
+		held.Go(func() { answer(e, r) })
+		_, err := end.Write([]byte("x")) // it is being read
+		require.NoError(t, err)
+	}
+	require.Equal(t, http.StatusOK, answer(e, call(t, e, uuid.New(), nil)))
+	for _, body := range bodies {
+		require.NoError(t, body.Close())
+	}
+	held.Wait()
+	require.Len(t, l.at, 201)
 }
 
 func TestForgedCallsAreRefused(t *testing.T) {

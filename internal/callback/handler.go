@@ -8,6 +8,8 @@ import (
 	"strings"
 
 	"github.com/google/uuid"
+
+	"sluice/internal/metric"
 )
 
 const (
@@ -39,13 +41,13 @@ func (e *Endpoint) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		e.refuse(w, headerSignature+" is not that of the item")
 		return
 	}
+	_, _ = io.Copy(io.Discard, io.LimitReader(r.Body, mostBody)) // first: a body that comes slowly must not keep a place
 	select {
 	case e.places <- struct{}{}:
 		defer func() { <-e.places }()
 	case <-ctx.Done():
 		return // the server has given the call up
 	}
-	_, _ = io.Copy(io.Discard, io.LimitReader(r.Body, mostBody))
 	if err := e.config.Look(ctx, item, closedRun(r.Header.Values("Nexus-Link"))); err != nil {
 		e.config.Logger.Debug("a callback was not looked at; recovery finds what it said", "item", item, "error", err)
 		e.count("failed")
@@ -60,7 +62,7 @@ func (e *Endpoint) refuse(w http.ResponseWriter, why string) {
 }
 
 func (e *Endpoint) count(result string) {
-	e.config.Metrics.WithTags(map[string]string{"result": result}).Counter("sluice_callbacks").Inc(1)
+	metric.Callbacks.Add(e.config.Metrics, 1, result)
 }
 
 // closedRun is the run that a call names in its link, <temporal:///namespaces/NAMESPACE/workflows/ID/RUN/history?…>; empty where there

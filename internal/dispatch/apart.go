@@ -35,10 +35,10 @@ func (e *Engine) claimApart(ctx context.Context) (Claimed, error) {
 		e.waiting.doubtful = true
 		return Claimed{New: len(p.result.Items)}, store.Wrap(err, "claim executions apart")
 	}
-	missing := slices.DeleteFunc(e.book(p.result), func(m pick) bool {
+	claimed := Claimed{New: len(p.result.Items)}
+	missing := slices.DeleteFunc(e.book(p.result, &claimed), func(m pick) bool {
 		return slices.ContainsFunc(p.refused, func(r refused) bool { return r.id == m.id })
 	})
-	claimed := Claimed{New: len(p.result.Items)}
 	if p.lost {
 		for i := range missing {
 			e.putBackItem(&missing[i])

@@ -7,6 +7,7 @@ import (
 	"github.com/google/uuid"
 
 	"sluice/internal/admission"
+	"sluice/internal/admission/slots"
 	"sluice/internal/store"
 )
 
@@ -31,49 +32,78 @@ type cache struct {
 	ageing int64
 
 	byID    map[uuid.UUID]*workspace
-	held    map[uuid.UUID]*workspace // whose slot an execution holds
-	foreign map[uuid.UUID]bool       // workspaces that belong to other shards, or are gone
+	held    map[uuid.UUID]*held // executions that hold a slot
+	foreign map[uuid.UUID]bool  // workspaces that belong to other shards, or are gone
 	cohorts map[string]int
+	plans   []string // the first is that of workspaces that are gone
 
 	// Workspaces that wait lie side by side as the policy takes them: a decision runs over all of them, and looks closely at
 	// those that have changed.
 	in      admission.Input
 	whose   []*workspace // at the same places
 	due     []int64      // at the same places: when the next scheduled item is ready
+	left    []left       // at the same places
 	changed []int32      // places, since the last decision
 	decided bool
+	waiting map[Kept]int // as it was noted last
+	noted   time.Time
 	decider admission.Decider
+	ledger  slots.Ledger
+	anew    bool // its clocks began anew: those on record have come too far
 
 	touched []*workspace // to be laid out again
 	hungry  []*workspace // may have more items that are ready than are known
 	dirty   map[*workspace]bool
-	kept    time.Time // when virtual times were last put on record
+	pauses  pauses
+	passing map[*workspace]int64 // when the first of their limits for a time ends, of those that have any
+	kept    time.Time            // when virtual times were last put on record
 }
 
 // workspace is what is known of a workspace.
 type workspace struct {
 	name, plan string
+	planIndex  int32               // in cache.plans
+	kept       admission.Cause     // what its items waited for, when it comes to have a place
 	view       admission.Workspace // as the policy takes it
+	account    slots.Account
 	lines      [priorities]line
 	due        int64
 	place      int // in cache.whose, from 1 on; 0: it does not wait
 	touched    bool
 	hungry     bool
-	swept      bool // a sweep has found nothing of it
+	swept      bool  // a sweep has found nothing of it
+	lanes      lanes // of it that are paused, without those that are in all workspaces
+	epoch      int   // how often its lines were read anew
+	reread     int64 // when one of them was read from its beginning because only items of paused lanes were known
 	versions   map[uuid.UUID]store.Definition
+}
+
+// held is a slot that an execution holds.
+type held struct {
+	of *workspace
+	slots.Hold
+}
+
+// charges has the ledger keep the virtual times of this cache, wherever it lies.
+func (c *cache) charges() {
+	c.ledger.Input = &c.in
+	c.ledger.Touched = func(a *slots.Account) { c.touch(a.Owner.(*workspace)) }
+	c.ledger.Learn()
 }
 
 func newCache() cache {
 	return cache{
-		byID: map[uuid.UUID]*workspace{}, held: map[uuid.UUID]*workspace{}, foreign: map[uuid.UUID]bool{}, cohorts: map[string]int{},
-		dirty: map[*workspace]bool{}, kept: time.Now(),
+		byID: map[uuid.UUID]*workspace{}, held: map[uuid.UUID]*held{}, foreign: map[uuid.UUID]bool{}, cohorts: map[string]int{}, plans: []string{""},
+		dirty: map[*workspace]bool{}, pauses: pauses{ends: never}, passing: map[*workspace]int64{}, kept: time.Now(),
 	}
 }
 
 // add makes a workspace known. Until its quota is read it may use nothing.
 func (c *cache) add(id uuid.UUID) *workspace {
-	w := &workspace{view: admission.Workspace{ID: id, Cohort: admission.NoCohort, Weight: 1}, due: never}
+	w := &workspace{view: admission.Workspace{ID: id, Cohort: admission.NoCohort, Weight: 1}, due: never, kept: admission.NoCause}
+	w.account = slots.Account{Workspace: &w.view, Owner: w}
 	c.byID[id] = w
+	c.pause(w)
 	return w
 }
 
@@ -85,36 +115,50 @@ func (c *cache) touch(w *workspace) {
 	}
 }
 
-// hold notes that an execution holds a slot. It is a set: to note one twice changes nothing.
-func (c *cache) hold(id uuid.UUID, w *workspace) {
-	if c.held[id] == nil {
-		c.held[id] = w
-		c.use(w, 1)
+// hold notes that an execution holds a slot, which it took at a time. It is a set: to note one twice changes nothing.
+func (c *cache) hold(s store.Slot, w *workspace) {
+	if c.held[s.ID] != nil {
+		return
 	}
+	h := &held{of: w}
+	c.held[s.ID] = h
+	class := w.view.Next(w.view.Used)
+	c.use(w, 1)
+	c.ledger.Resume(&h.Hold, &w.account, slots.Kind{Definition: s.DefinitionID, Type: s.WorkflowType}, class, s.Since, time.UnixMicro(c.now))
 }
 
-// free notes that an execution has given its slot back, if it was known to hold one.
-func (c *cache) free(id uuid.UUID) bool {
-	w := c.held[id]
-	if w == nil {
+// free notes that an execution has ended and given its slot back, if it was known to hold one. Of one that has not been started
+// nothing is learnt.
+func (c *cache) free(id uuid.UUID, ended bool) bool {
+	h := c.held[id]
+	if h == nil {
 		return false
 	}
 	delete(c.held, id)
-	c.use(w, -1)
+	if now := time.UnixMicro(c.now); ended {
+		c.ledger.End(&h.Hold, now)
+	} else {
+		c.ledger.Drop(&h.Hold, now)
+	}
+	c.use(h.of, -1)
 	return true
 }
 
 func (c *cache) use(w *workspace, n int) {
+	pooled := w.view.Pooled()
 	w.view.Used += n
 	c.in.Global.Used += n
 	if w.view.Cohort != admission.NoCohort {
-		c.in.Cohorts[w.view.Cohort].Used += n
+		c.in.Cohorts[w.view.Cohort].Used += w.view.Pooled() - pooled
 	}
 	c.touch(w)
 }
 
-// setShard takes over what holds for the shard as a whole.
-func (c *cache) setShard(s store.Shard) {
+// setShard takes over what holds for the shard as a whole. It returns false where fairness counts something else from now on: then what
+// is known of virtual times is worth nothing.
+func (c *cache) setShard(s store.Shard) bool {
+	same := c.in.CountsSlotTime == s.SlotTime
+	c.in.CountsSlotTime = s.SlotTime
 	c.shards, c.limit, c.ageing = s.Shards, s.Limit, s.AgeingStep.Microseconds()
 	switch {
 	case s.Limit == nil:
@@ -124,6 +168,7 @@ func (c *cache) setShard(s store.Shard) {
 	default:
 		c.in.Global.Limit = s.Allotment
 	}
+	return same
 }
 
 // setQuota takes over what a workspace may use. Where it stands in virtual time, and its tokens, the cache knows better, unless
@@ -137,6 +182,8 @@ func (c *cache) setQuota(q store.Quota) bool {
 	v := &w.view
 	if isNew || w.plan == "" {
 		v.Tags = admission.Tags{admission.Recorded(q.Own), admission.Recorded(q.Borrowed)}
+		w.account.Mean = slots.Known(q.SlotTime)
+		w.account.Recall(q.SlotTimes)
 		if q.Tokens != nil && q.TokensAt != nil {
 			v.Bucket = admission.Bucket{Tokens: *q.Tokens, At: *q.TokensAt}.Until(time.UnixMicro(c.now))
 		}
@@ -146,27 +193,35 @@ func (c *cache) setQuota(q store.Quota) bool {
 		cohort = c.cohort(*q.Cohort)
 	}
 	if v.Cohort != cohort {
-		if v.Cohort != admission.NoCohort {
+		if v.Cohort != admission.NoCohort || v.Used > 0 {
 			return false
 		}
-		c.in.Cohorts[cohort].Used += v.Used
 		v.Cohort = cohort
 	} else if cohort != admission.NoCohort {
-		c.in.Cohorts[cohort].Limit -= v.Nominal
-		c.in.Cohorts[cohort].Weight -= v.Weight
+		k := &c.in.Cohorts[cohort]
+		k.Limit, k.Weight, k.Used = k.Limit-v.Lends(), k.Weight-v.Weight, k.Used-v.Pooled()
 	}
 	w.name, w.plan, v.Weight = q.Name, q.Plan, q.Weight
+	w.planIndex = c.planIndex(q.Plan)
 	v.Quota = admission.Quota{Ceiling: q.Ceiling, Nominal: q.Nominal, BorrowingLimit: admission.Unlimited}
 	if q.BorrowingLimit != nil {
 		v.BorrowingLimit = *q.BorrowingLimit
+	}
+	v.Reserved = 0
+	if q.LendingLimit != nil {
+		v.Reserved = max(0, v.Nominal-*q.LendingLimit)
 	}
 	v.Rate = admission.Rate{}
 	if q.StartsPerSecond != nil {
 		v.Rate = admission.Rate{PerSecond: *q.StartsPerSecond, Burst: *q.Burst}
 	}
+	delete(c.passing, w)
+	if q.Until != nil {
+		c.passing[w] = q.Until.UnixMicro()
+	}
 	if cohort != admission.NoCohort {
-		c.in.Cohorts[cohort].Limit += v.Nominal
-		c.in.Cohorts[cohort].Weight += v.Weight
+		k := &c.in.Cohorts[cohort]
+		k.Limit, k.Weight, k.Used = k.Limit+v.Lends(), k.Weight+v.Weight, k.Used+v.Pooled()
 	}
 	c.touch(w)
 	return true
@@ -185,9 +240,11 @@ func (c *cache) cohort(name string) int {
 
 // setClock takes over the virtual time of a cohort, or of the shard.
 func (c *cache) setClock(k store.Clock) {
-	clocks := admission.Clocks{admission.Recorded(k.OwnClock), admission.Recorded(k.BorrowedClock)}
+	clocks := admission.Clocks{admission.RecordedClock(k.OwnClock), admission.RecordedClock(k.BorrowedClock)}
 	if k.Cohort == "" {
 		c.in.Clocks = clocks
+		c.ledger.Fleet, c.ledger.Longest = slots.Known(k.SlotTime), slots.Known(k.Longest)
+		c.ledger.Learn()
 		return
 	}
 	cohort := &c.in.Cohorts[c.cohort(k.Cohort)]
@@ -196,6 +253,7 @@ func (c *cache) setClock(k store.Clock) {
 
 // refresh lays out the workspaces that were touched, and those whose next scheduled item has become ready.
 func (c *cache) refresh(batch int) {
+	c.ledger.Pass(time.UnixMicro(c.now))
 	for i, due := range c.due {
 		if due <= c.now {
 			c.touch(c.whose[i])
@@ -226,19 +284,24 @@ func (c *cache) layOut(w *workspace, batch int) {
 		more = more || l.short(few, c.now)
 	}
 	v.Since = time.UnixMicro(since)
-	if more && !w.hungry && v.Used < v.Ceiling {
+	if c.in.CountsSlotTime {
+		v.Cost = admission.SlotTime(c.ledger.Expected(&w.account))
+	}
+	if more && !w.hungry && v.Used < v.Ceiling && !v.Paused {
 		w.hungry = true
 		c.hungry = append(c.hungry, w)
 	}
-	if v.Ready == 0 && w.due == never {
+	v.Idle = v.Ready == 0 && w.due == never
+	if v.Idle && v.Places == (admission.Places{}) {
 		c.lift(w)
 		return
 	}
 	if w.place == 0 {
-		c.in.Workspaces, c.whose, c.due = append(c.in.Workspaces, admission.Workspace{}), append(c.whose, w), append(c.due, 0)
+		c.in.Workspaces, c.whose, c.due, c.left = append(c.in.Workspaces, admission.Workspace{}), append(c.whose, w), append(c.due, 0), append(c.left, left{kept: w.kept})
+		w.kept = admission.NoCause
 		w.place = len(c.whose)
 	}
-	c.in.Workspaces[w.place-1], c.due[w.place-1] = *v, w.due
+	c.in.Workspaces[w.place-1], c.due[w.place-1], c.left[w.place-1].plan = *v, w.due, w.planIndex
 	c.changed = append(c.changed, int32(w.place-1))
 }
 
@@ -256,19 +319,20 @@ func (c *cache) lift(w *workspace) {
 		return
 	}
 	to, last := w.place-1, len(c.whose)-1
-	c.in.Workspaces[to], c.whose[to], c.due[to] = c.in.Workspaces[last], c.whose[last], c.due[last]
+	c.in.Workspaces[to], c.whose[to], c.due[to], c.left[to] = c.in.Workspaces[last], c.whose[last], c.due[last], c.left[last]
 	c.whose[to].place, w.place = w.place, 0
 	c.whose[last] = nil
-	c.in.Workspaces, c.whose, c.due = c.in.Workspaces[:last], c.whose[:last], c.due[:last]
+	c.in.Workspaces, c.whose, c.due, c.left = c.in.Workspaces[:last], c.whose[:last], c.due[:last], c.left[:last]
 	c.changed = append(c.changed, int32(to))
 }
 
 // forget drops a workspace of which nothing is left to know.
 func (c *cache) forget(w *workspace) {
-	if w.view.Used > 0 || w.view.Cohort != admission.NoCohort || c.dirty[w] || w.touched || w.hungry {
+	if w.view.Used > 0 || w.view.Places != (admission.Places{}) || w.view.Cohort != admission.NoCohort || c.dirty[w] || w.touched || w.hungry {
 		return
 	}
 	c.lift(w)
+	delete(c.passing, w)
 	delete(c.byID, w.view.ID)
 }
 
@@ -276,7 +340,7 @@ func (c *cache) forget(w *workspace) {
 func (c *cache) dueIn() time.Duration {
 	soonest := int64(never)
 	for i, due := range c.due {
-		if due < soonest && c.in.Workspaces[i].Used < c.in.Workspaces[i].Ceiling {
+		if w := &c.in.Workspaces[i]; due < soonest && w.Used < w.Ceiling && !w.Paused {
 			soonest = due
 		}
 	}

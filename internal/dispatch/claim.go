@@ -11,6 +11,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"sluice/internal/admission"
+	"sluice/internal/admission/slots"
 	"sluice/internal/store"
 )
 
@@ -19,6 +20,9 @@ type Claimed struct {
 	New       int
 	Unstarted int // claims that wait for a start, the new ones among them
 	Expired   int // items that the plan met and that have ended EXPIRED
+	// Waits is how long each of the new ones has waited since it was available, by plan and by what kept its workspace's items in the cycle
+	// before; the plan "" is for those whose workspace is gone.
+	Waits map[Kept][]time.Duration
 }
 
 // Claim takes the items of the last plan, in one statement that does nothing if the plan rests on something that has changed.
@@ -59,7 +63,7 @@ func (e *Engine) Claim(ctx context.Context, run int64) (Claimed, error) {
 	known, asked := c.turn, len(e.plan.taken) > 0
 	if result.Taken {
 		c.turn++
-		missing = e.book(result)
+		missing = e.book(result, &claimed)
 	} else {
 		e.putBack()
 	}
@@ -82,6 +86,9 @@ func (e *Engine) request(picks []pick) store.ClaimRequest {
 	r := store.ClaimRequest{
 		Shard: e.shard, Turn: e.cache.turn + 1, Items: make([]uuid.UUID, n), Versions: make([]uuid.UUID, n), Now: time.UnixMicro(e.cache.now),
 	}
+	if until := e.cache.holdsUntil(); until != never {
+		r.Until = time.UnixMicro(until)
+	}
 	for i := range picks {
 		p := &picks[i]
 		r.Items[i], r.Versions[i] = p.id, p.of.versions[p.definition].VersionID
@@ -95,9 +102,11 @@ func (e *Engine) request(picks []pick) store.ClaimRequest {
 }
 
 // book notes what a claim has taken of its plan, and returns what it has not.
-func (e *Engine) book(result store.ClaimResult) (missing []pick) {
+func (e *Engine) book(result store.ClaimResult, claimed *Claimed) (missing []pick) {
 	c, taken := &e.cache, e.plan.taken
 	got := make(map[*workspace]int, len(e.plan.decision.Grants))
+	began := make([]started, 0, len(result.Items))
+	claimed.Waits = map[Kept][]time.Duration{}
 	for _, item := range result.Items {
 		i, ok := slices.BinarySearchFunc(taken, item.ID, func(p pick, id uuid.UUID) int { return bytes.Compare(p.id[:], id[:]) })
 		if !ok {
@@ -106,10 +115,17 @@ func (e *Engine) book(result store.ClaimResult) (missing []pick) {
 		p := &taken[i]
 		p.claimed = true
 		got[p.of]++
-		c.held[item.ID] = p.of // Charge counts it
+		kept := Kept{p.of.plan, p.keptBy()}
+		claimed.Waits[kept] = append(claimed.Waits[kept], max(0, result.At.Sub(time.UnixMicro(p.at))))
+		h := &held{of: p.of} // Charge counts it
+		c.held[item.ID] = h
+		began = append(began, started{h, kindOf(p, item), p.of.view.Next(p.of.view.Used + got[p.of] - 1)})
 		e.waiting.add(p, item)
 	}
 	e.charge(got)
+	for _, s := range began {
+		c.ledger.Begin(&s.held.Hold, &s.held.of.account, s.kind, s.class, time.UnixMicro(c.now))
+	}
 	for i := range taken {
 		if !taken[i].claimed {
 			missing = append(missing, taken[i])
@@ -117,6 +133,21 @@ func (e *Engine) book(result store.ClaimResult) (missing []pick) {
 	}
 	e.plan = plan{taken: taken[:0]}
 	return missing
+}
+
+// started is an execution that a claim has taken.
+type started struct {
+	*held
+	kind  slots.Kind
+	class admission.Class
+}
+
+// kindOf is what an execution has in common with those that are expected to take as long.
+func kindOf(p *pick, item store.Claimed) slots.Kind {
+	if item.Workflow != nil {
+		return slots.Kind{Type: item.Workflow.Type}
+	}
+	return slots.Kind{Definition: p.definition}
 }
 
 // charge books what was taken in slots, tokens and virtual time.
@@ -142,7 +173,7 @@ func (e *Engine) charge(got map[*workspace]int) {
 }
 
 // explain finds out why items were not claimed. Those whose time is over end; those that another transaction holds are tried
-// again later; the others are gone.
+// again later, and those that have been given another place are read there; the others are gone.
 func (e *Engine) explain(ctx context.Context, missing []pick) (expired int, err error) {
 	ids := make([]uuid.UUID, len(missing))
 	for i, m := range missing {
@@ -157,6 +188,11 @@ func (e *Engine) explain(ctx context.Context, missing []pick) (expired int, err 
 		i := slices.IndexFunc(missing, func(m pick) bool { return m.id == t.ID })
 		if t.Expired {
 			over = append(over, t.ID)
+			continue
+		}
+		if m := &missing[i]; t.Priority != int(m.priority)+1 || t.AvailableAt.UnixMicro() != m.at {
+			m.of.cut(min(t.AvailableAt.UnixMicro(), m.at)) // it was given another place
+			e.cache.touch(m.of)
 			continue
 		}
 		e.leaveAlone(missing[i], lockedFor)

@@ -29,6 +29,7 @@
 //	definitions                           forgets the versions of that workspace's definitions
 //	regained                              reads the slots of that workspace again
 //	settings, allotment                   reads the settings of the shard again
+//	pauses                                reads what is paused again
 //
 // A claim whose answer is lost may have committed or not. The cache is loaded again then: it sees the turn, or its next claim
 // collides with it.
@@ -47,11 +48,22 @@
 // load reads the first item of each line. Tokens of rated workspaces are on record with each claim, virtual times once a
 // second.
 //
+// # Pauses
+//
+// A workspace that is paused keeps its lines and is granted nothing. Of one of which types or definitions are paused, its lanes,
+// the lines are read without these: their items hold up no others, and when a lane is resumed the lines are read anew. A pause
+// ends by itself, by the database's clock; what has not heard of that claims less for a moment. A line of which only items of
+// paused lanes are known is read from its beginning once a minute.
+//
+// A limit for a time ends without a write, too: the quota says when, and is read again then. A claim names the first of these
+// times, and does nothing after it.
+//
 // # Invariants
 //
 //   - no claim that commits exceeds a limit in force at its commit, whatever other processes do (TestNoLimitIsExceeded…);
 //   - a plan that is not claimed leaves no trace;
 //   - what is claimed is handed to a dispatch, in this process or the next, until it is known to be started or undone;
 //   - a process undoes only claims that no other can have taken up;
+//   - no claim that commits after a pause takes what is paused;
 //   - with several shards and a global limit, the allotments and what is held above them never exceed it in sum.
 package dispatch

@@ -71,7 +71,8 @@ type Engine struct {
 	told    map[uuid.UUID]string // what was last logged of an item
 	waiting waiting
 	sweep   sweep
-	asked   time.Time // when slots of the global limit were last asked for
+
+	allotment allotment
 }
 
 func newEngine(e *Engines, shard int) *Engine {
@@ -95,9 +96,10 @@ type Outlook struct {
 	Items     int                      // that the next claim takes
 	Unstarted int                      // claims that wait for a start
 	Waiting   map[admission.Reason]int // workspaces that are granted nothing
+	Left      map[Kept]int             // workspaces with items that the plan leaves waiting
 	Shards    int                      // how many there are
 	// DueIn is how long until a workspace with a free slot gets its next item or its next token, or a start is tried again; zero
-	// when there is none.
+	// when there is none. So is how long until a pause or a limit for a time ends.
 	DueIn time.Duration
 }
 
@@ -128,19 +130,16 @@ func (e *Engine) Plan(ctx context.Context, run int64, batch int) (Outlook, error
 		if err := e.twice(ctx); err != nil {
 			return Outlook{}, err
 		}
-		if len(e.plan.taken) > 0 || !e.wantsAllotment() {
+		if len(e.plan.taken) > 0 || !e.wantsAllotment(batch) {
 			break
 		}
-		e.asked = time.Now()
-		changed, err := store.Allot(ctx, e.pool, e.shard, batch)
-		if err != nil {
+		if changed, err := e.askForAllotment(ctx, batch); err != nil {
 			return Outlook{}, err
-		}
-		if !changed {
+		} else if !changed {
 			break
 		}
 	}
-	return e.outlook(run), nil
+	return e.outlook(run), e.tellIfShort(ctx, batch)
 }
 
 // fresh is for how long a plan may rest on what was heard before.
@@ -162,21 +161,15 @@ func (e *Engine) fillBatch(ctx context.Context, batch int) error {
 	return nil
 }
 
-// wantsAllotment tells whether only the shard's part of the global limit keeps it, and it has not asked for more just now.
-func (e *Engine) wantsAllotment() bool {
-	return e.cache.shards > 1 && e.cache.limit != nil && e.plan.decision.Waiting[admission.GlobalLimit] > 0 && time.Since(e.asked) > askEvery
-}
-
-// askEvery is how often a shard asks for slots of the global limit: each request that is granted has all shards read their
-// allotment again.
-const askEvery = 10 * time.Millisecond
-
 // upToDate makes the cache know everything that has happened until now, and that the run owns the shard.
 func (e *Engine) upToDate(ctx context.Context, run int64, batch int) error {
 	if e.cache.known {
 		if err := e.hear(ctx, batch); err != nil {
 			return err
 		}
+	}
+	if e.cache.in.Late() {
+		e.cache.known = false
 	}
 	if !e.cache.known || run != e.cache.run { // the journal may be another by now
 		if err := e.load(ctx); err != nil {
@@ -193,8 +186,8 @@ func (e *Engine) outlook(run int64) Outlook {
 	e.plan.run = run
 	d := &e.plan.decision
 	return Outlook{
-		Items: len(e.plan.taken), Unstarted: e.waiting.count(), Waiting: d.Waiting, Shards: e.cache.shards,
-		DueIn: sooner(sooner(d.RateDue, e.cache.dueIn()), sooner(e.lockedDueIn(), e.waiting.dueIn())),
+		Items: len(e.plan.taken), Unstarted: e.waiting.count(), Waiting: d.Waiting, Left: e.cache.leave(), Shards: e.cache.shards,
+		DueIn: sooner(sooner(d.RateDue, e.cache.dueIn()), sooner(sooner(e.lockedDueIn(), e.waiting.dueIn()), e.cache.changesIn())),
 	}
 }
 

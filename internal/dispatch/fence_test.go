@@ -123,6 +123,30 @@ func TestStartsThatFailedGoBackOrEnd(t *testing.T) {
 	require.Equal(t, starterLimit, w.running())
 }
 
+// An item that waits for a workflow of its id is looked at the more seldom, the more of its workspace wait for that before it.
+func TestOnlyItemsOfItsWorkspaceThatWaitForAnIDPutOneOff(t *testing.T) {
+	t.Parallel()
+	w := setup(t)
+	other, _ := w.newWorkspace("STARTER")
+	enqueue := func(workspace uuid.UUID, in time.Duration) uuid.UUID {
+		return one[uuid.UUID](w, `SELECT (sluice.enqueue_workflow($1, 'Bill', 'bills', workflow_id => 'bill-7', available_at => now() + $2::interval) ->> 'queueId')::uuid`, workspace, in)
+	}
+	for range 40 {
+		enqueue(other, 10*time.Second)
+		enqueue(w.workspace, time.Hour)
+	}
+	for n, most := range []time.Duration{2 * time.Second, 4 * time.Second, 6 * time.Second} {
+		id := enqueue(w.workspace, 0)
+		require.Equal(t, []uuid.UUID{id}, w.cycle(10))
+		requeued, err := w.Requeue(t.Context(), w.run, []store.FailedStart{{ExecutionID: id, Reason: "workflow-id-taken", Waits: true}}, retry)
+		require.NoError(t, err)
+		require.Equal(t, 1, requeued.Pending)
+		in := one[time.Duration](w, `SELECT available_at - updated_at FROM (SELECT available_at, now() AS updated_at FROM sluice.pending WHERE id = $1) AS p`, id)
+		require.Greater(t, in, most-2*time.Second, "item %d", n)
+		require.LessOrEqual(t, in, most, "item %d", n)
+	}
+}
+
 func TestItemFailsAfterItsLastAttempt(t *testing.T) {
 	t.Parallel()
 	w := setup(t)
@@ -133,6 +157,28 @@ func TestItemFailsAfterItsLastAttempt(t *testing.T) {
 		_, err := w.Requeue(t.Context(), w.run, []store.FailedStart{{ExecutionID: id, Reason: "start-failed"}}, policy)
 		require.NoError(t, err)
 		require.Equal(t, want, one[string](w, `SELECT status FROM sluice.queue_items WHERE id = $1`, id))
+	}
+}
+
+// The id that derives from an item may be another workflow's for long: what waits for it is not to keep the dispatcher busy.
+func TestWhatWaitsLongForItsOwnIDIsLookedAtMoreSeldom(t *testing.T) {
+	t.Parallel()
+	w := setup(t)
+	w.enqueueN(3)
+	ids := w.cycle(100)
+	require.Len(t, ids, 3)
+	policy := store.RetryPolicy{MaxAttempts: 1, Backoff: time.Hour, MaxBackoff: time.Hour}
+	var failed []store.FailedStart
+	for i, age := range []string{"0 s", "80 s", "1 day"} {
+		_, err := w.app.Exec(t.Context(), `UPDATE sluice.running SET created_at = now() - $2::text::interval WHERE id = $1`, ids[i], age)
+		require.NoError(t, err)
+		failed = append(failed, store.FailedStart{ExecutionID: ids[i], Reason: "workflow-id-taken", Waits: true})
+	}
+	_, err := w.Requeue(t.Context(), w.run, failed, policy)
+	require.NoError(t, err)
+	for i, seconds := range []int{2, 10, 60} {
+		require.Equal(t, 0, one[int](w, `SELECT attempt_count FROM sluice.pending WHERE id = $1`, ids[i]))
+		require.InDelta(t, seconds, one[float64](w, `SELECT extract(epoch FROM available_at - now())::float8 FROM sluice.pending WHERE id = $1`, ids[i]), 1.5)
 	}
 }
 
@@ -247,4 +293,31 @@ func TestHintFromBeforeAResetFreesNothing(t *testing.T) {
 	w.engines.Freed(ids, began)
 	require.Empty(t, w.cycle(10))
 	require.Equal(t, 1, w.running())
+}
+
+// A workspace of which nothing was left regains a slot. The cache hears of it by that alone, or together with its first item.
+func TestAWorkspaceThatRegainsASlotMayUseItsOthers(t *testing.T) {
+	t.Parallel()
+	for name, hear := range map[string]func(p *process){
+		"before its items": func(p *process) { p.hear() },
+		"with its items":   func(*process) {},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := setup(t)
+			w.enqueue()
+			ids := w.cycle(1)
+			w.end(ids...)
+			p := w.newProcess()
+			require.Zero(t, p.plan(10).Items)
+			reopened, err := store.Reopen(t.Context(), w.app, store.Run{ExecutionID: ids[0], RunID: "another"})
+			require.NoError(t, err)
+			require.True(t, reopened)
+			hear(p)
+			w.enqueueN(starterLimit)
+			require.Equal(t, starterLimit-1, p.plan(10).Items)
+			require.Equal(t, starterLimit-1, p.claim().New)
+			require.Equal(t, starterLimit, w.running())
+		})
+	}
 }

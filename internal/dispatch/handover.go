@@ -201,8 +201,11 @@ func (e *Engine) requeue(ctx context.Context, failed []store.FailedStart, policy
 	}
 	e.cache.turn++
 	for _, u := range undone {
-		w := e.cache.held[u.ID]
-		e.cache.free(u.ID)
+		var w *workspace
+		if h := e.cache.held[u.ID]; h != nil {
+			w = h.of
+		}
+		e.cache.free(u.ID, false)
 		if u.AvailableAt == nil {
 			r.Failed++
 			continue
@@ -252,7 +255,7 @@ func (e *Engine) takeHints() {
 	defer e.hintMu.Unlock()
 	for _, h := range e.hints {
 		if h.since.After(e.cache.read) {
-			e.cache.free(h.id)
+			e.cache.free(h.id, true)
 		}
 	}
 	e.hints = e.hints[:0]

@@ -57,16 +57,17 @@ func (e *Engine) unheard(err error) error {
 // again is what must be read after something was heard.
 type again struct {
 	shard    bool
+	pauses   bool
 	all      bool        // the quotas of all workspaces
 	quotas   []uuid.UUID // of these
 	regained []uuid.UUID // the slots of these
 	lines    []*workspace
-	fresh    []uuid.UUID // workspaces that were not known, and have items
+	fresh    []uuid.UUID // workspaces that were not known
 	doubled  []pick      // rows of items that hold a slot
 }
 
 func (a *again) any() bool {
-	return a.shard || a.all || len(a.quotas)+len(a.regained)+len(a.fresh) > 0
+	return a.shard || a.all || a.pauses || len(a.quotas)+len(a.regained)+len(a.fresh) > 0
 }
 
 // apply notes what was heard. Freed slots come before slots that are read again: a snapshot that shows an execution regain its slot also
@@ -85,10 +86,11 @@ func (e *Engine) apply(ctx context.Context, h *hearing) error {
 	}
 	c.mark, c.now, c.heard = n.Mark, n.Now.UnixMicro(), h.began
 	var a again
-	if !e.follow(n.Turns, &a) {
+	if !e.follow(n.Turns, &a) || c.pauses.ends <= c.now && !c.setPauses(c.pauses.rows) {
 		c.known = false
 		return nil
 	}
+	a.quotas = append(a.quotas, c.passed()...)
 	for i := range n.Events {
 		e.note(&n.Events[i], &a)
 	}
@@ -96,7 +98,7 @@ func (e *Engine) apply(ctx context.Context, h *hearing) error {
 	e.sweep.compare(c, &h.sweep, &a)
 	e.doubled = append(e.doubled, a.doubled...)
 	if !a.any() {
-		return nil
+		return e.scanLines(ctx, a.lines, h.scan.batch)
 	}
 	if err := e.readAgain(ctx, &a, h.scan.batch); err != nil {
 		c.known = false
@@ -132,7 +134,10 @@ func (e *Engine) follow(turns []store.Turn, a *again) bool {
 			} else if w != nil {
 				a.quotas = append(a.quotas, t.WorkspaceID)
 			}
+		case store.TurnPauses:
+			a.pauses = true
 		case store.TurnDefinitions:
+			a.pauses = a.pauses || c.pauses.ofDefinitions() // one may have another owner
 			if t.WorkspaceID == uuid.Nil {
 				for _, w := range c.byID {
 					w.versions = nil
@@ -142,6 +147,7 @@ func (e *Engine) follow(turns []store.Turn, a *again) bool {
 			}
 		case store.TurnRegained:
 			a.regained = append(a.regained, t.WorkspaceID)
+			e.arrived(t.WorkspaceID, a) // or one that was not known is known by its slots alone, and may use none
 		default:
 			return false
 		}
@@ -154,10 +160,10 @@ func (e *Engine) follow(turns []store.Turn, a *again) bool {
 func (e *Engine) note(event *store.Event, a *again) {
 	c := &e.cache
 	for _, id := range event.Freed {
-		c.free(id)
+		c.free(id, true)
 	}
 	if len(event.Freed) > 0 && c.shards > 1 && c.limit != nil {
-		e.asked = time.Time{} // what another shard gives back may be for this one
+		e.allotment.asked = time.Time{} // what another shard gives back may be for this one
 	}
 	switch of := event.WorkspaceID; {
 	case of != uuid.Nil && (event.ItemID == uuid.Nil || event.Priority < 1 || event.Priority > priorities):
@@ -168,17 +174,22 @@ func (e *Engine) note(event *store.Event, a *again) {
 	case of != uuid.Nil:
 		i := item{id: event.ItemID, definition: event.DefinitionID, at: event.AvailableAt.UnixMicro()}
 		if w := e.arrived(of, a); w != nil && c.held[i.id] == nil {
-			w.lines[event.Priority-1].add(i)
+			if c.arrive(w, event.Priority-1, i) {
+				a.lines = append(a.lines, w)
+			}
 		}
 	}
 	for _, id := range event.Workspaces {
 		if w := e.arrived(id, a); w != nil {
 			w.cut(event.AvailableAt.UnixMicro())
+			if event.Priority > 0 { // they have been given another place: what is known already may not go first
+				a.lines = append(a.lines, w)
+			}
 		}
 	}
 }
 
-// arrived returns the workspace of an item that has arrived, or has it read if it is not known.
+// arrived returns the workspace of an item that has arrived, or of a slot that is held again. One that is not known is read.
 func (e *Engine) arrived(id uuid.UUID, a *again) *workspace {
 	c := &e.cache
 	w := c.byID[id]
@@ -205,6 +216,7 @@ func (e *Engine) readAgain(ctx context.Context, a *again, batch int) error {
 	for _, id := range a.quotas {
 		w := c.byID[id]
 		w.view.Ceiling = 0 // a workspace that is gone, or another shard's, is not read
+		delete(c.passing, w)
 		c.touch(w)
 	}
 	if len(a.regained) > 0 {
@@ -212,39 +224,40 @@ func (e *Engine) readAgain(ctx context.Context, a *again, batch int) error {
 	}
 	var shard store.Shard
 	same := true
-	var slots []slot
+	var slots []store.Slot
+	var paused []store.Pause
 	err := store.Send(ctx, e.pool, func(b *pgx.Batch) {
 		if a.shard {
 			store.QueueShard(b, e.shard, &shard)
 		}
+		if a.pauses {
+			store.QueuePauses(b, &paused)
+		}
 		store.QueueQuotas(b, e.shard, append(a.quotas, a.fresh...), func(q store.Quota) { same = c.setQuota(q) && same })
 		for _, id := range a.regained {
-			store.QueueRunningOf(b, id, func(id, workspace uuid.UUID, _ bool) { slots = append(slots, slot{id, workspace}) })
+			store.QueueRunningOf(b, id, func(s store.Slot) { slots = append(slots, s) })
 		}
 	})
 	if err != nil {
 		return store.Wrap(err, "read what has changed")
 	}
 	if a.shard {
-		c.setShard(shard)
+		same = c.setShard(shard) && same
 	}
 	for _, id := range a.regained {
 		c.freeAllOf(id)
 	}
 	for _, s := range slots {
-		c.hold(s.id, c.workspace(s.workspace))
+		c.hold(s, c.workspace(s.WorkspaceID))
 	}
 	for _, id := range a.fresh {
 		if w := c.byID[id]; w != nil {
 			a.lines = append(a.lines, w)
 		}
 	}
-	c.known = same
+	c.known = same && (!a.pauses || c.setPauses(paused))
 	return e.scanLines(ctx, a.lines, batch)
 }
-
-// slot is an execution that holds one, and of which workspace.
-type slot struct{ id, workspace uuid.UUID }
 
 // workspace is the one of an id, known from now on.
 func (c *cache) workspace(id uuid.UUID) *workspace {
@@ -260,9 +273,9 @@ func (c *cache) freeAllOf(id uuid.UUID) {
 	if w == nil || w.view.Used == 0 {
 		return
 	}
-	for execution, of := range c.held {
-		if of == w {
-			c.free(execution)
+	for execution, h := range c.held {
+		if h.of == w {
+			c.free(execution, false)
 		}
 	}
 }

@@ -20,6 +20,8 @@ const (
 // the workspaces that have any of these. Lines are read further when a plan needs them.
 func (e *Engine) load(ctx context.Context) error {
 	c := newCache()
+	c.charges()
+	c.anew = e.cache.in.Late()
 	c.read = time.Now()
 	c.decider = e.cache.decider
 	e.plan, e.locked, e.sweep = plan{}, nil, sweep{}
@@ -37,22 +39,26 @@ func (e *Engine) load(ctx context.Context) error {
 	}
 	e.waiting = waiting{doubtful: unstarted > 0} // another process may have taken up what this one has claimed
 	c.known, c.heard = true, c.read
+	c.remember(&e.cache)
 	e.cache = c
+	e.cache.charges()
 	return nil
 }
 
 func (c *cache) load(ctx context.Context, tx pgx.Tx, number int) (unstarted int, err error) {
 	var shard store.Shard
 	var clocks []store.Clock
+	var paused []store.Pause
 	var members []uuid.UUID
-	var slots []slot
+	var slots []store.Slot
 	err = store.Send(ctx, tx, func(b *pgx.Batch) {
 		store.QueueShard(b, number, &shard)
 		store.QueueClocks(b, number, &clocks)
 		store.QueueCohortMembers(b, &members)
-		store.QueueRunning(b, number, func(id, workspace uuid.UUID, undispatched bool) {
-			slots = append(slots, slot{id, workspace})
-			if undispatched {
+		store.QueuePauses(b, &paused)
+		store.QueueRunning(b, number, func(s store.Slot) {
+			slots = append(slots, s)
+			if s.Undispatched {
 				unstarted++
 			}
 		})
@@ -62,6 +68,7 @@ func (c *cache) load(ctx context.Context, tx pgx.Tx, number int) (unstarted int,
 	}
 	c.mark, c.now, c.turn, c.run = shard.Mark, shard.Now.UnixMicro(), shard.Turn, shard.Run
 	c.setShard(shard)
+	c.setPauses(paused)
 	first, err := readBacklog(ctx, tx)
 	if err != nil {
 		return 0, err
@@ -71,7 +78,7 @@ func (c *cache) load(ctx context.Context, tx pgx.Tx, number int) (unstarted int,
 		ids[id] = true
 	}
 	for _, s := range slots {
-		ids[s.workspace] = true
+		ids[s.WorkspaceID] = true
 	}
 	for i := range first {
 		ids[first[i].WorkspaceID] = true
@@ -80,12 +87,15 @@ func (c *cache) load(ctx context.Context, tx pgx.Tx, number int) (unstarted int,
 		return 0, err
 	}
 	for _, k := range clocks {
+		if c.anew {
+			k.OwnClock, k.BorrowedClock = 0, 0
+		}
 		if _, known := c.cohorts[k.Cohort]; known || k.Cohort == "" {
 			c.setClock(k)
 		}
 	}
 	for _, s := range slots {
-		c.hold(s.id, c.workspace(s.workspace))
+		c.hold(s, c.workspace(s.WorkspaceID))
 	}
 	c.setLines(first)
 	return unstarted, nil
@@ -137,8 +147,12 @@ func (c *cache) setLines(first []store.FirstItem) {
 			c.foreign[f.WorkspaceID] = true
 			continue
 		}
-		i := item{id: f.ID, definition: f.DefinitionID, at: f.AvailableAt.UnixMicro()}
-		w.lines[f.Priority-1] = line{items: []item{i}, upTo: i.place()}
+		if c.lanePaused(w, lane{f.WorkflowType, f.DefinitionID}) {
+			w.lines[f.Priority-1] = line{} // what lies behind it is not known
+		} else {
+			i := item{id: f.ID, definition: f.DefinitionID, at: f.AvailableAt.UnixMicro()}
+			w.lines[f.Priority-1] = line{items: []item{i}, upTo: i.place()}
+		}
 		c.touch(w)
 	}
 }

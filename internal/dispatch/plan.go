@@ -22,7 +22,9 @@ type plan struct {
 type pick struct {
 	item
 	of       *workspace
-	priority int8 // less one
+	priority int8            // less one
+	epoch    int             // of the workspace, when it was taken out of its line
+	kept     admission.Cause // by the plan before
 	claimed  bool
 }
 
@@ -40,6 +42,7 @@ func (e *Engine) decide(batch int) {
 		d = c.decider.Decide(c.in)
 	}
 	c.decided, c.changed = true, c.changed[:0]
+	c.follow(&d)
 	e.plan.decision, e.plan.taken = d, e.plan.taken[:0]
 	for _, g := range d.Grants {
 		w := c.whose[g.Workspace]
@@ -48,7 +51,7 @@ func (e *Engine) decide(batch int) {
 			if p < 0 {
 				break
 			}
-			next := pick{item: w.lines[p].pop(), of: w, priority: int8(p)}
+			next := pick{item: w.lines[p].pop(), of: w, priority: int8(p), epoch: w.epoch, kept: c.left[g.Workspace].kept}
 			if c.held[next.id] != nil {
 				e.doubled = append(e.doubled, next)
 				continue
@@ -59,6 +62,18 @@ func (e *Engine) decide(batch int) {
 		c.touch(w)
 	}
 	slices.SortFunc(e.plan.taken, func(a, b pick) int { return bytes.Compare(a.id[:], b.id[:]) })
+}
+
+// follow notes where workspaces have come to stand by a decision, and who competes.
+func (c *cache) follow(d *admission.Decision) {
+	for _, i := range d.Moved {
+		w, laid := c.whose[i], &c.in.Workspaces[i]
+		w.view.Tags, w.view.Places = laid.Tags, laid.Places
+		if laid.Idle {
+			c.touch(w)
+		}
+	}
+	c.in.Follow(*d)
 }
 
 // first is the place of the line whose first item goes next, or -1.
@@ -82,8 +97,13 @@ func (e *Engine) putBack() {
 	e.plan = plan{taken: e.plan.taken[:0]}
 }
 
+// putBackItem puts an item back into its line. Where that has been read anew it may not belong there any more: it is read again from there.
 func (e *Engine) putBackItem(p *pick) {
-	p.of.lines[p.priority].add(p.item)
+	if l := &p.of.lines[p.priority]; p.epoch == p.of.epoch {
+		l.add(p.item)
+	} else {
+		l.cut(p.at)
+	}
 	e.cache.touch(p.of)
 }
 

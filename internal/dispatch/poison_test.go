@@ -162,6 +162,29 @@ func TestEventsFromTheFutureAreNotHeardAndGo(t *testing.T) {
 	require.Eventually(t, func() bool { return len(w.cycle(10)) == 1 }, 10*time.Second, time.Millisecond)
 }
 
+// Behind the same address leads another cluster now, from a dump, which has not come to the transactions of the one before.
+func TestAClusterThatIsYoungerIsHeardAtOnce(t *testing.T) {
+	t.Parallel()
+	w := setup(t)
+	w.plan(10)
+	for range 2 {
+		w.HeardIn("9223372036854775807:9223372036854775807:")
+		id := w.enqueue()
+		yes, err := w.Watch(t.Context(), time.Now().Add(time.Minute))
+		require.NoError(t, err)
+		require.True(t, yes)
+		require.Equal(t, []uuid.UUID{id}, w.cycle(10), "it is not left to the sweep")
+		w.end(id)
+		w.hear()
+		w.plan(10)
+	}
+	for range 3 {
+		yes, err := w.Watch(t.Context(), time.Now().Add(30*time.Millisecond))
+		require.NoError(t, err)
+		require.False(t, yes, "and then it rests")
+	}
+}
+
 func TestVirtualTimesOfWhateverSizeKeepTheOthersGoing(t *testing.T) {
 	t.Parallel()
 	for _, value := range []int64{math.MaxInt64, math.MinInt64} {

@@ -19,6 +19,8 @@ type scan struct {
 type scanned struct {
 	of       *workspace
 	priority int
+	paused   bool // it passes over paused lanes
+	epoch    int  // of the workspace
 	from     place
 	most     int
 	found    []item
@@ -53,13 +55,13 @@ func (s *scan) feed(c *cache) {
 }
 
 func (s *scan) add(c *cache, w *workspace) {
-	if w.view.Used >= w.view.Ceiling {
+	if w.view.Used >= w.view.Ceiling || w.view.Paused {
 		return
 	}
 	few, most := fewFor(&w.view, s.batch), max(scanLeast, enoughFor(&w.view, s.batch))
 	for p := range w.lines {
 		if l := &w.lines[p]; l.short(few, c.now) {
-			s.lines = append(s.lines, scanned{of: w, priority: p, from: l.upTo, most: most})
+			s.lines = append(s.lines, scanned{of: w, priority: p, paused: c.lanesPaused(w), epoch: w.epoch, from: l.upTo, most: most})
 		}
 	}
 }
@@ -68,7 +70,7 @@ func (s *scan) queue(b *pgx.Batch) {
 	lines := make([]store.Line, len(s.lines))
 	for i, l := range s.lines {
 		lines[i] = store.Line{
-			Number: int32(i), WorkspaceID: l.of.view.ID, Priority: l.priority + 1, At: timeOf(l.from.at), ID: l.from.id, Most: l.most,
+			Number: int32(i), WorkspaceID: l.of.view.ID, Priority: l.priority + 1, At: timeOf(l.from.at), ID: l.from.id, Most: l.most, Paused: l.paused,
 		}
 	}
 	store.QueueScan(b, lines, func(line int32, i store.Item) {
@@ -77,11 +79,11 @@ func (s *scan) queue(b *pgx.Batch) {
 	})
 }
 
-// read notes what was found. Where a line has been cut back meanwhile the answer is to another question.
+// read notes what was found. Where a line has been cut back meanwhile, or is read anew, the answer is to another question.
 func (s *scan) read(c *cache) {
 	for i := range s.lines {
 		r := &s.lines[i]
-		if l := &r.of.lines[r.priority]; !l.done && l.upTo == r.from {
+		if l := &r.of.lines[r.priority]; !l.done && l.upTo == r.from && r.of.epoch == r.epoch {
 			l.read(r.found, r.most)
 		}
 		c.touch(r.of)

@@ -1,6 +1,7 @@
 package dispatch_test
 
 import (
+	"fmt"
 	"testing"
 	"time"
 
@@ -63,6 +64,24 @@ func TestMembersOfACohortLendWhatTheyLeaveIdle(t *testing.T) {
 	require.Empty(t, w.cycle(100))
 	w.end(borrowed[0])
 	require.Equal(t, other, one[uuid.UUID](w, `SELECT workspace_id FROM sluice.running WHERE id = ANY ($1)`, w.cycle(100)), "the lender goes first")
+}
+
+// Of two slots in reserve the cohort gets none, however idle they are, and their owner always has them.
+func TestMemberOfACohortKeepsWhatItDoesNotLend(t *testing.T) {
+	t.Parallel()
+	w := setup(t)
+	other, d := w.newWorkspace("STARTER")
+	w.exec(`UPDATE sluice.workspaces SET cohort = 'together', nominal_quota = 3`)
+	w.exec(`UPDATE sluice.workspaces SET lending_limit = 1 WHERE id = $1`, other)
+	w.enqueueN(9)
+	require.Len(t, w.cycle(100), 4, "its own three, and the one that is lent")
+	require.Equal(t, map[admission.Reason]int{admission.CohortLimit: 1}, w.plan(100).Waiting)
+	for range 3 {
+		w.enqueueFor(other, d, 3)
+	}
+	require.Len(t, w.cycle(100), 2)
+	w.exec(`UPDATE sluice.workspaces SET lending_limit = 0 WHERE id = $1`, other)
+	require.Len(t, w.cycle(100), 1, "all three are its own")
 }
 
 func TestStartsKeepToTheirRateAcrossProcesses(t *testing.T) {
@@ -151,16 +170,82 @@ func TestShardsShareAGlobalLimit(t *testing.T) {
 			}
 		}
 	}
-	held := w.cycle(100)
-	require.Len(t, held, 5)
+	var held []uuid.UUID
+	require.Eventually(t, func() bool { held = append(held, w.cycle(100)...); return len(held) == 5 }, 5*time.Second, time.Millisecond)
 	require.Empty(t, second.cycle(100))
 	w.end(held[:2]...)
-	require.Eventually(t, func() bool { return len(second.cycle(100)) == 2 }, 5*time.Second, time.Millisecond)
-	require.Equal(t, 5, w.running())
+	require.Eventually(t, func() bool { second.cycle(100); return w.running() == 5 }, 5*time.Second, time.Millisecond)
 }
 
-// A shard asks for slots while the limit is being cut: what it gets is a part of the new limit.
-func TestAllotmentIsAPartOfALimitThatIsCutMeanwhile(t *testing.T) {
+// Two shards that always have work share a global limit by the weights of their workspaces, whoever asks first and however few slots there
+// are. The first is always the first to end what it holds and to ask again.
+func TestShardsThatAlwaysHaveWorkShareAGlobalLimitByWeight(t *testing.T) {
+	t.Parallel()
+	for limit, weight := range map[int]int{1: 1, 4: 1, 5: 1, 6: 2} {
+		t.Run(fmt.Sprintf("%d slots 1 to %d", limit, weight), func(t *testing.T) {
+			t.Parallel()
+			w := setup(t)
+			w.exec(`UPDATE sluice.settings SET shards = 2, max_concurrent_workflows = $1`, limit)
+			shards := []*process{w.process, w.of(1)}
+			for _, p := range shards {
+				ws, d := w.workspaceOf(p.shard)
+				w.exec(`UPDATE sluice.workspaces SET weight = $2, max_concurrent_workflows = 100 WHERE id = $1`, ws, 1+p.shard*(weight-1))
+				w.exec(`SELECT sluice.enqueue($1, $2) FROM generate_series(1, 2500)`, ws, d)
+			}
+			var served [2]time.Duration
+			var holds [2][]uuid.UUID
+			round := time.NewTicker(25 * time.Millisecond) // for so long each execution runs
+			defer round.Stop()
+			began := time.Now()
+			for last := began; time.Since(began) < 12*time.Second; <-round.C {
+				for _, p := range shards {
+					now := time.Now()
+					for i := range served {
+						if now.Sub(began) > 4*time.Second {
+							served[i] += now.Sub(last) * time.Duration(len(holds[i]))
+						}
+					}
+					last = now
+					w.end(holds[p.shard]...)
+					holds[p.shard] = p.cycle(100)
+					p.plan(100) // as a dispatcher does until nothing is left to start
+					require.LessOrEqual(t, w.running(), limit)
+				}
+			}
+			most := 2.0
+			if limit == 1 {
+				most = 4 // a slot that cannot be divided goes to and fro within two seconds or so
+			}
+			part := float64(served[1]) / float64(served[0]) / float64(weight)
+			require.True(t, part > 1/most && part < most, "%v", served)
+		})
+	}
+}
+
+// While more is held than a limit that was cut allows, no shard replaces what ends, whatever its part of the new limit is.
+func TestNoShardReplacesWhatEndsAboveALimitThatWasCut(t *testing.T) {
+	t.Parallel()
+	w := setup(t)
+	w.exec(`UPDATE sluice.settings SET shards = 2, max_concurrent_workflows = 8`)
+	shards := []*process{w.process, w.of(1)}
+	for _, p := range shards {
+		ws, d := w.workspaceOf(p.shard)
+		w.exec(`SELECT sluice.enqueue($1, $2) FROM generate_series(1, 20)`, ws, d)
+	}
+	require.Eventually(t, func() bool { shards[0].cycle(2); shards[1].cycle(2); return w.running() == 8 }, 10*time.Second, time.Millisecond)
+	w.exec(`UPDATE sluice.settings SET max_concurrent_workflows = 6`)
+	for _, left := range []int{7, 6} {
+		w.end(one[uuid.UUID](w, `SELECT id FROM sluice.running ORDER BY id LIMIT 1`))
+		for began := time.Now(); time.Since(began) < 200*time.Millisecond; {
+			shards[0].cycle(100)
+			shards[1].cycle(100)
+			require.Equal(t, left, w.running())
+		}
+	}
+}
+
+// What was decided before a limit is cut, or before others have claimed, changes nothing.
+func TestAllotmentsOfAPastStateAreNotSet(t *testing.T) {
 	t.Parallel()
 	w := setup(t)
 	w.exec(`UPDATE sluice.settings SET shards = 2, max_concurrent_workflows = 9`)
@@ -170,17 +255,27 @@ func TestAllotmentIsAPartOfALimitThatIsCutMeanwhile(t *testing.T) {
 	require.NoError(t, err)
 	_, err = tx.Exec(t.Context(), `SET CONSTRAINTS ALL IMMEDIATE`) // the turns are taken
 	require.NoError(t, err)
-	asked := make(chan error, 1)
-	go func() {
-		_, err := store.Allot(t.Context(), w.pool, 0, 100)
-		asked <- err
-	}()
+	set := make(chan error, 1)
+	go func() { set <- store.SetAllotments(t.Context(), w.pool, 9, []int{9, 0}) }()
 	require.Eventually(t, func() bool {
 		return one[bool](w, `SELECT EXISTS (SELECT FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'sluice' AND wait_event_type = 'Lock')`)
 	}, 5*time.Second, time.Millisecond)
 	require.NoError(t, tx.Commit(t.Context()))
-	require.NoError(t, <-asked)
-	require.Equal(t, 4, one[int](w, `SELECT sum(slots) FROM sluice.allotments`))
+	require.NoError(t, <-set)
+	slots := func() [2]int {
+		return [2]int(one[[]int](w, `SELECT array_agg(slots ORDER BY shard) FROM sluice.allotments WHERE shard < 2`))
+	}
+	require.Equal(t, [2]int{0, 0}, slots(), "of another limit")
+
+	ws, d := w.workspaceOf(0)
+	w.exec(`SELECT sluice.enqueue($1, $2) FROM generate_series(1, 9)`, ws, d)
+	require.Len(t, w.cycle(100), 4)
+	require.NoError(t, store.SetAllotments(t.Context(), w.pool, 4, []int{2, 1}))
+	require.Equal(t, [2]int{4, 0}, slots(), "4 are held beside that one")
+	require.NoError(t, store.SetAllotments(t.Context(), w.pool, 4, []int{4, 0, 0}))
+	require.Equal(t, [2]int{4, 0}, slots(), "of another number of shards")
+	require.NoError(t, store.SetAllotments(t.Context(), w.pool, 4, []int{2, 0}))
+	require.Equal(t, [2]int{2, 0}, slots(), "what is held may end")
 }
 
 // workspaceOf makes a workspace that belongs to a shard.

@@ -13,11 +13,13 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/stretchr/testify/require"
 
+	"sluice/admin"
 	"sluice/internal/store"
+	"sluice/internal/store/facts"
 )
 
 // storm is two processes that both do the steps of the same run and now and then lose the answer to a claim, while
-// applications commit late and cancel, an operator cuts limits and recovery gives slots back to executions.
+// applications commit late and cancel, an operator cuts limits, pauses and resumes, and recovery gives slots back to executions.
 type storm struct {
 	*world
 	t          *testing.T
@@ -60,7 +62,9 @@ func TestNoLimitIsExceededAndNoItemLostInAStorm(t *testing.T) {
 		load.Go(func() { s.apply(until) })
 	}
 	load.Go(func() { s.operate(until) })
+	load.Go(func() { s.hold(until) })
 	load.Wait()
+	s.exec(`DELETE FROM sluice.pauses`)
 	s.exec(`UPDATE sluice.workspaces SET max_concurrent_workflows = NULL`)
 	require.Eventually(t, func() bool {
 		return one[int](s.world, `SELECT (SELECT count(*) FROM sluice.pending) + (SELECT count(*) FROM sluice.running)`) == 0
@@ -71,6 +75,10 @@ func TestNoLimitIsExceededAndNoItemLostInAStorm(t *testing.T) {
 	t.Logf("%d enqueued, %d cancelled, %d run, %d claims, %d of them overtaken", s.enqueued.Load(), s.cancelled.Load(), done, s.claims.Load(), s.fenced.Load())
 	require.Equal(t, s.enqueued.Load(), done+s.cancelled.Load())
 	require.Positive(t, s.fenced.Load(), "the processes have not met")
+	paused, err := facts.CheckPauses(t.Context(), s.app, time.Time{}, 10)
+	require.NoError(t, err)
+	require.Positive(t, paused.Checked)
+	require.Empty(t, paused.First, "of %d claims", paused.Checked)
 }
 
 // stormFor is short for every run of the tests; the chaos run is long.
@@ -137,7 +145,11 @@ func (s *storm) apply(until time.Time) {
 		which := n % len(s.workspaces)
 		err := pgx.BeginFunc(s.t.Context(), s.app, func(tx pgx.Tx) error {
 			for range 1 + rand.IntN(3) {
-				if _, err := tx.Exec(s.t.Context(), `SELECT sluice.enqueue($1, $2, '{}', $3)`, s.workspaces[which], s.defs[which], 1+rand.IntN(5)); err != nil {
+				sql, what := `SELECT sluice.enqueue($1, $2, '{}', $3)`, any(s.defs[which])
+				if rand.IntN(2) == 0 {
+					sql, what = `SELECT sluice.enqueue_workflow($1, $2, priority => $3)`, []string{"Ship", "Pay"}[rand.IntN(2)]
+				}
+				if _, err := tx.Exec(s.t.Context(), sql, s.workspaces[which], what, 1+rand.IntN(5)); err != nil {
 					return err
 				}
 				s.enqueued.Add(1)
@@ -159,6 +171,26 @@ func (s *storm) apply(until time.Time) {
 				s.t.Errorf("cancel: %v", err)
 			}
 			s.cancelled.Add(int64(len(ended)))
+		}
+	}
+}
+
+// hold pauses and resumes: everything, a workspace, a definition, a type, until it is resumed or for a moment.
+func (s *storm) hold(until time.Time) {
+	office := admin.New(s.app)
+	for time.Now().Before(until) {
+		which := rand.IntN(len(s.workspaces))
+		scope := []admin.Scope{
+			{}, {WorkspaceID: s.workspaces[which]}, {DefinitionID: s.defs[which]}, {WorkflowType: "Ship"}, {WorkspaceID: s.workspaces[which], WorkflowType: "Pay"},
+		}[rand.IntN(5)]
+		term := admin.Term{For: time.Duration(rand.IntN(100)) * time.Millisecond}
+		if _, err := office.Pause(s.t.Context(), scope, term, "ann", "storm"); err != nil {
+			s.t.Errorf("pause: %v", err)
+		}
+		if term.For == 0 || rand.IntN(2) == 0 {
+			if _, err := office.Resume(s.t.Context(), scope, "ann", ""); err != nil {
+				s.t.Errorf("resume: %v", err)
+			}
 		}
 	}
 }

@@ -72,10 +72,12 @@ func (s *sweep) compare(c *cache, part *sweeping, a *again) {
 			s.known = s.known[1:]
 		}
 		i := item{id: f.ID, definition: f.DefinitionID, at: f.AvailableAt.UnixMicro()}
-		if w := c.byID[f.WorkspaceID]; w != nil {
+		if w := c.byID[f.WorkspaceID]; w != nil && c.lanePaused(w, lane{f.WorkflowType, f.DefinitionID}) {
+			c.headPaused(w, f.Priority-1)
+		} else if w != nil {
 			switch l := &w.lines[f.Priority-1]; {
 			case c.held[i.id] != nil:
-				a.doubled = append(a.doubled, pick{item: i, of: w, priority: int8(f.Priority - 1)})
+				a.doubled = append(a.doubled, pick{item: i, of: w, priority: int8(f.Priority - 1), epoch: w.epoch})
 			case l.begin(i):
 				c.touch(w)
 			}
@@ -117,7 +119,7 @@ func (s *sweep) begin(c *cache) {
 		switch {
 		case has:
 			w.swept = false
-		case w.swept:
+		case w.swept && !c.lanesPaused(w):
 			c.forget(w)
 		default:
 			w.swept = true

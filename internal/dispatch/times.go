@@ -21,21 +21,35 @@ func (e *Engine) queueTimes(b *pgx.Batch) {
 	if len(c.dirty) == 0 || time.Since(c.kept) < keepEvery {
 		return
 	}
-	times := store.Times{Cohorts: []store.Clock{{OwnClock: int64(c.in.Clocks[admission.Own]), BorrowedClock: int64(c.in.Clocks[admission.Borrowed])}}}
-	for _, k := range c.in.Cohorts {
+	in := &c.in
+	times := store.Times{Cohorts: []store.Clock{{OwnClock: int64(in.Clocks[admission.Own]), BorrowedClock: int64(in.Clocks[admission.Borrowed]),
+		SlotTime: c.ledger.Fleet.Seconds(), Longest: c.ledger.Longest.Seconds()}}}
+	for i := range in.Cohorts {
+		k := &in.Cohorts[i]
+		own, borrowed := onRecord(k, in.Clocks)
 		times.Cohorts = append(times.Cohorts, store.Clock{
-			Cohort: k.Name, OwnClock: int64(k.Clocks[admission.Own]), BorrowedClock: int64(k.Clocks[admission.Borrowed]),
-			Own: int64(k.Tags[admission.Own]), Borrowed: int64(k.Tags[admission.Borrowed]),
+			Cohort: k.Name, OwnClock: int64(k.Clocks[admission.Own]), BorrowedClock: int64(k.Clocks[admission.Borrowed]), Own: own, Borrowed: borrowed,
 		})
 	}
 	for w := range c.dirty {
-		times.Workspaces = append(times.Workspaces, store.WorkspaceTimes{
-			WorkspaceID: w.view.ID, Own: int64(w.view.Tags[admission.Own]), Borrowed: int64(w.view.Tags[admission.Borrowed]),
-		})
+		clocks := in.Clocks
+		if w.view.Cohort != admission.NoCohort {
+			clocks = in.Cohorts[w.view.Cohort].Clocks
+		}
+		own, borrowed := onRecord(&w.view, clocks)
+		times.Workspaces = append(times.Workspaces, store.WorkspaceTimes{WorkspaceID: w.view.ID, Own: own, Borrowed: borrowed, SlotTime: w.account.Mean.Seconds(), SlotTimes: w.account.Record()})
 	}
 	slices.SortFunc(times.Cohorts, func(a, b store.Clock) int { return bytes.Compare([]byte(a.Cohort), []byte(b.Cohort)) })
 	slices.SortFunc(times.Workspaces, func(a, b store.WorkspaceTimes) int { return bytes.Compare(a.WorkspaceID[:], b.WorkspaceID[:]) })
 	store.QueueTimes(b, e.shard, c.turn, times)
 	clear(c.dirty)
 	c.kept = time.Now()
+}
+
+// onRecord are the tags of a workspace or a cohort as they are recorded.
+func onRecord(of interface {
+	Absolute(admission.Class, admission.VirtualTime) admission.VirtualTime
+}, clocks admission.Clocks) (own, borrowed int64) {
+	at := func(class admission.Class) int64 { return int64(of.Absolute(class, clocks[class])) }
+	return at(admission.Own), at(admission.Borrowed)
 }

@@ -70,6 +70,9 @@ func (g *Gateway) reply(ctx context.Context, method string, in *frame, forward f
 	}
 	return reply, g.calls.Do(ctx, request, reply, func(ctx context.Context, request proto.Message) error {
 		return forward(ctx, request, reply)
+	}, func(ctx context.Context, request *workflowservice.DescribeWorkflowExecutionRequest) (*workflowservice.DescribeWorkflowExecutionResponse, error) {
+		var described workflowservice.DescribeWorkflowExecutionResponse
+		return &described, g.upstream.Invoke(ctx, workflowservice.WorkflowService_DescribeWorkflowExecution_FullMethodName, request, &described)
 	})
 }
 

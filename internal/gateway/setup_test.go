@@ -56,15 +56,18 @@ func (*emptyQueue) Workspace(_ context.Context, key string) (uuid.UUID, error) {
 	return acme, nil
 }
 
-func (*emptyQueue) Get(context.Context, uuid.UUID) (queue.State, error) {
-	return queue.State{}, queue.ErrUnknownItem
-}
-
-func (q *emptyQueue) NotStarted(context.Context, string) (queue.State, error) {
-	if q.waits != nil {
+func (q *emptyQueue) Get(_ context.Context, id uuid.UUID) (queue.State, error) {
+	if q.waits != nil && q.waits.ID == id {
 		return *q.waits, nil
 	}
 	return queue.State{}, queue.ErrUnknownItem
+}
+
+func (q *emptyQueue) NotStarted(context.Context, string) (map[uuid.UUID]uuid.UUID, error) {
+	if q.waits != nil {
+		return map[uuid.UUID]uuid.UUID{q.waits.WorkspaceID: q.waits.ID}, nil
+	}
+	return nil, nil
 }
 
 func (*emptyQueue) Cancel(context.Context, uuid.UUID, string, string) (string, error) {

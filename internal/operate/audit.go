@@ -77,6 +77,7 @@ func (a *auditor) unchecked(why error, invariants ...int) {
 // checkRules checks what Postgres can decide alone.
 func (a *auditor) checkRules(ctx context.Context) error {
 	for invariant, check := range map[int]func() (facts.Checked, error){
+		audit.Cap:   func() (facts.Checked, error) { return facts.CheckPauses(ctx, a.db, a.since, audit.Most) },
 		audit.Place: func() (facts.Checked, error) { return facts.CheckPlaces(ctx, a.db, a.since, audit.Most) },
 		audit.Slot:  func() (facts.Checked, error) { return facts.CheckSlots(ctx, a.db, audit.Most) },
 		audit.Owner: func() (facts.Checked, error) { return facts.CheckOwners(ctx, a.db, a.since, audit.Most) },
@@ -96,8 +97,9 @@ func (a *auditor) checkRules(ctx context.Context) error {
 	return nil
 }
 
-// judgeClaims replays the recorded intervals against the recorded limits: of each workspace, and of several together. What is
-// claimed after the audit began may follow a limit that the record does not have yet.
+// judgeClaims replays the recorded intervals against the recorded limits: of each workspace, and of several together. What it finds
+// comes to the claims of what was paused. What is claimed after the audit began may follow a limit that the record does not have
+// yet.
 func (a *auditor) judgeClaims(ctx context.Context) error {
 	judged, err := judge(ctx, a.db, a.since, a.report.At, limitSlack)
 	if err != nil {

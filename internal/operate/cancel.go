@@ -11,6 +11,7 @@ import (
 	workflowpb "go.temporal.io/api/workflow/v1"
 	"go.temporal.io/sdk/client"
 
+	"sluice/internal/recovery"
 	"sluice/internal/store"
 )
 
@@ -62,8 +63,8 @@ func Awaited(ctx context.Context, c client.Client, k store.Known) ([]string, err
 	if err != nil {
 		return nil, fmt.Errorf("describe workflow %s: %w", k.WorkflowID, err)
 	}
-	if !isOf(w.GetWorkflowExecutionInfo(), k) {
-		return nil, nil
+	if ours, err := recovery.IsOf(ctx, c, w.GetWorkflowExecutionInfo(), k); err != nil || !ours {
+		return nil, err
 	}
 	var list []string
 	if task := w.GetPendingWorkflowTask(); task.GetAttempt() > 1 {

@@ -62,6 +62,30 @@ func DeleteWorkspace(ctx context.Context, pool *pgxpool.Pool, dial func(context.
 	return d.total, d.endLate(ctx)
 }
 
+// Drain pauses a workspace and returns when nothing of it runs any more, so that it can be deleted without ending anything. What waits or
+// is enqueued meanwhile is not claimed. Broken off, it leaves the workspace paused, and another call goes on. Left is told how much
+// runs still.
+func Drain(ctx context.Context, pool *pgxpool.Pool, workspace uuid.UUID, actor string, left func(running int)) error {
+	if _, err := admin.New(pool).Pause(ctx, admin.Scope{WorkspaceID: workspace}, admin.Term{}, actor, drainReason); err != nil {
+		return fmt.Errorf("drain workspace %s: %w", workspace, err)
+	}
+	for last := -1; ; {
+		slots, err := catalog.RunningOf(ctx, pool, workspace)
+		if err != nil || len(slots) == 0 {
+			return err
+		}
+		if len(slots) != last {
+			last = len(slots)
+			left(last)
+		}
+		if err := pause(ctx, deletePause); err != nil {
+			return fmt.Errorf("%d executions of workspace %s still run, and it stays paused; run this again, or resume it: %w", last, workspace, err)
+		}
+	}
+}
+
+const drainReason = "it is drained, to be deleted"
+
 // deletion is one of a workspace; its mutex guards what the comparisons note.
 type deletion struct {
 	pool      *pgxpool.Pool

@@ -20,7 +20,8 @@ func TestADeletedWorkspaceEndsWhatRuns(t *testing.T) {
 	s := newSystem(t)
 	unserved, gone, unstarted := s.enqueue(s.workspace), s.enqueue(s.workspace), s.enqueue(s.workspace)
 	s.claim(unserved, gone, unstarted)
-	run, err := s.client.ExecuteWorkflow(t.Context(), client.StartWorkflowOptions{ID: workflows.ExecutionID(unserved), TaskQueue: "nobody"}, workflows.ExecutionType)
+	run, err := s.client.ExecuteWorkflow(t.Context(), client.StartWorkflowOptions{ID: workflows.ExecutionID(unserved), TaskQueue: "nobody",
+		TypedSearchAttributes: workflows.ExecutionAttributes(s.workspace, "FREE", "x", unserved)}, workflows.ExecutionType)
 	require.NoError(t, err)
 	s.dispatch(unserved, run.GetRunID())
 	s.dispatch(gone, "a run that was deleted")
@@ -55,4 +56,31 @@ func TestADeletionWithoutTemporal(t *testing.T) {
 	require.EqualValues(t, 1, deleted.Pending)
 	_, err = operate.DeleteWorkspace(t.Context(), d.pool, away, busy, actor, time.Second)
 	require.ErrorContains(t, err, "run this again")
+}
+
+func TestADrainedWorkspaceIsDeletedWithoutEndingAnything(t *testing.T) {
+	t.Parallel()
+	d := newDatabase(t)
+	workspace := d.newWorkspace("acme", "FREE")
+	running, waiting := d.enqueue(workspace), d.enqueue(workspace)
+	d.claim(running)
+	var told []int
+	require.NoError(t, operate.Drain(t.Context(), d.pool, workspace, actor, func(n int) {
+		told = append(told, n)
+		require.Equal(t, workspace, d.id(`SELECT workspace_id FROM sluice.pauses WHERE actor = $1`, actor))
+		d.end("COMPLETED", running)
+	}))
+	require.Equal(t, []int{1}, told)
+	require.Equal(t, waiting, d.id(`SELECT id FROM sluice.pending`), "it is left to the deletion")
+	never := func(context.Context) (client.Client, error) { return nil, errors.New("nothing runs") }
+	deleted, err := operate.DeleteWorkspace(t.Context(), d.pool, never, workspace, actor, time.Second)
+	require.NoError(t, err)
+	require.Equal(t, operate.Deleted{WorkspaceID: workspace, Pending: 1, Ended: 1}, deleted)
+
+	busy := d.newWorkspace("busy", "FREE")
+	d.claim(d.enqueue(busy))
+	ctx, stop := context.WithCancel(t.Context())
+	err = operate.Drain(ctx, d.pool, busy, actor, func(int) { stop() })
+	require.ErrorIs(t, err, context.Canceled)
+	require.ErrorContains(t, err, "it stays paused")
 }

@@ -6,13 +6,12 @@ import (
 	"time"
 
 	"github.com/google/uuid"
-	workflowpb "go.temporal.io/api/workflow/v1"
 	"go.temporal.io/api/workflowservice/v1"
 	"go.temporal.io/sdk/client"
-	"go.temporal.io/sdk/converter"
 	"golang.org/x/sync/errgroup"
 
 	"sluice/internal/audit"
+	"sluice/internal/recovery"
 	"sluice/internal/store"
 	"sluice/workflows"
 )
@@ -47,7 +46,7 @@ func listOpenExecutions(ctx context.Context, c client.Client) ([]openExecution, 
 			id, ours := info.GetExecution().GetWorkflowId(), info.GetType().GetName() == workflows.ExecutionType
 			item, known := workflows.ParseExecutionID(id)
 			if !known || !ours {
-				item, known = itemAttribute(info)
+				item, known = recovery.ItemNamed(info.GetSearchAttributes())
 			}
 			if known {
 				list = append(list, openExecution{workflowID: id, item: item, ours: ours})
@@ -57,17 +56,6 @@ func listOpenExecutions(ctx context.Context, c client.Client) ([]openExecution, 
 			return list, nil
 		}
 	}
-}
-
-// itemAttribute is the queue item that a workflow says it runs.
-func itemAttribute(info *workflowpb.WorkflowExecutionInfo) (uuid.UUID, bool) {
-	payload := info.GetSearchAttributes().GetIndexedFields()[workflows.AttributeQueueItem]
-	var text string
-	if payload == nil || converter.GetDefaultDataConverter().FromPayload(payload, &text) != nil {
-		return uuid.Nil, false
-	}
-	id, err := uuid.Parse(text)
-	return id, err == nil
 }
 
 // lookUp asks Temporal how the workflows of items are. It reads the workflows themselves, not the visibility store.

@@ -6,9 +6,9 @@ import (
 
 	"github.com/google/uuid"
 	enumspb "go.temporal.io/api/enums/v1"
-	workflowpb "go.temporal.io/api/workflow/v1"
 	"go.temporal.io/sdk/client"
 
+	"sluice/internal/recovery"
 	"sluice/internal/store"
 	"sluice/workflows"
 )
@@ -34,7 +34,11 @@ func find(ctx context.Context, c client.Client, k store.Known) (found, error) {
 		return found{}, fmt.Errorf("describe workflow %s: %w", k.WorkflowID, err)
 	}
 	info := described.GetWorkflowExecutionInfo()
-	if !isOf(info, k) {
+	ours, err := recovery.IsOf(ctx, c, info, k)
+	if err != nil {
+		return found{}, err
+	}
+	if !ours {
 		return found{known: k.RunID != ""}, nil // it is closed: there is one open workflow of an id
 	}
 	f := found{known: true, open: !isClosed(info.GetStatus())}
@@ -46,15 +50,6 @@ func find(ctx context.Context, c client.Client, k store.Known) (found, error) {
 
 // isShared tells whether a workflow's id may be that of another one before and afterwards. One that derives from the item's may not.
 func isShared(k store.Known) bool { return k.Own && k.WorkflowID != workflows.ExecutionID(k.ItemID) }
-
-// isOf tells whether a workflow is that of an item: the run on record, one that follows it, or one that says so itself.
-func isOf(info *workflowpb.WorkflowExecutionInfo, k store.Known) bool {
-	if !isShared(k) || k.RunID != "" && (info.GetExecution().GetRunId() == k.RunID || info.GetFirstRunId() == k.RunID) {
-		return true
-	}
-	item, ok := itemAttribute(info)
-	return ok && item == k.ItemID
-}
 
 func isClosed(status enumspb.WorkflowExecutionStatus) bool {
 	switch status {

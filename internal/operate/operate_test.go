@@ -25,7 +25,13 @@ const actor = "test"
 // dial gives the test a namespace of its own, because the ids under test are fixed.
 func dial(t *testing.T) (c client.Client, namespace string) {
 	t.Helper()
-	address, namespace := devtest.Namespace(t, nil)
+	return dialNamespace(t, nil)
+}
+
+// dialNamespace is dial, of a namespace that has search attributes.
+func dialNamespace(t *testing.T, attributes map[string]string) (c client.Client, namespace string) {
+	t.Helper()
+	address, namespace := devtest.Namespace(t, attributes)
 	c, err := client.DialContext(t.Context(), client.Options{
 		HostPort: address, Namespace: namespace, Logger: log.NewStructuredLogger(slog.New(slog.DiscardHandler)),
 	})
@@ -225,12 +231,13 @@ func TestNoWorker(t *testing.T) {
 
 func TestCancel(t *testing.T) {
 	t.Parallel()
-	c, _ := dial(t)
+	c, _ := dialNamespace(t, workflows.SearchAttributeTypes())
 	operatetest.Worker(t, c)
 	id := uuid.New()
 	require.ErrorIs(t, operate.Cancel(t.Context(), c, operate.Execution(id)), operate.ErrNotOpen)
 	run, err := c.ExecuteWorkflow(t.Context(), client.StartWorkflowOptions{
 		ID: workflows.ExecutionID(id), TaskQueue: workflows.TaskQueueDefault,
+		TypedSearchAttributes: workflows.ExecutionAttributes(uuid.New(), "FREE", "x", id),
 	}, workflows.ExecutionType)
 	require.NoError(t, err)
 	require.NoError(t, operate.Cancel(t.Context(), c, operate.Execution(id)))

@@ -94,6 +94,31 @@ func TestADatabaseMovesToAnotherNamespace(t *testing.T) {
 	require.True(t, paired(t, a, one))
 }
 
+// A program's client does not say which namespace it is of. What hosts workspaces in a wrong one would take them from the others, and
+// what recovers there would find every execution missing.
+func TestAClientOfAnotherNamespaceIsFoundOut(t *testing.T) {
+	t.Parallel()
+	a, namespaceA := dial(t)
+	b, namespaceB := dial(t)
+	one := newDatabase(t)
+	require.NoError(t, startAll(t, a, namespaceA, one, operate.StartOptions{}))
+	err := pairing.Check(t.Context(), b, one.pool)
+	require.ErrorIs(t, err, pairing.ErrOtherNamespace)
+	require.ErrorContains(t, err, namespaceA)
+
+	// One that has been given back is refused as well: its former dispatcher may be forgotten there, and leftover schedules go on.
+	require.NoError(t, a.TerminateWorkflow(t.Context(), workflows.DispatcherID, "", "to move"))
+	require.NoError(t, startAll(t, b, namespaceB, one, operate.StartOptions{Move: true}))
+	other, _ := dial(t)
+	require.ErrorIs(t, pairing.Check(t.Context(), other, one.pool), pairing.ErrOtherNamespace)
+	require.True(t, paired(t, b, one))
+
+	// Another cluster has a namespace of the name.
+	_, err = one.pool.Exec(t.Context(), `UPDATE sluice.installation SET namespace_id = 'of another cluster'`)
+	require.NoError(t, err)
+	require.ErrorIs(t, pairing.Check(t.Context(), other, one.pool), pairing.ErrOtherNamespace)
+}
+
 // name is the database's.
 func (d *database) name() (name string) {
 	d.t.Helper()

@@ -9,6 +9,7 @@
 //	nothing                  nothing                none yet: `starter start` pairs them
 //	this database            this namespace         they belong together
 //	nothing                  this namespace         they do; the dispatcher was stopped so long ago that Temporal has forgotten it
+//	nothing                  another namespace      ErrOtherNamespace; Check looks there, because a client does not tell its namespace
 //	another database         anything               ErrOtherDatabase
 //	anything                 another namespace      ErrOtherNamespace
 //
@@ -58,8 +59,9 @@ func Memo(i catalog.Installation) map[string]any {
 	return map[string]any{memoKey: record{ID: i.ID, Database: i.Database}}
 }
 
-// Check returns nil if the client's namespace and the database belong together. It asks for the namespace of no name, so another one
-// that names no database is found by Verify only. Errors: ErrUnpaired, ErrOtherDatabase, or a server's own.
+// Check returns nil if the client's namespace and the database belong together. It need not be told the namespace. One that names no
+// database is taken for the right one while nobody's dispatcher is known; Verify is not misled by that. Errors: ErrUnpaired,
+// ErrOtherDatabase, ErrOtherNamespace, or a server's own.
 func Check(ctx context.Context, c client.Client, db store.DB) error {
 	i, err := catalog.ReadInstallation(ctx, db)
 	if err != nil {
@@ -73,8 +75,44 @@ func Check(ctx context.Context, c client.Client, db store.DB) error {
 		return otherDatabase(i, named)
 	case named == nil && i.NamespaceID == "":
 		return ErrUnpaired
+	case named == nil:
+		return elsewhere(ctx, c, i)
 	}
 	return nil
+}
+
+// elsewhere returns ErrOtherNamespace if the client's namespace, which names no database, is not the one that the database names: its
+// cluster has none of that name and id, or that one has the dispatcher which the client does not find.
+func elsewhere(ctx context.Context, c client.Client, i catalog.Installation) error {
+	other := func() error {
+		return fmt.Errorf("%w: database %q belongs to namespace %q (id %s), and this client is of another one; set TEMPORAL_NAMESPACE and TEMPORAL_ADDRESS "+
+			"to that one, or move the database with: starter start --move", ErrOtherNamespace, i.Database, i.Namespace, i.NamespaceID)
+	}
+	id, err := namespaceID(ctx, c, i.Namespace)
+	var unknown *serviceerror.NamespaceNotFound
+	var none *serviceerror.NotFound
+	var denied *serviceerror.PermissionDenied
+	switch {
+	case errors.As(err, &denied): // it may look into no namespace, not even its own
+		return nil
+	case errors.As(err, &unknown), errors.As(err, &none), err == nil && id != i.NamespaceID:
+		return other()
+	case err != nil:
+		return err
+	}
+	_, err = c.WorkflowService().DescribeWorkflowExecution(ctx, &workflowservice.DescribeWorkflowExecutionRequest{
+		Namespace: i.Namespace, Execution: &commonpb.WorkflowExecution{WorkflowId: workflows.DispatcherID}})
+	switch {
+	case errors.As(err, &none), errors.As(err, &denied):
+		return nil
+	case err != nil:
+		return fmt.Errorf("describe workflow %s in namespace %s: %w", workflows.DispatcherID, i.Namespace, err)
+	}
+	named, err := recorded(ctx, c) // it may have been started meanwhile
+	if err == nil && named == nil {
+		return other()
+	}
+	return err
 }
 
 func otherDatabase(i catalog.Installation, named *record) error {

@@ -16,13 +16,13 @@ import (
 	"sluice/workflows"
 )
 
-// isOf tells whether a run is of an item's workflow. A workflow id says nothing: one of a caller's own may be another workflow's before
+// IsOf tells whether a run is of an item's workflow. A workflow id says nothing: one of a caller's own may be another workflow's before
 // and afterwards, and a child may have any. Nor does a search attribute: a workflow can change its own.
-func (r *Recovery) isOf(ctx context.Context, info *workflowpb.WorkflowExecutionInfo, k store.Known) (bool, error) {
+func IsOf(ctx context.Context, c client.Client, info *workflowpb.WorkflowExecutionInfo, k store.Known) (bool, error) {
 	if k.RunID != "" && (k.RunID == info.GetExecution().GetRunId() || k.RunID == info.GetFirstRunId()) {
 		return true, nil
 	}
-	item, ok, err := StartedFor(ctx, r.client, info)
+	item, ok, err := StartedFor(ctx, c, info)
 	return ok && item == k.ItemID, err
 }
 
@@ -36,13 +36,13 @@ func StartedFor(ctx context.Context, c client.Client, info *workflowpb.WorkflowE
 	id, first := info.GetExecution().GetWorkflowId(), cmp.Or(info.GetFirstRunId(), info.GetExecution().GetRunId())
 	events := c.GetWorkflowHistory(ctx, id, first, false, enumspb.HISTORY_EVENT_FILTER_TYPE_ALL_EVENT)
 	if !events.HasNext() {
-		item, ok = itemOf(info.GetSearchAttributes())
+		item, ok = ItemNamed(info.GetSearchAttributes())
 		return item, ok, nil
 	}
 	event, err := events.Next()
 	switch {
 	case isNotFound(err):
-		item, ok = itemOf(info.GetSearchAttributes())
+		item, ok = ItemNamed(info.GetSearchAttributes())
 		return item, ok, nil
 	case err != nil:
 		return uuid.Nil, false, fmt.Errorf("read how %s began: %w", id, err)
@@ -51,12 +51,12 @@ func StartedFor(ctx context.Context, c client.Client, info *workflowpb.WorkflowE
 	if began.GetParentWorkflowExecution() != nil {
 		return uuid.Nil, false, nil
 	}
-	item, ok = itemOf(began.GetSearchAttributes())
+	item, ok = ItemNamed(began.GetSearchAttributes())
 	return item, ok, nil
 }
 
-// itemOf is the item that search attributes name.
-func itemOf(attributes *commonpb.SearchAttributes) (item uuid.UUID, ok bool) {
+// ItemNamed is the item that search attributes name. A workflow can change its own.
+func ItemNamed(attributes *commonpb.SearchAttributes) (item uuid.UUID, ok bool) {
 	var text string
 	if err := json.Unmarshal(attributes.GetIndexedFields()[workflows.AttributeQueueItem].GetData(), &text); err != nil {
 		return uuid.Nil, false

@@ -2,6 +2,7 @@ package recovery
 
 import (
 	"encoding/json"
+	"strings"
 
 	commonpb "go.temporal.io/api/common/v1"
 	historypb "go.temporal.io/api/history/v1"
@@ -45,16 +46,25 @@ func ending(closed *historypb.HistoryEvent) *workflows.Outcome {
 	case closed.GetWorkflowExecutionTimedOutEventAttributes() != nil:
 		return failedWith("it has passed its timeout")
 	case closed.GetWorkflowExecutionTerminatedEventAttributes() != nil:
-		by, text := closed.GetWorkflowExecutionTerminatedEventAttributes(), "terminated"
-		if by.GetIdentity() != "" {
-			text += " by " + by.GetIdentity()
-		}
-		if by.GetReason() != "" {
-			text += ": " + by.GetReason()
-		}
-		return failedWith(shorten(text))
+		return failedWith(shorten(terminated(closed.GetWorkflowExecutionTerminatedEventAttributes())))
 	}
 	return &workflows.Outcome{}
+}
+
+// terminated tells by whom and why a run was terminated.
+func terminated(by *historypb.WorkflowExecutionTerminatedEventAttributes) string {
+	const text = "terminated by "
+	switch {
+	case strings.HasPrefix(by.GetReason(), text): // by somebody who says so; the identity is only the process that asked
+		return by.GetReason()
+	case by.GetIdentity() == "" && by.GetReason() == "":
+		return "terminated"
+	case by.GetIdentity() == "":
+		return "terminated: " + by.GetReason()
+	case by.GetReason() == "":
+		return text + by.GetIdentity()
+	}
+	return text + by.GetIdentity() + ": " + by.GetReason()
 }
 
 func failedWith(message string) *workflows.Outcome {

@@ -22,6 +22,8 @@ const (
 	// listPage and listPages limit what one pass reads of the changes. What lies beyond has its turn all the same.
 	listPage  = 1000
 	listPages = 20
+	// listTime is how long one pass reads lists. What lies beyond has its turn too.
+	listTime = 1500 * time.Millisecond
 	// listTimeout is for one call. The client tries again for as long as it may while the server refuses, and a pass has
 	// more to do.
 	listTimeout = 2 * time.Second
@@ -35,11 +37,10 @@ type closedRuns []closedRun
 
 type closedRun struct {
 	run  store.Run
-	ours bool // false: the workflow is no execution
-	at   time.Time
+	ours bool // false: the workflow is no item's, or has continued as new and is no end of its chain
 }
 
-// runs are those of executions.
+// runs are those that may be the ends of items.
 func (c closedRuns) runs() []store.Run {
 	var runs []store.Run
 	for _, closed := range c {
@@ -52,7 +53,9 @@ func (c closedRuns) runs() []store.Run {
 
 // between are those that closed between two moments.
 func (c closedRuns) between(from, to time.Time) closedRuns {
-	return slices.DeleteFunc(c, func(closed closedRun) bool { return closed.at.Before(from) || !closed.at.Before(to) })
+	return slices.DeleteFunc(c, func(closed closedRun) bool {
+		return closed.run.ClosedAt.Before(from) || !closed.run.ClosedAt.Before(to)
+	})
 }
 
 // look brings what is known up to date, and returns the runs that are open and started lately. It looks back from the
@@ -73,7 +76,8 @@ func (r *Recovery) look(ctx context.Context, since time.Time, known closedRuns) 
 		}
 	}
 	query := ofExecutions(fmt.Sprintf("(CloseTime >= '%s' OR (ExecutionStatus = 'Running' AND StartTime >= '%s'))", inQuery(unread), inQuery(from)))
-	for pages, token := 0, []byte(nil); pages < listPages; pages++ {
+	began := time.Now()
+	for pages, token := 0, []byte(nil); pages < listPages && time.Since(began) < listTime; pages++ {
 		page, err := r.list(ctx, query, token)
 		if err != nil {
 			return nil, nil, err
@@ -82,7 +86,9 @@ func (r *Recovery) look(ctx context.Context, since time.Time, known closedRuns) 
 			run, ours := runOf(info)
 			switch {
 			case info.GetStatus() != enumspb.WORKFLOW_EXECUTION_STATUS_RUNNING:
-				closed = append(closed, closedRun{run: run, ours: ours, at: info.GetCloseTime().AsTime()})
+				run.ClosedAt = info.GetCloseTime().AsTime()
+				ours = ours && info.GetStatus() != enumspb.WORKFLOW_EXECUTION_STATUS_CONTINUED_AS_NEW
+				closed = append(closed, closedRun{run: run, ours: ours})
 			case ours:
 				open = append(open, run)
 			}
@@ -91,7 +97,7 @@ func (r *Recovery) look(ctx context.Context, since time.Time, known closedRuns) 
 			return closed, open, nil
 		}
 	}
-	r.log.Warn("more executions have changed than one pass reads; the rest are checked in turn", "read", listPages*listPage)
+	r.log.Warn("more executions have changed than one pass reads; the rest are checked in turn", "read", len(closed)+len(open))
 	return closed, open, nil
 }
 
@@ -124,7 +130,7 @@ func ofExecutions(condition string) string {
 
 // runOf is a run of the execution that its search attribute names, if it does. That is only what it says of itself.
 func runOf(info *workflowpb.WorkflowExecutionInfo) (run store.Run, ours bool) {
-	id, ours := itemOf(info.GetSearchAttributes())
+	id, ours := ItemNamed(info.GetSearchAttributes())
 	return store.Run{ExecutionID: id, RunID: info.GetExecution().GetRunId()}, ours
 }
 

@@ -1,13 +1,16 @@
 package recovery
 
 import (
+	"context"
 	"fmt"
 	"log/slog"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/google/uuid"
 	"github.com/stretchr/testify/require"
+	enumspb "go.temporal.io/api/enums/v1"
 
 	"sluice/internal/store"
 	"sluice/workflows"
@@ -38,6 +41,9 @@ func TestEveryPassKnowsAllThatTemporalShows(t *testing.T) {
 		var wantClosed, wantOpen []store.Run
 		for _, info := range v.listed {
 			run, ours := runOf(info)
+			if info.CloseTime != nil {
+				run.ClosedAt = info.CloseTime.AsTime()
+			}
 			switch {
 			case !ours || info.StartTime.AsTime().Before(since.Truncate(time.Millisecond).Add(-visibilityLag)):
 			case info.CloseTime == nil:
@@ -81,4 +87,39 @@ func TestAPassReadsALimitedNumberOfPages(t *testing.T) {
 	closed, _, err := r.look(t.Context(), now, nil)
 	require.NoError(t, err)
 	require.Len(t, closed, 10*listPages)
+}
+
+// Another run follows it, and closes in its turn.
+func TestARunThatHasContinuedAsNewIsNoEnd(t *testing.T) {
+	t.Parallel()
+	v := newTemporal()
+	r := &Recovery{client: v}
+	now := time.Now()
+	w := &workflow{runID: "first", status: enumspb.WORKFLOW_EXECUTION_STATUS_CONTINUED_AS_NEW}
+	v.list(w.info(workflows.ExecutionID(uuid.New())), now)
+	closed, open, err := r.look(t.Context(), now, nil)
+	require.NoError(t, err)
+	require.Empty(t, closed.runs())
+	require.Empty(t, open)
+	require.Len(t, closed, 1, "Temporal counts it")
+}
+
+// A Temporal that is slow, or has much to list, must leave time to compare what it has listed.
+func TestAPassReadsListsForALimitedTime(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		v := newTemporal()
+		r := &Recovery{client: v, log: slog.New(slog.DiscardHandler)}
+		now := time.Now()
+		for range 10 * listPages {
+			v.show(workflows.ExecutionID(uuid.New()), "run", now, false)
+		}
+		v.lists = func(context.Context) error {
+			time.Sleep(listTime / 3)
+			return nil
+		}
+		closed, _, err := r.look(t.Context(), now, nil)
+		require.NoError(t, err)
+		require.Len(t, closed, 3*10)
+	})
 }

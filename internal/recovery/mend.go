@@ -7,6 +7,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"sluice/internal/metric"
 	"sluice/internal/store"
 	"sluice/workflows"
 )
@@ -25,7 +26,7 @@ func (r *Recovery) end(ctx context.Context, k store.Known, o workflows.Outcome, 
 	case err != nil:
 		return false, err
 	case recorded && learnt(k, o.RunID):
-		r.metrics(ctx).WithTags(map[string]string{"status": o.Status, "by": by}).Counter("sluice_executions_ended").Inc(1)
+		metric.Ended.Add(r.metrics(ctx), 1, o.Status, by)
 		return true, nil
 	case recorded:
 		return true, r.logRepair(ctx, o.ExecutionID, "no-outcome", o.Status)
@@ -42,22 +43,31 @@ func (r *Recovery) end(ctx context.Context, k store.Known, o workflows.Outcome, 
 // learnt tells whether an end that was recorded is no repair: a workflow of a caller's own does not record its end itself.
 func learnt(k store.Known, runID string) bool { return k.Own && runID != "" }
 
-// reopenUnheld gives open workflows that hold no slot their slot back, and counts them. One whose item has ended without an
+// reopenUnheld gives open workflows that hold no slot their slot back, and counts them. It asks again whether they are open: what was
+// found open may have closed, and its end have been recorded, before Postgres was asked. One whose item has ended without an
 // execution is terminated: there is no slot for it, and perhaps no worker that could cancel it.
 func (r *Recovery) reopenUnheld(ctx context.Context, open []openRun) (n int64, err error) {
 	runs := make([]store.Run, len(open))
 	for i := range open {
-		runs[i] = open[i].Run
+		runs[i] = store.Run{ExecutionID: open[i].ItemID, RunID: open[i].runID}
 	}
 	unheld, err := store.Unheld(ctx, r.db, runs)
 	if err != nil || len(unheld) == 0 {
 		return 0, err
 	}
 	for _, run := range open {
-		if !slices.Contains(unheld, run.ExecutionID) {
+		if !slices.Contains(unheld, run.ItemID) {
 			continue
 		}
-		reopened, err := store.Reopen(ctx, r.db, run.Run)
+		found, err := r.standing(ctx, run.Known, Hint{})
+		if err != nil {
+			return n, err
+		}
+		if !found.open {
+			continue // the next pass finds what has become of it, if that is not on record
+		}
+		run.runID = found.runID
+		reopened, err := store.Reopen(ctx, r.db, store.Run{ExecutionID: run.ItemID, RunID: run.runID})
 		if err == nil && !reopened {
 			err = r.endRefused(ctx, run)
 		}
@@ -66,21 +76,21 @@ func (r *Recovery) reopenUnheld(ctx context.Context, open []openRun) (n int64, e
 		}
 		if reopened {
 			n++
-			r.noteRepair(ctx, run.ExecutionID, "reopened", "RUNNING")
+			r.noteRepair(ctx, run.ItemID, "reopened", "RUNNING")
 		}
 	}
 	return n, nil
 }
 
 func (r *Recovery) endRefused(ctx context.Context, run openRun) error {
-	refused, err := store.Refused(ctx, r.db, run.ExecutionID)
+	refused, err := store.Refused(ctx, r.db, run.ItemID)
 	if err != nil || !refused {
 		return err
 	}
-	if err := r.terminate(ctx, run.workflowID, run.RunID, "its queue item has ended without an execution"); err != nil {
+	if err := r.terminate(ctx, run.WorkflowID, run.runID, "its queue item has ended without an execution"); err != nil {
 		return err
 	}
-	return r.logRepair(ctx, run.ExecutionID, "refused-but-open", workflows.StatusTerminated)
+	return r.logRepair(ctx, run.ItemID, "refused-but-open", workflows.StatusTerminated)
 }
 
 // logRepair leaves a trace of a repair that its statement does not leave itself.
@@ -91,5 +101,5 @@ func (r *Recovery) logRepair(ctx context.Context, id uuid.UUID, reason, status s
 
 func (r *Recovery) noteRepair(ctx context.Context, id uuid.UUID, reason, status string) {
 	r.log.Warn("repaired an execution", "execution", id, "reason", reason, "status", status)
-	r.metrics(ctx).WithTags(map[string]string{"reason": reason}).Counter("sluice_executions_repaired").Inc(1)
+	metric.Repaired.Add(r.metrics(ctx), 1, reason)
 }

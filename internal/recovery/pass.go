@@ -11,6 +11,7 @@ import (
 	"github.com/google/uuid"
 	"golang.org/x/sync/errgroup"
 
+	"sluice/internal/metric"
 	"sluice/internal/store"
 	"sluice/workflows"
 )
@@ -46,7 +47,7 @@ func (k *Known) Next(usually time.Duration) time.Duration {
 
 // Pass compares Postgres with Temporal once: a slot is held if and only if the workflow is open. It makes a limited number
 // of calls, however many executions there are. Its report counts even with an error. ErrLists says that nothing else is wrong
-// than that: slots in their turn were compared.
+// than that: slots in their turn were compared. ErrUnfinished says that the next pass should follow at once.
 func (r *Recovery) Pass(ctx context.Context, known *Known) (report Report, err error) {
 	ctx, cancel := context.WithTimeout(ctx, passTimeout)
 	defer cancel()
@@ -55,7 +56,7 @@ func (r *Recovery) Pass(ctx context.Context, known *Known) (report Report, err e
 	if err != nil {
 		return report, err
 	}
-	r.metrics(ctx).Gauge("sluice_executions_unserved").Update(float64(at.Unserved))
+	metric.Unserved.Set(r.metrics(ctx), float64(at.Unserved))
 	if at.LookedUntil.IsZero() || at.LookedUntil.After(began) { // a clock that was ahead has noted it
 		at.LookedUntil = began.Add(-firstLook)
 	}
@@ -82,7 +83,11 @@ func (r *Recovery) Pass(ctx context.Context, known *Known) (report Report, err e
 	if err := r.noteChecked(ctx, seen); err != nil {
 		return report, err
 	}
-	r.noteFailing(ctx, known, errors.Join(turnErr, changedErr))
+	compareErr := errors.Join(turnErr, changedErr)
+	if compareErr != nil && comparing.Err() != nil && seen.checked > 0 {
+		return report, ErrUnfinished
+	}
+	r.noteFailing(ctx, known, compareErr)
 	switch { // the next pass looks at the same again
 	case turnErr != nil && changedErr != nil:
 		return report, fmt.Errorf("%w (and: %v)", turnErr, changedErr) // not ErrLists: there is more that does not answer
@@ -252,10 +257,10 @@ func (r *Recovery) terminate(ctx context.Context, workflowID, runID, reason stri
 	return nil
 }
 
-// openRun is a run that is open, with the id of its workflow.
+// openRun is the run of an item's workflow that was found open.
 type openRun struct {
-	store.Run
-	workflowID string
+	store.Known
+	runID string
 }
 
 // begin is false when the execution is being compared already.
@@ -283,7 +288,7 @@ func (c *comparison) add(k store.Known, found standing, recorded bool) {
 	if !found.open {
 		return
 	}
-	c.open = append(c.open, openRun{Run: store.Run{ExecutionID: id, RunID: found.runID}, workflowID: k.WorkflowID})
+	c.open = append(c.open, openRun{Known: k, runID: found.runID})
 	if found.stalled.For > 0 {
 		c.unserved[id] = found.stalled.Unserved
 	}
@@ -293,7 +298,7 @@ func (c *comparison) add(k store.Known, found standing, recorded bool) {
 func (r *Recovery) noteChecked(ctx context.Context, seen *comparison) error {
 	held := make([]uuid.UUID, len(seen.open))
 	for i := range held {
-		held[i] = seen.open[i].ExecutionID
+		held[i] = seen.open[i].ItemID
 	}
 	news, err := store.Checked(ctx, r.db, held, seen.unserved)
 	if err != nil {

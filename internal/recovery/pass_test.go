@@ -99,6 +99,27 @@ func TestAResetWorkflowHoldsItsSlotAgain(t *testing.T) {
 	require.Equal(t, Report{}, b.pass(t))
 }
 
+// A run of a chain is found open, then the last one closes and its end is recorded, and only then Postgres is asked who holds a slot.
+func TestAChainThatHasEndedMeanwhileHoldsNoSlotAgain(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	id := b.end(t, 1, "COMPLETED")[0]
+	w := b.has(id, workflow{runID: "an earlier run", status: running})
+	asked := 0
+	b.temporal.describe = func(context.Context, string) error {
+		if asked++; asked == 2 {
+			b.temporal.mu.Lock()
+			defer b.temporal.mu.Unlock()
+			w.runID, w.status, w.output = firstRun(id), completed, `{}`
+		}
+		return nil
+	}
+	require.Equal(t, Report{Checked: 1}, b.pass(t))
+	require.Equal(t, 2, asked)
+	require.Empty(t, b.held(t))
+	require.Equal(t, workflows.StatusCompleted, b.status(t, id))
+}
+
 // A reset run that has ended before recovery saw it open: its outcome counts, not that of the run before.
 func TestTheLastRunsOutcomeCounts(t *testing.T) {
 	t.Parallel()

@@ -93,6 +93,9 @@ type Report struct {
 // ErrLists says that Temporal's lists of executions did not answer. Slots have been compared in turn all the same.
 var ErrLists = errors.New("temporal does not list executions")
 
+// ErrUnfinished says that there was more to compare than a pass has time for. What it has compared is on record, and the next one goes on.
+var ErrUnfinished = errors.New("there is more to compare than one pass has time for")
+
 // OutcomeOf is an outcome as the store records it.
 func OutcomeOf(o workflows.Outcome) (store.Outcome, error) {
 	outcome := store.Outcome{ExecutionID: o.ExecutionID, RunID: o.RunID, Status: o.Status, Output: o.Output}

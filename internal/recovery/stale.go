@@ -61,7 +61,7 @@ func (r *Recovery) started(ctx context.Context, claims []uuid.UUID) (missing []u
 			found, err := r.describe(ctx, k.WorkflowID, "")
 			info, ours := found.GetWorkflowExecutionInfo(), false
 			if err == nil {
-				ours, err = r.isOf(ctx, info, k)
+				ours, err = IsOf(ctx, r.client, info, k)
 			}
 			mu.Lock()
 			defer mu.Unlock()

@@ -31,7 +31,7 @@ func (r *Recovery) standing(ctx context.Context, k store.Known, hint Hint) (stan
 	newest := true
 	if err == nil {
 		var ours bool
-		if ours, err = r.isOf(ctx, found.GetWorkflowExecutionInfo(), k); err != nil {
+		if ours, err = IsOf(ctx, r.client, found.GetWorkflowExecutionInfo(), k); err != nil {
 			return standing{}, err
 		}
 		if !ours && k.RunID != "" { // its id is in use for another by now

@@ -38,10 +38,11 @@ func (r *Recovery) Sweep(ctx context.Context) (report Report, err error) {
 	report.Dropped = dropped
 	keysErr := errors.Join(r.pruneKeys(ctx, until), r.pruneInputs(ctx, until))
 	_, limitsErr := inBatches(ctx, r.db, until, store.PruneLimits, pruneBatch)
+	_, replaysErr := inBatches(ctx, r.db, until, store.PruneReplays, pruneBatch)
 	if report.Expired+report.Orphaned > 0 {
 		r.log.Info("swept the queue", "expired", report.Expired, "orphaned", report.Orphaned)
 	}
-	return report, errors.Join(err, orphansErr, eventsErr, turnsErr, retainErr, keysErr, limitsErr)
+	return report, errors.Join(err, orphansErr, eventsErr, turnsErr, retainErr, keysErr, limitsErr, replaysErr)
 }
 
 // batch does something to so many rows at most, and returns to how many.

@@ -45,10 +45,15 @@ func standIn(ctx workflow.Context, state workflows.State) error {
 			}
 			return nil
 		}}),
-		workflow.SetUpdateHandler(ctx, workflows.UpdateResume, func(workflow.Context, workflows.ResumeRequest) (workflows.Status, error) {
+		workflow.SetUpdateHandlerWithOptions(ctx, workflows.UpdateResume, func(workflow.Context, workflows.ResumeRequest) (workflows.Status, error) {
 			state.Pause = nil
 			return status()
-		}),
+		}, workflow.UpdateHandlerOptions{Validator: func(workflow.Context, workflows.ResumeRequest) error {
+			if state.Pause == nil {
+				return errors.New("not paused")
+			}
+			return nil
+		}}),
 		workflow.SetUpdateHandler(ctx, workflows.UpdateConfigure, func(_ workflow.Context, r workflows.ConfigureRequest) (workflows.Status, error) {
 			if r.BatchSize != nil {
 				state.Tunables.BatchSize = *r.BatchSize

@@ -1,0 +1,108 @@
+package admitted
+
+import (
+	"context"
+	"errors"
+
+	"github.com/google/uuid"
+	commonpb "go.temporal.io/api/common/v1"
+	"go.temporal.io/api/enums/v1"
+	"go.temporal.io/api/serviceerror"
+	workflowpb "go.temporal.io/api/workflow/v1"
+	"go.temporal.io/api/workflowservice/v1"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/proto"
+
+	"sluice/queue"
+	"sluice/workflows"
+)
+
+// byID makes a call that names no run. Where a workflow of the id is open the call goes to it, because an item waits for its end. Else
+// it is about an item that waits to start one. A call that waits for a result waits for the item's. Ids are shared by all workspaces,
+// and a call does not say for which it is made: so no item stands in for a workflow of another workspace than its own.
+func (c *Calls) byID(ctx context.Context, id string, request, reply proto.Message, forward Forward, describe Describe) error {
+	items, err := c.waiting(ctx, id)
+	switch {
+	case err != nil:
+		return asStatus(err)
+	case len(items) == 0:
+		return forward(ctx, request)
+	}
+	_, history := request.(*workflowservice.GetWorkflowExecutionHistoryRequest)
+	described, isDescription := reply.(*workflowservice.DescribeWorkflowExecutionResponse)
+	var answered error
+	if !history {
+		answered = forward(ctx, request)
+		closed := isDescription && described.GetWorkflowExecutionInfo().GetStatus() != enums.WORKFLOW_EXECUTION_STATUS_RUNNING
+		if status.Code(answered) != codes.NotFound && (answered != nil || !closed) {
+			return answered
+		}
+	}
+	if !isDescription {
+		described, err = describe(ctx, &workflowservice.DescribeWorkflowExecutionRequest{
+			Namespace: c.Namespace, Execution: &commonpb.WorkflowExecution{WorkflowId: id}})
+		if status.Code(err) == codes.NotFound {
+			described, err = nil, nil
+		}
+		if err != nil {
+			return asStatus(err)
+		}
+	}
+	meant, ok, err := choose(id, items, described.GetWorkflowExecutionInfo())
+	switch {
+	case err != nil:
+		return asStatus(err)
+	case !ok && history:
+		return forward(ctx, request)
+	case !ok:
+		return answered
+	}
+	proto.Reset(reply)
+	item, err := c.Queue.Get(ctx, meant)
+	switch {
+	case errors.Is(err, queue.ErrUnknownItem), err == nil && !isQueued(item): // it has been started or has ended meanwhile
+		return forward(ctx, request)
+	case err != nil:
+		return asStatus(err)
+	}
+	return c.answer(ctx, request, reply, item, forward)
+}
+
+// waiting returns, for each workspace that has some, its newest item that waits to start a workflow of this id.
+func (c *Calls) waiting(ctx context.Context, id string) (map[uuid.UUID]uuid.UUID, error) {
+	own, byItem := workflows.ParseExecutionID(id)
+	if !byItem {
+		return c.Queue.NotStarted(ctx, id)
+	}
+	item, err := c.Queue.Get(ctx, own)
+	switch {
+	case errors.Is(err, queue.ErrUnknownItem), err == nil && (item.WorkflowID != id || !isQueued(item)):
+		return nil, nil
+	case err != nil:
+		return nil, err
+	}
+	return map[uuid.UUID]uuid.UUID{item.WorkspaceID: own}, nil
+}
+
+// choose returns which of the items that wait a call means: that of the workspace in whose name the workflow was started that Temporal
+// knows, if it knows one. It is false where the call means that workflow.
+func choose(id string, items map[uuid.UUID]uuid.UUID, known *workflowpb.WorkflowExecutionInfo) (item uuid.UUID, ok bool, err error) {
+	if own, byItem := workflows.ParseExecutionID(id); byItem {
+		return own, true, nil // whoever has run under it, it is the item's
+	}
+	owner, nobodys := uuid.Parse(known.GetPriority().GetFairnessKey())
+	switch {
+	case nobodys == nil:
+		item, ok = items[owner]
+		return item, ok, nil
+	case len(items) == 1:
+		for _, item = range items {
+		}
+		return item, true, nil
+	case known != nil:
+		return item, false, nil
+	}
+	return item, false, serviceerror.NewFailedPreconditionf("sluice: items of %d workspaces wait in the queue to start workflow %s: "+
+		"name the run too, which the start has answered", len(items), id)
+}

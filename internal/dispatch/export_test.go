@@ -1,0 +1,11 @@
+package dispatch
+
+import "github.com/google/uuid"
+
+// HeardIn has the engine believe that it has last heard in a snapshot, in Postgres' own notation.
+func (e *Engine) HeardIn(snapshot string) { e.cache.mark = snapshot }
+
+// SlotTimes is what the engine knows of how long executions of each kind of a workspace take.
+func (e *Engine) SlotTimes(workspace uuid.UUID) map[string]float64 {
+	return e.cache.byID[workspace].account.Record()
+}

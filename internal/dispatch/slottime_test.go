@@ -1,0 +1,162 @@
+package dispatch_test
+
+import (
+	"maps"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/stretchr/testify/require"
+
+	"sluice/internal/admission"
+	"sluice/internal/store/facts"
+)
+
+// holders play executions that hold slots: those of a long workspace for twenty rounds, all others for one.
+type holders struct {
+	w       *world
+	long    map[uuid.UUID]bool
+	running map[uuid.UUID]int
+	of      map[uuid.UUID]uuid.UUID
+	round   int
+}
+
+func newHolders(w *world, long ...uuid.UUID) *holders {
+	h := &holders{w: w, long: map[uuid.UUID]bool{}, running: map[uuid.UUID]int{}, of: map[uuid.UUID]uuid.UUID{}}
+	for _, id := range long {
+		h.long[id] = true
+	}
+	return h
+}
+
+// play plays some rounds, and returns for how long each workspace held slots, in slot seconds. A round takes as long as it takes.
+func (h *holders) play(rounds int, processes ...*process) map[uuid.UUID]float64 {
+	held := map[uuid.UUID]float64{}
+	for range rounds {
+		h.round++
+		began := time.Now()
+		for _, p := range processes {
+			for _, id := range p.cycle(10) {
+				h.of[id] = one[uuid.UUID](h.w, `SELECT workspace_id FROM sluice.running WHERE id = $1`, id)
+				h.running[id] = h.round
+				if h.long[h.of[id]] {
+					h.running[id] += 19
+				}
+			}
+		}
+		holding, over := slices.Collect(maps.Keys(h.running)), []uuid.UUID(nil)
+		for id, until := range h.running {
+			if until <= h.round {
+				over = append(over, id)
+				delete(h.running, id)
+			}
+		}
+		h.w.end(over...)
+		for _, id := range holding {
+			held[h.of[id]] += time.Since(began).Seconds()
+		}
+	}
+	return held
+}
+
+// Two workspaces with endless work share two slots: one has executions twenty times as long. What is counted is the setting's to say,
+// and to change while everything runs; a dispatcher that begins goes on.
+func TestSlotTimeIsSharedOnTheRealQueue(t *testing.T) {
+	t.Parallel()
+	w := setup(t)
+	ids := w.sharers(2, 500)
+	w.exec(`UPDATE sluice.settings SET max_concurrent_workflows = 2`)
+	h := newHolders(w, ids[1])
+	ratio := func() float64 {
+		short, long := 0.0, 0.0
+		for range 2 {
+			held := h.play(100, w.newProcess())
+			short, long = short+held[ids[0]], long+held[ids[1]]
+		}
+		return long / short
+	}
+	h.play(40, w.process) // it learns
+	require.InEpsilon(t, 1, ratio(), 0.35)
+
+	w.exec(`UPDATE sluice.settings SET fairness = 'starts'`)
+	require.Greater(t, ratio(), 2.0, "twenty to one in rounds; those in which something is claimed take longer")
+}
+
+// In a cohort, and in one on each of two shards, a short and a long workspace share slot time, and dispatchers that begin go on.
+func TestSlotTimeIsSharedInCohortsAndOnShards(t *testing.T) {
+	t.Parallel()
+	for name, shards := range map[string]int{"in a cohort": 1, "on two shards": 2} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := setup(t)
+			w.exec(`UPDATE sluice.settings SET shards = $1`, shards)
+			h := newHolders(w)
+			begin := func() (processes []*process) {
+				p := w.newProcess()
+				processes = append(processes, p)
+				for shard := 1; shard < shards; shard++ {
+					processes = append(processes, p.of(shard))
+				}
+				return processes
+			}
+			var pairs [][2]uuid.UUID
+			for shard := range shards {
+				var pair [2]uuid.UUID
+				cohort := one[string](w, `SELECT n::text FROM generate_series(1, 100) AS n WHERE sluice.shard_of(NULL, n::text, $1) = $2 LIMIT 1`, shards, shard)
+				for n := range pair {
+					id, definition := w.newWorkspace("ENTERPRISE")
+					w.exec(`UPDATE sluice.workspaces SET cohort = $2, nominal_quota = 1 WHERE id = $1`, id, cohort)
+					w.exec(`SELECT sluice.enqueue($1, $2, '{"n": 1}', 3) FROM generate_series(1, 400)`, id, definition)
+					pair[n] = id
+				}
+				h.long[pair[1]] = true
+				pairs = append(pairs, pair)
+			}
+			h.play(40, begin()...) // they learn
+			held := h.play(80, begin()...)
+			for id, seconds := range h.play(80, begin()...) {
+				held[id] += seconds
+			}
+			for _, pair := range pairs {
+				require.InEpsilon(t, 1, held[pair[1]]/held[pair[0]], 0.35, "%v", held)
+			}
+		})
+	}
+}
+
+// A dispatcher that begins knows how long executions of each definition take.
+func TestSuccessorKnowsHowLongDefinitionsTake(t *testing.T) {
+	t.Parallel()
+	w := setup(t)
+	ids := w.sharers(2, 60)
+	other := uuid.Must(uuid.NewV7())
+	w.exec(`INSERT INTO sluice.workflow_definitions (id, workspace_id, name) VALUES ($1, $2, 'other')`, other, ids[0])
+	w.exec(`INSERT INTO sluice.workflow_definition_versions (workflow_definition_id, version_number, workflow) VALUES ($1, 1, '{"nodes": []}')`, other)
+	w.exec(`SELECT sluice.enqueue($1, $2, '{"n": 1}', n % 5 + 1) FROM generate_series(1, 60) AS n`, ids[0], other)
+	require.Eventually(t, func() bool {
+		w.end(w.cycle(1)...)
+		return one[bool](w, `SELECT EXISTS (SELECT FROM sluice.virtual_times WHERE slot_times ? ('definition ' || $1::uuid))`, other)
+	}, 20*time.Second, 50*time.Millisecond)
+	p := w.newProcess()
+	p.plan(1)
+	require.Len(t, p.SlotTimes(ids[0]), 2)
+}
+
+// Two workspaces wait for the one slot there is: the one of which is foretold that it starts is the one that does, because the other's
+// executions take longer.
+func TestWhatIsToldOfWaitsIsWhatSlotTimeDecides(t *testing.T) {
+	t.Parallel()
+	w := setup(t)
+	ids := w.sharers(2, 1)
+	w.exec(`INSERT INTO sluice.virtual_times (workspace_id, own, slot_time) VALUES ($1, 0, 100), ($2, 0, 1)`, ids[0], ids[1])
+	pending := map[uuid.UUID]uuid.UUID{}
+	for _, id := range ids {
+		pending[id] = one[uuid.UUID](w, `SELECT id FROM sluice.pending WHERE workspace_id = $1`, id)
+	}
+	waits, err := facts.Waits(t.Context(), w.app, 0, pending[ids[0]], pending[ids[1]])
+	require.NoError(t, err)
+	require.Empty(t, waits[pending[ids[1]]].Reason)
+	require.Equal(t, admission.GlobalLimit, waits[pending[ids[0]]].Reason)
+	require.Equal(t, []uuid.UUID{pending[ids[1]]}, w.cycle(10))
+}
