@@ -3,6 +3,7 @@ package admin
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"time"
@@ -40,6 +41,9 @@ func (c *Client) ApplyDefinition(ctx context.Context, workspace uuid.UUID, file 
 		return d, fmt.Errorf("%s: %w", doing, &store.RequestError{Kind: ErrInvalid, Message: err.Error()})
 	}
 	err = c.change(ctx, doing, actor, func(tx pgx.Tx) error {
+		if err := catalog.CheckTaskQueues(ctx, tx, workspace, graph.TaskQueues()...); err != nil {
+			return err
+		}
 		d, err = catalog.ApplyDefinition[Definition](ctx, tx, workspace, graph.Name, file, actor)
 		return err
 	})
@@ -49,6 +53,17 @@ func (c *Client) ApplyDefinition(ctx context.Context, workspace uuid.UUID, file 
 // Definitions lists the definitions of a workspace, or all of them for the nil id, by name.
 func (c *Client) Definitions(ctx context.Context, workspace uuid.UUID) ([]Definition, error) {
 	return catalog.Definitions[Definition](ctx, c.pool, workspace)
+}
+
+// DefinitionGraph is a definition with its graph: the file as it was applied, but for blanks and the order of keys.
+type DefinitionGraph struct {
+	Definition
+	Graph json.RawMessage `json:"graph"`
+}
+
+// Definition returns a definition at its current version. ErrUnknownDefinition of package queue says that there is none.
+func (c *Client) Definition(ctx context.Context, id uuid.UUID) (DefinitionGraph, error) {
+	return catalog.Definition[DefinitionGraph](ctx, c.pool, id)
 }
 
 // bounded says which texts of a definition are too long or cannot be seen, and whether it is too large in the form in which it is

@@ -115,6 +115,12 @@ func TestApplyRefusesNodesThatReachForWhatIsNotTheirs(t *testing.T) {
 	}
 	require.ErrorContains(t, apply("http", `{"url": "http://a", "retry": {"initialInterval": "2562047h"}}`), "got 2562047h0m0s")
 	require.NoError(t, apply("workflow", `{"workflowType": "Bill", "taskQueue": "workflow.workspace.`+b.workspace.String()+`"}`))
+	_, err := b.office.Set(t.Context(), admin.SettingsChange{TaskQueue: new("tenant-{workspace}")}, "ann")
+	require.NoError(t, err)
+	err = apply("workflow", `{"workflowType": "Bill", "taskQueue": "tenant-`+other.String()+`"}`)
+	require.ErrorIs(t, err, admin.ErrInvalid)
+	require.ErrorContains(t, err, "is another workspace's")
+	require.NoError(t, apply("workflow", `{"workflowType": "Bill", "taskQueue": "tenant-`+b.workspace.String()+`"}`))
 }
 
 func TestConcurrentAppliesGetConsecutiveVersions(t *testing.T) {

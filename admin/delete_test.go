@@ -47,6 +47,10 @@ func (b *bundle) fill(t *testing.T, workspace, definition uuid.UUID) {
 	}
 	b.exec(t, `INSERT INTO sluice.virtual_times (workspace_id) VALUES ($1)`, workspace)
 	b.exec(t, `UPDATE sluice.workspaces SET max_concurrent_workflows = 3 WHERE id = $1`, workspace)
+	b.exec(t, `INSERT INTO sluice.temporary_limits (workspace_id, name, value, until, actor, reason) VALUES ($1::uuid, 'weight', 3, now() + interval '1 hour', 'ann', $1::uuid::text)`, workspace)
+	b.exec(t, `INSERT INTO sluice.pauses (workspace_id, workflow_type, workflow_definition_id, actor, reason)
+		VALUES ($1::uuid, NULL, NULL::uuid, 'ann', $1::uuid::text), ($1, 'Ship', NULL, 'ann', $1::uuid::text), (NULL, NULL, $2, 'ann', $1::uuid::text)`, workspace, definition)
+	b.exec(t, `INSERT INTO sluice.replays SELECT id, gen_random_uuid(), workspace_id FROM sluice.ended WHERE workspace_id = $1 AND reason IS NULL AND status = 'FAILED'`, workspace)
 }
 
 func make2000() []byte {
@@ -64,7 +68,7 @@ func TestADeletedWorkspaceLeavesNothing(t *testing.T) {
 	b.fill(t, b.workspace, b.definition)
 	b.fill(t, other, definition)
 	before := b.traces(t, other)
-	require.Subset(t, before, map[string]int{"ended": 6, "pending": 2, "inputs": 4, "unique_keys": 8, "virtual_times": 1}, "or it shows little")
+	require.Subset(t, before, map[string]int{"ended": 6, "pending": 2, "inputs": 4, "unique_keys": 8, "virtual_times": 1, "temporary_limits": 1, "pauses": 3, "replays": 2}, "or it shows little")
 	there, err := b.office.Belongings(t.Context(), b.workspace)
 	require.NoError(t, err)
 	require.Equal(t, admin.Belongings{Name: new("acme"), Pending: 2, Ended: 6}, there)
@@ -123,9 +127,11 @@ func TestTheLimitsOfADeletedMemberOfACohortStayOnRecord(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	b.exec(t, `UPDATE sluice.workspaces SET cohort = 'eu', nominal_quota = 2 WHERE id = $1`, b.workspace)
+	b.exec(t, `INSERT INTO sluice.temporary_limits (workspace_id, name, value, until, actor, reason) VALUES ($1, 'nominal_quota', 1, now() + interval '1 hour', 'ann', 'acme')`, b.workspace)
+	b.exec(t, `INSERT INTO sluice.pauses (workspace_id, actor, reason) VALUES ($1, 'ann', 'acme')`, b.workspace)
 	_, err := b.office.DeleteWorkspace(t.Context(), b.workspace, "ann")
 	require.NoError(t, err)
-	require.Equal(t, []string{"workspace-created", "limits-changed", "workspace-deleted"},
-		list[string](t, b.pool, `SELECT action FROM sluice.limit_changes WHERE workspace_id = $1 ORDER BY id`, b.workspace))
+	require.Equal(t, []string{"workspace-created", "limits-changed", "temporary-limit-set", "temporary-limit-ended", "workspace-deleted"},
+		list[string](t, b.pool, `SELECT action FROM sluice.limit_changes WHERE workspace_id = $1 ORDER BY action = 'workspace-deleted', id`, b.workspace))
 	require.Zero(t, one[int](t, b.pool, `SELECT count(*) FROM sluice.limit_changes WHERE details::text LIKE '%acme%'`))
 }

@@ -3,7 +3,7 @@
 // their workspace.
 //
 //	office := admin.New(pool)
-//	acme, err := office.EnsureWorkspace(ctx, "acme", "PRO", "billing")
+//	acme, err := office.EnsureWorkspace(ctx, "Acme Inc.", "PRO", "billing", admin.WithKey("acme"))
 //	definition, err := office.ApplyDefinition(ctx, acme.ID, file, "billing")
 //
 // Applications enqueue with package queue. Each change is one transaction on the pool, and names an actor: a person or a
@@ -14,9 +14,14 @@
 // A change of a limit or of a definition holds from the next claim on. When it has been made, no claim that was planned before
 // it succeeds. A cut drains: it ends nothing that runs.
 //
+// What an operator does in an incident: [Client.Pause] has nothing claimed of a workspace, a workflow type or a definition;
+// [Client.SetWorkspaceFor] sets limits for a time; [Client.Select] counts the items that a filter means, and
+// [Client.CancelSelected], [Client.RetrySelected], [Client.ReplaySelected] and [Client.ReprioritizeSelected] change them in
+// batches that hold up no claim.
+//
 // A change is refused as a whole, and its error says what is wrong and what to do: test with errors.Is and one of the errors
 // below. ErrBusy means that a claim was under way for so long that the change gave up: try again.
 //
 // The package checks what it is told and owns the words in which it answers. It must not know SQL, which is internal/store's,
-// nor Temporal: what a dispatcher is told directly (to pause, to cancel an execution) is not here.
+// nor Temporal: what a dispatcher is told directly (its own pause), and how an execution is ended, is not here.
 package admin

@@ -46,7 +46,7 @@ func TestAProgramSetsItselfUpAtEachStart(t *testing.T) {
 	b.exec(t, `DELETE FROM sluice.workspaces`)
 	for range 2 {
 		require.NoError(t, setUp(t.Context(), b.office))
-		require.Equal(t, "acme SHOP 10 2.5", one[string](t, b.pool, `SELECT concat_ws(' ', name, plan, ceiling, starts_per_second) FROM sluice.quotas`))
+		require.Equal(t, "Acme Inc. SHOP 10 2.5", one[string](t, b.pool, `SELECT concat_ws(' ', name, plan, ceiling, starts_per_second) FROM sluice.quotas`))
 		definitions, err := b.office.Definitions(t.Context(), uuid.Nil)
 		require.NoError(t, err)
 		require.Len(t, definitions, 1)

@@ -24,7 +24,7 @@ func setUp(ctx context.Context, office *admin.Client) error {
 	if _, err := office.SetTier(ctx, "SHOP", admin.TierChange{MaxConcurrentWorkflows: new(10)}, actor); err != nil {
 		return err
 	}
-	acme, err := office.EnsureWorkspace(ctx, "acme", "SHOP", actor)
+	acme, err := office.EnsureWorkspace(ctx, "Acme Inc.", "SHOP", actor, admin.WithKey("acme"))
 	if err != nil {
 		return err
 	}

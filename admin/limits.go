@@ -12,6 +12,7 @@ import (
 	"sluice/internal/outbound"
 	"sluice/internal/store"
 	"sluice/internal/store/catalog"
+	"sluice/internal/store/controls"
 )
 
 // Change is a new value for a limit; To nil takes the limit away.
@@ -24,12 +25,15 @@ type WorkspaceLimits struct {
 	Weight                 *int     `json:"weight,omitempty"`
 	NominalQuota           *int     `json:"nominalQuota,omitempty"`
 	BorrowingLimit         *int     `json:"borrowingLimit,omitempty"`
+	LendingLimit           *int     `json:"lendingLimit,omitempty"`
 	StartsPerSecond        *float64 `json:"startsPerSecond,omitempty"`
 	Burst                  *int     `json:"burst,omitempty"`
 	Cohort                 *string  `json:"cohort,omitempty"` // whose members lend one another what they leave idle
 	// AllowedHosts are what its http nodes may call: names, *. and a name for all below it, or IP addresses, each with :PORT or
 	// for all ports; nil: any host. At most 100.
 	AllowedHosts []string `json:"allowedHosts,omitempty"`
+	// Temporary are the limits that hold for a time instead, see SetWorkspaceFor.
+	Temporary []TemporaryLimit `json:"temporary,omitempty" db:"-"`
 }
 
 // WorkspaceChange changes the limits that are not nil; one that is taken away is left to the plan again.
@@ -38,6 +42,7 @@ type WorkspaceChange struct {
 	Weight                 *Change[int]
 	NominalQuota           *Change[int]
 	BorrowingLimit         *Change[int]
+	LendingLimit           *Change[int]
 	StartsPerSecond        *Change[float64]
 	Burst                  *Change[int]
 	Cohort                 *Change[string]
@@ -47,10 +52,15 @@ type WorkspaceChange struct {
 
 // WorkspaceLimits lists what is set for workspaces, by name; for all of them if no ids are given.
 func (c *Client) WorkspaceLimits(ctx context.Context, ids ...uuid.UUID) ([]WorkspaceLimits, error) {
-	return catalog.WorkspaceLimits[WorkspaceLimits](ctx, c.pool, ids...)
+	list, err := catalog.WorkspaceLimits[WorkspaceLimits](ctx, c.pool, ids...)
+	if err != nil || len(list) == 0 {
+		return list, err
+	}
+	return list, c.withTemporary(ctx, list, ids...)
 }
 
-// SetWorkspace changes what one workspace may use, from the next claim on; a cut drains, it ends nothing that runs.
+// SetWorkspace changes what one workspace may use, from the next claim on; a cut drains, it ends nothing that runs. Where a limit
+// is set that holds for a time at present, it ends that.
 func (c *Client) SetWorkspace(ctx context.Context, id uuid.UUID, change WorkspaceChange, actor string) (WorkspaceLimits, error) {
 	const doing = "set workspace"
 	type inForce struct {
@@ -59,11 +69,7 @@ func (c *Client) SetWorkspace(ctx context.Context, id uuid.UUID, change Workspac
 		Rate    *float64
 	}
 	var changed inForce
-	limits := catalog.Limits{
-		MaxConcurrentWorkflows: changeOf(change.MaxConcurrentWorkflows), Weight: changeOf(change.Weight), NominalQuota: changeOf(change.NominalQuota),
-		BorrowingLimit: changeOf(change.BorrowingLimit), StartsPerSecond: changeOf(change.StartsPerSecond), Burst: changeOf(change.Burst),
-		Cohort: changeOf(change.Cohort), AllowedHosts: changeOf(change.AllowedHosts), ExternalKey: changeOf(change.ExternalKey),
-	}
+	limits := change.limits()
 	if hosts := limits.AllowedHosts.To; hosts != nil {
 		canonical, err := outbound.CanonicalHosts(*hosts)
 		if err != nil {
@@ -82,9 +88,36 @@ func (c *Client) SetWorkspace(ctx context.Context, id uuid.UUID, change Workspac
 		if changed, err = catalog.SetWorkspace[inForce](ctx, tx, id, limits); err != nil {
 			return err
 		}
+		if names := columns(limits); len(names) > 0 {
+			if _, err := controls.EndTemporary(ctx, tx, id, names); err != nil {
+				return err
+			}
+		}
 		return consistent("workspace "+changed.Name, changed.Ceiling, changed.NominalQuota, changed.Rate, changed.Burst)
 	})
-	return changed.WorkspaceLimits, err
+	if err != nil {
+		return changed.WorkspaceLimits, err
+	}
+	list := []WorkspaceLimits{changed.WorkspaceLimits}
+	err = c.withTemporary(ctx, list, id)
+	return list[0], err
+}
+
+// Check refuses values that no limit can have, as SetWorkspace does; it asks no database.
+func (change WorkspaceChange) Check() error {
+	if limits := change.limits(); limits != (catalog.Limits{}) {
+		return check(limits)
+	}
+	return nil
+}
+
+// limits are the change as it is made.
+func (change WorkspaceChange) limits() catalog.Limits {
+	return catalog.Limits{
+		MaxConcurrentWorkflows: changeOf(change.MaxConcurrentWorkflows), Weight: changeOf(change.Weight), NominalQuota: changeOf(change.NominalQuota),
+		BorrowingLimit: changeOf(change.BorrowingLimit), LendingLimit: changeOf(change.LendingLimit), StartsPerSecond: changeOf(change.StartsPerSecond), Burst: changeOf(change.Burst),
+		Cohort: changeOf(change.Cohort), AllowedHosts: changeOf(change.AllowedHosts), ExternalKey: changeOf(change.ExternalKey),
+	}
 }
 
 // burstOf takes the burst away with a rate that is taken away: it says nothing without one.
@@ -121,7 +154,7 @@ func check(l catalog.Limits) error {
 		low, top int
 	}{
 		{"max concurrent workflows", l.MaxConcurrentWorkflows.To, 0, bounds.MaxCount}, {"nominal quota", l.NominalQuota.To, 0, bounds.MaxCount},
-		{"borrowing limit", l.BorrowingLimit.To, 0, bounds.MaxCount}, {"weight", l.Weight.To, 1, bounds.MaxShare}, {"burst", l.Burst.To, 1, bounds.MaxCount},
+		{"borrowing limit", l.BorrowingLimit.To, 0, bounds.MaxCount}, {"lending limit", l.LendingLimit.To, 0, bounds.MaxCount}, {"weight", l.Weight.To, 1, bounds.MaxShare}, {"burst", l.Burst.To, 1, bounds.MaxCount},
 	} {
 		if n.to != nil && (*n.to < n.low || *n.to > n.top) {
 			return store.Invalid("%s must be %d to %d, got %d", n.name, n.low, n.top, *n.to)

@@ -23,8 +23,8 @@ func TestSetWorkspaceChangesWhatIsGivenOnly(t *testing.T) {
 		return b.office.SetWorkspace(t.Context(), b.workspace, change, "ann")
 	}
 	all := admin.WorkspaceLimits{Workspace: admin.Workspace{ID: b.workspace, Name: "acme", Plan: "STARTER"}, MaxConcurrentWorkflows: new(9),
-		NominalQuota: new(4), BorrowingLimit: new(3), Weight: new(7), StartsPerSecond: new(2.5), Burst: new(6), Cohort: new("eu")}
-	got, err := set(admin.WorkspaceChange{MaxConcurrentWorkflows: whole(9), NominalQuota: whole(4), BorrowingLimit: whole(3), Weight: whole(7),
+		NominalQuota: new(4), BorrowingLimit: new(3), LendingLimit: new(2), Weight: new(7), StartsPerSecond: new(2.5), Burst: new(6), Cohort: new("eu")}
+	got, err := set(admin.WorkspaceChange{MaxConcurrentWorkflows: whole(9), NominalQuota: whole(4), BorrowingLimit: whole(3), LendingLimit: whole(2), Weight: whole(7),
 		StartsPerSecond: rate(2.5), Burst: whole(6), Cohort: word("eu")})
 	require.NoError(t, err)
 	require.Equal(t, all, got)
@@ -48,6 +48,7 @@ func TestSetWorkspaceChangesWhatIsGivenOnly(t *testing.T) {
 		"nothing to change":         {},
 		"max concurrent workflows":  {MaxConcurrentWorkflows: whole(-1)},
 		"borrowing limit must be":   {BorrowingLimit: whole(-1)},
+		"lending limit must be":     {LendingLimit: whole(-1)},
 		"weight must be 1 to 1000":  {Weight: whole(0)},
 		"guaranteed 6 slots":        {NominalQuota: whole(6)},
 		"nominal quota must be":     {NominalQuota: whole(math.MaxInt32 + 1)},
@@ -108,10 +109,10 @@ func TestTiers(t *testing.T) {
 		{"pro", admin.TierChange{MaxConcurrentWorkflows: new(30)}, admin.Tier{Plan: "PRO", MaxConcurrentWorkflows: 30, Weight: 4}},
 		{"PRO", admin.TierChange{Weight: new(7)}, admin.Tier{Plan: "PRO", MaxConcurrentWorkflows: 30, Weight: 7}},
 		{"TRIAL", admin.TierChange{MaxConcurrentWorkflows: new(0)}, admin.Tier{Plan: "TRIAL", Weight: 1}},
-		{"GOLD-2", admin.TierChange{MaxConcurrentWorkflows: new(9), Weight: new(1000), NominalQuota: whole(4), BorrowingLimit: whole(2), StartsPerSecond: rate(0.5), Burst: whole(3)},
-			admin.Tier{Plan: "GOLD-2", MaxConcurrentWorkflows: 9, Weight: 1000, NominalQuota: new(4), BorrowingLimit: new(2), StartsPerSecond: new(0.5), Burst: new(3)}},
+		{"GOLD-2", admin.TierChange{MaxConcurrentWorkflows: new(9), Weight: new(1000), NominalQuota: whole(4), BorrowingLimit: whole(2), LendingLimit: whole(1), StartsPerSecond: rate(0.5), Burst: whole(3)},
+			admin.Tier{Plan: "GOLD-2", MaxConcurrentWorkflows: 9, Weight: 1000, NominalQuota: new(4), BorrowingLimit: new(2), LendingLimit: new(1), StartsPerSecond: new(0.5), Burst: new(3)}},
 		{"GOLD-2", admin.TierChange{BorrowingLimit: &admin.Change[int]{}},
-			admin.Tier{Plan: "GOLD-2", MaxConcurrentWorkflows: 9, Weight: 1000, NominalQuota: new(4), StartsPerSecond: new(0.5), Burst: new(3)}},
+			admin.Tier{Plan: "GOLD-2", MaxConcurrentWorkflows: 9, Weight: 1000, NominalQuota: new(4), LendingLimit: new(1), StartsPerSecond: new(0.5), Burst: new(3)}},
 	} {
 		got, err := b.office.SetTier(t.Context(), step.plan, step.change, "ann")
 		require.NoError(t, err)

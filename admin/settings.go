@@ -26,7 +26,15 @@ type Settings struct {
 	AutoCreatePlan *string `json:"autoCreatePlan,omitempty"`
 	// TaskQueue is that of workflows which name none, with {workspace} for the id of their workspace.
 	TaskQueue string `json:"taskQueue"`
+	// Fairness is what workspaces share by weight: FairSlotTime or FairStarts.
+	Fairness string `json:"fairness"`
 }
+
+// What workspaces can share by weight.
+const (
+	FairSlotTime = "slot-time" // the time for which slots are held
+	FairStarts   = "starts"    // how often something starts, however long it takes
+)
 
 // SettingsChange changes the fields that are not nil.
 type SettingsChange struct {
@@ -35,6 +43,7 @@ type SettingsChange struct {
 	Retention              *time.Duration
 	AutoCreatePlan         *Change[string] // ErrUnknownPlan says that there is no such tier
 	TaskQueue              *string         // from the next enqueue on
+	Fairness               *string         // FairSlotTime or FairStarts
 }
 
 // What the settings can be.
@@ -54,7 +63,11 @@ func (c *Client) Settings(ctx context.Context) (Settings, error) {
 // Set changes settings, from the next claim on; a cut drains, it ends nothing that runs.
 func (c *Client) Set(ctx context.Context, change SettingsChange, actor string) (s Settings, err error) {
 	const doing = "change settings"
-	if err := change.check(); err != nil {
+	err = change.Check()
+	if change == (SettingsChange{}) {
+		err = store.Invalid("nothing to change: give a limit, an ageing step, a retention, a plan, a task queue or what fairness counts")
+	}
+	if err != nil {
 		return s, fmt.Errorf("%s: %w", doing, err)
 	}
 	plan := changeOf(change.AutoCreatePlan)
@@ -64,7 +77,7 @@ func (c *Client) Set(ctx context.Context, change SettingsChange, actor string) (
 	err = c.change(ctx, doing, actor, func(tx pgx.Tx) error {
 		s, err = catalog.Set[Settings](ctx, tx, catalog.Settings{
 			MaxConcurrentWorkflows: changeOf(change.MaxConcurrentWorkflows), AgeingStep: change.AgeingStep, Retention: change.Retention,
-			AutoCreatePlan: plan, TaskQueue: change.TaskQueue,
+			AutoCreatePlan: plan, TaskQueue: change.TaskQueue, Fairness: change.Fairness,
 		})
 		return err
 	})
@@ -74,10 +87,8 @@ func (c *Client) Set(ctx context.Context, change SettingsChange, actor string) (
 	return s, err
 }
 
-func (s SettingsChange) check() error {
-	if s == (SettingsChange{}) {
-		return store.Invalid("nothing to change: give a limit, an ageing step, a retention, a plan or a task queue")
-	}
+// Check refuses values that no setting can have, as Set does; it asks no database.
+func (s SettingsChange) Check() error {
 	if most := changeOf(s.MaxConcurrentWorkflows).To; most != nil && (*most < 0 || *most > bounds.MaxCount) {
 		return store.Invalid("max concurrent workflows must be 0 to %d, got %d", bounds.MaxCount, *most)
 	}
@@ -86,6 +97,9 @@ func (s SettingsChange) check() error {
 	}
 	if keep := s.Retention; keep != nil && *keep != 0 && (*keep < minRetention || *keep > maxRetention) {
 		return store.Invalid("retention must be 24h to %d days, or 0 to keep everything for ever, got %s", maxRetention/day, *keep)
+	}
+	if f := s.Fairness; f != nil && *f != FairSlotTime && *f != FairStarts {
+		return store.Invalid("fairness must be %s or %s, not %q", FairSlotTime, FairStarts, *f)
 	}
 	if s.TaskQueue != nil {
 		return checkTaskQueue(*s.TaskQueue)

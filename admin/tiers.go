@@ -19,6 +19,7 @@ type Tier struct {
 	Weight                 int      `json:"weight"`
 	NominalQuota           *int     `json:"nominalQuota,omitempty"`    // guaranteed; nil: all of MaxConcurrentWorkflows
 	BorrowingLimit         *int     `json:"borrowingLimit,omitempty"`  // slots above NominalQuota; nil: up to MaxConcurrentWorkflows
+	LendingLimit           *int     `json:"lendingLimit,omitempty"`    // of NominalQuota, to its cohort while they are idle; nil: all of it
 	StartsPerSecond        *float64 `json:"startsPerSecond,omitempty"` // nil: not limited
 	Burst                  *int     `json:"burst,omitempty"`           // starts at once after a rest; nil: those of one second, at least 1
 }
@@ -29,6 +30,7 @@ type TierChange struct {
 	Weight                 *int
 	NominalQuota           *Change[int]
 	BorrowingLimit         *Change[int]
+	LendingLimit           *Change[int]
 	StartsPerSecond        *Change[float64]
 	Burst                  *Change[int]
 }
@@ -45,7 +47,7 @@ func (c *Client) SetTier(ctx context.Context, plan string, change TierChange, ac
 	upper := strings.ToUpper(plan)
 	limits := catalog.Limits{
 		MaxConcurrentWorkflows: valueOf(change.MaxConcurrentWorkflows), Weight: valueOf(change.Weight), NominalQuota: changeOf(change.NominalQuota),
-		BorrowingLimit: changeOf(change.BorrowingLimit), StartsPerSecond: changeOf(change.StartsPerSecond), Burst: changeOf(change.Burst),
+		BorrowingLimit: changeOf(change.BorrowingLimit), LendingLimit: changeOf(change.LendingLimit), StartsPerSecond: changeOf(change.StartsPerSecond), Burst: changeOf(change.Burst),
 	}
 	limits.Burst = burstOf(limits)
 	if !planName.MatchString(upper) {

@@ -19,8 +19,8 @@ type Workspace struct {
 	ID   uuid.UUID `json:"id"`
 	Name string    `json:"name"`
 	Plan string    `json:"plan"`
-	// ExternalKey is what the platform calls it, if that is set: 1 to 200 characters that can be seen. It names the workspace wherever
-	// its id can.
+	// ExternalKey is what the platform calls it, if that is set: 1 to 200 characters that can be seen, no UUID. It names the workspace
+	// wherever its id can.
 	ExternalKey *string `json:"externalKey,omitempty"`
 }
 
@@ -32,9 +32,23 @@ type NewWorkspace struct {
 	ExternalKey string    // see Workspace; defaults to none
 }
 
+// WorkspaceOption is what a workspace is given beside its name and its plan.
+type WorkspaceOption func(*NewWorkspace)
+
+// WithKey gives a workspace the key by which the platform knows it: see Workspace.
+func WithKey(key string) WorkspaceOption { return func(w *NewWorkspace) { w.ExternalKey = key } }
+
 // CreateWorkspace creates a workspace on a plan. Its name has 1 to 200 characters that can be seen, and need not be unique. ErrUnknownPlan says that there is no such tier.
-func (c *Client) CreateWorkspace(ctx context.Context, name, plan, actor string) (Workspace, error) {
-	return c.AddWorkspace(ctx, NewWorkspace{Name: name, Plan: plan}, actor)
+func (c *Client) CreateWorkspace(ctx context.Context, name, plan, actor string, options ...WorkspaceOption) (Workspace, error) {
+	return c.AddWorkspace(ctx, newWorkspace(name, plan, options), actor)
+}
+
+func newWorkspace(name, plan string, options []WorkspaceOption) NewWorkspace {
+	w := NewWorkspace{Name: name, Plan: plan}
+	for _, option := range options {
+		option(&w)
+	}
+	return w
 }
 
 // AddWorkspace is CreateWorkspace with an id or a key of the platform's own. ErrInvalid says that another workspace has it.
@@ -62,6 +76,9 @@ func checkKey(key *string) error {
 	if key == nil {
 		return nil
 	}
+	if _, err := uuid.Parse(*key); err == nil && len(*key) == 36 {
+		return store.Invalid("a workspace's key must not read as the id of a workspace: create the workspace with that id, or put something in front of it")
+	}
 	return named("the workspace's key", bounds.Name(*key))
 }
 
@@ -70,24 +87,6 @@ func textOrNil(text string) *string {
 		return nil
 	}
 	return &text
-}
-
-// EnsureWorkspace returns the workspace of a name, on whatever plan it is, and creates it on the given plan if there is none.
-// It is for programs that set themselves up: however many call it at once, there is one workspace. ErrInvalid says that
-// there are several of the name.
-func (c *Client) EnsureWorkspace(ctx context.Context, name, plan, actor string) (Workspace, error) {
-	return c.createWorkspace(ctx, "ensure workspace", name, plan, actor, func(tx pgx.Tx, name, plan string) (Workspace, error) {
-		switch found, err := catalog.WorkspacesNamed[Workspace](ctx, tx, name); {
-		case err != nil:
-			return Workspace{}, err
-		case len(found) == 0:
-			return catalog.CreateWorkspace[Workspace](ctx, tx, catalog.NewWorkspace{Name: name, Plan: plan})
-		case len(found) == 1:
-			return found[0], nil
-		default:
-			return Workspace{}, store.Invalid("there are %d workspaces named %q, %s and %s among them: use the id of the one that is meant", len(found), name, found[0].ID, found[1].ID)
-		}
-	})
 }
 
 func (c *Client) createWorkspace(ctx context.Context, doing, name, plan, actor string, do func(tx pgx.Tx, name, plan string) (Workspace, error)) (w Workspace, err error) {

@@ -47,6 +47,9 @@ func Install(options *client.Options, q *queue.Client, of WorkspaceOf) {
 			}
 			return calls.Do(ctx, in, out, func(ctx context.Context, request proto.Message) error {
 				return invoke(ctx, method, request, reply, conn, o...)
+			}, func(ctx context.Context, request *workflowservice.DescribeWorkflowExecutionRequest) (*workflowservice.DescribeWorkflowExecutionResponse, error) {
+				var described workflowservice.DescribeWorkflowExecutionResponse
+				return &described, invoke(ctx, workflowservice.WorkflowService_DescribeWorkflowExecution_FullMethodName, request, &described, conn, o...)
 			})
 		}))
 }

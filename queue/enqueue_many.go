@@ -45,7 +45,7 @@ func (c *Client) EnqueueMany(ctx context.Context, items []Item) ([]Answer, error
 
 // EnqueueManyTx is EnqueueMany inside the caller's transaction.
 func (c *Client) EnqueueManyTx(ctx context.Context, tx pgx.Tx, items []Item) ([]Answer, error) {
-	may, err := store.MayInsert(ctx, tx) // the transaction may have taken on another role than the pool's
+	may, err := store.MayInsert(ctx, tx, uuid.Must(uuid.NewV7())) // the transaction may have taken on another role than the pool's
 	if err != nil {
 		return nil, err
 	}

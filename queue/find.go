@@ -11,13 +11,10 @@ import (
 	"sluice/internal/store/facts"
 )
 
-// NotStarted returns the newest item that waits to start a workflow of this id, which its caller has chosen, or ErrUnknownItem.
-func (c *Client) NotStarted(ctx context.Context, workflowID string) (State, error) {
-	id, err := facts.NotStarted(ctx, c.pool, workflowID)
-	if err != nil {
-		return State{}, err
-	}
-	return c.Get(ctx, id)
+// NotStarted returns, for each workspace that has some, its newest item that waits to start a workflow of this id, which its caller has
+// chosen. Workspaces may use the same ids.
+func (c *Client) NotStarted(ctx context.Context, workflowID string) (items map[uuid.UUID]uuid.UUID, err error) {
+	return facts.NotStarted(ctx, c.pool, workflowID)
 }
 
 // Request returns the request with which an item was enqueued, nil if it was not enqueued with one, or ErrUnknownItem.

@@ -36,6 +36,8 @@ type State struct {
 	Reason               *string         `json:"reason,omitempty"`         // why the item ended without an execution, in one word
 	Error                *string         `json:"error,omitempty"`          // why it ended without an execution, or its last start failed
 	ExecutionError       json.RawMessage `json:"executionError,omitempty"` // why the execution failed
+	ReplayOf             *uuid.UUID      `json:"replayOf,omitempty"`       // the item whose request this one has, and whose execution did not complete
+	ReplayedAs           *uuid.UUID      `json:"replayedAs,omitempty"`     // the item that has been enqueued to do this one again
 	Input                json.RawMessage `json:"input,omitempty"`
 	Output               json.RawMessage `json:"output,omitempty"`
 }
@@ -49,9 +51,12 @@ func (s State) Done() bool {
 	return s.ExecutionStatus != nil && *s.ExecutionStatus != "RUNNING"
 }
 
-// Get returns one item, or ErrUnknownItem.
+// Get returns one item, or ErrUnknownItem. Many may ask at once: they look together, and take two connections of the pool.
 func (c *Client) Get(ctx context.Context, id uuid.UUID) (State, error) {
-	return facts.Item[State](ctx, c.pool, id)
+	if c.looks == nil {
+		return c.lookAlone(ctx, id)
+	}
+	return c.looks.Do(ctx, id)
 }
 
 // Filter narrows a listing. Zero fields do not narrow.
@@ -59,8 +64,10 @@ type Filter struct {
 	WorkspaceID  uuid.UUID
 	DefinitionID uuid.UUID // ErrUnknownDefinition says that there is none; of one that has been deleted, name the workspace too
 	WorkflowType string    // of items that are workflows
+	WorkflowID   string    // in Temporal: one that callers have chosen, also that of several items, or execution-<id of the item>
 	Status       string    // of the item or of its execution
 	Reason       string    // why the item ended without an execution, such as start-failed
+	Error        string    // what its error has in it, in letters of either case: it looks through the newest 2,000 items of each status
 	Before       uuid.UUID // items that are older than this one: the ID of the last one of the page before
 	Limit        int       // defaults to 50
 }

@@ -6,9 +6,6 @@ import (
 	"time"
 
 	"github.com/google/uuid"
-
-	"sluice/internal/gather"
-	"sluice/internal/store/facts"
 )
 
 // How often Wait looks: every tenth of the time that it has waited, within these bounds.
@@ -25,7 +22,7 @@ func (c *Client) Wait(ctx context.Context, id uuid.UUID) (State, error) {
 	var last State
 	began := time.Now()
 	for {
-		state, err := c.look(ctx, id)
+		state, err := c.Get(ctx, id)
 		switch {
 		case err == nil && state.Done():
 			return state, nil
@@ -39,46 +36,6 @@ func (c *Client) Wait(ctx context.Context, id uuid.UUID) (State, error) {
 		case <-ctx.Done():
 			return last, fmt.Errorf("wait for item %s: %w", id, ctx.Err())
 		case <-time.After(min(max(time.Since(began)/10, shortestPause), longestPause)):
-		}
-	}
-}
-
-// look is Get, by a statement that those who wait at the same time share.
-func (c *Client) look(ctx context.Context, id uuid.UUID) (State, error) {
-	if c.looks == nil {
-		return c.Get(ctx, id)
-	}
-	return c.looks.Do(ctx, id)
-}
-
-// sharedLooks returns nil for a pool whose statements are one caller's only.
-func (c *Client) sharedLooks() *gather.Gatherer[uuid.UUID, State] {
-	if !c.shares() {
-		return nil
-	}
-	return &gather.Gatherer[uuid.UUID, State]{
-		Doing: "wait for an item", Room: 1, Size: func(uuid.UUID) int { return 0 },
-		Alone: c.Get, Together: c.lookTogether,
-	}
-}
-
-// lookTogether answers for the items that there are; for the others each finds out alone.
-func (c *Client) lookTogether(ctx context.Context, calls []*gather.Call[uuid.UUID, State]) {
-	ids := make([]uuid.UUID, len(calls))
-	for i, call := range calls {
-		ids[i] = call.Request
-	}
-	states, err := facts.ItemsOf[State](ctx, c.pool, ids...)
-	if err != nil {
-		return
-	}
-	found := make(map[uuid.UUID]State, len(states))
-	for _, state := range states {
-		found[state.ID] = state
-	}
-	for _, call := range calls {
-		if state, ok := found[call.Request]; ok {
-			call.Reply(state, nil)
 		}
 	}
 }

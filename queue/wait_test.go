@@ -2,6 +2,7 @@ package queue_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"testing"
 	"time"
@@ -88,12 +89,18 @@ func TestManyWaitAtOnce(t *testing.T) {
 			})
 		}
 	}
-	var unknown errgroup.Group
-	unknown.Go(func() error {
-		_, err := b.queue.Wait(t.Context(), uuid.New())
-		return err
-	})
-	require.ErrorIs(t, unknown.Wait(), queue.ErrUnknownItem)
+	for _, id := range []uuid.UUID{uuid.New(), uuid.Nil} {
+		var unknown errgroup.Group
+		for range 20 {
+			unknown.Go(func() error {
+				if _, err := b.queue.Wait(t.Context(), id); !errors.Is(err, queue.ErrUnknownItem) {
+					return fmt.Errorf("an unknown item: %w", err)
+				}
+				return nil
+			})
+		}
+		require.NoError(t, unknown.Wait())
+	}
 	for _, id := range ids {
 		b.refuse(t, id, "CANCELLED", "cancelled")
 	}

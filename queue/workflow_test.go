@@ -214,6 +214,10 @@ func TestAWorkflowThatCannotBeAdmittedIsRefused(t *testing.T) {
 	}
 	_, err := b.queue.Enqueue(t.Context(), queue.Item{WorkspaceID: b.workspace, Workflow: &queue.Workflow{}})
 	require.ErrorContains(t, err, "the workflow has no request")
+	_, err = b.queue.Enqueue(t.Context(), queue.Item{WorkspaceID: b.workspace, Workflow: &queue.Workflow{
+		Request: &workflowservice.StartWorkflowExecutionRequest{CompletionCallbacks: []*commonpb.Callback{{}}}}})
+	require.ErrorIs(t, err, queue.ErrInvalid)
+	require.ErrorContains(t, err, "the request has 1 completion callbacks")
 	require.Zero(t, one[int](t, b.pool, `SELECT count(*) FROM sluice.pending`))
 }
 
@@ -224,7 +228,6 @@ func TestAStartDelayIsWhenTheItemIsAvailable(t *testing.T) {
 	answer, err := b.queue.EnqueueWorkflow(t.Context(), b.own(), delayed, "Bill")
 	require.NoError(t, err)
 	require.Equal(t, "02:00:00", one[string](t, b.pool, `SELECT (available_at - created_at)::text FROM sluice.pending WHERE id = $1`, answer.QueueID), "by the database's clock")
-	require.Nil(t, b.stored(t, answer.QueueID).GetWorkflowStartDelay())
 	at := time.Now().Add(5 * time.Hour).Truncate(time.Microsecond)
 	item := b.own()
 	item.AvailableAt = at
@@ -273,5 +276,40 @@ func TestWorkflowsAndDefinitionsAreEnqueuedTogetherOrNotAtAll(t *testing.T) {
 		require.ErrorContains(t, err, "not placed")
 		require.Equal(t, 5, one[int](t, b.pool, `SELECT count(*) FROM sluice.pending`), name)
 		b.exec(t, `TRUNCATE sluice.pending, sluice.unique_keys, sluice.inputs`)
+	}
+}
+
+// A caller that has its arguments as JSON needs no request. They are checked as those of the function in SQL.
+func TestAWorkflowIsDescribedInJSON(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	described := func(change func(*queue.Workflow)) queue.Item {
+		w := queue.Workflow{Type: "Bill", TaskQueue: "bills", ID: "bill-7", Args: []byte(` [{"order": 4711}, 42] `), Options: []byte(`{"runTimeout": "2h"}`)}
+		change(&w)
+		return queue.Item{WorkspaceID: b.workspace, Workflow: &w}
+	}
+	answer, err := b.queue.Enqueue(t.Context(), described(func(w *queue.Workflow) { w.OnConflict = "wait" }))
+	require.NoError(t, err)
+	require.Equal(t, "bill-7", answer.WorkflowID)
+	require.Equal(t, "Bill bills bill-7 2h wait 4711", one[string](t, b.pool, `SELECT concat_ws(' ', workflow_type, task_queue, workflow_id, input #>> '{options,runTimeout}',
+		input #>> '{options,onConflict}', input #>> '{args,0,order}') FROM sluice.pending WHERE id = $1`, answer.QueueID))
+	answers, err := b.queue.EnqueueMany(t.Context(), []queue.Item{b.item(), {WorkspaceID: b.workspace, Workflow: &queue.Workflow{Type: "Bill"}}})
+	require.NoError(t, err)
+	require.Equal(t, "execution-"+answers[1].QueueID.String(), answers[1].WorkflowID)
+
+	for want, change := range map[string]func(*queue.Workflow){
+		"not both":                      func(w *queue.Workflow) { w.Request = &workflowservice.StartWorkflowExecutionRequest{} },
+		"args must be a JSON array":     func(w *queue.Workflow) { w.Args = []byte(`{}`) },
+		"arguments and options":         func(w *queue.Workflow) { w.Args = []byte(`[1`) },
+		"u0000":                         func(w *queue.Workflow) { w.Options = []byte(`{"summary": "\u0000"}`) },
+		"options must be a JSON object": func(w *queue.Workflow) { w.Options, w.OnConflict = []byte(`[]`), "fail" },
+		"options.onConflict must be":    func(w *queue.Workflow) { w.OnConflict = "shrug" },
+		"workflow_type must have 1 to":  func(w *queue.Workflow) { w.Type = "" },
+		"is a type of Sluice itself":    func(w *queue.Workflow) { w.Type = "Recovery" },
+		"at most 262144 (256 KiB)":      func(w *queue.Workflow) { w.Args = []byte(`["` + strings.Repeat("x", 1<<18) + `"]`) },
+	} {
+		_, err := b.queue.Enqueue(t.Context(), described(change))
+		require.ErrorIs(t, err, queue.ErrInvalid, want)
+		require.ErrorContains(t, err, want)
 	}
 }
