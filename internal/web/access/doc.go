@@ -1,0 +1,21 @@
+// Package access says who asks over HTTP, and whether a request may be looked at at all.
+//
+// It owns the check of a request's Host and Origin, the look-up of its bearer token, and what each role comes to. It must not know routes, nor
+// how an answer is written.
+//
+// # Who asks
+//
+// Who shows a token is what the token says. As long as there was never a token, who reaches a listener on loopback is an operator, and who
+// reaches any other is nobody. A token that was found is taken for good for some seconds without asking the database again; so long a
+// token that was revoked still opens, and so long after the first token was made others are still let in on loopback.
+//
+// # Pages of others
+//
+// A browser sends requests in the name of any page. Three things keep a page of another origin from driving an API on a user's own machine or
+// network: its name is not one that the worker answers for (DNS rebinding), its Origin is another than the Host, and what changes
+// something says that it comes from another site (Sec-Fetch-Site).
+//
+// Invariants:
+//   - a request is let in by a token that is in the database by its hash, or on loopback where there are none;
+//   - a caller of one workspace is never taken for an operator: the zero Caller may do nothing.
+package access

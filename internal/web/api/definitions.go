@@ -1,0 +1,79 @@
+package api
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"net/http"
+
+	"github.com/danielgtaylor/huma/v2"
+	"github.com/google/uuid"
+
+	"sluice/admin"
+	"sluice/internal/store"
+	"sluice/internal/web/access"
+	"sluice/queue"
+)
+
+func (s *API) definitions(h huma.API) {
+	tags := []string{"definitions"}
+	register(s, h, route{grant: reads, Operation: huma.Operation{
+		OperationID: "list-definitions", Method: http.MethodGet, Path: "/api/v1/definitions", Tags: tags, Summary: "List definitions at their current versions, by name",
+	}}, s.listDefinitions)
+	register(s, h, route{grant: writes, Operation: huma.Operation{
+		OperationID: "apply-definition", Method: http.MethodPost, Path: "/api/v1/definitions", Tags: tags, Summary: "Make a graph the current version of the definition it names",
+		Description: "It creates the definition if need be. Applying what is current already changes nothing. Executions keep the version that they were claimed with.",
+	}}, s.applyDefinition)
+	register(s, h, route{grant: reads, Operation: huma.Operation{
+		OperationID: "get-definition", Method: http.MethodGet, Path: "/api/v1/definitions/{definition}", Tags: tags, Summary: "Get a definition with its graph",
+	}}, s.getDefinition)
+}
+
+type listDefinitionsInput struct {
+	Workspace string `query:"workspace" maxLength:"200" doc:"Only those of the workspace with this id or key."`
+}
+
+// definitionList is a list of definitions.
+type definitionList struct {
+	Definitions []admin.Definition `json:"definitions"`
+}
+
+func (s *API) listDefinitions(ctx context.Context, who access.Caller, in *listDefinitionsInput) (*body[definitionList], error) {
+	id, err := s.ownOrNamed(ctx, who, in.Workspace)
+	if err != nil {
+		return nil, err
+	}
+	list, err := s.office.Definitions(ctx, id)
+	return answer(definitionList{append([]admin.Definition{}, list...)}, err)
+}
+
+type applyDefinitionInput struct {
+	Body struct {
+		Workspace string          `json:"workspace,omitempty" maxLength:"200" doc:"The workspace's id, or the platform's key of it. A token of a workspace needs none."`
+		Graph     json.RawMessage `json:"graph" doc:"What starter definition apply takes as a file: a JSON object with a name and nodes."`
+	}
+}
+
+func (s *API) applyDefinition(ctx context.Context, who access.Caller, in *applyDefinitionInput) (*body[admin.Definition], error) {
+	if who.Operator && in.Body.Workspace == "" {
+		return nil, store.Invalid("workspace is missing: give its id, or the platform's key of it")
+	}
+	id, err := s.ownOrNamed(ctx, who, in.Body.Workspace)
+	if err != nil {
+		return nil, err
+	}
+	return answer(s.office.ApplyDefinition(ctx, id, in.Body.Graph, who.Actor))
+}
+
+type definitionInput struct {
+	ID uuid.UUID `path:"definition" doc:"The definition's id."`
+}
+
+func (s *API) getDefinition(ctx context.Context, who access.Caller, in *definitionInput) (*body[admin.DefinitionGraph], error) {
+	found, err := s.office.Definition(ctx, in.ID)
+	switch {
+	case err == nil && !who.Sees(found.WorkspaceID), errors.Is(err, queue.ErrUnknownDefinition):
+		return nil, &store.RequestError{Kind: queue.ErrUnknownDefinition, Message: "unknown workflow definition " + in.ID.String()}
+	}
+	return answer(found, err)
+}

@@ -1,0 +1,98 @@
+package api_test
+
+import (
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"sluice/internal/operate"
+	"sluice/workflows"
+)
+
+func (b *bundle) startDispatcher() {
+	b.t.Helper()
+	_, err := operate.Start(b.t.Context(), b.temporal, b.namespace, b.pool, workflows.State{})
+	require.NoError(b.t, err)
+}
+
+func TestARequestOfAnotherOriginIsRefusedBeforeAnythingElse(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	item := `{"workspace": "` + b.workspace.String() + `", "workflow": {"type": "T"}}`
+	b.send("", http.MethodPost, "/api/v1/items", item, "Origin", "https://evil.example").problem(http.StatusForbidden, "origin")
+	b.send("", http.MethodPost, "/api/v1/items", item, "Sec-Fetch-Site", "cross-site").problem(http.StatusForbidden, "origin")
+	b.send("", http.MethodPost, "/api/v1/items", item, "Content-Type", "text/plain").problem(http.StatusUnsupportedMediaType, "media-type")
+	r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, b.url+"/api/openapi.json", nil)
+	require.NoError(t, err)
+	r.Host = "evil.example"
+	response, err := http.DefaultClient.Do(r)
+	require.NoError(t, err)
+	defer response.Body.Close()
+	require.Equal(t, http.StatusForbidden, response.StatusCode)
+	require.Empty(t, response.Header.Get("Access-Control-Allow-Origin"))
+	require.Empty(t, b.send("", http.MethodGet, "/api/v1/items", nil).object(http.StatusOK)["items"])
+	b.send("", http.MethodPost, "/api/v1/items", item, "Origin", b.url).object(http.StatusCreated)
+}
+
+func TestWhatThereIsNotIsAProblemToo(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	b.send("", http.MethodGet, "/api/v1/nothing", nil).problem(http.StatusNotFound, "no-route")
+	got := b.send("", http.MethodDelete, "/api/v1/items", nil)
+	got.problem(http.StatusMethodNotAllowed, "method")
+	require.Contains(t, got.header.Get("Allow"), "POST")
+	require.Equal(t, "no-store", got.header.Get("Cache-Control"))
+}
+
+// Who means to narrow a listing, or to be safe from doing something twice, must not be taken not to.
+func TestWhatIsEmptyOrGivenTwiceIsRefused(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	for _, query := range []string{"workspace=", "limit=1&limit=2", "status"} {
+		b.send("", http.MethodGet, "/api/v1/items?"+query, nil).problem(http.StatusUnprocessableEntity, "invalid")
+	}
+	b.send("", http.MethodGet, "/api/v1/items?limit=%zz", nil).problem(http.StatusBadRequest, "invalid")
+	b.send("", http.MethodPost, "/api/v1/items", object{"workspace": b.workspace.String(), "definition": b.definition.String()}, "Idempotency-Key", "").problem(http.StatusUnprocessableEntity, "invalid")
+}
+
+func TestALargeRequestIsRefused(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	b.send("", http.MethodPost, "/api/v1/items", `{"workspace": "`+strings.Repeat("x", 3<<20)+`"}`).problem(http.StatusRequestEntityTooLarge, "too-large")
+	p := b.send("", http.MethodPost, "/api/v1/items", `{"workspace": "`+b.workspace.String()+`", "definition": "`+b.definition.String()+`", "input": {"a": "`+strings.Repeat("x", 1<<20)+`"}}`).problem(http.StatusUnprocessableEntity, "invalid")
+	require.Contains(t, p["detail"], "bytes")
+	require.Less(t, len(fmt.Sprint(p)), 2000, "what was sent is not sent back")
+	p = b.send("", http.MethodPost, "/api/v1/items", `{"workspace": "`+strings.Repeat("x", 1<<20)+`"}`).problem(http.StatusUnprocessableEntity, "invalid")
+	require.Less(t, len(fmt.Sprint(p)), 2000)
+}
+
+func TestABodyThatStopsArrivingHoldsNothing(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	conn, err := net.Dial("tcp", strings.TrimPrefix(b.url, "http://"))
+	require.NoError(t, err)
+	defer conn.Close()
+	_, err = fmt.Fprintf(conn, "POST /api/v1/items HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 100\r\n\r\n{")
+	require.NoError(t, err)
+	require.NoError(t, conn.SetReadDeadline(time.Now().Add(time.Minute)))
+	raw, err := io.ReadAll(conn)
+	require.NoError(t, err)
+	require.Contains(t, string(raw), "400 Bad Request")
+	require.Contains(t, string(raw), "in time")
+}
+
+func TestNothingOfTheInsideIsTold(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	b.send("", http.MethodGet, "/api/v1/items", nil).object(http.StatusOK)
+	b.exec(`ALTER TABLE sluice.pending RENAME TO secret_name`)
+	p := b.send("", http.MethodGet, "/api/v1/items", nil).problem(http.StatusInternalServerError, "internal")
+	require.NotContains(t, fmt.Sprint(p), "pending")
+	require.Contains(t, b.logged.text(), "pending", "the log says why")
+}
