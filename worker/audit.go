@@ -13,6 +13,7 @@ import (
 	"go.temporal.io/sdk/client"
 
 	"sluice/internal/audit"
+	"sluice/internal/metric"
 	"sluice/internal/operate"
 	"sluice/internal/store/facts"
 )
@@ -50,17 +51,12 @@ type auditGauges struct {
 }
 
 func newAuditGauges(r prometheus.Registerer) *auditGauges {
-	gauge := func(name, help string, labels ...string) *prometheus.GaugeVec {
-		g := prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: name, Help: help}, labels)
+	gauge := func(m metric.Metric) *prometheus.GaugeVec {
+		g := prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: m.Name, Help: m.Help}, m.Labels)
 		r.MustRegister(g)
 		return g
 	}
-	return &auditGauges{
-		violations: gauge("sluice_audit_violations", "Violations that the last audit found.", "invariant"),
-		unchecked:  gauge("sluice_audit_unchecked", "1 where the last audit could not check all.", "invariant"),
-		completed:  gauge("sluice_audit_completed_timestamp_seconds", "When the last audit completed."),
-		took:       gauge("sluice_audit_duration_seconds", "How long the last audit took."),
-	}
+	return &auditGauges{violations: gauge(metric.AuditViolations), unchecked: gauge(metric.AuditUnchecked), completed: gauge(metric.AuditCompleted), took: gauge(metric.AuditDuration)}
 }
 
 // reset leaves no value behind.

@@ -50,11 +50,7 @@ func TestAuditIsAMetric(t *testing.T) {
 	pool, err := store.Open(t.Context(), migrated(t), 8)
 	require.NoError(t, err)
 	t.Cleanup(pool.Close)
-	attributes := map[string]string{}
-	for _, name := range workflows.SearchAttributes() {
-		attributes[name] = "Keyword"
-	}
-	address, namespace := devtest.Namespace(t, attributes)
+	address, namespace := devtest.Namespace(t, workflows.SearchAttributeTypes())
 	temporal, err := connect.Temporal(t.Context(), client.Options{HostPort: address, Namespace: namespace, Logger: sdkLogger(slog.New(slog.DiscardHandler))},
 		connect.Wait{Patience: time.Minute})
 	require.NoError(t, err)

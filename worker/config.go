@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net/url"
 	"os"
 	"slices"
 	"strconv"
@@ -25,7 +26,9 @@ type config struct {
 	shutdownTimeout        time.Duration
 	devDir                 string
 	postgres, temporal, ui port
-	health                 address
+	http                   address
+	httpHosts              []string
+	uiURL                  string
 	callbackURL            string
 	callbacks              address
 	databaseURL            string
@@ -58,10 +61,10 @@ type address struct {
 
 // Defaults of the flags.
 const (
-	defaultPostgresPort  = 54329
-	defaultTemporalPort  = 7233
-	defaultUIPort        = 8233
-	defaultHealthAddress = "127.0.0.1:8077"
+	defaultPostgresPort = 54329
+	defaultTemporalPort = 7233
+	defaultUIPort       = 8233
+	defaultHTTPAddress  = "127.0.0.1:8077"
 	// devCallbackAddress is where --dev takes callbacks unless it is told otherwise.
 	devCallbackAddress = "127.0.0.1:8079"
 	defaultDevDir      = ".sluice"
@@ -94,7 +97,7 @@ func newCommand(run func(ctx context.Context, c config, stdout, stderr io.Writer
 			c.postgres.explicit = cmd.Flags().Changed("postgres-port")
 			c.temporal.explicit = cmd.Flags().Changed("temporal-port")
 			c.ui.explicit = cmd.Flags().Changed("ui-port")
-			c.health.explicit = cmd.Flags().Changed("health-address")
+			c.http.explicit = cmd.Flags().Changed("http-address")
 			c.callbacks.explicit = cmd.Flags().Changed("callback-address")
 			if badAllow != nil {
 				return badAllow
@@ -121,7 +124,9 @@ func newCommand(run func(ctx context.Context, c config, stdout, stderr io.Writer
 	f.IntVar(&c.ui.number, "ui-port", defaultUIPort, "port of --dev's Web UI; 0 for any")
 	f.StringVar(&c.logFormat, "log-format", "text", "text or json")
 	f.StringVar(&level, "log-level", "info", "debug, info, warn or error")
-	f.StringVar(&c.health.hostPort, "health-address", defaultHealthAddress, "where /healthz and /readyz answer; empty for nowhere")
+	f.StringVar(&c.http.hostPort, "http-address", defaultHTTPAddress, "where the HTTP API, the dashboard, /healthz, /readyz and /metrics answer; empty for nowhere. Beyond loopback the API wants tokens")
+	f.StringSliceVar(&c.httpHosts, "http-host", nil, "the `names` by which others reach --http-address, separated by commas; the API refuses requests to other ones, and /metrics those to other names")
+	f.StringVar(&c.uiURL, "ui-url", "", "where Temporal's Web UI is, `http(s)://HOST`, for the links of the dashboard; --dev has one of its own")
 	f.StringVar(&c.callbackURL, "callback-url", "", "what Temporal calls when a workflow has ended, `http(s)://HOST:PORT/PATH` that leads to the --callback-address of workers; the server must allow it. Without: ends are learnt within a second or two. --dev has one of its own")
 	f.StringVar(&c.callbacks.hostPort, "callback-address", "", "where this worker takes callbacks; empty for nowhere, with --dev "+devCallbackAddress+" or the port of --callback-url")
 	f.IntVar(&c.pollBudget, "poll-budget", host.DefaultPollBudget, "long polls at once; all workers of a namespace together stay below the server's frontend.namespaceCount (1200)")
@@ -163,6 +168,8 @@ func (c config) validate() error {
 	}
 	check(c.pollBudget >= host.LeastPollBudget, "--poll-budget must be at least %d, not %d", host.LeastPollBudget, c.pollBudget)
 	check(c.callbackURL == "" || host.IsCallbackURL(c.callbackURL), "--callback-url must be http://HOST:PORT/PATH or https://, not %q", c.callbackURL)
+	check(c.uiURL == "" || isWebAddress(c.uiURL), "--ui-url must be http://HOST or https://HOST, not %q", c.uiURL)
+	check(c.uiURL == "" || !c.dev, "--ui-url goes without --dev, which has a Web UI of its own")
 	check(c.workspaceIdle > 0, "--workspace-idle-timeout must be positive, not %s", c.workspaceIdle)
 	check(c.shutdownTimeout > 0, "--shutdown-timeout must be positive, not %s", c.shutdownTimeout)
 	check(c.gateway != "" || c.gatewayTLS == gateway.TLS{}, "the --gateway-tls flags go with --gateway")
@@ -173,6 +180,11 @@ func (c config) validate() error {
 	// The dispatcher holds one connection while it waits and the audit one, so that two alone would deadlock.
 	check(c.connections >= 4, "--postgres-connections must be at least 4, not %d", c.connections)
 	return errors.Join(problems...)
+}
+
+func isWebAddress(text string) bool {
+	u, err := url.Parse(text)
+	return err == nil && (u.Scheme == "http" || u.Scheme == "https") && u.Host != "" && u.User == nil && u.RawQuery == "" && u.Fragment == ""
 }
 
 // envBool is false where the variable is not set. A value that is neither true nor false is an error: it may have been meant

@@ -35,7 +35,7 @@ func TestConfigDefaults(t *testing.T) {
 	require.Equal(t, config{
 		dev: true, devDir: ".sluice", logFormat: "text", logLevel: slog.LevelInfo,
 		postgres: port{number: 54329}, temporal: port{number: 7233}, ui: port{number: 8233},
-		health: address{hostPort: "127.0.0.1:8077"}, connections: 20,
+		http: address{hostPort: "127.0.0.1:8077"}, connections: 20,
 		pollBudget: 1000, workspaceIdle: 30 * time.Second, externalConcurrency: 100, patience: time.Minute, shutdownTimeout: 20 * time.Second, auditInterval: 5 * time.Minute,
 	}, c)
 }
@@ -43,14 +43,15 @@ func TestConfigDefaults(t *testing.T) {
 func TestConfigFromFlagsAndEnvironment(t *testing.T) {
 	t.Setenv("DATABASE_URL", "postgres://db/sluice")
 	t.Setenv("SLUICE_DEV_DIR", "/data")
-	c, err := parse(t, "--temporal-port=7233", "--postgres-port", "0", "--health-address=", "--log-level=debug", "--external-rps=2.5", "--migrate")
+	c, err := parse(t, "--temporal-port=7233", "--postgres-port", "0", "--http-address=", "--http-host=a.example,b.example", "--log-level=debug", "--external-rps=2.5", "--migrate")
 	require.NoError(t, err)
 	require.Equal(t, "postgres://db/sluice", c.databaseURL)
 	require.Equal(t, "/data", c.devDir)
 	require.Equal(t, port{number: 7233, explicit: true}, c.temporal, "asked for, although it is the default")
 	require.Equal(t, port{number: 0, explicit: true}, c.postgres)
 	require.Equal(t, port{number: 8233}, c.ui)
-	require.Equal(t, address{explicit: true}, c.health)
+	require.Equal(t, address{explicit: true}, c.http)
+	require.Equal(t, []string{"a.example", "b.example"}, c.httpHosts)
 	require.Equal(t, slog.LevelDebug, c.logLevel)
 	require.Equal(t, 2.5, c.externalPerSecond)
 	require.True(t, c.migrate)
@@ -99,6 +100,9 @@ func TestConfigRefuses(t *testing.T) {
 		"--log-format must be text or json":                          {"--dev", "--log-format=xml"},
 		`--log-level must be debug, info, warn or error, not "loud"`: {"--dev", "--log-level=loud"},
 		"--ui-port must be 0 to 65535, not 70000":                    {"--dev", "--ui-port=70000"},
+		`--ui-url must be http://HOST or https://HOST, not "ui"`:     {"--ui-url=ui"},
+		"--ui-url must be http://HOST":                               {"--ui-url=javascript://x"},
+		"--ui-url goes without --dev":                                {"--dev", "--ui-url=https://ui.example"},
 		"--dev-dir must not be empty":                                {"--dev", "--dev-dir="},
 		"--servers-only goes with --dev":                             {"--dev", "--demo", "--servers-only"},
 		"--postgres-connections must be at least 4, not 1":           {"--dev", "--postgres-connections=1"},

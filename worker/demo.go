@@ -24,6 +24,8 @@ type demo struct {
 	pool   *pgxpool.Pool
 	screen *screen
 	uiURL  string
+	// dashboard is where the pages of Sluice are; empty for nowhere.
+	dashboard string
 }
 
 func newDemo(s *servers, screen *screen) *demo {
@@ -65,6 +67,9 @@ func (d *demo) run(ctx context.Context, endpoint string) error {
 	d.screen.printf("%s", summarise(facts, seen, time.Since(started)).String())
 	if d.uiURL != "" {
 		d.screen.printf("\nSee each of them in the Web UI: %s\n", d.uiURL)
+	}
+	if d.dashboard != "" {
+		d.screen.printf("See what happened, and change limits while it runs, in the dashboard: %s\n", d.dashboard)
 	}
 	d.screen.printf("The worker goes on running; stop it with Ctrl-C.\n")
 	return nil

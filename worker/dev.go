@@ -18,16 +18,12 @@ func startStack(ctx context.Context, c config, log *slog.Logger) (*devstack.Stac
 	if c.databaseURL != "" {
 		log.Warn("--dev brings its own database: DATABASE_URL is not used")
 	}
-	attributes := map[string]string{}
-	for _, name := range workflows.SearchAttributes() {
-		attributes[name] = "Keyword"
-	}
 	stack, err := devstack.Start(ctx, devstack.Config{
 		Dir:              c.devDir,
 		PostgresPort:     c.postgres.choose("--postgres-port", log),
 		TemporalPort:     c.temporal.choose("--temporal-port", log),
 		UIPort:           c.ui.choose("--ui-port", log),
-		SearchAttributes: attributes,
+		SearchAttributes: workflows.SearchAttributeTypes(),
 		Progress:         func(format string, args ...any) { log.Info(fmt.Sprintf(format, args...)) },
 	})
 	if err != nil {

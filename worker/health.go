@@ -11,17 +11,24 @@ import (
 	"sync/atomic"
 	"syscall"
 	"time"
+
+	"sluice/internal/web/access"
+	"sluice/internal/web/api"
 )
 
 // checkTimeout bounds the checks behind one /readyz, which run at once.
 const checkTimeout = 2 * time.Second
 
-// health answers /healthz (the process lives), /readyz (it does its work, or what is missing) and /metrics.
+// health answers /healthz (the process lives), /readyz (it does its work, or what is missing), /metrics, and what the API does.
 type health struct {
 	// missing returns what is missing by part, nothing when all is well. Set once the parts exist.
 	missing atomic.Pointer[func(context.Context) map[string]string]
-	// metrics is the page of /metrics; nil for none.
+	// metrics is the page of /metrics; nil for none. It answers for the hosts that the guard knows.
 	metrics http.Handler
+	guard   *access.Guard
+	// api answers below /api/. Set once there is one.
+	api   atomic.Pointer[api.API]
+	pages pages // all other paths
 }
 
 // healthAnswer is the body of both.
@@ -49,8 +56,22 @@ func (h *health) handler() http.Handler {
 		answer(w, http.StatusOK, healthAnswer{Status: "ready"})
 	})
 	if h.metrics != nil {
-		mux.Handle("GET /metrics", h.metrics)
+		mux.HandleFunc("GET /metrics", func(w http.ResponseWriter, r *http.Request) {
+			if err := h.guard.CheckHost(r); err != nil {
+				http.Error(w, err.Error(), http.StatusForbidden)
+				return
+			}
+			h.metrics.ServeHTTP(w, r)
+		})
 	}
+	mux.HandleFunc("/api/", func(w http.ResponseWriter, r *http.Request) {
+		if a := h.api.Load(); a != nil {
+			a.ServeHTTP(w, r)
+			return
+		}
+		api.Starting.ServeHTTP(w, r)
+	})
+	mux.Handle("/", &h.pages)
 	return mux
 }
 
@@ -80,19 +101,28 @@ func answer(w http.ResponseWriter, status int, body healthAnswer) {
 	_ = json.NewEncoder(w).Encode(body) // the caller is gone
 }
 
-// serveHealth serves h until the returned stop is called.
-func serveHealth(where address, h *health, log *slog.Logger) (stop func(), err error) {
+// server keeps no connection that does nothing: each takes one of the files that the process may open. The API moves the times of a request
+// that may wait for longer.
+func (h *health) server(log *slog.Logger) *http.Server {
+	return &http.Server{Handler: h.handler(), ReadTimeout: 10 * time.Second, WriteTimeout: 30 * time.Second, IdleTimeout: time.Minute,
+		MaxHeaderBytes: 64 << 10, ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelDebug)}
+}
+
+// serveHTTP serves h until the returned stop is called. The address is that of its listener; nil for none.
+func serveHTTP(where address, h *health, log *slog.Logger) (at net.Addr, stop func(), err error) {
 	if where.hostPort == "" {
-		return func() {}, nil
+		return nil, func() {}, nil
 	}
-	listener, err := listen(where, "--health-address", log)
+	listener, err := listen(where, "--http-address", log)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	server := &http.Server{Handler: h.handler(), ReadHeaderTimeout: 5 * time.Second}
+	h.pages.address = listener.Addr()
+	server := h.server(log)
 	go func() { _ = server.Serve(listener) }()
-	log.Info("health", "address", "http://"+listener.Addr().String()+"/readyz")
-	return func() { _ = server.Close() }, nil
+	base := "http://" + listener.Addr().String()
+	log.Info("http", "health", base+"/readyz", "api", base+"/api/openapi.json")
+	return listener.Addr(), func() { _ = server.Close() }, nil
 }
 
 // listen opens the address. If it is taken, an address that was asked for is an error; a default gives way to any free port.

@@ -10,8 +10,11 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"sluice/internal/web/access"
 )
 
 func get(t *testing.T, handler http.Handler, path string) (int, healthAnswer) {
@@ -56,7 +59,18 @@ func TestHealth(t *testing.T) {
 	require.Equal(t, healthAnswer{Status: "ready"}, answer)
 }
 
-func TestHealthAddressInUse(t *testing.T) {
+// Who asks has to send, to take the answer, and to ask again within a time: else connections that do nothing pile up.
+func TestHealthConnectionsThatDoNothingEnd(t *testing.T) {
+	t.Parallel()
+	server := new(health).server(slog.New(slog.DiscardHandler))
+	for what, limit := range map[string]time.Duration{"read": server.ReadTimeout, "write": server.WriteTimeout, "idle": server.IdleTimeout} {
+		require.Positive(t, limit, what)
+		require.LessOrEqual(t, limit, time.Minute, what)
+	}
+	require.Greater(t, server.WriteTimeout, checkTimeout, "/readyz answers in time")
+}
+
+func TestHTTPAddressInUse(t *testing.T) {
 	t.Parallel()
 	taken, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
@@ -64,17 +78,17 @@ func TestHealthAddressInUse(t *testing.T) {
 	var logged bytes.Buffer
 	log := newLogger(&logged, "json", slog.LevelInfo, false)
 
-	_, err = serveHealth(address{hostPort: taken.Addr().String(), explicit: true}, &health{}, log)
-	require.EqualError(t, err, "--health-address "+taken.Addr().String()+" is in use; choose another one or stop what listens there")
+	_, _, err = serveHTTP(address{hostPort: taken.Addr().String(), explicit: true}, &health{}, log)
+	require.EqualError(t, err, "--http-address "+taken.Addr().String()+" is in use; choose another one or stop what listens there")
 
-	stop, err := serveHealth(address{hostPort: taken.Addr().String()}, &health{}, log)
+	_, stop, err := serveHTTP(address{hostPort: taken.Addr().String()}, &health{}, log)
 	require.NoError(t, err, "a default gives way")
 	defer stop()
 	require.Contains(t, logged.String(), "took a free one")
 
-	_, err = serveHealth(address{hostPort: "nowhere", explicit: true}, &health{}, log)
-	require.ErrorContains(t, err, "--health-address nowhere")
-	stop, err = serveHealth(address{}, &health{}, log)
+	_, _, err = serveHTTP(address{hostPort: "nowhere", explicit: true}, &health{}, log)
+	require.ErrorContains(t, err, "--http-address nowhere")
+	_, stop, err = serveHTTP(address{}, &health{}, log)
 	require.NoError(t, err)
 	stop()
 }
@@ -95,4 +109,23 @@ func TestDefaultPortInUseGivesWay(t *testing.T) {
 	require.Contains(t, logged.String(), "taking a free one")
 	require.NoError(t, taken.Close())
 	require.Equal(t, number, port{number: number}.choose("--ui-port", log))
+}
+
+// A page that has let its name point here could read what is answered; a pod is asked by its address.
+func TestMetricsAnswerForNamesOfTheWorkerAndForAddresses(t *testing.T) {
+	t.Parallel()
+	m, err := newMetrics()
+	require.NoError(t, err)
+	defer m.close()
+	h := health{metrics: m.page(), guard: access.New(access.Config{Hosts: []string{"sluice.svc"}})}
+	for host, want := range map[string]int{
+		"localhost:8077": http.StatusOK, "127.0.0.1": http.StatusOK, "10.1.2.3:8077": http.StatusOK, "[fd00::1]:8077": http.StatusOK, "sluice.svc:8077": http.StatusOK,
+		"evil.example": http.StatusForbidden, "10.1.2.3.evil.example:8077": http.StatusForbidden, "": http.StatusForbidden,
+	} {
+		r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "http://localhost/metrics", nil)
+		r.Host = host
+		answer := httptest.NewRecorder()
+		h.handler().ServeHTTP(answer, r)
+		require.Equal(t, want, answer.Code, host)
+	}
 }

@@ -2,8 +2,8 @@
 // outside world and for every workspace that has work, and with --dev it brings its own PostgreSQL and Temporal.
 //
 // Standard output is for programs: the lines "postgres: <url>", "temporal: <host:port>" and, where it is known,
-// "ui: <url>", then "ready" once work is being done. With --demo the demo's progress follows. All else goes to
-// standard error. The exit code is 1 after an error, which is the last line there.
+// "ui: <url>", with --dev "dashboard: <url>", then "ready" once work is being done. With --demo the demo's progress follows. All else
+// goes to standard error. The exit code is 1 after an error, which is the last line there.
 package main
 
 import (

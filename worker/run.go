@@ -14,8 +14,10 @@ import (
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/worker"
 
+	"sluice/internal/estimate/keep"
 	"sluice/internal/operate"
 	"sluice/internal/store/catalog"
+	"sluice/internal/web/access"
 	"sluice/worker/host"
 	"sluice/workflows"
 )
@@ -35,12 +37,12 @@ func run(ctx context.Context, c config, stdout, stderr io.Writer) (failed error)
 		return err
 	}
 	defer m.close()
-	h := health{metrics: m.page()}
-	stopHealth, err := serveHealth(c.health, &h, log)
+	h := health{metrics: m.page(), guard: access.New(access.Config{Hosts: hostsOf(c)})}
+	at, stopHTTP, err := serveHTTP(c.http, &h, log)
 	if err != nil {
 		return err
 	}
-	defer stopHealth()
+	defer stopHTTP()
 
 	s, err := openServers(ctx, c, m.handler(), log)
 	if err != nil {
@@ -50,6 +52,12 @@ func run(ctx context.Context, c config, stdout, stderr io.Writer) (failed error)
 		return err
 	}
 	defer s.close(log)
+	stopAPI, err := serveAPI(ctx, c, s, at, &h, log)
+	if err != nil {
+		return err
+	}
+	defer stopAPI()
+	defer m.showLevels(s.pool, log)()
 	ctx, end := context.WithCancel(ctx)
 	defer end()
 	stopped, err := serveGateway(ctx, end, c, s, m.handler(), log)
@@ -64,6 +72,7 @@ func run(ctx context.Context, c config, stdout, stderr io.Writer) (failed error)
 	if s.uiURL != "" {
 		screen.printf("ui: %s\n", s.uiURL)
 	}
+	defer h.pages.serve(s, screen, log)()
 	if c.serversOnly {
 		return keepServers(ctx, s, &h, screen, log)
 	}
@@ -128,6 +137,10 @@ func (p *process) serve(ctx context.Context) error {
 		defer audits.Wait() // its connection goes back to the pool before that is closed
 		defer end()
 	}
+	var estimating sync.WaitGroup
+	estimating.Go(func() { keep.New(s.pool, p.log).Run(ctx) })
+	defer estimating.Wait() // as the audit
+	defer end()
 	hosted, led := make(chan error, 1), make(chan error, 1)
 	go func() { hosted <- p.workers.Run(ctx) }()
 	go func() { led <- p.lead(ctx) }()
@@ -176,7 +189,9 @@ func (p *process) lead(ctx context.Context) error {
 	if !p.demo {
 		return nil
 	}
-	if err := newDemo(p.servers, p.screen).run(ctx, p.endpoint); err != nil {
+	demo := newDemo(p.servers, p.screen)
+	demo.dashboard = p.health.pages.url()
+	if err := demo.run(ctx, p.endpoint); err != nil {
 		return fmt.Errorf("demo: %w", err)
 	}
 	return nil

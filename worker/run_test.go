@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/jackc/pgx/v5"
 	"github.com/stretchr/testify/require"
 	"go.temporal.io/api/enums/v1"
 	"go.temporal.io/sdk/client"
@@ -92,10 +93,10 @@ func TestDevRunsAndStops(t *testing.T) {
 	t.Parallel()
 	dir := filepath.Join(t.TempDir(), "dev")
 	stdout, stderr, stop := start(t, settings(func(c *config) {
-		c.dev, c.devDir, c.health = true, dir, address{hostPort: "127.0.0.1:0", explicit: true}
+		c.dev, c.devDir, c.http = true, dir, address{hostPort: "127.0.0.1:0", explicit: true}
 	}))
 	require.Eventually(t, isReady(stdout), time.Minute, 20*time.Millisecond)
-	require.Regexp(t, `\Apostgres: postgres://\S+@127\.0\.0\.1:\d+/sluice\S*\ntemporal: 127\.0\.0\.1:\d+\nui: http://127\.0\.0\.1:\d+\nready\n\z`, stdout.String())
+	require.Regexp(t, `\Apostgres: postgres://\S+@127\.0\.0\.1:\d+/sluice\S*\ntemporal: 127\.0\.0\.1:\d+\nui: http://127\.0\.0\.1:\d+\ndashboard: http://127\.0\.0\.1:\d+/\nready\n\z`, stdout.String())
 	running, err := devstack.ReadAddresses(dir)
 	require.NoError(t, err)
 	require.Contains(t, stdout.String(), running.DatabaseURL)
@@ -107,6 +108,14 @@ func TestDevRunsAndStops(t *testing.T) {
 	require.NoError(t, err)
 	require.NoError(t, response.Body.Close())
 	require.JSONEq(t, `{"status": "ready"}`, string(body))
+	response, err = http.Get(strings.Replace(readyz, "/readyz", "/api/v1/status", 1)) //nolint:noctx // the same
+	require.NoError(t, err)
+	body, err = io.ReadAll(response.Body)
+	require.NoError(t, err)
+	require.NoError(t, response.Body.Close())
+	require.Contains(t, string(body), `"dispatcher":{"phase":`)
+	require.Contains(t, string(body), `"webUrl":"http://127.0.0.1:`)
+	require.Contains(t, stderr.String(), "asks for no token")
 
 	began := time.Now()
 	require.NoError(t, stop())
@@ -206,6 +215,12 @@ func TestAGatewayIsServed(t *testing.T) {
 	defer c.Close()
 	_, err = c.ExecuteWorkflow(t.Context(), client.StartWorkflowOptions{TaskQueue: "q", Priority: temporal.Priority{FairnessKey: "nobody"}}, "W")
 	require.ErrorContains(t, err, "unknown workspace")
+	conn, err := pgx.Connect(t.Context(), url)
+	require.NoError(t, err)
+	defer conn.Close(t.Context())
+	var own int
+	require.NoError(t, conn.QueryRow(t.Context(), `SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'sluice gateway'`).Scan(&own))
+	require.NotZero(t, own, "its callers do not use the connections of the dispatcher")
 	require.NoError(t, stop())
 
 	_, err = runOnce(t, settings(func(c *config) { c.databaseURL, c.gateway = url, ":0" }))

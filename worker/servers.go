@@ -7,9 +7,11 @@ import (
 	"net"
 	"net/url"
 	"strconv"
+	"strings"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
+	"go.temporal.io/api/workflowservice/v1"
 	"go.temporal.io/sdk/client"
 
 	"sluice/internal/connect"
@@ -25,6 +27,7 @@ type servers struct {
 	pool            *pgxpool.Pool
 	temporal        client.Client
 	polls           *host.Polls // nil with our own server: then there is no other worker to take tasks over
+	databaseURL     string      // with its password
 	postgresURL     string      // for people: without the password of a server that is not our own
 	temporalAddress string
 	namespace       string
@@ -35,7 +38,7 @@ type servers struct {
 
 // openServers returns both servers, ready for use: connected, migrated or checked, with the schema this build needs.
 func openServers(ctx context.Context, c config, counts client.MetricsHandler, log *slog.Logger) (*servers, error) {
-	s := &servers{}
+	s := &servers{uiURL: strings.TrimSuffix(c.uiURL, "/")}
 	options, databaseURL := client.Options{}, c.databaseURL
 	if c.dev {
 		stack, err := startStack(ctx, c, log)
@@ -67,6 +70,7 @@ func openServers(ctx context.Context, c config, counts client.MetricsHandler, lo
 
 func (s *servers) connect(ctx context.Context, c config, databaseURL string, options client.Options, log *slog.Logger) (err error) {
 	wait := connect.Wait{Patience: c.patience, Notify: func(message string) { log.Warn(message) }}
+	s.databaseURL = databaseURL
 	s.pool, err = connect.Postgres(ctx, databaseURL, wait, func(ctx context.Context, url string) (*pgxpool.Pool, error) {
 		return store.Open(ctx, url, c.connections)
 	})
@@ -115,8 +119,8 @@ func withoutPassword(c *pgx.ConnConfig) string {
 func (s *servers) checks() map[string]func(context.Context) error {
 	return map[string]func(context.Context) error{
 		"postgres": func(ctx context.Context) error { return connect.Reason(s.pool.Ping(ctx)) },
-		"temporal": func(ctx context.Context) error {
-			_, err := s.temporal.CheckHealth(ctx, &client.CheckHealthRequest{})
+		"temporal": func(ctx context.Context) error { // a server whose database is away answers its health check, and nothing that reads
+			_, err := s.temporal.WorkflowService().DescribeNamespace(ctx, &workflowservice.DescribeNamespaceRequest{Namespace: s.namespace})
 			return connect.Reason(err)
 		},
 	}

@@ -46,7 +46,8 @@ type Config struct {
 	// one. The server must allow the address (component.callbacks.allowedAddresses). Defaults to none: ends are learnt from workers of
 	// this client, see Install, and otherwise by recovery, within a second or two.
 	CallbackURL string
-	// Metrics counts what happens outside of workflows and activities, such as callbacks. Defaults to nowhere.
+	// Metrics counts what happens outside of workflows and activities, such as callbacks, and shows how many workspaces wait. Give the
+	// client's MetricsHandler. Without one the former is not counted, and the latter has a series for each kind of step.
 	Metrics client.MetricsHandler
 
 	// RegisterWorkflows adds workflow types to every workspace worker. New calls it once, and refuses what a worker could not

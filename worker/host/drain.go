@@ -39,6 +39,7 @@ func (h *Host) newWorker(taskQueue string, options worker.Options) *drainingWork
 			delete(p.of, key)
 		}
 	}
+	options.DeadlockDetectionTimeout = deadlockTimeout
 	w.Worker = worker.New(h.cfg.Client, taskQueue, options)
 	return w
 }

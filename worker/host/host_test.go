@@ -12,6 +12,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	"go.temporal.io/api/workflowservice/v1"
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/log"
 	"go.temporal.io/sdk/worker"
@@ -69,8 +70,6 @@ func newServers(t *testing.T) *bench {
 	pool, err := host.OpenPool(t.Context(), url, 4)
 	require.NoError(t, err)
 	t.Cleanup(pool.Close)
-	_, err = pool.Exec(t.Context(), `UPDATE sluice.installation SET id = gen_random_uuid(), namespace = $1, namespace_id = $1`, namespace)
-	require.NoError(t, err)
 	quiet := slog.New(slog.DiscardHandler)
 	options := client.Options{HostPort: address, Namespace: namespace, Logger: log.NewStructuredLogger(quiet)}
 	polls := host.NewPolls()
@@ -78,6 +77,10 @@ func newServers(t *testing.T) *bench {
 	c, err := client.Dial(options)
 	require.NoError(t, err)
 	t.Cleanup(c.Close)
+	described, err := c.WorkflowService().DescribeNamespace(t.Context(), &workflowservice.DescribeNamespaceRequest{Namespace: namespace})
+	require.NoError(t, err)
+	_, err = pool.Exec(t.Context(), `UPDATE sluice.installation SET id = gen_random_uuid(), namespace = $1, namespace_id = $2`, namespace, described.GetNamespaceInfo().GetId())
+	require.NoError(t, err)
 	return &bench{pool: pool, client: c, polls: polls}
 }
 
@@ -245,4 +248,20 @@ func TestNothingIsPolledUntilDatabaseAndNamespaceArePaired(t *testing.T) {
 	require.NoError(t, err)
 	require.ErrorIs(t, <-done, pairing.ErrOtherDatabase)
 	require.NoError(t, b.client.TerminateWorkflow(t.Context(), run.GetID(), "", "the test is over"))
+}
+
+// A host of another namespace would be a live worker that serves nothing, and the others would leave workspaces to it.
+func TestAHostOfAnotherNamespaceEnds(t *testing.T) {
+	t.Parallel()
+	b := newServers(t)
+	address, namespace := devtest.Namespace(t, nil)
+	c, err := client.Dial(client.Options{HostPort: address, Namespace: namespace, Logger: log.NewStructuredLogger(slog.New(slog.DiscardHandler))})
+	require.NoError(t, err)
+	t.Cleanup(c.Close)
+	_, err = b.client.ExecuteWorkflow(t.Context(), client.StartWorkflowOptions{ID: workflows.DispatcherID, TaskQueue: "nobody"}, workflows.DispatcherType)
+	require.NoError(t, err)
+	h, err := host.New(host.Config{Client: c, Pool: b.pool, Logger: slog.New(slog.DiscardHandler)})
+	require.NoError(t, err)
+	require.ErrorIs(t, h.Run(t.Context()), pairing.ErrOtherNamespace)
+	require.NoError(t, b.client.TerminateWorkflow(t.Context(), workflows.DispatcherID, "", "the test is over"))
 }

@@ -31,7 +31,7 @@ func (h *Host) awaitPair(ctx context.Context) (namespace string, err error) {
 			return i.Namespace, nil
 		case ctx.Err() != nil:
 			return "", nil
-		case errors.Is(err, pairing.ErrOtherDatabase), permanent(err):
+		case errors.Is(err, pairing.ErrOtherDatabase), errors.Is(err, pairing.ErrOtherNamespace), permanent(err):
 			return "", fmt.Errorf("start the workers: %w", err)
 		case unpaired && said == "":
 			h.log.Info("waiting for: starter start")

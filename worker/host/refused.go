@@ -4,6 +4,7 @@ import (
 	"context"
 
 	commandpb "go.temporal.io/api/command/v1"
+	commonpb "go.temporal.io/api/common/v1"
 	enumspb "go.temporal.io/api/enums/v1"
 	failurepb "go.temporal.io/api/failure/v1"
 	"go.temporal.io/api/serviceerror"
@@ -17,18 +18,18 @@ import (
 	"sluice/workflows"
 )
 
-// endRefused ends an execution FAILED, with the server's reason, when the server refuses what its workflow task asks for. Otherwise the
-// task is done again for ever, and the execution holds its slot: most refusals leave no trace but tasks that time out. Definitions are checked for what is known to be refused when they are
-// applied and when they are run; this is for what a server refuses beyond that. Dispatchers, children and workflows that are no
-// executions are left alone.
+// endRefused ends an execution of a definition FAILED, with the server's reason, when the server refuses what its workflow task asks for.
+// Otherwise the task is done again for ever, and the execution holds its slot: most refusals leave no trace but tasks that time out.
+// Definitions are checked for what is known to be refused when they are applied and when they are run; this is for what a server refuses
+// beyond that. All other workflows are left alone: those of an application's own are for its workers to mend.
 func endRefused(ctx context.Context, method string, request, reply any, conn *grpc.ClientConn, invoke grpc.UnaryInvoker, options ...grpc.CallOption) error {
 	err := invoke(ctx, method, request, reply, conn, options...)
 	task, ok := request.(*workflowservice.RespondWorkflowTaskCompletedRequest)
-	if err == nil || !ok || !isExecutions(task.GetTaskToken()) {
+	if err == nil || !ok {
 		return err
 	}
 	refusal := serviceerror.ToStatus(err)
-	if refusal.Code() != codes.InvalidArgument {
+	if refusal.Code() != codes.InvalidArgument || !isExecutions(ctx, task, conn, invoke, options...) {
 		return err
 	}
 	// The SDK hears of the refusal all the same, and forgets the workflow.
@@ -60,11 +61,17 @@ func cut(text string) string {
 	return string([]rune(text[:most])) + "…"
 }
 
-// isExecutions tells whether a task is of an execution's own workflow, by its id.
-func isExecutions(token []byte) bool {
-	workflowID, _ := readToken(token)
-	_, ours := workflows.ParseExecutionID(workflowID)
-	return ours
+// isExecutions tells whether a task is of a workflow that runs a definition, by its id and by its type, which Temporal is asked for.
+func isExecutions(ctx context.Context, task *workflowservice.RespondWorkflowTaskCompletedRequest, conn *grpc.ClientConn, invoke grpc.UnaryInvoker, options ...grpc.CallOption) bool {
+	workflowID, runID := readToken(task.GetTaskToken())
+	if _, ours := workflows.ParseExecutionID(workflowID); !ours {
+		return false
+	}
+	var found workflowservice.DescribeWorkflowExecutionResponse
+	err := invoke(ctx, workflowservice.WorkflowService_DescribeWorkflowExecution_FullMethodName, &workflowservice.DescribeWorkflowExecutionRequest{
+		Namespace: task.GetNamespace(), Execution: &commonpb.WorkflowExecution{WorkflowId: workflowID, RunId: runID},
+	}, &found, conn, options...)
+	return err == nil && found.GetWorkflowExecutionInfo().GetType().GetName() == workflows.ExecutionType
 }
 
 // readToken reads whose task a token is of: its second and third field. Those that another server makes are left alone.

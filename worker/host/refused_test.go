@@ -6,6 +6,8 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/stretchr/testify/require"
+	commonpb "go.temporal.io/api/common/v1"
+	workflowpb "go.temporal.io/api/workflow/v1"
 	"go.temporal.io/api/workflowservice/v1"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
@@ -26,13 +28,14 @@ func token(workflowID string) []byte {
 // dispatcher must never end.
 func TestOnlyWhatTheServerRefusesOfExecutionsIsEnded(t *testing.T) {
 	t.Parallel()
-	id := workflows.ExecutionID(uuid.New())
+	id, applications := workflows.ExecutionID(uuid.New()), workflows.ExecutionID(uuid.New())
 	for name, test := range map[string]struct {
 		token []byte
 		code  codes.Code
 		calls int
 	}{
 		"an execution":          {token(id), codes.InvalidArgument, 2},
+		"an application's own":  {token(applications), codes.InvalidArgument, 1},
 		"what is taken":         {token(id), codes.OK, 1},
 		"a server that is away": {token(id), codes.Unavailable, 1},
 		"a task that is gone":   {token(id), codes.NotFound, 1},
@@ -46,7 +49,15 @@ func TestOnlyWhatTheServerRefusesOfExecutionsIsEnded(t *testing.T) {
 	} {
 		var sent []*workflowservice.RespondWorkflowTaskCompletedRequest
 		err := endRefused(t.Context(), "RespondWorkflowTaskCompleted", &workflowservice.RespondWorkflowTaskCompletedRequest{TaskToken: test.token}, nil, nil,
-			func(_ context.Context, _ string, request, _ any, _ *grpc.ClientConn, _ ...grpc.CallOption) error {
+			func(_ context.Context, _ string, request, reply any, _ *grpc.ClientConn, _ ...grpc.CallOption) error {
+				if asked, ok := request.(*workflowservice.DescribeWorkflowExecutionRequest); ok {
+					kind := workflows.ExecutionType
+					if asked.GetExecution().GetWorkflowId() == applications {
+						kind = "Invoice"
+					}
+					reply.(*workflowservice.DescribeWorkflowExecutionResponse).WorkflowExecutionInfo = &workflowpb.WorkflowExecutionInfo{Type: &commonpb.WorkflowType{Name: kind}}
+					return nil
+				}
 				sent = append(sent, request.(*workflowservice.RespondWorkflowTaskCompletedRequest))
 				return status.Error(test.code, "the reason")
 			})
