@@ -14,6 +14,8 @@ import (
 	"sluice/admin"
 	"sluice/internal/bounds"
 	"sluice/internal/connect"
+	"sluice/internal/estimate/keep"
+	"sluice/internal/overview"
 	"sluice/internal/pairing"
 	"sluice/internal/store"
 	"sluice/schema"
@@ -51,6 +53,9 @@ func (a *app) does(command *cobra.Command, act action) *cobra.Command {
 			return usage("--timeout must not be negative, got %s", a.timeout)
 		}
 		if command.Annotations[unbounded] != "" && !command.Flags().Changed("timeout") {
+			a.timeout = 0
+		}
+		if command.Annotations[unboundedForMany] != "" && len(args) != 1 && !command.Flags().Changed("timeout") {
 			a.timeout = 0
 		}
 		if a.timeout > 0 {
@@ -141,6 +146,19 @@ func (a *app) client(ctx context.Context) (client.Client, error) {
 	}
 	_, err = pairing.Verify(ctx, c, a.config.Temporal.Namespace, pool)
 	return c, err
+}
+
+// overview tells how it all is. What it can do without it asks Temporal only if that is there at once.
+func (a *app) overview(pool *pgxpool.Pool) overview.Source {
+	return overview.Source{
+		Pool: pool, Dial: a.client, Link: a.workflowLink,
+		AtOnce: func(ctx context.Context) (client.Client, error) { return a.dial(ctx, connect.Wait{}) },
+		Estimate: func(ctx context.Context) {
+			if err := keep.Now(ctx, pool); err != nil {
+				a.note("note: starts are not estimated anew: " + err.Error())
+			}
+		},
+	}
 }
 
 func (a *app) dial(ctx context.Context, wait connect.Wait) (client.Client, error) {

@@ -19,6 +19,7 @@ import (
 	"sluice/internal/devstack/devtest"
 	"sluice/internal/store"
 	"sluice/schema"
+	"sluice/workflows"
 )
 
 func TestMain(m *testing.M) { devtest.Main(m) }
@@ -44,6 +45,7 @@ type cli struct {
 	t     testing.TB
 	env   environment
 	stdin string
+	ahead time.Duration // of this machine's clock
 }
 
 type outcome struct {
@@ -72,7 +74,7 @@ func onPostgres(t testing.TB) cli {
 func onBoth(t testing.TB) cli {
 	t.Helper()
 	c := onPostgres(t)
-	c.env["TEMPORAL_ADDRESS"], c.env["TEMPORAL_NAMESPACE"] = devtest.Namespace(t, nil)
+	c.env["TEMPORAL_ADDRESS"], c.env["TEMPORAL_NAMESPACE"] = devtest.Namespace(t, workflows.SearchAttributeTypes())
 	return c
 }
 
@@ -85,7 +87,8 @@ func (c cli) run(args ...string) outcome {
 	c.t.Helper()
 	var stdout, stderr bytes.Buffer
 	code := run(c.t.Context(), surroundings{
-		stdin: strings.NewReader(c.stdin), stdout: &stdout, stderr: &stderr, env: c.env, user: "ann", now: time.Now,
+		stdin: strings.NewReader(c.stdin), stdout: &stdout, stderr: &stderr, env: c.env, user: "ann",
+		now: func() time.Time { return time.Now().Add(c.ahead) },
 	}, args)
 	return outcome{stdout: stdout.String(), stderr: stderr.String(), code: code}
 }
@@ -161,4 +164,12 @@ func (c cli) enqueue(args ...string) string {
 	c.t.Helper()
 	workspace, definition := c.workspace()
 	return c.object(append([]string{"enqueue", "--workspace", workspace, "--definition", definition}, args...)...)["queueId"].(string)
+}
+
+// texts are the rows of a query of one text.
+func (c cli) texts(sql string, args ...any) []string {
+	c.t.Helper()
+	list, err := store.Values[string](c.t.Context(), c.pool(), sql, args...)
+	require.NoError(c.t, err)
+	return list
 }

@@ -8,23 +8,13 @@ import (
 	"strings"
 	"time"
 
+	"github.com/google/uuid"
 	"github.com/spf13/cobra"
 
-	"sluice/internal/store/facts"
+	"sluice/internal/overview"
 	"sluice/queue"
 	"sluice/workflows"
 )
-
-// described is one item with what has happened to it. Of one that waits, reason says why.
-type described struct {
-	queue.State
-	Place    int              `json:"place,omitempty"` // in the line of its workspace, from 1 on
-	More     bool             `json:"more,omitempty"`  // it stands somewhere behind Place
-	Activity []facts.Activity `json:"activity"`
-	WebURL   string           `json:"webUrl,omitempty"`
-	// MissingTypes are the workflow types that it needs on its workspace's task queue and that no worker has.
-	MissingTypes []string `json:"missingTypes,omitempty"`
-}
 
 func (a *app) describeCommand() *cobra.Command {
 	return a.does(&cobra.Command{
@@ -38,31 +28,19 @@ func (a *app) describeCommand() *cobra.Command {
 		if err != nil {
 			return err
 		}
-		item, err := queue.New(pool).Get(ctx, id)
+		result, err := a.overview(pool).Item(ctx, id)
 		if err != nil {
 			return err
 		}
-		activity, err := facts.ItemActivity[facts.Activity](ctx, pool, id)
+		names, err := namesOf(ctx, pool, []queue.State{result.State})
 		if err != nil {
 			return err
 		}
-		items := []queue.State{item}
-		waits, err := a.explainWaits(ctx, pool, facts.MostPlaces, items)
-		if err != nil {
-			return err
-		}
-		result := described{State: items[0], Place: waits[id].Place, More: waits[id].More, Activity: append([]facts.Activity{}, activity...)}
-		if result.MissingTypes, err = facts.MissingTypesOf(ctx, pool, id); err != nil {
-			return err
-		}
-		if item.ExecutionID != nil {
-			result.WebURL = a.workflowLink(item.WorkflowID, deref(item.EngineRunID))
-		}
-		return a.result(result, func(w io.Writer) { renderItem(w, result, a.now()) })
+		return a.result(result, func(w io.Writer) { renderItem(w, result, names, a.now()) })
 	})
 }
 
-func renderItem(w io.Writer, d described, now time.Time) {
+func renderItem(w io.Writer, d overview.Item, names workspaceNames, now time.Time) {
 	workflow := ""
 	if d.ExecutionID != nil || d.WorkflowType != nil {
 		workflow = d.WorkflowID
@@ -76,12 +54,16 @@ func renderItem(w io.Writer, d described, now time.Time) {
 	}
 	fields(w,
 		"item", d.ID.String(),
+		"replay of", idText(d.ReplayOf),
+		"replayed as", idText(d.ReplayedAs),
 		"status", d.Status,
 		"waits", waitText(d),
+		"paused by", byWhom(d.Pause, now),
+		"starts in", startText(d.EstimatedStart, now),
 		"execution", deref(d.ExecutionStatus),
 		"error", oneLine(failure(d.State), 500),
 		"attempts", attempts,
-		"workspace", d.WorkspaceID.String(),
+		"workspace", workspaceText(d.WorkspaceID, names),
 		"definition", definition,
 		"type", deref(d.WorkflowType),
 		"task queue", deref(d.TaskQueue),
@@ -115,6 +97,25 @@ func renderItem(w io.Writer, d described, now time.Time) {
 	table(w, []string{"AT", "ACTOR", "ACTION", "REASON", "DETAILS"}, rows)
 }
 
+// workspaceText is a workspace's id with its key and its name.
+func workspaceText(id uuid.UUID, names workspaceNames) string {
+	text := id.String()
+	if taken, name := names.of(id); name != "" {
+		if taken != text {
+			name = oneLine(taken, 200) + ", " + name
+		}
+		text += " (" + name + ")"
+	}
+	return text
+}
+
+func idText(id *uuid.UUID) string {
+	if id == nil {
+		return ""
+	}
+	return id.String()
+}
+
 // stuckText says which types are missing; what needs none of these goes on.
 func stuckText(missing []string) string {
 	texts := make([]string, len(missing))
@@ -141,4 +142,82 @@ func outcomeMessage(raw json.RawMessage) string {
 		return "node " + e.NodeName + ": " + e.Message
 	}
 	return e.Message
+}
+
+// waitText says why a pending item waits, and where.
+func waitText(d overview.Item) string {
+	text := ""
+	if d.Status == "PENDING" {
+		text = deref(d.Reason)
+	}
+	switch {
+	case d.Place == 0:
+		return text
+	case text != "":
+		text += ", "
+	}
+	if d.More {
+		return text + fmt.Sprintf(">%d in the line of its workspace", d.Place)
+	}
+	return text + ordinal(d.Place) + " of its workspace"
+}
+
+// ordinal is 1st, 2nd, 3rd, 4th and so on.
+func ordinal(n int) string {
+	suffix := "th"
+	if n%100/10 != 1 {
+		switch n % 10 {
+		case 1:
+			suffix = "st"
+		case 2:
+			suffix = "nd"
+		case 3:
+			suffix = "rd"
+		}
+	}
+	return fmt.Sprint(n, suffix)
+}
+
+func (a *app) waitCommand() *cobra.Command {
+	return a.does(&cobra.Command{
+		Use: "wait ID", Short: "Wait until an item has ended, and print its outcome", Args: exactly("ID"),
+		Long: "Wait until an item has ended, however it did, and print its outcome: its status and its result, or why it has\n" +
+			"none. The exit code is 0 when its execution has COMPLETED, otherwise 1, as when it has not ended within\n" +
+			"--timeout. Only Postgres is needed.",
+		Example: "  starter wait 0199… --timeout 10m\n  starter wait 0199… --json | jq .output",
+	}, func(ctx context.Context, args []string) error {
+		id, err := itemID(args[0])
+		if err != nil {
+			return err
+		}
+		pool, err := a.database(ctx)
+		if err != nil {
+			return err
+		}
+		item, err := queue.New(pool).Wait(ctx, id)
+		if err != nil {
+			return err
+		}
+		if err := a.result(item, func(w io.Writer) { renderOutcome(w, item, a.now()) }); err != nil {
+			return err
+		}
+		if finalStatus(item) != "COMPLETED" {
+			return codeError(exitFailed)
+		}
+		return nil
+	})
+}
+
+func renderOutcome(w io.Writer, item queue.State, now time.Time) {
+	_, _ = fmt.Fprintf(w, "%s %s", finalStatus(item), item.ID)
+	if timing := itemTiming(item, now); timing != "" {
+		_, _ = fmt.Fprintf(w, ", %s", timing)
+	}
+	_, _ = fmt.Fprintln(w)
+	if text := failure(item); text != "" {
+		_, _ = fmt.Fprintln(w, oneLine(text, mostOfField))
+	}
+	if len(item.Output) > 0 {
+		_, _ = fmt.Fprintln(w, string(item.Output))
+	}
 }

@@ -16,6 +16,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"sluice/internal/store"
+	"sluice/internal/store/facts"
 	"sluice/queue"
 )
 
@@ -75,7 +76,7 @@ func (a *app) enqueueCommand() *cobra.Command {
 	flags.StringVar(&f.expiresAt, "expires-at", "", "give up if not started by this RFC 3339 `time`")
 	flags.DurationVar(&f.expiresIn, "expires-in", 0, "give up if not started this long from now")
 	flags.StringVar(&f.uniqueKey, "unique-key", "", "a repeated enqueue under the same `key` answers with the first item")
-	flags.Var(&f.uniqueFor, "unique-for", "how long after its end an item goes on holding its key, like 7d (default: as long as it is retained)")
+	flags.Var(&f.uniqueFor, "unique-for", "how long after its end an item goes on holding its key, like 7d or 12h; 0: only while it waits or runs (default: as long as it is retained)")
 	flags.IntVar(&f.count, "count", 1, "enqueue it so many times")
 	_ = command.MarkFlagRequired("workspace") // fails only for a flag that does not exist
 	command.MarkFlagsOneRequired("type", "definition")
@@ -83,15 +84,14 @@ func (a *app) enqueueCommand() *cobra.Command {
 	command.MarkFlagsMutuallyExclusive("available-at", "delay")
 	command.MarkFlagsMutuallyExclusive("expires-at", "expires-in")
 	return a.does(command, func(ctx context.Context, _ []string) error {
-		item, err := f.item(command, a.now())
+		item, err := f.item(command)
 		if err != nil {
 			return err
 		}
-		workflow, err := a.workflowOf(command, &f)
-		if err != nil {
+		if item.Workflow, err = a.workflowOf(command, &f); err != nil {
 			return err
 		}
-		if workflow == nil {
+		if item.Workflow == nil {
 			if item.Input, err = a.readJSON("--input", f.input, `an object such as '{"key": "value"}'`); err != nil {
 				return err
 			}
@@ -101,17 +101,18 @@ func (a *app) enqueueCommand() *cobra.Command {
 		if err != nil {
 			return err
 		}
-		var enqueue enqueuer
-		if workflow != nil {
-			enqueue, err = workflowEnqueuer(ctx, pool, f.workspace, item, *workflow)
+		if err := f.setTimes(ctx, pool, &item); err != nil {
+			return err
+		}
+		if item.Workflow != nil { // whose workspace is created where that is allowed
+			item.WorkspaceID, err = queue.New(pool).Workspace(ctx, f.workspace)
 		} else {
 			item.WorkspaceID, err = a.workspaceOf(ctx, "--workspace", f.workspace)
-			enqueue = definitionEnqueuer(pool, item)
 		}
 		if err != nil {
 			return err
 		}
-		result, err := enqueueAll(ctx, pool, enqueue, f.count)
+		result, err := enqueueAll(ctx, pool, item, f.count)
 		if err != nil {
 			return err
 		}
@@ -128,8 +129,8 @@ func (a *app) enqueueCommand() *cobra.Command {
 	})
 }
 
-// item checks the flags and makes an item of them, still without its workspace, and its input or its workflow.
-func (f *enqueueFlags) item(command *cobra.Command, now time.Time) (queue.Item, error) {
+// item checks the flags and makes an item of them, still without its workspace, its relative times, and its input or its workflow.
+func (f *enqueueFlags) item(command *cobra.Command) (queue.Item, error) {
 	item := queue.Item{Priority: f.priority, UniqueKey: f.uniqueKey}
 	var err error
 	changed := command.Flags().Changed
@@ -162,12 +163,6 @@ func (f *enqueueFlags) item(command *cobra.Command, now time.Time) (queue.Item, 
 			item.UniqueFor = queue.UntilEnded
 		}
 	}
-	if f.delay > 0 {
-		item.AvailableAt = now.Add(f.delay)
-	}
-	if f.expiresIn > 0 {
-		item.ExpiresAt = now.Add(f.expiresIn)
-	}
 	if changed("available-at") {
 		if item.AvailableAt, err = parseTime("--available-at", f.availableAt); err != nil {
 			return item, err
@@ -177,6 +172,24 @@ func (f *enqueueFlags) item(command *cobra.Command, now time.Time) (queue.Item, 
 		item.ExpiresAt, err = parseTime("--expires-at", f.expiresAt)
 	}
 	return item, err
+}
+
+// setTimes counts relative times from the database's present: items become due and expire by its clock, and this machine's may differ.
+func (f *enqueueFlags) setTimes(ctx context.Context, pool *pgxpool.Pool, item *queue.Item) error {
+	if f.delay == 0 && f.expiresIn == 0 {
+		return nil
+	}
+	now, err := facts.Now(ctx, pool)
+	if err != nil {
+		return err
+	}
+	if f.delay > 0 {
+		item.AvailableAt = now.Add(f.delay)
+	}
+	if f.expiresIn > 0 {
+		item.ExpiresAt = now.Add(f.expiresIn)
+	}
+	return nil
 }
 
 func parseTime(flag, value string) (time.Time, error) {
@@ -224,34 +237,19 @@ func (p *partly) details() map[string]any {
 	return map[string]any{"count": len(p.ids), "queueIds": append([]uuid.UUID{}, p.ids...), "doubtfulIds": append([]uuid.UUID{}, p.doubtful...)}
 }
 
-// enqueuer enqueues an item: once in a transaction of its own, or so many times in one.
-type enqueuer struct {
-	one  func(context.Context) (queue.Answer, error)
-	many func(_ context.Context, tx pgx.Tx, count int) ([]queue.Answer, error)
-}
-
-func definitionEnqueuer(pool *pgxpool.Pool, item queue.Item) enqueuer {
-	q := queue.New(pool)
-	return enqueuer{
-		one: func(ctx context.Context) (queue.Answer, error) { return q.Enqueue(ctx, item) },
-		many: func(ctx context.Context, tx pgx.Tx, count int) ([]queue.Answer, error) {
-			return q.EnqueueManyTx(ctx, tx, slices.Repeat([]queue.Item{item}, count))
-		},
-	}
-}
-
 // enqueueAll enqueues the item count times, in transactions of a bounded size. Of each it is known whether it has committed, also
 // when the answer is lost: who repeats the rest enqueues nothing twice.
-func enqueueAll(ctx context.Context, pool *pgxpool.Pool, enqueue enqueuer, count int) (enqueued, error) {
+func enqueueAll(ctx context.Context, pool *pgxpool.Pool, item queue.Item, count int) (enqueued, error) {
+	q := queue.New(pool)
 	if count == 1 {
-		answer, err := enqueue.one(ctx)
+		answer, err := q.Enqueue(ctx, item)
 		return enqueued{Answer: answer}, err
 	}
 	result := enqueued{Count: count, QueueIDs: make([]uuid.UUID, 0, count)}
 	for len(result.QueueIDs) < count {
 		var answers []queue.Answer
 		err := store.InTransaction(ctx, pool, func(tx pgx.Tx) (err error) {
-			answers, err = enqueue.many(ctx, tx, min(enqueueChunk, count-len(result.QueueIDs)))
+			answers, err = q.EnqueueManyTx(ctx, tx, slices.Repeat([]queue.Item{item}, min(enqueueChunk, count-len(result.QueueIDs))))
 			return err
 		})
 		ids := make([]uuid.UUID, len(answers))

@@ -1,16 +1,11 @@
 package main
 
 import (
-	"context"
+	"bytes"
 	"encoding/json"
-	"slices"
-	"time"
 
-	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/spf13/cobra"
 
-	"sluice/internal/store"
 	"sluice/queue"
 )
 
@@ -34,7 +29,7 @@ func (w *workflowFlags) add(command *cobra.Command) {
 }
 
 // workflowOf makes a workflow of the flags; nil: it is a definition.
-func (a *app) workflowOf(command *cobra.Command, f *enqueueFlags) (*store.Workflow, error) {
+func (a *app) workflowOf(command *cobra.Command, f *enqueueFlags) (*queue.Workflow, error) {
 	w, changed := f.workflow, command.Flags().Changed
 	if !changed("type") {
 		for _, name := range workflowFlagNames {
@@ -57,29 +52,21 @@ func (a *app) workflowOf(command *cobra.Command, f *enqueueFlags) (*store.Workfl
 			return nil, err
 		}
 	}
-	workflow := &store.Workflow{Type: w.kind, TaskQueue: w.taskQueue, ID: w.id, Args: arrayOf(args)}
-	if !changed("options") && !changed("on-conflict") {
+	workflow := &queue.Workflow{Type: w.kind, TaskQueue: w.taskQueue, ID: w.id, Args: arrayOf(args), OnConflict: w.onConflict}
+	if changed("on-conflict") && w.onConflict != "fail" && w.onConflict != "wait" {
+		return nil, usage("--on-conflict must be fail or wait, not %q", w.onConflict)
+	}
+	if !changed("options") {
 		return workflow, nil
 	}
-	options := map[string]json.RawMessage{}
-	if changed("options") {
-		raw, err := a.readJSON("--options", w.options, `an object such as '{"executionTimeout": "2h"}'`)
-		if err != nil {
-			return nil, err
-		}
-		if json.Unmarshal(raw, &options) != nil || options == nil {
-			return nil, usage("--options must be a JSON object")
-		}
-	}
-	if changed("on-conflict") {
-		if w.onConflict != "fail" && w.onConflict != "wait" {
-			return nil, usage("--on-conflict must be fail or wait, not %q", w.onConflict)
-		}
-		options["onConflict"] = json.RawMessage(`"` + w.onConflict + `"`)
-	}
 	var err error
-	workflow.Options, err = json.Marshal(options)
-	return workflow, err
+	if workflow.Options, err = a.readJSON("--options", w.options, `an object such as '{"executionTimeout": "2h"}'`); err != nil {
+		return nil, err
+	}
+	if !bytes.HasPrefix(bytes.TrimSpace(workflow.Options), []byte("{")) {
+		return nil, usage("--options must be a JSON object")
+	}
+	return workflow, nil
 }
 
 // arrayOf is the JSON array of these values, as they were written.
@@ -92,38 +79,4 @@ func arrayOf(values []json.RawMessage) json.RawMessage {
 		array = append(array, value...)
 	}
 	return append(array, ']')
-}
-
-// workflowEnqueuer enqueues a workflow by the function of the database that other languages call. It creates the workspace where that is
-// allowed.
-func workflowEnqueuer(ctx context.Context, pool *pgxpool.Pool, workspace string, item queue.Item, w store.Workflow) (enqueuer, error) {
-	id, err := queue.New(pool).Workspace(ctx, workspace)
-	if err != nil {
-		return enqueuer{}, err
-	}
-	arrival := store.Arrival{
-		Ownership: store.Ownership{WorkspaceID: id}, Workflow: &w, Priority: item.Priority, EnqueuedBy: item.EnqueuedBy,
-		AvailableAt: item.AvailableAt, ExpiresAt: item.ExpiresAt, UniqueKey: item.UniqueKey,
-	}
-	switch {
-	case item.UniqueFor == queue.UntilEnded:
-		arrival.UniqueFor = new(time.Duration)
-	case item.UniqueFor > 0:
-		arrival.UniqueFor = &item.UniqueFor
-	}
-	const doing = "enqueue"
-	return enqueuer{
-		one: func(ctx context.Context) (queue.Answer, error) {
-			answer, err := store.EnqueueItem(ctx, pool, &arrival)
-			return queue.Answer(answer), store.Wrap(err, doing)
-		},
-		many: func(ctx context.Context, tx pgx.Tx, count int) ([]queue.Answer, error) {
-			answers := make([]queue.Answer, count)
-			err := store.EnqueueMixed(ctx, tx, nil, slices.Repeat([]store.Arrival{arrival}, count), nil, func(i int, answer store.Enqueued, err error) error {
-				answers[i] = queue.Answer(answer)
-				return err
-			})
-			return answers, store.Wrap(err, doing)
-		},
-	}, nil
 }

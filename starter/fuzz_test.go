@@ -53,6 +53,7 @@ func FuzzArguments(f *testing.F) {
 	for _, seed := range [][2]string{{"enqueue", "--count"}, {"list", "--status=\x00"}, {"workspace", "set"}, {"--json", "--timeout"}, {"tier", "--"}, {"cancel", "execution-"}, {"simulate", "--tier=A=rate:1/0"}} {
 		f.Add(seed[0], seed[1], "1")
 	}
+	f.Add("--json", "--timeout", "\x7f") // which JSON may hold as it is
 	c := newCLI(f)
 	f.Fuzz(func(t *testing.T, first, second, third string) {
 		for _, word := range []string{first, second, third} {

@@ -6,13 +6,17 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/uuid"
 	"github.com/stretchr/testify/require"
+
+	"sluice/internal/store"
 )
 
 func TestLimits(t *testing.T) {
 	t.Parallel()
 	c := onPostgres(t)
-	const own = "auto-create plan     none: workspaces are created beforehand\ntask queue template  workflow.workspace.{workspace}\n"
+	const own = "auto-create plan     none: workspaces are created beforehand\ntask queue template  workflow.workspace.{workspace}\n" +
+		"fairness counts      slot-time\n"
 	require.Equal(t, "max concurrent       not bounded\nageing step          5m0s\nretention            30 days\n"+own, c.ok("limits", "show"))
 	require.Equal(t, "max concurrent       200\nageing step          1m0s\nretention            30 days\n"+own, c.ok("limits", "set", "--max-concurrent", "200", "--ageing-step", "1m"))
 	require.Contains(t, c.ok("limits", "set", "--max-concurrent", "none"), "not bounded")
@@ -54,6 +58,67 @@ func TestLimits(t *testing.T) {
 	}
 }
 
+// Sums of the largest limits fit everywhere, so that an operator sees what is set and can mend it.
+func TestOverviewsShowTheLargestLimits(t *testing.T) {
+	t.Parallel()
+	c := onPostgres(t)
+	const most = "2147483647"
+	c.ok("tier", "set", "BIG", "--max-concurrent", most, "--nominal-quota", most, "--borrowing-limit", most, "--weight", "1000", "--rate", "1000000/s", "--burst", most)
+	c.ok("limits", "set", "--max-concurrent", most)
+	id := c.enqueue()
+	c.exec(`UPDATE sluice.workspaces SET plan = 'BIG', cohort = 'a'`)
+	for _, name := range []string{"beside", "another"} {
+		c.ok("workspace", "set", c.object("workspace", "create", name, "--plan", "BIG")["id"].(string), "--cohort", "a", "--nominal-quota", most, "--borrowing-limit", most)
+	}
+	claim(t, c)
+	c.exec(`UPDATE sluice.running SET dispatched_at = now(), engine_run_id = 'run'`)
+	_, err := store.RecordOutcome(t.Context(), c.pool(), store.Outcome{ExecutionID: uuid.MustParse(id), Status: "COMPLETED", RunID: "run"})
+	require.NoError(t, err)
+	for _, command := range [][]string{{"status"}, {"list"}, {"workspace", "list"}, {"tier", "list"}, {"describe", id}, {"audit", "--grace", "1ms"}, {"simulate"},
+		{"simulate", "--max-concurrent", most, "--tier", "BIG=" + most}} {
+		out := c.run(command...)
+		require.Contains(t, []int{exitOK, exitUnreachable}, out.code, "%v: %s", command, out.stderr)
+		require.NotEmpty(t, out.stdout, "%v", command)
+		require.NotContains(t, out.stdout+out.stderr, "out of range", "%v", command)
+		switch command[0] {
+		case "status", "workspace":
+			require.Contains(t, out.stdout, "0/"+most, "%v", command)
+		case "audit":
+			require.Regexp(t, `2 no claim exceeds the limit in force +1 +0\n`, out.stdout)
+		}
+	}
+}
+
+func TestLimitsOfAWorkspaceForATime(t *testing.T) {
+	t.Parallel()
+	c := onPostgres(t)
+	id := c.object("workspace", "create", "acme", "--plan", "FREE")["id"].(string)
+	out := c.ok("workspace", "set", id, "--max-concurrent", "50", "--rate", "30/m", "--for", "2h", "--reason", "end of the month")
+	require.Contains(t, out, "workspace acme on plan FREE, without limits of its own\nmaxConcurrentWorkflows 50 until ")
+	require.Contains(t, out, "(in 2h), by starter:ann: end of the month\nstartsPerSecond 0.5 until ")
+	require.EqualValues(t, 50, c.array("workspace", "list")[0]["limit"])
+	until := time.Now().AddDate(0, 0, 3).UTC().Truncate(time.Second)
+	set := c.object("workspace", "set", id, "--weight", "3", "--until", until.Format(time.RFC3339))
+	require.Len(t, set["temporary"], 3)
+	require.Equal(t, until.Format(time.RFC3339), set["temporary"].([]any)[2].(map[string]any)["until"].(string)[:19]+"Z")
+	require.Equal(t, "workspace acme on plan FREE, without limits of its own\n", c.ok("workspace", "set", id, "--fall-back"))
+	require.EqualValues(t, 2, c.array("workspace", "list")[0]["limit"])
+
+	for want, args := range map[string][]string{
+		"give --for or --until too":  {"--weight", "3", "--reason", "x"},
+		"are set for good":           {"--cohort", "eu", "--for", "2h"},
+		"at least one of the flags":  {"--for", "2h"},
+		"[fall-back weight] are set": {"--fall-back", "--weight", "3"},
+		"[for until] are set":        {"--weight", "3", "--for", "2h", "--until", "x"},
+		"needs a value: without one": {"--weight", "none", "--for", "2h"},
+		"--for must be more than 0":  {"--weight", "3", "--for", "0s"},
+	} {
+		out := c.run(append([]string{"workspace", "set", id}, args...)...)
+		require.Equal(t, exitUsage, out.code, want)
+		require.Contains(t, out.stderr, want)
+	}
+}
+
 func TestSimulateWhatHasRun(t *testing.T) {
 	t.Parallel()
 	c := onPostgres(t)
@@ -70,16 +135,23 @@ func TestSimulateWhatHasRun(t *testing.T) {
 	requireGolden(t, "simulate", c.ok("simulate", "--tier", "free=1"))
 	result := c.object("simulate", "--workspace", free+"=max-concurrent:4,rate:1/s", "--max-concurrent", "5")
 	require.EqualValues(t, 40, result["executions"])
+	requireGolden(t, "simulate_never", c.ok("simulate", "--tier", "FREE=0"))
+	never := c.object("simulate", "--max-concurrent", "0")["then"].(map[string]any)
+	require.EqualValues(t, 40, never["neverStarted"])
+	require.NotContains(t, never, "waitP50")
 	acme := result["workspaces"].([]any)[0].(map[string]any)
 	require.Equal(t, "1m30s", acme["now"].(map[string]any)["waitP99"], "two at a time")
 
 	for want, args := range map[string][]string{
-		`"GOLD=3" names nothing that is known`: {"--tier", "GOLD=3"},
-		`"FREE" is not like NAME=limits`:       {"--tier", "FREE"},
-		`max-concurrent must be a whole`:       {"--tier", "FREE=x"},
-		`unknown limit "colour"`:               {"--tier", "FREE=colour:3"},
-		"a plan needs a max-concurrent":        {"--tier", "FREE=none"},
-		"executions can never start":           {"--tier", "FREE=0"},
+		`unknown plan "GOLD" (there are FREE, STARTER, PRO`: {"--tier", "gold=3"},
+		"unknown workspace \"nobody\"":                      {"--workspace", "nobody=3"},
+		`"FREE" is not like NAME=limits`:                    {"--tier", "FREE"},
+		`max-concurrent must be a whole`:                    {"--tier", "FREE=x"},
+		`unknown limit "colour"`:                            {"--tier", "FREE=colour:3"},
+		"plan FREE needs a limit of concurrent workflows":   {"--tier", "FREE=none"},
+		"plan FREE can have no cohort":                      {"--tier", "FREE=cohort:eu"},
+		"plan FREE: weight must be 1 to 1000, got 1001":     {"--tier", "FREE=weight:1001"},
+		"--max-concurrent must not be negative":             {"--max-concurrent", "-1"},
 	} {
 		out := c.run(append([]string{"simulate"}, args...)...)
 		require.NotZero(t, out.code, want)
@@ -98,9 +170,15 @@ func TestSimulateGeneratedWork(t *testing.T) {
 	for want, text := range map[string]string{
 		"is no list of classes": `{}`,
 		"unknown field":         `[{"colour": "red"}]`,
-		`class "a" needs a`:     `[{"name": "a", "limits": "3"}]`,
-		"priorities are 1":      `[{"name": "a", "count": 1, "executions": 1, "limits": "3", "priorities": [1, 6]}]`,
-		"more than 1000000":     `[{"name": "a", "count": 1001, "executions": 1000, "limits": "3"}]`,
+		`class 1 ("a") needs a count of 1 to 1000000 workspaces, not 0`:         `[{"name": "a", "limits": "3"}]`,
+		`class 2 ("b") has no limits: say how many`:                             `[{"name": "a", "count": 1, "limits": "3"}, {"name": "b", "count": 1}]`,
+		`class 1 ("a") has limits "weight:2" without a max-concurrent: add one`: `[{"name": "a", "count": 1, "limits": "weight:2"}]`,
+		`class 1 ("a") has limits "3,weight:x": weight must be a whole number`:  `[{"name": "a", "count": 1, "limits": "3,weight:x"}]`,
+		`class 1 ("a") has limits "3,weight:2000": weight must be 1 to 1000`:    `[{"name": "a", "count": 1, "limits": "3,weight:2000"}]`,
+		`class 1 ("") has a negative time`:                                      `[{"count": 1, "limits": "3", "over": "-1s"}]`,
+		`class 1 ("a") has type 1 (""): a type needs a name`:                    `[{"name": "a", "count": 1, "limits": "3", "types": [{"often": 1}]}]`,
+		"has priorities [1 6]: they are 1":                                      `[{"name": "a", "count": 1, "executions": 1, "limits": "3", "priorities": [1, 6]}]`,
+		"more than 1000000":                                                     `[{"name": "a", "count": 1001, "executions": 1000, "limits": "3"}]`,
 	} {
 		write(text)
 		out := c.run("simulate", "--generate", file)

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -8,8 +9,12 @@ import (
 	"strings"
 	"time"
 
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/spf13/cobra"
 
+	"sluice/admin"
+	"sluice/internal/store/estimates"
 	"sluice/queue"
 )
 
@@ -25,25 +30,27 @@ var statuses = []string{
 var refusedStatuses = []string{"FAILED", "CANCELLED", "EXPIRED"}
 
 func (a *app) listCommand() *cobra.Command {
-	var workspace, definition, kind, status, reason, before string
+	var workspace, definition, kind, workflow, status, reason, before string
 	var limit int
 	command := &cobra.Command{
 		Use: "list", Short: "List queue items, newest first", Args: exactly(),
 		Long: "List queue items and their executions, newest first. A status is one of\n" + strings.Join(statuses, " ") + ".\n\n" +
-			"Of pending items it tells why they wait; starter describe ID shows the place in line as well.\n\n" +
+			"Of pending items it tells why they wait, and in what time each is expected to start, in nine cases of ten; – and why where\n" +
+			"that cannot be said. starter describe ID shows the place in line as well.\n\n" +
 			"--reason finds what ended without an execution: it is the word before the colon under ERROR, such as start-failed.\n" +
 			"To see older items than those of a page, name its last one with --before.",
-		Example: "  starter list --status FAILED --workspace ID\n  starter list --type SendInvoice --status RUNNING\n  starter list --reason start-failed --limit 200 --before ID",
+		Example: "  starter list --status FAILED --workspace ID\n  starter list --type SendInvoice --status RUNNING\n  starter list --workflow-id invoice-4711\n  starter list --reason start-failed --limit 200 --before ID",
 	}
 	command.Flags().StringVar(&workspace, "workspace", "", "only those of the workspace with this `id` or key")
 	command.Flags().StringVar(&definition, "definition", "", "only those of the workflow definition with this `id`")
 	command.Flags().StringVar(&kind, "type", "", "only workflows of this type, by its `name`")
+	command.Flags().StringVar(&workflow, "workflow-id", "", "only those whose workflow has this `id` in Temporal")
 	command.Flags().StringVar(&reason, "reason", "", "only those that ended without an execution for this reason, in one `word`")
 	command.Flags().StringVar(&before, "before", "", "only those that are older than the item with this `id`")
 	command.Flags().StringVar(&status, "status", "", "only those in this status, of the item or of its execution")
 	command.Flags().IntVar(&limit, "limit", 50, "at most so many")
 	return a.does(command, func(ctx context.Context, _ []string) error {
-		filter := queue.Filter{WorkflowType: kind, Status: strings.ToUpper(status), Reason: reason, Limit: limit}
+		filter := queue.Filter{WorkflowType: kind, WorkflowID: workflow, Status: strings.ToUpper(status), Reason: reason, Limit: limit}
 		var err error
 		if definition != "" {
 			if filter.DefinitionID, err = definitionID("--definition", definition); err != nil {
@@ -78,14 +85,60 @@ func (a *app) listCommand() *cobra.Command {
 		if err != nil {
 			return err
 		}
-		if _, err := a.explainWaits(ctx, pool, 0, items); err != nil {
+		if _, err := a.overview(pool).ExplainWaits(ctx, 0, items); err != nil {
 			return err
 		}
-		return a.result(append([]queue.State{}, items...), func(w io.Writer) { renderItems(w, items, a.now()) })
+		starts, err := a.overview(pool).Starts(ctx, items)
+		if err != nil {
+			return err
+		}
+		names, err := namesOf(ctx, pool, items)
+		if err != nil {
+			return err
+		}
+		listed := make([]listedItem, len(items))
+		for i, item := range items {
+			listed[i] = listedItem{item, starts[item.ID]}
+		}
+		return a.result(listed, func(w io.Writer) { renderItems(w, listed, names, a.now()) })
 	})
 }
 
-func renderItems(w io.Writer, items []queue.State, now time.Time) {
+// listedItem is an item with when it is expected to start, if it waits.
+type listedItem struct {
+	queue.State
+	EstimatedStart *estimates.Start `json:"estimatedStart,omitempty"`
+}
+
+// workspaceNames are workspaces as people know them, by their ids. One that is not there has been deleted.
+type workspaceNames map[uuid.UUID]workspaceName
+
+type workspaceName struct{ name, key string }
+
+// namesOf returns the names of the workspaces of items.
+func namesOf(ctx context.Context, pool *pgxpool.Pool, items []queue.State) (workspaceNames, error) {
+	names := workspaceNames{}
+	if len(items) == 0 {
+		return names, nil // of no workspaces stands for all
+	}
+	ids := make([]uuid.UUID, len(items))
+	for i, item := range items {
+		ids[i] = item.WorkspaceID
+	}
+	slices.SortFunc(ids, func(a, b uuid.UUID) int { return slices.Compare(a[:], b[:]) })
+	list, err := admin.New(pool).WorkspaceLimits(ctx, slices.Compact(ids)...)
+	for _, w := range list {
+		names[w.ID] = workspaceName{w.Name, deref(w.ExternalKey)}
+	}
+	return names, err
+}
+
+// of is what commands take for a workspace, its key or else its id, and its name.
+func (n workspaceNames) of(id uuid.UUID) (taken, name string) {
+	return cmp.Or(n[id].key, id.String()), oneLine(n[id].name, 40)
+}
+
+func renderItems(w io.Writer, items []listedItem, names workspaceNames, now time.Time) {
 	if len(items) == 0 {
 		_, _ = fmt.Fprintln(w, "no items")
 		return
@@ -93,10 +146,11 @@ func renderItems(w io.Writer, items []queue.State, now time.Time) {
 	rows, types := make([][]string, len(items)), false
 	for i, item := range items {
 		types = types || item.WorkflowType != nil
+		workspace, name := names.of(item.WorkspaceID)
 		rows[i] = []string{item.ID.String(), item.Status, deref(item.ExecutionStatus), fmt.Sprint(item.Priority),
-			relative(&item.CreatedAt, now), itemTiming(item, now), item.WorkspaceID.String(), oneLine(itemError(item), 60)}
+			relative(&item.CreatedAt, now), itemTiming(item.State, now), startText(item.EstimatedStart, now), workspace, name, oneLine(itemError(item.State), 60)}
 	}
-	head := []string{"ITEM", "STATUS", "EXECUTION", "PRIORITY", "ENQUEUED", "TIMING", "WORKSPACE", "ERROR"}
+	head := []string{"ITEM", "STATUS", "EXECUTION", "PRIORITY", "ENQUEUED", "TIMING", "STARTS IN", "WORKSPACE", "NAME", "ERROR"}
 	if types {
 		head = slices.Insert(head, 1, "TYPE")
 		for i, item := range items {
@@ -153,4 +207,27 @@ func failure(item queue.State) string {
 		return outcomeMessage(item.ExecutionError)
 	}
 	return ""
+}
+
+// startText is in what time an item is expected to start: an interval, or – and why there is none.
+func startText(s *estimates.Start, now time.Time) string {
+	switch {
+	case s == nil:
+		return ""
+	case s.Before == nil || s.After == nil:
+		return "– (" + s.Why + ")"
+	}
+	after, before := shortSpan(s.After.Sub(now)), shortSpan(s.Before.Sub(now))
+	if after == before {
+		return "about " + after
+	}
+	return after + " to " + before
+}
+
+// shortSpan is a time from now on, to a tenth of a second while it is short.
+func shortSpan(d time.Duration) string {
+	if d = max(d, 0); d < 10*time.Second {
+		return d.Round(100 * time.Millisecond).String()
+	}
+	return span(d)
 }

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"sluice/internal/bounds"
+	"sluice/internal/web/dashboard/page"
 )
 
 // result prints the outcome of a command: the value as JSON, or what human writes.
@@ -19,10 +20,20 @@ func (a *app) result(value any, human func(io.Writer)) error {
 		_, err := io.WriteString(a.stdout, visible(text.String()))
 		return err
 	}
-	encoder := json.NewEncoder(a.stdout)
+	return writeJSON(a.stdout, value, "  ")
+}
+
+// writeJSON writes a value in the form in which it may go to a program and to a terminal alike.
+func writeJSON(w io.Writer, value any, indent string) error {
+	var text strings.Builder
+	encoder := json.NewEncoder(&text)
 	encoder.SetEscapeHTML(false)
-	encoder.SetIndent("", "  ")
-	return encoder.Encode(value)
+	encoder.SetIndent("", indent)
+	if err := encoder.Encode(value); err != nil {
+		return err
+	}
+	_, err := io.WriteString(w, bounds.ShownJSON(text.String()))
+	return err
 }
 
 // visible is a text of several lines as it may go to a terminal. What tenants have written may hold what clears the screen, or turns
@@ -87,7 +98,7 @@ func relative(t *time.Time, now time.Time) string {
 	case d >= time.Second:
 		return span(d) + " ago"
 	case d <= -time.Second:
-		return "in " + span(-d)
+		return "in " + span(page.Ahead(-d))
 	}
 	return "now"
 }

@@ -9,14 +9,13 @@ import (
 	"strings"
 	"time"
 
-	"github.com/google/uuid"
-
+	"sluice/internal/overview"
 	"sluice/internal/store/facts"
 	"sluice/workflows"
 )
 
-func renderStatus(w io.Writer, r statusResult, now time.Time) {
-	renderShard(w, r.shardStatus, "dispatcher", now)
+func renderStatus(w io.Writer, r overview.Status, now time.Time) {
+	renderShard(w, r.ShardStatus, "dispatcher", now)
 	for _, other := range r.Others {
 		_, _ = fmt.Fprintln(w)
 		name := fmt.Sprintf("shard %d", other.Shard)
@@ -28,40 +27,45 @@ func renderStatus(w io.Writer, r statusResult, now time.Time) {
 	if f := r.Recovery; f != nil {
 		fields(w, "recovery", "fails since "+relative(&f.Since, now)+": "+strings.Join(strings.Fields(f.Error), " "))
 	}
-	_, _ = fmt.Fprintln(w)
-	renderWorkspaces(w, r.Workspaces, endedWindow)
-	renderUnserved(w, r.Unserved, now)
-	names := map[uuid.UUID]string{}
-	for _, u := range r.Workspaces {
-		names[u.ID] = u.Name
+	if len(r.Pauses) > 0 {
+		_, _ = fmt.Fprintln(w)
+		renderPauses(w, nil, r.Pauses, now)
 	}
+	_, _ = fmt.Fprintln(w)
+	renderWorkspaces(w, r.Workspaces, overview.EndedWindow)
+	names := workspaceNames{}
+	for _, u := range r.Workspaces {
+		names[u.ID] = workspaceName{u.Name, deref(u.ExternalKey)}
+	}
+	renderUnserved(w, r.Unserved, names, now)
 	for i, m := range r.MissingTypes {
 		if i == 0 {
 			_, _ = fmt.Fprintln(w)
 		}
 		_, _ = fmt.Fprintf(w, "%s, which %s of %s\n", noWorkerHosts(m.WorkflowType),
-			plural(m.Executions, "execution needs", "executions need"), oneLine(cmp.Or(names[m.WorkspaceID], m.WorkspaceID.String()), 100))
+			plural(m.Executions, "execution needs", "executions need"), oneLine(cmp.Or(names[m.WorkspaceID].name, m.WorkspaceID.String()), 100))
 	}
 }
 
 // renderUnserved tells what no worker carries on, and why.
-func renderUnserved(w io.Writer, unserved []facts.UnservedExecution, now time.Time) {
+func renderUnserved(w io.Writer, unserved []facts.UnservedExecution, names workspaceNames, now time.Time) {
 	if len(unserved) == 0 {
 		return
 	}
 	_, _ = fmt.Fprintln(w)
 	rows := make([][]string, len(unserved))
 	for i, u := range unserved {
-		rows[i] = []string{u.ID.String(), u.WorkspaceID.String(), span(max(now.Sub(u.Since), 0)), oneLine(u.What, 300)}
+		workspace, name := names.of(u.WorkspaceID)
+		rows[i] = []string{u.ID.String(), workspace, name, span(max(now.Sub(u.Since), 0)), oneLine(u.What, 300)}
 	}
-	table(w, []string{"UNSERVED", "WORKSPACE", "FOR", "WHY"}, rows)
+	table(w, []string{"UNSERVED", "WORKSPACE", "NAME", "FOR", "WHY"}, rows)
 }
 
 func noWorkerHosts(workflowType string) string {
 	return fmt.Sprintf("no worker hosts workflow type %q", workflowType)
 }
 
-func renderShard(w io.Writer, s shardStatus, name string, now time.Time) {
+func renderShard(w io.Writer, s overview.ShardStatus, name string, now time.Time) {
 	d := s.Dispatcher
 	if d == nil {
 		fields(w, name, s.DispatcherError)
@@ -74,7 +78,7 @@ func renderShard(w io.Writer, s shardStatus, name string, now time.Time) {
 		"slowed down", slowedText(*d),
 		"waiting", waitingText(d.Waiting),
 		"last error", lastErrorText(*d, now),
-		"web ui", s.link)
+		"web ui", s.WebURL)
 }
 
 func dispatcherText(s workflows.Status, now time.Time) string {
@@ -125,7 +129,7 @@ func lastErrorText(s workflows.Status, now time.Time) string {
 
 func renderWorkspaces(w io.Writer, workspaces []facts.WorkspaceUsage, window time.Duration) {
 	if len(workspaces) == 0 {
-		_, _ = fmt.Fprintln(w, "no workspaces; create one with: starter workspace create NAME --plan PLAN")
+		_, _ = fmt.Fprintln(w, "no workspaces; create one with: starter workspace create NAME --key KEY --plan PLAN")
 		return
 	}
 	rows, sharded, keyed := make([][]string, len(workspaces)), false, false

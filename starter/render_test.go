@@ -12,6 +12,8 @@ import (
 
 	"sluice/admin"
 	"sluice/internal/audit"
+	"sluice/internal/overview"
+	"sluice/internal/store/estimates"
 	"sluice/internal/store/facts"
 	"sluice/queue"
 	"sluice/workflows"
@@ -39,21 +41,21 @@ func TestRenderStatus(t *testing.T) {
 	}
 	sharded := slices.Clone(workspaces)
 	sharded[1].Shard = 1
-	dispatching := shardStatus{link: "http://localhost:8233/namespaces/default/workflows/sluice-dispatcher", Dispatcher: &workflows.Status{
+	dispatching := overview.ShardStatus{WebURL: "http://localhost:8233/namespaces/default/workflows/sluice-dispatcher", Dispatcher: &workflows.Status{
 		Phase: workflows.PhaseDispatching, Run: 3, Cycle: 812, Tunables: workflows.Tunables{}.WithDefaults(), LastWork: before(2 * time.Second),
 		Totals:  workflows.Totals{Claimed: 6301, Started: 6290, Requeued: 6, Failed: 1, Expired: 4},
 		Waiting: map[string]int{"scheduled": 1, "at-capacity": 12},
 	}}
 	const notRunning = "the dispatcher is not running; start it with: starter start"
-	for name, r := range map[string]statusResult{
-		"status_dispatching": {Workspaces: workspaces, shardStatus: dispatching},
-		"status_paused": {Workspaces: workspaces, shardStatus: shardStatus{Dispatcher: &workflows.Status{
+	for name, r := range map[string]overview.Status{
+		"status_dispatching": {Workspaces: workspaces, ShardStatus: dispatching},
+		"status_paused": {Workspaces: workspaces, ShardStatus: overview.ShardStatus{Dispatcher: &workflows.Status{
 			Phase: workflows.PhasePaused, Run: 1, Cycle: 9, Tunables: workflows.Tunables{}.WithDefaults(),
 			Pause:     &workflows.Pause{Actor: "starter:ann", Reason: "maintenance", Since: *before(5 * time.Minute)},
 			LastError: "claim executions: connection\nrefused", LastErrorAt: before(90 * time.Minute),
 		}}},
-		"status_not_running": {shardStatus: shardStatus{DispatcherError: notRunning}},
-		"status_shards": {Workspaces: sharded, shardStatus: dispatching, Others: []shardStatus{
+		"status_not_running": {ShardStatus: overview.ShardStatus{DispatcherError: notRunning}},
+		"status_shards": {Workspaces: sharded, ShardStatus: dispatching, Others: []overview.ShardStatus{
 			{Shard: 1, DispatcherError: notRunning},
 			{Shard: 2, Surplus: true, Dispatcher: &workflows.Status{Phase: workflows.PhaseStopping, Shard: 2, Run: 1, Cycle: 9, Tunables: workflows.Tunables{}.WithDefaults()}},
 		}},
@@ -66,6 +68,9 @@ func TestRenderStatus(t *testing.T) {
 		})
 	}
 }
+
+// acme is the workspace of someItems.
+var acme = workspaceNames{fixedID(1): {"Acme Inc.", "acme"}}
 
 func someItems() []queue.State {
 	base := queue.State{WorkspaceID: fixedID(1), WorkflowDefinitionID: new(fixedID(2)), WorkflowID: "execution-" + fixedID(14).String(), Priority: 3, CreatedAt: *before(time.Hour), AvailableAt: *before(time.Hour)}
@@ -83,12 +88,21 @@ func someItems() []queue.State {
 func TestRenderLists(t *testing.T) {
 	t.Parallel()
 	for name, render := range map[string]func(w *strings.Builder){
-		"items":      func(w *strings.Builder) { renderItems(w, someItems(), noon) },
-		"items_none": func(w *strings.Builder) { renderItems(w, nil, noon) },
+		"items": func(w *strings.Builder) { renderItems(w, listedItems(), acme, noon) },
+		"items_without_key": func(w *strings.Builder) {
+			renderItems(w, listedItems()[:1], workspaceNames{fixedID(1): {name: "A name that is longer than what has room here"}}, noon)
+		},
+		"unserved": func(w *strings.Builder) {
+			renderUnserved(w, []facts.UnservedExecution{
+				{ID: fixedID(10), WorkspaceID: fixedID(1), Since: *before(time.Minute), What: "no worker has taken its workflow task"},
+				{ID: fixedID(11), WorkspaceID: fixedID(2), Since: *before(time.Minute), What: "its workspace is deleted"},
+			}, acme, noon)
+		},
+		"items_none": func(w *strings.Builder) { renderItems(w, nil, nil, noon) },
 		"tiers": func(w *strings.Builder) {
 			renderTiers(w, []admin.Tier{{Plan: "FREE", MaxConcurrentWorkflows: 2, Weight: 1}})
 		},
-		"workspaces_none": func(w *strings.Builder) { renderWorkspaces(w, nil, endedWindow) },
+		"workspaces_none": func(w *strings.Builder) { renderWorkspaces(w, nil, overview.EndedWindow) },
 		"definitions": func(w *strings.Builder) {
 			renderDefinitions(w, []admin.Definition{{ID: fixedID(2), WorkspaceID: fixedID(1), Name: "greet", Version: 4, Nodes: 7, UpdatedAt: *before(72 * time.Hour)}}, noon)
 		},
@@ -110,11 +124,11 @@ func TestRenderItem(t *testing.T) {
 	item.ExecutionID, item.EngineRunID, item.AttemptCount, item.UniqueKey = &item.ID, ptr("run-1"), 2, ptr("order-7")
 	item.ExpiresAt, item.Input = before(-time.Hour), json.RawMessage(`{"order": 7}`)
 	var text strings.Builder
-	renderItem(&text, described{State: item, WebURL: "http://localhost:8233/namespaces/default/workflows/execution-1", Activity: []facts.Activity{
+	renderItem(&text, overview.Item{State: item, WebURL: "http://localhost:8233/namespaces/default/workflows/execution-1", Activity: []facts.Activity{
 		{At: *before(time.Hour), Actor: "starter:ann", Action: "enqueued", Details: json.RawMessage(`{}`)},
 		{At: *before(time.Minute), Actor: "dispatcher", Action: "dispatched", Details: json.RawMessage(`{"runId": "run-1"}`)},
 		{At: noon, Actor: "starter:bob", Action: "cancel-requested", Reason: ptr("wrong order")},
-	}}, noon)
+	}}, acme, noon)
 	requireGolden(t, "item", text.String())
 }
 
@@ -145,4 +159,16 @@ func TestRenderAudit(t *testing.T) {
 		renderAudit(&text, report)
 		requireGolden(t, name, text.String())
 	}
+}
+
+func listedItems() (listed []listedItem) {
+	after, before := noon.Add(90*time.Second), noon.Add(4*time.Minute)
+	for _, item := range someItems() {
+		l := listedItem{State: item}
+		if item.Status == "PENDING" {
+			l.EstimatedStart = &estimates.Start{After: &after, Before: &before}
+		}
+		listed = append(listed, l)
+	}
+	return listed
 }

@@ -51,7 +51,7 @@ func TestRetryByFilter(t *testing.T) {
 	workspace := c.object("describe", id)["workspaceId"].(string)
 	require.Equal(t, "0 items retried\n", c.ok("retry", "--workspace", uuid.NewString()))
 	require.Equal(t, "0 items retried\n", c.ok("retry", "--reason", "start-failed"))
-	require.Equal(t, "1 item retried\n", c.ok("retry", "--workspace", workspace, "--reason", "definition-gone", "--limit", "7"))
+	require.Equal(t, "1 item retried\n", c.ok("retry", "--workspace", workspace, "--reason", "definition-gone", "--limit", "7", "--yes"))
 
 	c.ok("cancel", id)
 	c.exec(`UPDATE sluice.ended SET status = 'FAILED', expires_at = now()`)

@@ -63,9 +63,10 @@ func newRoot(a *app) *cobra.Command {
 			root.AddCommand(c)
 		}
 	}
-	add(groupSystem, a.migrateCommand(), a.startCommand(), a.stopCommand(), a.statusCommand(), a.auditCommand(), a.pauseCommand(),
-		a.resumeCommand(), a.configureCommand(), a.workspaceCommand(), a.tierCommand(), a.limitsCommand(), a.grantCommand(), a.simulateCommand())
-	add(groupWork, a.definitionCommand(), a.enqueueCommand(), a.waitCommand(), a.listCommand(), a.describeCommand(), a.cancelCommand(), a.retryCommand(), a.releaseKeyCommand())
+	add(groupSystem, a.migrateCommand(), a.startCommand(), a.stopCommand(), a.statusCommand(), a.topCommand(), a.auditCommand(), a.pauseCommand(),
+		a.resumeCommand(), a.configureCommand(), a.workspaceCommand(), a.tierCommand(), a.limitsCommand(), a.grantCommand(), a.tokenCommand(), a.simulateCommand())
+	add(groupWork, a.definitionCommand(), a.enqueueCommand(), a.waitCommand(), a.listCommand(), a.describeCommand(), a.cancelCommand(), a.terminateCommand(), a.retryCommand(),
+		a.replayCommand(), a.reprioritizeCommand(), a.releaseKeyCommand())
 	return root
 }
 

@@ -40,7 +40,8 @@ func TestShardsFromStartToStop(t *testing.T) {
 		require.EqualValues(t, 32, status["tunables"].(map[string]any)["batchSize"])
 	}
 	refused := c.run("resume")
-	require.Zero(t, refused.code, "the stand-in refuses nothing: %s", refused.stderr)
+	require.Equal(t, exitUsage, refused.code)
+	require.Contains(t, refused.stderr, "not paused")
 
 	require.Equal(t, "dispatcher stopped\n", c.ok("stop"))
 	out := c.run("status", "--json")

@@ -1,30 +1,24 @@
 package main
 
 import (
-	"cmp"
 	"context"
-	"encoding/json"
 	"fmt"
 	"io"
-	"slices"
 	"strings"
 	"time"
 
+	"github.com/google/uuid"
 	"github.com/spf13/cobra"
 
+	"sluice/admin"
 	"sluice/internal/admission"
 	"sluice/internal/admission/simulate"
+	"sluice/internal/whatif"
 	"sluice/workflows"
 )
 
 // mostTraced bounds what a simulation reads; a million take some seconds.
 const mostTraced = 1_000_000
-
-// generatedAgeing is the ageing step of generated work: the one that a new database has.
-const generatedAgeing = 5 * time.Minute
-
-// maxClasses is the most that a file of classes may have.
-const maxClasses = 1 << 20
 
 type simulateFlags struct {
 	since      time.Duration
@@ -33,12 +27,10 @@ type simulateFlags struct {
 	tiers      []string
 	workspaces []string
 	limit      wholeFlag
+	fairness   string
 	ageing     *time.Duration
 	batchSize  int
 	most       int
-
-	from   *time.Time // when the first recorded execution that was read became available
-	cutOff bool       // there are earlier ones within since
 }
 
 func (a *app) simulateCommand() *cobra.Command {
@@ -56,7 +48,9 @@ func (a *app) simulateCommand() *cobra.Command {
 			"--generate simulates made-up work instead, and needs no database: a JSON file with a list of classes, each\n" +
 			`{"name": "flood", "count": 1, "executions": 20000, "from": "0s", "over": "0s", "runs": "100ms", "limits": "50"},` + "\n" +
 			"whose executions become available at random within over (0s: all at once) and run for runs on average. With\n" +
-			`"priorities": [1, 3, 3] each has one of these at random, here 3 twice as often as 1; otherwise 3.`,
+			`"priorities": [1, 3, 3] each has one of these at random, here 3 twice as often as 1; otherwise 3. With` + "\n" +
+			`"types": [{"name": "Thumbnail", "runs": "1s", "often": 9}, {"name": "Export", "runs": "5m", "often": 1}] each is of one of these` + "\n" +
+			"workflow types at random, and runs as those do.",
 		Example: "  starter simulate --tier FREE=2\n  starter simulate --since 168h --max-concurrent 100 --tier PRO=40,nominal-quota:10",
 	}
 	f := command.Flags()
@@ -64,14 +58,18 @@ func (a *app) simulateCommand() *cobra.Command {
 	f.StringVar(&s.generate, "generate", "", "simulate the classes of this `file` instead (- for stdin)")
 	f.Uint64Var(&s.seed, "seed", 1, "of what is random in generated work")
 	f.StringArrayVar(&s.tiers, "tier", nil, "other limits of a plan, as `PLAN=limits`; may be repeated")
-	f.StringArrayVar(&s.workspaces, "workspace", nil, "other limits of a workspace, as `ID=limits`; may be repeated")
+	f.StringArrayVar(&s.workspaces, "workspace", nil, "other limits of a workspace, by its id or key, as `ID=limits`; may be repeated")
 	f.Var(&s.limit, "max-concurrent", "another limit of all workspaces together")
 	f.DurationVar(&ageing, "ageing-step", 0, "another head start of a priority against the next one")
+	f.StringVar(&s.fairness, "fairness", "", "what the other limits share by weight: `slot-time` or starts")
 	f.IntVar(&s.batchSize, "batch-size", workflows.DefaultBatchSize, "the most that one cycle claims")
 	f.IntVar(&s.most, "most", 20, "how many workspaces to show, the longest waits first; all with --json")
 	return a.does(command, func(ctx context.Context, _ []string) error {
 		if s.batchSize < 1 || s.most < 1 || s.since <= 0 {
 			return usage("--batch-size, --most and --since must be more than 0")
+		}
+		if s.fairness != "" && s.fairness != admin.FairSlotTime && s.fairness != admin.FairStarts {
+			return usage("--fairness must be %s or %s, not %q", admin.FairSlotTime, admin.FairStarts, s.fairness)
 		}
 		if ageing < 0 {
 			return usage("--ageing-step must not be negative, got %s", ageing)
@@ -79,64 +77,85 @@ func (a *app) simulateCommand() *cobra.Command {
 		if f.Changed("ageing-step") {
 			s.ageing = &ageing
 		}
-		var now, then simulate.Config
-		var err error
+		other, err := a.other(ctx, s)
+		if err != nil {
+			return err
+		}
+		var c whatif.Comparison
 		if s.generate != "" {
-			now, err = a.generated(s)
-			then = now
-			if s.limit.change != nil {
-				then.Global = deref(s.limit.change.To)
-			}
+			c, err = a.generated(ctx, s, other)
 		} else {
-			now, then, err = a.recorded(ctx, &s)
+			c, err = a.recorded(ctx, s, other)
 		}
 		if err != nil {
 			return err
 		}
-		if s.ageing != nil {
-			then.AgeingStep = *s.ageing
-		}
-		return a.compare(s, now, then)
+		result := newComparison(c)
+		return a.result(result, func(w io.Writer) { renderComparison(w, result, s.most) })
 	})
 }
 
-// compare plays both and prints the waits side by side.
-func (a *app) compare(s simulateFlags, now, then simulate.Config) error {
-	now.Batch, then.Batch = s.batchSize, s.batchSize
-	if now.Global < 0 || then.Global < 0 {
-		return usage("--max-concurrent must not be negative")
+// other are the limits to compare with.
+func (a *app) other(ctx context.Context, s simulateFlags) (whatif.Other, error) {
+	o := whatif.Other{Global: s.limit.change, AgeingStep: s.ageing, Fairness: s.fairness, Plans: map[string]admin.WorkspaceChange{}, Workspaces: map[uuid.UUID]admin.WorkspaceChange{}}
+	if s.limit.change != nil && deref(s.limit.change.To) < 0 {
+		return o, usage("--max-concurrent must not be negative")
 	}
-	asIs, err := simulate.Run(now)
-	if err != nil {
-		return fmt.Errorf("simulate the limits as they are: %w", err)
-	}
-	other, err := simulate.Run(then)
-	if err != nil {
-		return fmt.Errorf("simulate the other limits: %w", err)
-	}
-	if s.cutOff {
-		a.note(fmt.Sprintf("note: these are the last %d executions, since %s; --since %s would have more", mostTraced, stamp(s.from), s.since))
-	}
-	result := comparison{From: s.from, CutOff: s.cutOff, Executions: len(now.Executions), Now: newSimulated(asIs), Then: newSimulated(other)}
-	for i, o := range asIs.Workspaces {
-		if o.Executions == 0 {
-			continue
+	if s.generate != "" {
+		if len(s.tiers)+len(s.workspaces) > 0 {
+			return o, usage("--tier and --workspace change recorded work; generated work has its limits in its file")
 		}
-		result.Workspaces = append(result.Workspaces, comparedWorkspace{
-			Name: o.Name, Executions: o.Executions, Now: newWaited(o), Then: newWaited(other.Workspaces[i]),
-		})
+		return o, nil
 	}
-	for i, o := range asIs.Priorities {
-		if o.Executions > 0 {
-			result.Priorities = append(result.Priorities, comparedPriority{
-				Priority: i + 1, Executions: o.Executions, Now: newWaits(o.Waits), Then: newWaits(other.Priorities[i].Waits),
-			})
+	for _, flag := range s.tiers {
+		plan, text, err := ofLimits("--tier", flag)
+		if err != nil {
+			return o, err
 		}
+		plan = strings.ToUpper(plan)
+		change := o.Plans[plan]
+		if err := parseLimits(&change, text); err != nil {
+			return o, usage("--tier %q: %v", flag, err)
+		}
+		o.Plans[plan] = change
 	}
-	slices.SortStableFunc(result.Workspaces, func(a, b comparedWorkspace) int {
-		return cmp.Compare(max(b.Now.p99, b.Then.p99), max(a.Now.p99, a.Then.p99))
-	})
-	return a.result(result, func(w io.Writer) { renderComparison(w, result, s.most) })
+	for _, flag := range s.workspaces {
+		name, text, err := ofLimits("--workspace", flag)
+		if err != nil {
+			return o, err
+		}
+		id, err := a.workspaceOf(ctx, "--workspace", name)
+		if err != nil {
+			return o, err
+		}
+		change := o.Workspaces[id]
+		if err := parseLimits(&change, text); err != nil {
+			return o, usage("--workspace %q: %v", flag, err)
+		}
+		o.Workspaces[id] = change
+	}
+	return o, nil
+}
+
+// ofLimits are the two sides of NAME=limits.
+func ofLimits(flag, value string) (name, limits string, err error) {
+	name, limits, both := strings.Cut(value, "=")
+	if !both {
+		return "", "", usage("%s %q is not like NAME=limits", flag, value)
+	}
+	return strings.TrimSpace(name), limits, nil
+}
+
+func (a *app) recorded(ctx context.Context, s simulateFlags, other whatif.Other) (c whatif.Comparison, err error) {
+	pool, err := a.database(ctx)
+	if err != nil {
+		return c, err
+	}
+	c, err = whatif.Play(ctx, pool, whatif.Question{Since: s.since, Most: mostTraced, Batch: s.batchSize, Other: other})
+	if err == nil && c.CutOff {
+		a.note(fmt.Sprintf("note: these are the last %d executions, since %s; --since %s would have more", mostTraced, stamp(&c.From), s.since))
+	}
+	return c, err
 }
 
 // comparison is what simulate prints.
@@ -152,12 +171,14 @@ type comparison struct {
 
 // simulated is one simulation as a whole. Jain and MaxLag are left out where there is no figure.
 type simulated struct {
-	Lasts       string                   `json:"lasts"`
-	P50         string                   `json:"waitP50"`
-	P99         string                   `json:"waitP99"`
-	Utilisation float64                  `json:"utilisation,omitempty"` // of the limit of all workspaces
-	Jain        *float64                 `json:"jain,omitempty"`
+	Lasts string `json:"lasts"`
+	waits
+	Utilisation float64                  `json:"utilisation,omitempty"`  // of the limit of all workspaces
+	Fairness    string                   `json:"fairness"`               // what is shared by weight
+	Jain        *float64                 `json:"jain,omitempty"`         // of starts
+	JainOfTime  *float64                 `json:"jainSlotTime,omitempty"` // of the time for which slots are held
 	MaxLag      *float64                 `json:"maxLag,omitempty"`
+	Never       int                      `json:"neverStarted,omitempty"`
 	Waited      map[admission.Reason]int `json:"waited,omitempty"` // workspaces that were granted nothing, by reason, over all cycles
 }
 
@@ -178,17 +199,40 @@ type comparedPriority struct {
 type waited struct {
 	waits
 	Utilisation float64 `json:"utilisation"` // of its own limit
+	Never       int     `json:"neverStarted,omitempty"`
 }
 
+// waits are those of what was started; without any there are none.
 type waits struct {
-	P50 string `json:"waitP50"`
-	P99 string `json:"waitP99"`
-
-	p99 time.Duration
+	P50 string `json:"waitP50,omitempty"`
+	P99 string `json:"waitP99,omitempty"`
 }
 
-func newSimulated(r simulate.Report) simulated {
-	s := simulated{Lasts: span(r.Lasted), P50: span(r.Waits.P50), P99: span(r.Waits.P99), Utilisation: r.Utilisation, Waited: r.Waited}
+func newComparison(c whatif.Comparison) comparison {
+	result := comparison{CutOff: c.CutOff, Executions: c.Executions, Now: newSimulated(c.Now), Then: newSimulated(c.Then)}
+	if !c.From.IsZero() {
+		result.From = &c.From
+	}
+	for _, o := range c.Workspaces {
+		result.Workspaces = append(result.Workspaces, comparedWorkspace{Name: o.Name, Executions: o.Executions, Now: newWaited(o.Now), Then: newWaited(o.Then)})
+	}
+	for _, o := range c.Priorities {
+		result.Priorities = append(result.Priorities, comparedPriority{
+			Priority: o.Priority, Executions: o.Executions, Now: newWaits(o.Now.Executions, o.Now.Waits), Then: newWaits(o.Then.Executions, o.Then.Waits),
+		})
+	}
+	return result
+}
+
+func newSimulated(side whatif.Side) simulated {
+	r := side.Report
+	s := simulated{Lasts: span(r.Lasted), waits: newWaits(len(r.Started)-r.NeverStarted, r.Waits), Utilisation: r.Utilisation, Never: r.NeverStarted, Waited: r.Waited, Fairness: admin.FairStarts}
+	if side.Config.SlotTime {
+		s.Fairness = admin.FairSlotTime
+	}
+	if r.SlotTime != nil && r.SlotTime.Judged > 0 {
+		s.JainOfTime = &r.SlotTime.Jain
+	}
 	if r.Fairness != nil && r.Fairness.Judged > 0 {
 		s.Jain, s.MaxLag = &r.Fairness.Jain, &r.Fairness.MaxLag
 	}
@@ -196,19 +240,28 @@ func newSimulated(r simulate.Report) simulated {
 }
 
 func newWaited(o simulate.Outcome) waited {
-	return waited{newWaits(o.Waits), o.Utilisation}
+	return waited{newWaits(o.Executions, o.Waits), o.Utilisation, o.NeverStarted}
 }
 
-func newWaits(w simulate.Waits) waits { return waits{P50: span(w.P50), P99: span(w.P99), p99: w.P99} }
+func newWaits(started int, w simulate.Waits) waits {
+	if started == 0 {
+		return waits{}
+	}
+	return waits{P50: span(w.P50), P99: span(w.P99)}
+}
 
 func renderComparison(w io.Writer, c comparison, most int) {
 	if c.Executions == 0 {
 		_, _ = fmt.Fprintln(w, "nothing has run; see --since")
 		return
 	}
-	rows := [][]string{{"as it is", c.Now.Lasts, c.Now.P50, c.Now.P99, percent(c.Now.Utilisation), figure(c.Now.Jain), figure(c.Now.MaxLag)},
-		{"with the other limits", c.Then.Lasts, c.Then.P50, c.Then.P99, percent(c.Then.Utilisation), figure(c.Then.Jain), figure(c.Then.MaxLag)}}
-	table(w, []string{plural(c.Executions, "EXECUTION", "EXECUTIONS"), "LASTS", "WAIT P50", "P99", "USED", "JAIN", "MAX LAG"}, rows)
+	never := c.Now.Never+c.Then.Never > 0
+	header := []string{plural(c.Executions, "EXECUTION", "EXECUTIONS"), "LASTS", "WAIT P50", "P99", "USED", "FAIR IN", "JAIN OF SLOT TIME", "OF STARTS", "MAX LAG IN STARTS"}
+	rows := [][]string{c.Now.row("as it is"), c.Then.row("with the other limits")}
+	if never {
+		header, rows[0], rows[1] = append(header, "NEVER STARTED"), append(rows[0], fmt.Sprint(c.Now.Never)), append(rows[1], fmt.Sprint(c.Then.Never))
+	}
+	table(w, header, rows)
 	_, _ = fmt.Fprintln(w)
 	if len(c.Priorities) > 1 {
 		rows = nil
@@ -218,14 +271,25 @@ func renderComparison(w io.Writer, c comparison, most int) {
 		table(w, []string{"PRIORITY", "EXECUTIONS", "WAIT P50", "THEN", "WAIT P99", "THEN"}, rows)
 		_, _ = fmt.Fprintln(w)
 	}
-	rows = nil
-	for _, o := range c.Workspaces[:min(most, len(c.Workspaces))] {
-		rows = append(rows, []string{o.Name, fmt.Sprint(o.Executions), o.Now.P50, o.Then.P50, o.Now.P99, o.Then.P99, percent(o.Now.Utilisation), percent(o.Then.Utilisation)})
+	header, rows = []string{"WORKSPACE", "EXECUTIONS", "WAIT P50", "THEN", "WAIT P99", "THEN", "USED", "THEN"}, nil
+	if never {
+		header = append(header, "NEVER STARTED", "THEN")
 	}
-	table(w, []string{"WORKSPACE", "EXECUTIONS", "WAIT P50", "THEN", "WAIT P99", "THEN", "USED", "THEN"}, rows)
+	for _, o := range c.Workspaces[:min(most, len(c.Workspaces))] {
+		row := []string{o.Name, fmt.Sprint(o.Executions), o.Now.P50, o.Then.P50, o.Now.P99, o.Then.P99, percent(o.Now.Utilisation), percent(o.Then.Utilisation)}
+		if never {
+			row = append(row, fmt.Sprint(o.Now.Never), fmt.Sprint(o.Then.Never))
+		}
+		rows = append(rows, row)
+	}
+	table(w, header, rows)
 	if left := len(c.Workspaces) - most; left > 0 {
 		_, _ = fmt.Fprintf(w, "and %s; see --most\n", plural(left, "workspace more", "workspaces more"))
 	}
+}
+
+func (s simulated) row(name string) []string {
+	return []string{name, s.Lasts, s.P50, s.P99, percent(s.Utilisation), s.Fairness, figure(s.JainOfTime), figure(s.Jain), figure(s.MaxLag)}
 }
 
 func percent(share float64) string {
@@ -240,57 +304,4 @@ func figure(f *float64) string {
 		return ""
 	}
 	return fmt.Sprintf("%.3f", *f)
-}
-
-// class is a kind of workspaces in a file for --generate.
-type class struct {
-	Name       string             `json:"name"`
-	Count      int                `json:"count"`
-	Executions int                `json:"executions"`
-	From       workflows.Duration `json:"from"`
-	Over       workflows.Duration `json:"over"`
-	Runs       workflows.Duration `json:"runs"`
-	Limits     string             `json:"limits"`
-	Priorities []int              `json:"priorities"`
-}
-
-func (a *app) generated(s simulateFlags) (simulate.Config, error) {
-	if len(s.tiers)+len(s.workspaces) > 0 {
-		return simulate.Config{}, usage("--tier and --workspace change recorded work; generated work has its limits in its file")
-	}
-	raw, err := a.readFile(s.generate, maxClasses)
-	if err != nil {
-		return simulate.Config{}, err
-	}
-	var classes []class
-	decoder := json.NewDecoder(strings.NewReader(string(raw)))
-	decoder.DisallowUnknownFields()
-	if err := decoder.Decode(&classes); err != nil {
-		return simulate.Config{}, usage("%s is no list of classes: %v", s.generate, err)
-	}
-	var generated []simulate.Class
-	total := 0
-	for _, c := range classes {
-		var limits ownLimits
-		if err := limits.parse(c.Limits); err != nil {
-			return simulate.Config{}, usage("class %q: %v", c.Name, err)
-		}
-		if c.Count < 1 || c.Executions < 0 || c.Count > mostTraced || c.Executions > mostTraced || c.From < 0 || c.Over < 0 || c.Runs < 0 || limits.Max == nil {
-			return simulate.Config{}, usage("class %q needs a count of 1 to %d, at most as many executions, limits, and no negative time", c.Name, mostTraced)
-		}
-		if slices.ContainsFunc(c.Priorities, func(p int) bool { return p < 1 || p > 5 }) {
-			return simulate.Config{}, usage("class %q: priorities are 1 (first) to 5 (last), not %v", c.Name, c.Priorities)
-		}
-		if total += c.Count * c.Executions; total > mostTraced {
-			return simulate.Config{}, usage("the classes have more than %d executions", mostTraced)
-		}
-		generated = append(generated, simulate.Class{
-			Workspace: limits.workspace(c.Name), Count: c.Count, Executions: c.Executions,
-			From: time.Duration(c.From), Over: time.Duration(c.Over), Runs: time.Duration(c.Runs), Priorities: c.Priorities,
-		})
-	}
-	var config simulate.Config
-	config.Workspaces, config.Executions = simulate.Generate(s.seed, generated...)
-	config.AgeingStep = generatedAgeing
-	return config, nil
 }

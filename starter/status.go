@@ -3,43 +3,15 @@ package main
 import (
 	"context"
 	"io"
-	"slices"
-	"strings"
 	"sync"
 
-	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/spf13/cobra"
+	"go.temporal.io/sdk/client"
 
-	"sluice/internal/admission"
-	"sluice/internal/operate"
-	"sluice/internal/store/catalog"
-	"sluice/internal/store/facts"
-	"sluice/workflows"
+	"sluice/internal/connect"
+	"sluice/internal/pairing"
+	"sluice/starter/top"
 )
-
-// statusResult is what status prints: the dispatcher, with several shards also those of the others, and the workspaces.
-type statusResult struct {
-	shardStatus
-	Others     []shardStatus          `json:"others,omitempty"`
-	Recovery   *facts.Failing         `json:"recoveryFailing,omitempty"` // nil: it does its work
-	Workspaces []facts.WorkspaceUsage `json:"workspaces"`
-	// Unserved are the executions that no worker carries on, the longest first, mostUnserved at most.
-	Unserved []facts.UnservedExecution `json:"unserved,omitempty"`
-	// MissingTypes are workflow types that running executions need and no worker that hosts workspaces has.
-	MissingTypes []facts.MissingType `json:"missingTypes,omitempty"`
-}
-
-const mostUnserved = 10
-
-// shardStatus is one dispatcher. Dispatcher is nil when it could not be asked; DispatcherError then says why.
-type shardStatus struct {
-	Shard           int               `json:"shard,omitempty"`
-	Dispatcher      *workflows.Status `json:"dispatcher"`
-	DispatcherError string            `json:"dispatcherError,omitempty"`
-	Surplus         bool              `json:"surplus,omitempty"` // its shard is none any more
-
-	link string
-}
 
 func (a *app) statusCommand() *cobra.Command {
 	return a.does(&cobra.Command{
@@ -51,90 +23,65 @@ func (a *app) statusCommand() *cobra.Command {
 		if err != nil {
 			return err
 		}
-		failing, err := facts.RecoveryFailing(ctx, pool)
+		result, unasked, err := a.overview(pool).Status(ctx)
 		if err != nil {
 			return err
 		}
-		unserved, err := facts.Unserved(ctx, pool, mostUnserved)
-		if err != nil {
-			return err
-		}
-		shards, err := catalog.Shards(ctx, pool)
-		if err != nil {
-			return err
-		}
-		missing, err := facts.MissingTypes(ctx, pool)
-		if err != nil {
-			return err
-		}
-		var workspaces []facts.WorkspaceUsage
-		var listErr error
-		var listed sync.WaitGroup
-		listed.Go(func() { workspaces, listErr = workspacesSince(ctx, pool, endedWindow) }) // while the dispatchers answer
-		all, askErr := a.askAll(ctx, pool, shards)
-		if listed.Wait(); listErr != nil {
-			return listErr
-		}
-		result := statusResult{shardStatus: all[0], Others: all[1:], Recovery: failing, Workspaces: append([]facts.WorkspaceUsage{}, workspaces...), Unserved: unserved, MissingTypes: missing}
-		explainPause(result.Workspaces, all)
 		if err := a.result(result, func(w io.Writer) { renderStatus(w, result, a.now()) }); err != nil {
 			return err
 		}
-		if askErr != nil {
-			return codeError(exitCode(askErr))
+		if unasked != nil {
+			return codeError(exitCode(unasked))
 		}
 		return nil
 	})
 }
 
-// askAll asks the dispatchers of so many shards, and those that are open beyond them. It always returns those of the
-// shards there are; the error is that of the first that there should be and that does not answer.
-func (a *app) askAll(ctx context.Context, pool *pgxpool.Pool, shards int) ([]shardStatus, error) {
-	all := make([]shardStatus, shards)
-	for shard := range all {
-		all[shard].Shard = shard
+func (a *app) topCommand() *cobra.Command {
+	var once bool
+	command := &cobra.Command{
+		Use: "top", Short: "Watch how everything is, and pause and resume", Args: exactly(), Annotations: map[string]string{unbounded: "true"},
+		Long: "Watch how everything is, live, in the terminal: the dispatchers, all workspaces, the line of one and what it runs;\n" +
+			"pause and resume a workspace or everything. Press ? for the keys. A pause is in the database and holds from the\n" +
+			"next claim on. It looks each second, and where that takes long more seldom: it takes a tenth of one database\n" +
+			"connection's time at most. NO_COLOR is respected.",
 	}
-	c, err := a.client(ctx)
-	if err != nil {
-		for i := range all {
-			all[i].DispatcherError = err.Error()
+	command.Flags().BoolVar(&once, "once", false, "print how it is now, with all workspaces, and end; this needs no terminal")
+	return a.does(command, func(ctx context.Context, _ []string) error {
+		switch {
+		case a.flags.json:
+			return &usageError{message: "top is for people", hint: "starter status --json has the same figures"}
+		case !once && !(top.OnTerminal(a.stdin) && top.OnTerminal(a.stdout)):
+			return &usageError{message: "top needs a terminal, and stdin or stdout is none", hint: "top --once prints one frame"}
 		}
-		return all, err
-	}
-	open, err := operate.OpenShards(ctx, c, pool)
-	for _, shard := range open {
-		if shard >= shards {
-			all = append(all, shardStatus{Shard: shard, Surplus: true})
+		pool, err := a.database(ctx)
+		if err != nil {
+			return err
 		}
-	}
-	errs := make([]error, len(all))
-	var group sync.WaitGroup
-	for i := range all {
-		group.Go(func() {
-			status, err := operate.StatusOf(ctx, c, all[i].Shard)
-			if err != nil {
-				all[i].DispatcherError, errs[i] = strings.TrimPrefix(err.Error(), "ask for the status: "), err
-				return
-			}
-			all[i].Dispatcher, all[i].link = &status, a.workflowLink(workflows.ShardID(all[i].Shard), "")
-		})
-	}
-	group.Wait()
-	for i := range shards {
-		if err == nil {
-			err = errs[i]
+		c := top.Config{Pool: pool, Dial: a.atOnce(), Actor: a.config.Actor}
+		t := top.Terminal{In: a.stdin, Out: a.stdout, Env: a.env.Environ()}
+		if once {
+			return top.Once(ctx, c, t)
 		}
-	}
-	return slices.DeleteFunc(all, func(s shardStatus) bool { return s.Surplus && s.Dispatcher == nil }), err
+		return top.Run(ctx, c, t)
+	})
 }
 
-// explainPause says paused of the workspaces that nothing else keeps waiting.
-func explainPause(workspaces []facts.WorkspaceUsage, all []shardStatus) {
-	paused := string(admission.Paused)
-	for i, w := range workspaces {
-		s := all[min(w.Shard, len(all)-1)].Dispatcher // the number of shards may have changed meanwhile
-		if s != nil && s.Pause != nil && w.Pending > 0 && w.Reason == nil {
-			workspaces[i].Reason = &paused
+// atOnce connects to Temporal for those who may ask at the same time and again later. It waits for nothing, and says nothing.
+func (a *app) atOnce() func(context.Context) (client.Client, error) {
+	var one sync.Mutex
+	var verified bool
+	return func(ctx context.Context) (client.Client, error) {
+		one.Lock()
+		defer one.Unlock()
+		c, err := a.dial(ctx, connect.Wait{})
+		if err != nil || verified {
+			return c, err
 		}
+		if _, err := pairing.Verify(ctx, c, a.config.Temporal.Namespace, a.pool); err != nil {
+			return nil, err
+		}
+		verified = true
+		return c, nil
 	}
 }

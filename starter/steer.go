@@ -12,41 +12,6 @@ import (
 	"sluice/workflows"
 )
 
-func (a *app) pauseCommand() *cobra.Command {
-	var reason string
-	command := &cobra.Command{
-		Use: "pause", Short: "Start nothing new until resume; what runs goes on", Args: exactly(),
-	}
-	command.Flags().StringVar(&reason, "reason", "", "why, for the status and the activity log")
-	return a.does(command, func(ctx context.Context, _ []string) error {
-		c, err := a.client(ctx)
-		if err != nil {
-			return err
-		}
-		all, err := operate.Pause(ctx, c, a.databaseIfKnown(ctx), workflows.PauseRequest{Actor: a.config.Actor, Reason: reason})
-		if err != nil {
-			return err
-		}
-		return a.result(told(all), func(w io.Writer) { _, _ = fmt.Fprintln(w, "dispatcher paused") })
-	})
-}
-
-func (a *app) resumeCommand() *cobra.Command {
-	return a.does(&cobra.Command{
-		Use: "resume", Short: "End a pause", Args: exactly(),
-	}, func(ctx context.Context, _ []string) error {
-		c, err := a.client(ctx)
-		if err != nil {
-			return err
-		}
-		all, err := operate.Resume(ctx, c, a.databaseIfKnown(ctx), workflows.ResumeRequest{Actor: a.config.Actor})
-		if err != nil {
-			return err
-		}
-		return a.result(told(all), func(w io.Writer) { _, _ = fmt.Fprintln(w, "dispatcher resumed") })
-	})
-}
-
 // toldResult is what a message to the dispatcher prints: its status, and with several shards those of the others.
 type toldResult struct {
 	workflows.Status

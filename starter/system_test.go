@@ -242,6 +242,7 @@ func startExecution(t *testing.T, c cli, id uuid.UUID) client.WorkflowRun {
 	t.Helper()
 	run, err := c.temporal().ExecuteWorkflow(context.Background(), client.StartWorkflowOptions{
 		ID: workflows.ExecutionID(id), TaskQueue: workflows.TaskQueueDefault,
+		TypedSearchAttributes: workflows.ExecutionAttributes(uuid.New(), "FREE", "x", id),
 	}, workflows.ExecutionType)
 	require.NoError(t, err)
 	return run

@@ -34,9 +34,9 @@ func renderTiers(w io.Writer, tiers []admin.Tier) {
 	rows := make([][]string, len(tiers))
 	for i, t := range tiers {
 		rows[i] = []string{t.Plan, fmt.Sprint(t.MaxConcurrentWorkflows), fmt.Sprint(t.Weight), wholeText(t.NominalQuota),
-			wholeText(t.BorrowingLimit), rateText(t.StartsPerSecond, t.Burst)}
+			wholeText(t.BorrowingLimit), wholeText(t.LendingLimit), rateText(t.StartsPerSecond, t.Burst)}
 	}
-	table(w, []string{"PLAN", "MAX CONCURRENT", "WEIGHT", "NOMINAL", "BORROWS", "RATE"}, rows)
+	table(w, []string{"PLAN", "MAX CONCURRENT", "WEIGHT", "NOMINAL", "BORROWS", "LENDS", "RATE"}, rows)
 }
 
 func (a *app) tierSet() *cobra.Command {
@@ -57,7 +57,7 @@ func (a *app) tierSet() *cobra.Command {
 	command.MarkFlagsOneRequired(append([]string{"max-concurrent", "weight"}, quotaFlagNames...)...)
 	return a.does(command, func(ctx context.Context, args []string) error {
 		change := admin.TierChange{
-			NominalQuota: quota.nominal.change, BorrowingLimit: quota.borrowing.change, StartsPerSecond: quota.rate.change, Burst: quota.burst.change,
+			NominalQuota: quota.nominal.change, BorrowingLimit: quota.borrowing.change, LendingLimit: quota.lending.change, StartsPerSecond: quota.rate.change, Burst: quota.burst.change,
 		}
 		if command.Flags().Changed("max-concurrent") {
 			change.MaxConcurrentWorkflows = &limit
@@ -75,14 +75,14 @@ func (a *app) tierSet() *cobra.Command {
 		}
 		return a.result(tier, func(w io.Writer) {
 			_, _ = fmt.Fprintf(w, "plan %s: max concurrent %d, weight %d%s\n", tier.Plan, tier.MaxConcurrentWorkflows, tier.Weight,
-				limitsText(tier.NominalQuota, tier.BorrowingLimit, tier.StartsPerSecond, tier.Burst))
+				limitsText(tier.NominalQuota, tier.BorrowingLimit, tier.LendingLimit, tier.StartsPerSecond, tier.Burst))
 		})
 	})
 }
 
 // limitsText continues a line with the limits that are set.
-func limitsText(nominal, borrowing *int, rate *float64, burst *int) (text string) {
-	for _, part := range [][2]string{{"nominal quota", wholeText(nominal)}, {"borrowing limit", wholeText(borrowing)}, {"rate", rateText(rate, burst)}} {
+func limitsText(nominal, borrowing, lending *int, rate *float64, burst *int) (text string) {
+	for _, part := range [][2]string{{"nominal quota", wholeText(nominal)}, {"borrowing limit", wholeText(borrowing)}, {"lending limit", wholeText(lending)}, {"rate", rateText(rate, burst)}} {
 		if part[1] != "" {
 			text += ", " + part[0] + " " + part[1]
 		}

@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"sluice/internal/operate/operatetest"
+	"sluice/internal/overview"
 	"sluice/internal/store/facts"
 	"sluice/queue"
 )
@@ -16,7 +17,7 @@ import (
 func TestWaitText(t *testing.T) {
 	t.Parallel()
 	reason := "behind-priority"
-	for want, d := range map[string]described{
+	for want, d := range map[string]overview.Item{
 		"":                                       {State: queue.State{Status: "FAILED", Reason: &reason}},
 		"behind-priority":                        {State: queue.State{Status: "PENDING", Reason: &reason}},
 		"behind-priority, 12th of its workspace": {State: queue.State{Status: "PENDING", Reason: &reason}, Place: 12},
@@ -77,12 +78,12 @@ func TestItemsOfAPausedDispatcherWaitForIt(t *testing.T) {
 func TestTypesThatNobodyHostsAreNamed(t *testing.T) {
 	t.Parallel()
 	var status, item strings.Builder
-	renderStatus(&status, statusResult{
+	renderStatus(&status, overview.Status{
 		Workspaces:   []facts.WorkspaceUsage{{ID: fixedID(1), Name: "acme\n"}},
 		MissingTypes: []facts.MissingType{{WorkspaceID: fixedID(1), WorkflowType: "Ship", Executions: 2}, {WorkspaceID: fixedID(2), WorkflowType: "Pay", Executions: 1}},
 	}, time.Now())
 	require.Contains(t, status.String(), "no worker hosts workflow type \"Ship\", which 2 executions need of acme\n")
 	require.Contains(t, status.String(), "no worker hosts workflow type \"Pay\", which 1 execution needs of "+fixedID(2).String()+"\n")
-	renderItem(&item, described{MissingTypes: []string{"Pay", "Ship"}}, time.Now())
+	renderItem(&item, overview.Item{MissingTypes: []string{"Pay", "Ship"}}, nil, time.Now())
 	require.Contains(t, item.String(), `no worker hosts workflow type "Pay"; no worker hosts workflow type "Ship"`)
 }

@@ -124,6 +124,17 @@ func TestEnqueue(t *testing.T) {
 		require.True(t, at.Equal(item.AvailableAt))
 		require.True(t, until.Equal(*item.ExpiresAt))
 	})
+	t.Run("relative times, where the clock of this machine is wrong", func(t *testing.T) {
+		for _, ahead := range []time.Duration{-3 * time.Hour, 3 * time.Hour} {
+			c := c
+			c.ahead = ahead
+			id := c.object(enqueue("--delay", "1h", "--expires-in", "2h")...)["queueId"].(string)
+			item, err := q.Get(t.Context(), uuid.MustParse(id))
+			require.NoError(t, err)
+			require.WithinDuration(t, time.Now().Add(time.Hour), item.AvailableAt, time.Minute)
+			require.WithinDuration(t, time.Now().Add(2*time.Hour), *item.ExpiresAt, time.Minute)
+		}
+	})
 	t.Run("unique key", func(t *testing.T) {
 		first := c.object(enqueue("--unique-key", "k")...)
 		again := c.object(enqueue("--unique-key", "k")...)

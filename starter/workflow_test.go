@@ -52,6 +52,9 @@ func TestEnqueueAWorkflow(t *testing.T) {
 	requireGolden(t, "enqueue_workflow", masked(c.ok("enqueue", "--workspace", "acme", "--type", "SendInvoice")))
 	c.ok("cancel", id)
 	require.Equal(t, "CANCELLED", c.array("list", "--type", "SendInvoice", "--status", "CANCELLED")[0]["status"])
+	require.Equal(t, id, c.array("list", "--workflow-id", "invoice-4711")[0]["id"])
+	require.Len(t, c.array("list", "--workflow-id", "execution-"+ping.ID.String(), "--workspace", "acme"), 1)
+	require.Empty(t, c.array("list", "--workflow-id", "invoice-4711", "--status", "PENDING"))
 }
 
 // The first enqueue for a workspace creates it, if the deployment allows that, and by the platform's key or id.
