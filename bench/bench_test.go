@@ -3,6 +3,7 @@ package main
 import (
 	"io"
 	"os"
+	"strings"
 	"testing"
 	"time"
 
@@ -39,6 +40,10 @@ func TestScenariosOnPostgres(t *testing.T) {
 			for _, l := range section.lines {
 				if l.name == "claim.plans" {
 					require.Zero(t, l.median, "the backlog is only ever read through its index")
+					continue
+				}
+				if strings.HasSuffix(l.name, ".cpu.postgres") {
+					require.GreaterOrEqual(t, l.median, 0.0, "so short a run may take less than a tick of the clock: %s", l.name)
 					continue
 				}
 				require.Positive(t, l.median, l.name)

@@ -9,6 +9,8 @@
 // hardly changes; rates are told beside them. A run is repeated and the median counts; the report shows the range beside it.
 //
 //	throughput    the whole way of many executions             against the same workflow started by a plain client
+//	dashboard     the same while ten pages of it are open      against while none is
+//	history       pages and listings over 3 million ended items, each within its time
 //	latency       enqueue → first workflow task, seen from     against a plain start → first workflow task
 //	              another process, traffic flowing and cold
 //	refill        outcome → first workflow task of the next    against the same
@@ -19,6 +21,7 @@
 //	enqueue       one at a time, and in bulk                   against a bare INSERT and COPY
 //	heldopen      enqueues and claims beside an open EnqueueTx against the same without it
 //	events        history events of the dispatcher, busy and idle
+//	estimates     the intervals in which items are expected to start, against when they do
 //	fairness      the policy under a flood and in saturation, simulated
 //
 // gates.json holds the limits, by scenario and figure. They judge runs of --scale full only, and then a missed one is
@@ -35,6 +38,8 @@
 //	cycle.go, plan.go      one cycle of the dispatcher without Temporal, and the query plans of one
 //	bare.go                the same rows by statements that decide nothing
 //	stack.go               a database and Temporal, on disk, with a worker and the dispatcher in this process
+//	history/               an installation that has been used for long
+//	browsers/              clients that hold pages of the dashboard open
 //	workflows*.go          items that are workflows; how their ends are learnt
 //	outside.go, plain.go   another process, which asks for executions: from Sluice, or by starting the same workflow itself
 //

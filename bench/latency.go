@@ -78,7 +78,9 @@ func (s *stack) askInTurn(ctx context.Context, app *outside, t tempo, rounds int
 	ways = map[string][]asked{}
 	for round := range rounds + 1 {
 		place := round % len(s.workspaces)
-		for _, way := range []string{bySQL, byStart, byGo, byStart} {
+		turns := []string{bySQL, byStart, byGo, byStart}
+		for i := range turns {
+			way := turns[(round+i)%len(turns)] // the first of a round finds a workspace that has rested
 			if err := rest(ctx, t.every); err != nil {
 				return nil, 0, err
 			}

@@ -42,6 +42,42 @@ func serverTime(backend int) (used time.Duration, ok bool) {
 	return used, true
 }
 
+// spent is the processor time of this process and of the servers that it has started.
+type spent struct{ process, postgres, temporal time.Duration }
+
+// spentSoFar is what they have used so far; nothing is known of the servers where the system has no /proc.
+func spentSoFar() spent {
+	all := map[int]process{}
+	dirs, _ := filepath.Glob("/proc/[0-9]*")
+	for _, dir := range dirs {
+		id, _ := strconv.Atoi(filepath.Base(dir))
+		if p, ok := readProcess(id); ok {
+			all[id] = p
+		}
+	}
+	s := spent{process: processorTime()}
+	for id, p := range all {
+		ours := false
+		for above := p.parent; above > 1 && !ours; above = all[above].parent {
+			ours = above == os.Getpid()
+		}
+		switch {
+		case !ours || id == os.Getpid():
+		case strings.HasPrefix(p.command, "postgres"):
+			s.postgres += p.used + p.children
+		case strings.HasPrefix(p.command, "temporal"):
+			s.temporal += p.used
+		}
+	}
+	return s
+}
+
+func (s *spent) add(from, to spent) {
+	s.process += to.process - from.process
+	s.postgres += to.postgres - from.postgres
+	s.temporal += to.temporal - from.temporal
+}
+
 // process is a process as /proc/<id>/stat shows it.
 type process struct {
 	command        string

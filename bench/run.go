@@ -38,9 +38,12 @@ var scenarios = []scenario{
 	{"load", aboutLoad, load},
 	{"events", aboutEvents, events},
 	{"throughput", aboutThroughput, throughput},
+	{"dashboard", aboutDashboard, dashboardOpen},
+	{"history", aboutHistory, historyAnswers},
 	{"refill", aboutRefill, refill},
 	{"latency", aboutLatency, latency},
 	{"workflows", aboutWorkflows, ownWorkflows},
+	{"estimates", aboutEstimates, estimateStarts},
 }
 
 // choose returns the named scenarios in the order they run in, or all.

@@ -61,12 +61,8 @@ func (b *bench) newStackThat(ctx context.Context, how learning, workspaces, limi
 			err = errors.Join(err, s.close())
 		}
 	}()
-	attributes := map[string]string{}
-	for _, name := range workflows.SearchAttributes() {
-		attributes[name] = "Keyword"
-	}
 	s.servers, err = devstack.Start(ctx, devstack.Config{Dir: filepath.Join(b.dir, fmt.Sprintf("stack-%d", b.next())), Headless: true,
-		SearchAttributes: attributes, DynamicConfig: asInProduction, Progress: b.progress})
+		SearchAttributes: workflows.SearchAttributeTypes(), DynamicConfig: asInProduction, Progress: b.progress})
 	if err != nil {
 		return nil, err
 	}

@@ -2,13 +2,19 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"log/slog"
 	"time"
 
 	"github.com/google/uuid"
 	"golang.org/x/sync/errgroup"
 
+	"sluice/bench/browsers"
+	"sluice/bench/history"
 	"sluice/internal/operate"
+	"sluice/internal/web/access"
+	"sluice/internal/web/dashboard"
 	"sluice/workflows"
 )
 
@@ -22,6 +28,97 @@ Sluice). Rates are executions per second; those of starts count to the last star
 already.`
 
 const plainStarts = 32
+
+const aboutDashboard = `Executions as in throughput, with Sluice alone, while ten pages of the dashboard are open in the same process, each
+asking for its live part every 2 s, and while none is. The two take turns (without, with, with, without). Those who look are plain HTTP clients on
+this machine: what a browser does with a page costs Sluice nothing. The processor times are those of this process with its ten clients, of
+PostgreSQL and of Temporal: what they used while pages were open beyond what the same number of executions took without, for each second.`
+
+// openPages is how many pages are open.
+const openPages = 10
+
+func dashboardOpen(ctx context.Context, b *bench) (_ []figure, err error) {
+	n := pick(b.scale, 20, 400, 3000)
+	s, err := b.newStack(ctx, pick(b.scale, 5, 20, 50), 10*n, workflows.Tunables{})
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = joinClose(err, s) }()
+	pages, stop := dashboard.New(dashboard.Config{Pool: s.worker, Temporal: s.client, Namespace: s.servers.Namespace,
+		Guard: access.New(access.Config{DB: s.worker, Loopback: true}), Logger: slog.New(slog.DiscardHandler)})
+	defer stop()
+	addresses := []string{"/", "/workspaces", "/workspaces/" + s.workspaces[0].String(), "/items", "/items?status=RUNNING", "/failures", "/types", "/activity"}
+	took, used, answered := map[bool]time.Duration{}, map[bool]*spent{false: {}, true: {}}, 0
+	for _, open := range []bool{false, true, true, false} {
+		var looking *browsers.Open
+		before := spentSoFar()
+		if open {
+			if looking, err = browsers.Hold(ctx, pages, openPages, addresses); err != nil {
+				return nil, err
+			}
+		}
+		_, ended, err := s.throughSluice(ctx, n)
+		if looking != nil {
+			shown, closeErr := looking.Close()
+			answered, err = answered+shown, errors.Join(err, closeErr)
+		}
+		if err != nil {
+			return nil, err
+		}
+		took[open] += ended
+		used[open].add(before, spentSoFar())
+	}
+	more := func(with, without time.Duration) float64 {
+		return float64((with - without).Milliseconds()) / took[true].Seconds()
+	}
+	return []figure{
+		{"ratio", "times", ratio(took[false], took[true])},
+		{"rate", "per s", float64(2*n) / took[true].Seconds()}, {"without.rate", "per s", float64(2*n) / took[false].Seconds()},
+		{"pages", "per s", float64(answered) / took[true].Seconds()},
+		{"cpu.process", "ms per s", more(used[true].process, used[false].process)},
+		{"cpu.postgres", "ms per s", more(used[true].postgres, used[false].postgres)},
+		{"cpu.temporal", "ms per s", more(used[true].temporal, used[false].temporal)},
+	}, nil
+}
+
+const aboutHistory = `The pages of the dashboard and the listings of the API over a history: 2,000 workspaces, 3 million items that ended within ten
+days, 200,000 that wait and 2,000 that run, each asked for 20 times in a row, without Temporal. Of each the time in which 19 of 20 are answered,
+and the processor time of an answer, PostgreSQL and Go.`
+
+// historyAnswers asks for pages over a long history.
+func historyAnswers(ctx context.Context, b *bench) (figures []figure, err error) {
+	d, err := b.newDatabase(ctx, 0, 5)
+	if err != nil {
+		return nil, err
+	}
+	defer d.close()
+	sizes := history.Sizes{Workspaces: pick(b.scale, 10, 200, 2000), Ended: pick(b.scale, 1000, 100_000, 3_000_000), Pending: pick(b.scale, 200, 10_000, 200_000),
+		Running: pick(b.scale, 10, 200, 2000), Logged: pick(b.scale, 100, 10_000, 100_000), Days: 10}
+	if err := history.Fill(ctx, d.pool, sizes); err != nil {
+		return nil, err
+	}
+	pages, err := history.Serve(ctx, d.worker)
+	if err != nil {
+		return nil, err
+	}
+	defer pages.Close()
+	var longest, dearest float64
+	for _, q := range history.Questions {
+		var p95 time.Duration
+		t, err := d.measured(ctx, func() (times int, err error) {
+			times = pick(b.scale, 2, 20, 20)
+			p95, err = pages.Answers(ctx, q, times)
+			return times, err
+		})
+		if err != nil {
+			return nil, err
+		}
+		took, cost := p95.Seconds()*1000, t.each(t.servers+t.process)/1000
+		longest, dearest = max(longest, took), max(dearest, cost)
+		figures = append(figures, figure{q.Name + ".p95", "ms", took}, figure{q.Name + ".cpu", "ms", cost})
+	}
+	return append(figures, figure{"p95", "ms", longest}, figure{"cpu", "ms", dearest}), nil
+}
 
 func throughput(ctx context.Context, b *bench) (_ []figure, err error) {
 	n := pick(b.scale, 20, 200, 2000)

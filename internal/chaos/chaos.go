@@ -14,7 +14,9 @@ import (
 
 	"sluice/admin"
 	"sluice/internal/chaos/cluster"
+	"sluice/internal/chaos/counts"
 	"sluice/internal/chaos/ledger"
+	"sluice/internal/chaos/parts"
 	"sluice/internal/chaos/weather"
 	"sluice/internal/store"
 	"sluice/queue"
@@ -31,7 +33,8 @@ type chaos struct {
 	cast    *cast
 	ledger  *ledger.Ledger
 	weather *weather.Weather
-	claims  claims
+	claims  parts.Claims
+	counts  counts.Counts // by the workers
 
 	background sync.WaitGroup // clients and faults that are still at it
 	began      time.Time
@@ -40,6 +43,7 @@ type chaos struct {
 	stderr     io.Writer
 	recoveries []recovery
 	skipped    map[string]int // faults that could not be injected, by kind
+	restarts   int            // of a Temporal whose SQLite was stuck
 	violations []ledger.Violation
 }
 
@@ -50,8 +54,13 @@ const (
 	promiseReplays  = "recorded histories replay"
 	promiseAnswers  = "what an operator asks for is done"
 	promiseCuts     = "no claim follows the commit of a cut"
+	promiseTerms    = "what holds for a time, a pause or a limit, holds until its end"
+	promiseBulk     = "what is done to many items is done to each of them once, and to no others"
 	promiseProgress = "nothing ready has waited beside a free slot for 10 s while all parts were there"
 	promiseBeside   = "rows that the database refuses hold no others of their workspace up for 10 s"
+	promiseLearnt   = "ends are learnt within 10 s while callbacks are not taken"
+	promiseCalled   = "ends are learnt by callbacks where these are taken"
+	promiseAnswered = "forged calls are refused, and repeated ones are taken"
 	promisePaired   = "a worker or dispatcher of another namespace is refused and changes nothing"
 )
 

@@ -29,6 +29,8 @@ func (c *chaos) injectors() map[plan.Kind]injector {
 		plan.HalfOpenListener:       c.swallowListener,
 		plan.ProxyAnswers:           c.answerForTemporal,
 		plan.VisibilityAway:         c.hideVisibility,
+		plan.CallbackCut:            c.cutCallbacks,
+		plan.CallbackForged:         c.forgeCallbacks,
 		plan.ClockAhead:             c.leaveFuture,
 		plan.ForeignNamespace:       c.startElsewhere,
 		plan.PoisonedRows:           c.poisonRows,
@@ -54,11 +56,37 @@ func (c *chaos) injectors() map[plan.Kind]injector {
 		plan.LimitStorm:             c.stormLimits,
 		plan.GlobalLimit:            c.limitAll,
 		plan.Pause:                  c.pause,
+		plan.PauseEverything:        c.pauseOne,
+		plan.PauseWorkspace:         c.pauseOne,
+		plan.PauseType:              c.pauseOne,
+		plan.PauseWorkspaceType:     c.pauseOne,
+		plan.PauseDefinition:        c.pauseOne,
+		plan.PauseWithin:            c.pauseWithin,
+		plan.PauseFor:               c.pauseFor(nil),
+		plan.PauseForKill:           c.pauseFor(c.killWorker),
+		plan.PauseForStop:           c.pauseFor(c.stopWorker),
+		plan.Drain:                  c.drain,
+		plan.TemporaryLimit:         c.limitForATime,
+		plan.BulkCancel:             c.cancelMany,
+		plan.BulkReplay:             c.replayMany,
 		plan.DuplicateEnqueue:       c.enqueueDuplicates,
 		plan.RetryRefused:           c.retryRefused,
 		plan.OldSnapshot:            c.holdSnapshot,
 	}
 }
+
+// The parts that faults act on.
+const (
+	partPostgres   = "postgres"
+	partTemporal   = "temporal"
+	partDispatcher = "the dispatcher"
+	partGlobal     = "the global limit"
+	partCallbacks  = "the callbacks"
+)
+
+func partPlan(n int) string               { return "the limits of plan " + planName(n) }
+func partPlace(p place) string            { return fmt.Sprintf("the limits of workspace %s", p.workspace) }
+func partWorker(w *cluster.Worker) string { return fmt.Sprintf("worker %d", w.Number) }
 
 // injectAll injects the faults when they are due until injecting ends, and then waits until every one of them has been
 // got over. Faults overlap: each has its own goroutine.

@@ -8,9 +8,12 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
+	"go.temporal.io/sdk/client"
 
+	"sluice/admin"
 	"sluice/internal/chaos/cluster"
 	"sluice/internal/chaos/plan"
+	"sluice/internal/operate"
 )
 
 // enqueueDuplicates lets many clients enqueue under one unique key at once. The ledger judges their answers.
@@ -83,4 +86,95 @@ func (c *chaos) notEnded(ctx context.Context, ids ...uuid.UUID) (string, error) 
 		return fmt.Sprintf("%d of %d items have not ended, the first is %s", n, len(ids), *first), nil
 	}
 	return "", err
+}
+
+// cancelMany cancels what a workspace has of a definition, waiting and running, while the load and claims go on. All of it ends, and
+// nothing else is cancelled for this reason.
+func (c *chaos) cancelMany(ctx context.Context, f plan.Fault) (aftermath, error) {
+	at, reason := c.cast.place(f.Choice), fmt.Sprintf("chaos %d", f.Number)
+	ids, err := c.enqueueAll(ctx, at, nodeNap, 20)
+	if err != nil {
+		return aftermath{}, err
+	}
+	limited, cancel := context.WithTimeout(ctx, 4*victimPatience)
+	defer cancel()
+	err = c.insist(limited, func(ctx context.Context) error {
+		s, err := c.office.Select(ctx, admin.Cancel, admin.Filter{WorkspaceID: at.workspace, DefinitionID: at.definitions[nodeNap]})
+		if err != nil {
+			return err
+		}
+		_, err = operate.EndSelected(ctx, c.pool, func(context.Context) (client.Client, error) { return c.client, nil }, s, actor, reason, nil)
+		return err
+	})
+	if err != nil {
+		c.violated(promiseAnswers, partPlace(at), "it was asked to cancel many items for %s: %v", 4*victimPatience, err)
+		return aftermath{}, err
+	}
+	a := aftermath{target: fmt.Sprintf("%d items and more of workspace %s", len(ids), at.workspace), since: time.Now(), missing: func(ctx context.Context) (what string, err error) {
+		var open int
+		err = c.pool.QueryRow(ctx, `SELECT count(*) FROM (SELECT id FROM sluice.pending UNION ALL SELECT id FROM sluice.running) AS x WHERE id = ANY ($1)`, ids).Scan(&open)
+		if open > 0 {
+			what = fmt.Sprintf("%d of them have not ended", open)
+		}
+		return what, err
+	}}
+	var others int
+	err = c.insist(ctx, func(ctx context.Context) error {
+		return c.pool.QueryRow(ctx, `
+			SELECT count(*) FROM sluice.ended WHERE status = 'CANCELLED' AND error ->> 'message' = $1
+			   AND (workspace_id <> $2 OR workflow_definition_id IS DISTINCT FROM $3)`, reason, at.workspace, at.definitions[nodeNap]).Scan(&others)
+	})
+	if others > 0 {
+		c.violated(promiseBulk, partPlace(at), "%d items were cancelled that are not of the selection", others)
+	}
+	return a, err
+}
+
+// replayMany replays executions that have FAILED, again and again as one does who got no answer: each has one new item, which ends.
+func (c *chaos) replayMany(ctx context.Context, f plan.Fault) (aftermath, error) {
+	ids, err := c.enqueueAll(ctx, c.cast.probe, nodeFail, 10)
+	if err != nil {
+		return aftermath{}, err
+	}
+	limited, cancel := context.WithTimeout(ctx, 8*victimPatience)
+	defer cancel()
+	var executed []uuid.UUID
+	err = c.insist(limited, func(ctx context.Context) error {
+		rows, err := c.pool.Query(ctx, `SELECT id FROM sluice.ended WHERE id = ANY ($1) AND reason IS NULL AND status IN ('FAILED', 'TIMED_OUT', 'TERMINATED')`, ids)
+		if err != nil {
+			return err
+		}
+		if executed, err = pgx.CollectRows(rows, pgx.RowTo[uuid.UUID]); err == nil && len(executed) < len(ids)/2 {
+			err = errors.New("they have not failed yet")
+		}
+		return err
+	})
+	if err != nil {
+		return aftermath{}, err
+	}
+	for range 2 {
+		err := c.insist(limited, func(ctx context.Context) error {
+			s, err := c.office.Select(ctx, admin.Replay, admin.Filter{IDs: executed})
+			if err == nil {
+				_, err = c.office.ReplaySelected(ctx, s, actor, fmt.Sprintf("chaos %d", f.Number), nil)
+			}
+			return err
+		})
+		if err != nil {
+			c.violated(promiseAnswers, "replay", "it was asked to replay for %s: %v", 8*victimPatience, err)
+			return aftermath{}, err
+		}
+	}
+	return aftermath{target: fmt.Sprintf("%d executions", len(executed)), since: time.Now(), missing: func(ctx context.Context) (what string, err error) {
+		var replays, ended int
+		err = c.pool.QueryRow(ctx, `
+			SELECT count(*), count(e.id) FROM sluice.replays r LEFT JOIN sluice.ended e ON e.id = r.queue_id WHERE r.replay_of = ANY ($1)`, executed).Scan(&replays, &ended)
+		switch {
+		case err == nil && replays != len(executed):
+			what = fmt.Sprintf("%d executions have %d replays", len(executed), replays)
+		case err == nil && ended < replays:
+			what = fmt.Sprintf("%d of %d replays have not ended", replays-ended, replays)
+		}
+		return what, err
+	}}, nil
 }

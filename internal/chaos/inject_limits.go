@@ -11,7 +11,6 @@ import (
 
 	"sluice/admin"
 	"sluice/internal/chaos/cluster"
-	"sluice/internal/chaos/ledger"
 	"sluice/internal/chaos/plan"
 )
 
@@ -27,7 +26,7 @@ func (c *chaos) raiseTier(ctx context.Context, f plan.Fault) (aftermath, error) 
 
 func (c *chaos) changeTier(ctx context.Context, f plan.Fault, change func(full int) int) (aftermath, error) {
 	n := int(f.Choice % plans)
-	release, err := c.claims.take(ctx, partPlan(n))
+	release, err := c.claims.Take(ctx, partPlan(n))
 	if err != nil {
 		return aftermath{}, err
 	}
@@ -60,22 +59,14 @@ func (c *chaos) setGlobal(ctx context.Context, limit *int) error {
 	})
 }
 
-// restriction is a limit that can be cut: what the cut is about, which workspaces it holds for, nil for all of them, and how.
-type restriction struct {
-	part  string
-	scope []place
-	cut   func(ctx context.Context) error
-	undo  func(ctx context.Context) error
-}
-
 // restriction is of a workspace, a plan or all workspaces together.
 func (c *chaos) restriction(f plan.Fault) restriction {
 	at := c.cast.place(f.Choice / 3)
 	switch f.Choice % 3 {
 	case 0:
-		return restriction{partPlace(at), []place{at},
-			func(ctx context.Context) error { return c.setWorkspace(ctx, at, new(0)) },
-			func(ctx context.Context) error { return c.setWorkspace(ctx, at, nil) }}
+		return restriction{part: partPlace(at), scope: []place{at},
+			cut:  func(ctx context.Context) error { return c.setWorkspace(ctx, at, new(0)) },
+			undo: func(ctx context.Context) error { return c.setWorkspace(ctx, at, nil) }}
 	case 1:
 		var scope []place
 		for _, p := range c.cast.places {
@@ -83,93 +74,52 @@ func (c *chaos) restriction(f plan.Fault) restriction {
 				scope = append(scope, p)
 			}
 		}
-		return restriction{partPlan(at.plan), scope,
-			func(ctx context.Context) error { return c.setTier(ctx, at.plan, 0) },
-			func(ctx context.Context) error { return c.setTier(ctx, at.plan, planLimit(at.plan)) }}
+		return restriction{part: partPlan(at.plan), scope: scope,
+			cut:  func(ctx context.Context) error { return c.setTier(ctx, at.plan, 0) },
+			undo: func(ctx context.Context) error { return c.setTier(ctx, at.plan, planLimit(at.plan)) }}
 	default:
-		return restriction{partGlobal, nil,
-			func(ctx context.Context) error { return c.setGlobal(ctx, new(0)) },
-			func(ctx context.Context) error { return c.setGlobal(ctx, nil) }}
+		return restriction{part: partGlobal,
+			cut:  func(ctx context.Context) error { return c.setGlobal(ctx, new(0)) },
+			undo: func(ctx context.Context) error { return c.setGlobal(ctx, nil) }}
 	}
 }
 
 // cutToNothing cuts a limit to zero while claims of it are under way. From the commit of the cut on there must be none, which
 // is judged here, by the database's clock and without any slack.
 func (c *chaos) cutToNothing(ctx context.Context, f plan.Fault) (aftermath, error) {
-	r := c.restriction(f)
-	release, err := c.claims.take(ctx, r.part)
-	if err != nil {
-		return aftermath{}, err
-	}
-	defer release()
-	if r.scope == nil {
-		heal := c.weather.Breaks(f.Number)
-		defer heal()
-	}
-	busy := r.scope
-	if busy == nil {
-		busy = c.cast.places
-	}
-	var tickets []ledger.Ticket
-	for _, at := range busy {
-		for range 1 + 24/len(busy) {
-			tickets = append(tickets, c.ledger.Issue(at.workspace, at.definitions[nodeNoop], ""))
-		}
-	}
-	began, err := c.clock(ctx)
-	if err != nil {
-		return aftermath{}, err
-	}
-	c.many(ctx, tickets)
-	c.awaitClaim(ctx, busy, began)
-	if err := r.cut(ctx); err != nil {
-		return aftermath{}, err
-	}
-	from, err := c.clock(ctx)
-	if err != nil {
-		return aftermath{}, err
-	}
-	_ = cluster.Sleep(ctx, f.For)
-	to, err := c.clock(ctx)
-	if err != nil {
-		return aftermath{}, err
-	}
-	if err := r.undo(ctx); err != nil {
-		return aftermath{}, err
-	}
-	a := aftermath{target: r.part, since: time.Now()}
-	// What was claimed before the cut was undone has committed by now: the undoing has waited for it.
-	return a, c.insist(ctx, func(ctx context.Context) error { return c.judgeCut(ctx, r, from, to) })
+	return c.restrict(ctx, f, c.restriction(f))
 }
 
-// clock is the database's.
-func (c *chaos) clock(ctx context.Context) (at time.Time, err error) {
-	err = c.insist(ctx, func(ctx context.Context) error {
-		return c.pool.QueryRow(ctx, `SELECT clock_timestamp()`).Scan(&at)
-	})
-	return at, err
+// limitForATime cuts the limit of a workspace to nothing for the fault's length, and does not take it back: it falls back by itself, to the
+// moment by the database's clock. What waited is claimed after.
+func (c *chaos) limitForATime(ctx context.Context, f plan.Fault) (aftermath, error) {
+	at := c.cast.place(f.Choice)
+	var until time.Time
+	a, err := c.restrict(ctx, f, restriction{part: partPlace(at), scope: []place{at}, until: &until, cut: func(ctx context.Context) error {
+		return c.insist(ctx, func(ctx context.Context) error {
+			set, err := c.office.SetWorkspaceFor(ctx, at.workspace, admin.WorkspaceChange{MaxConcurrentWorkflows: &admin.Change[int]{To: new(0)}},
+				admin.Term{For: f.For}, actor, "chaos")
+			for _, t := range set.Temporary {
+				until = t.Until
+			}
+			return err
+		})
+	}})
+	a.missing = func(ctx context.Context) (string, error) { return c.notFallen(ctx, at, until) }
+	return a, err
 }
 
-func workspacesOf(places []place) (ids []uuid.UUID) {
-	for _, p := range places {
-		ids = append(ids, p.workspace)
+// notFallen says that something of a workspace waits and nothing of it has been claimed since a moment, or nothing.
+func (c *chaos) notFallen(ctx context.Context, at place, since time.Time) (what string, err error) {
+	var stuck bool
+	err = c.pool.QueryRow(ctx, `
+		SELECT EXISTS (SELECT FROM sluice.pending WHERE workspace_id = $1 AND available_at < now())
+		   AND NOT EXISTS (SELECT FROM sluice.running WHERE workspace_id = $1 AND claimed_at >= $2)
+		   AND NOT EXISTS (SELECT FROM sluice.ended WHERE workspace_id = $1 AND claimed_at >= $2 AND ended_at >= $2)`, at.workspace, since).Scan(&stuck)
+	if stuck {
+		what = "what waits has not been claimed since its limit should have fallen back"
 	}
-	return ids
-}
-
-// awaitClaim waits until something of these workspaces has been claimed since a moment, for some seconds at most.
-func (c *chaos) awaitClaim(ctx context.Context, places []place, since time.Time) {
-	ctx, cancel := context.WithTimeout(ctx, lookTimeout)
-	defer cancel()
-	for claimed := false; !claimed; {
-		_ = c.pool.QueryRow(ctx, `
-			SELECT EXISTS (SELECT FROM sluice.running WHERE workspace_id = ANY ($1) AND claimed_at > $2)
-			    OR EXISTS (SELECT FROM sluice.ended WHERE workspace_id = ANY ($1) AND claimed_at > $2 AND ended_at > $2)`,
-			workspacesOf(places), since).Scan(&claimed)
-		if cluster.Sleep(ctx, 2*time.Millisecond) != nil {
-			return
-		}
-	}
+	return what, err
 }
 
 // stormPause is between two changes of the same thing: the storm takes some hundred turns a second.
@@ -179,7 +129,7 @@ const stormPause = 5 * time.Millisecond
 // measures from the beginning: work goes on in a storm.
 func (c *chaos) stormLimits(ctx context.Context, f plan.Fault) (aftermath, error) {
 	at := c.cast.place(f.Choice)
-	release, err := c.claims.take(ctx, partPlace(at))
+	release, err := c.claims.Take(ctx, partPlace(at))
 	if err != nil {
 		return aftermath{}, err
 	}
@@ -229,7 +179,7 @@ func (c *chaos) stormLimits(ctx context.Context, f plan.Fault) (aftermath, error
 // cuts the limit to its half, and takes it away again. The audit judges the claims.
 func (c *chaos) limitAll(ctx context.Context, f plan.Fault) (aftermath, error) {
 	for _, part := range []string{partDispatcher, partGlobal} {
-		release, err := c.claims.take(ctx, part)
+		release, err := c.claims.Take(ctx, part)
 		if err != nil {
 			return aftermath{}, err
 		}

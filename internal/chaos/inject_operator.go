@@ -17,7 +17,7 @@ import (
 
 // terminateDispatcher terminates that of a shard, which no operator should, and then does what one would.
 func (c *chaos) terminateDispatcher(ctx context.Context, f plan.Fault) (aftermath, error) {
-	release, err := c.claims.take(ctx, partDispatcher)
+	release, err := c.claims.Take(ctx, partDispatcher)
 	if err != nil {
 		return aftermath{}, err
 	}
@@ -51,7 +51,7 @@ func (c *chaos) startDispatchers(ctx context.Context, shards int) error {
 
 // changeShards divides the workspaces among another number of dispatchers, or the same.
 func (c *chaos) changeShards(ctx context.Context, f plan.Fault) (aftermath, error) {
-	release, err := c.claims.take(ctx, partDispatcher)
+	release, err := c.claims.Take(ctx, partDispatcher)
 	if err != nil {
 		return aftermath{}, err
 	}
@@ -64,7 +64,7 @@ func (c *chaos) changeShards(ctx context.Context, f plan.Fault) (aftermath, erro
 // pause pauses, waits and resumes. A message may be answered late when servers or workers are away; what counts is that
 // it is.
 func (c *chaos) pause(ctx context.Context, f plan.Fault) (aftermath, error) {
-	release, err := c.claims.take(ctx, partDispatcher)
+	release, err := c.claims.Take(ctx, partDispatcher)
 	if err != nil {
 		return aftermath{}, err
 	}

@@ -14,6 +14,7 @@ import (
 	"github.com/google/uuid"
 
 	"sluice/internal/chaos/cluster"
+	"sluice/internal/chaos/parts"
 	"sluice/internal/chaos/plan"
 )
 
@@ -30,7 +31,7 @@ func swallow(c *chaos, way func(*cluster.Worker) *cluster.Proxy) func(context.Co
 
 // swallowListener does so with the connection on which a dispatcher has just looked for what is new.
 func (c *chaos) swallowListener(ctx context.Context, _ plan.Fault) (aftermath, error) {
-	for deadline := time.Now().Add(claimPatience); time.Now().Before(deadline); {
+	for deadline := time.Now().Add(parts.Patience); time.Now().Before(deadline); {
 		var port int
 		err := c.pool.QueryRow(ctx, `SELECT a.client_port FROM pg_stat_activity a
 			WHERE a.datname = current_database() AND a.query LIKE '-- What the dispatcher of a shard has not heard%' AND a.state = 'idle'
@@ -109,7 +110,7 @@ func (c *chaos) answer(ctx context.Context, f plan.Fault, target string, h http.
 		}
 	}()
 	for _, w := range c.cluster.Workers {
-		release, err := c.claims.take(ctx, partWorker(w))
+		release, err := c.claims.Take(ctx, partWorker(w))
 		if err != nil {
 			return aftermath{}, err
 		}
@@ -157,12 +158,12 @@ func (c *chaos) leaveFuture(ctx context.Context, _ plan.Fault) (aftermath, error
 
 // patiently runs a statement until it returns an execution.
 func (c *chaos) patiently(ctx context.Context, id *uuid.UUID, sql string) error {
-	for deadline := time.Now().Add(claimPatience); ; {
+	for deadline := time.Now().Add(parts.Patience); ; {
 		err := c.pool.QueryRow(ctx, sql).Scan(id)
 		if err == nil || time.Now().After(deadline) {
 			return err
 		}
-		if err := cluster.Sleep(ctx, claimLook); err != nil {
+		if err := cluster.Sleep(ctx, parts.Look); err != nil {
 			return err
 		}
 	}

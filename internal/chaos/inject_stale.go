@@ -27,7 +27,7 @@ const (
 // leaveClaims ends the dispatcher of a shard in the middle of a batch, with its process, and starts it again only when
 // recovery has put the claims back or settled them, or at the same time.
 func (c *chaos) leaveClaims(ctx context.Context, f plan.Fault) (aftermath, error) {
-	release, err := c.claims.take(ctx, partDispatcher)
+	release, err := c.claims.Take(ctx, partDispatcher)
 	if err != nil {
 		return aftermath{}, err
 	}
@@ -181,7 +181,7 @@ func (c *chaos) undispatched(ctx context.Context, ids []uuid.UUID) (n int, err e
 func (c *chaos) insistOnRecovery(ctx context.Context, f plan.Fault) {
 	_ = c.insist(ctx, func(ctx context.Context) error {
 		_, err := c.client.ExecuteWorkflow(ctx, client.StartWorkflowOptions{
-			ID: fmt.Sprintf("chaos-recovery-%d", f.Number), TaskQueue: workflows.TaskQueueDefault,
+			ID: fmt.Sprintf("%s-chaos-%d", workflows.RecoveryID, f.Number), TaskQueue: workflows.TaskQueueDefault,
 		}, workflows.RecoveryType, workflows.RecoveryRequest{})
 		return err
 	})

@@ -12,18 +12,16 @@ import (
 	"github.com/jackc/pgx/v5"
 	enumspb "go.temporal.io/api/enums/v1"
 	workflowpb "go.temporal.io/api/workflow/v1"
-	"go.temporal.io/api/workflowservice/v1"
 	"go.temporal.io/sdk/client"
 
 	"sluice/internal/chaos/ledger"
+	"sluice/internal/chaos/progress"
 	"sluice/internal/operate"
+	"sluice/internal/store"
 	"sluice/workflows"
 )
 
-const (
-	auditGrace = 3 * time.Second
-	listPage   = 1000
-)
+const auditGrace = 3 * time.Second
 
 // summary is what the report tells beside recoveries and violations.
 type summary struct {
@@ -33,8 +31,9 @@ type summary struct {
 	checked  map[string]int64
 	replayed map[string]int // histories by workflow type
 	notes    []string
-	peak     int64         // the longest backlog
-	longest  time.Duration // that something has waited beside a free slot
+	peak     int64          // the longest backlog
+	longest  time.Duration  // that something has waited beside a free slot
+	learnt   map[string]int // ends of workflows of the application's own, by how
 }
 
 // neverStarted is put before the status of an item that ended without an execution.
@@ -80,6 +79,9 @@ func (c *chaos) judge(ctx context.Context) (summary, error) {
 		}
 		s.notes = append(s.notes, f.Notes...)
 	}
+	if c.restarts > 0 {
+		s.notes = append(s.notes, fmt.Sprintf("Temporal's SQLite was stuck %d times, and was started again", c.restarts))
+	}
 	facts, err := c.facts(ctx)
 	if err != nil {
 		return s, err
@@ -98,6 +100,7 @@ func (c *chaos) judge(ctx context.Context) (summary, error) {
 	if s.longest, err = c.judgeProgress(ctx); err != nil {
 		return s, err
 	}
+	s.learnt = c.judgeLearnt()
 	s.replayed, err = c.replay(ctx)
 	return s, err
 }
@@ -107,7 +110,9 @@ func (c *chaos) facts(ctx context.Context) ([]ledger.Fact, error) {
 	rows, err := c.pool.Query(ctx, `
 		SELECT i.id, i.workspace_id AS workspace, i.workflow_definition_id AS definition, i.workflow_type AS kind,
 		       coalesce((i.input ->> 'ticket')::int, (i.input -> 0 ->> 'ticket')::int, substring(i.engine_workflow_id FROM '^ticket-(\d+)$')::int, -1) AS ticket,
-		       coalesce(e.status, i.status) AS status, coalesce(e.reason, '') AS reason
+		       coalesce(e.status, i.status) AS status, coalesce(e.reason, '') AS reason,
+		       CASE WHEN i.workflow_type IS NOT NULL AND e.reason IS NULL THEN e.ended_at END AS freed,
+		       EXISTS (SELECT FROM sluice.activity_log l WHERE l.queue_id = i.id AND l.action = 'reopened' AND l.reason = 'reset') AS regained, i.replay_of
 		FROM sluice.queue_items i LEFT JOIN sluice.ended e ON e.id = i.id`)
 	if err != nil {
 		return nil, fmt.Errorf("read all items: %w", err)
@@ -115,8 +120,12 @@ func (c *chaos) facts(ctx context.Context) ([]ledger.Fact, error) {
 	facts, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (f ledger.Fact, err error) {
 		var definition *uuid.UUID
 		var kind *string
-		if err = row.Scan(&f.ID, &f.Workspace, &definition, &kind, &f.Ticket, &f.Status, &f.Reason); err != nil {
+		var freed *time.Time
+		if err = row.Scan(&f.ID, &f.Workspace, &definition, &kind, &f.Ticket, &f.Status, &f.Reason, &freed, &f.Regained, &f.ReplayOf); err != nil {
 			return f, err
+		}
+		if freed != nil {
+			f.Freed = *freed
 		}
 		if definition != nil {
 			f.Definition = *definition
@@ -155,6 +164,9 @@ func (c *chaos) runs(ctx context.Context) ([]ledger.Run, error) {
 			continue
 		}
 		run := ledger.Run{ID: id, RunID: info.GetExecution().GetRunId(), Open: info.GetStatus() == enumspb.WORKFLOW_EXECUTION_STATUS_RUNNING}
+		if info.GetCloseTime() != nil {
+			run.Closed = info.GetCloseTime().AsTime()
+		}
 		if kind := info.GetType().GetName(); kind == ownContinues || kind == ownRetries {
 			if run.RunID, err = c.firstRun(ctx, info.GetExecution().GetWorkflowId(), run.RunID); err != nil {
 				return nil, err
@@ -175,44 +187,52 @@ func itemAttribute(info *workflowpb.WorkflowExecutionInfo) (uuid.UUID, bool) {
 	return id, err == nil
 }
 
-// list reads all pages of a visibility query.
-func (c *chaos) list(ctx context.Context, query string) ([]*workflowpb.WorkflowExecutionInfo, error) {
-	var all []*workflowpb.WorkflowExecutionInfo
-	request := &workflowservice.ListWorkflowExecutionsRequest{Query: query, PageSize: listPage}
-	for {
-		page, err := c.client.ListWorkflow(ctx, request)
-		if err != nil {
-			return nil, fmt.Errorf("list workflows where %s: %w", query, err)
-		}
-		all = append(all, page.GetExecutions()...)
-		if request.NextPageToken = page.GetNextPageToken(); len(request.NextPageToken) == 0 {
-			return all, nil
+// waitsSQL has what has been claimed later than it was ready, by more than a time. What has been ready more than once is left
+// out, and what was committed long after it was created.
+const waitsSQL = `
+	SELECT x.id, x.workspace_id AS workspace, greatest(x.available_at, x.created_at) AS "from", x.claimed_at AS "to" FROM (
+		SELECT id, workspace_id, created_at, available_at, claimed_at, enqueued_by FROM sluice.running WHERE turn IS NOT NULL
+		UNION ALL SELECT id, workspace_id, created_at, available_at, claimed_at, enqueued_by FROM sluice.ended WHERE reason IS NULL) AS x
+	WHERE x.enqueued_by <> $1 AND x.claimed_at - greatest(x.available_at, x.created_at) > $2
+	  AND NOT EXISTS (SELECT FROM sluice.activity_log l WHERE l.queue_id = x.id AND l.action IN ('requeued', 'retried', 'reopened')
+	                  OR l.queue_id = x.id AND l.reason = 'stale-claim')`
+
+// judgeProgress looks for items that were ready beside a free slot for longer than the audit lets one wait, at any time of the
+// run; it returns the longest such time.
+func (c *chaos) judgeProgress(ctx context.Context) (longest time.Duration, err error) {
+	j, err := c.record(ctx)
+	if err != nil {
+		return 0, err
+	}
+	waits, err := store.Collect[progress.Wait](ctx, c.pool, waitsSQL, late, time.Second)
+	if err != nil {
+		return 0, fmt.Errorf("read waits: %w", err)
+	}
+	for _, w := range waits {
+		beside := j.Beside(w)
+		took := beside.To.Sub(beside.From)
+		longest = max(longest, took)
+		if took > operate.DefaultGrace {
+			c.violated(promiseProgress, w.ID.String(), "it waited beside a free slot of workspace %s from %.1f s to %.1f s of the run", w.Workspace,
+				beside.From.Sub(c.began).Seconds(), beside.To.Sub(c.began).Seconds())
 		}
 	}
+	return longest, nil
 }
 
-// judgeCut looks for claims between two moments, of some workspaces or of all. What recovery took out of what waits because
-// its workflow ran was not claimed.
-func (c *chaos) judgeCut(ctx context.Context, r restriction, from, to time.Time) error {
-	rows, err := c.pool.Query(ctx, `
-		SELECT x.id, x.claimed_at FROM (
-			SELECT id, workspace_id, claimed_at FROM sluice.running WHERE turn IS NOT NULL
-			UNION ALL SELECT id, workspace_id, claimed_at FROM sluice.ended WHERE ended_at > $1) AS x
-		WHERE x.claimed_at > $1 AND x.claimed_at < $2 AND ($3::uuid[] IS NULL OR x.workspace_id = ANY ($3))
-		  AND NOT EXISTS (SELECT FROM sluice.activity_log l WHERE l.queue_id = x.id AND l.action = 'reopened' AND l.reason = 'started-late')`,
-		from, to, workspacesOf(r.scope))
+// record is what the run was like.
+func (c *chaos) record(ctx context.Context) (*progress.Judge, error) {
+	held, err := operate.HeldSlots(ctx, c.pool, time.Time{})
 	if err != nil {
-		return err
+		return nil, err
 	}
-	var id uuid.UUID
-	var at time.Time
-	var found []string
-	_, err = pgx.ForEachRow(rows, []any{&id, &at}, func() error {
-		found = append(found, fmt.Sprintf("%s at %s", id, at.UTC().Format(time.RFC3339Nano)))
-		return nil
-	})
-	if err == nil && len(found) > 0 {
-		c.violated(promiseCuts, r.part, "was 0 from %s to %s, and there were claims: %v", from.UTC().Format(time.RFC3339Nano), to.UTC().Format(time.RFC3339Nano), found)
+	record, err := operate.ReadRecord(ctx, c.pool, time.Time{})
+	if err != nil {
+		return nil, err
 	}
-	return err
+	var away []progress.Span
+	for _, o := range c.weather.Outages() {
+		away = append(away, progress.Span(o))
+	}
+	return progress.New(record.Changes, record.Global, held, away), nil
 }

@@ -6,15 +6,18 @@ import (
 	"fmt"
 	"log/slog"
 	"sync"
+	"time"
 
 	enumspb "go.temporal.io/api/enums/v1"
 	historypb "go.temporal.io/api/history/v1"
 	"go.temporal.io/api/serviceerror"
 	workflowpb "go.temporal.io/api/workflow/v1"
+	"go.temporal.io/api/workflowservice/v1"
 	sdklog "go.temporal.io/sdk/log"
 	"go.temporal.io/sdk/worker"
 	"golang.org/x/sync/errgroup"
 
+	"sluice/internal/chaos/cluster"
 	"sluice/workflows"
 )
 
@@ -88,4 +91,32 @@ func (c *chaos) history(ctx context.Context, info *workflowpb.WorkflowExecutionI
 		history.Events = append(history.Events, event)
 	}
 	return history, nil
+}
+
+const (
+	listPage = 1000
+	// listPatience is how long a list may take: on a busy machine the dev server answers a page after a minute, or closes a connection
+	// that has become old meanwhile. The SDK's own lists give up after 10 s.
+	listPatience = 5 * time.Minute
+)
+
+// list reads all pages of a visibility query.
+func (c *chaos) list(ctx context.Context, query string) ([]*workflowpb.WorkflowExecutionInfo, error) {
+	ctx, cancel := context.WithTimeout(ctx, listPatience)
+	defer cancel()
+	var all []*workflowpb.WorkflowExecutionInfo
+	request := &workflowservice.ListWorkflowExecutionsRequest{Namespace: c.cluster.Namespace, Query: query, PageSize: listPage}
+	for {
+		page, err := c.client.WorkflowService().ListWorkflowExecutions(ctx, request)
+		if err != nil {
+			if cluster.Sleep(ctx, time.Second) != nil {
+				return nil, fmt.Errorf("list workflows where %s: %w", query, err)
+			}
+			continue
+		}
+		all = append(all, page.GetExecutions()...)
+		if request.NextPageToken = page.GetNextPageToken(); len(request.NextPageToken) == 0 {
+			return all, nil
+		}
+	}
 }

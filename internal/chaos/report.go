@@ -12,6 +12,7 @@ import (
 	"sluice/internal/audit"
 	"sluice/internal/chaos/ledger"
 	"sluice/internal/chaos/plan"
+	mending "sluice/internal/recovery"
 )
 
 // most is how many violations of one promise the report names.
@@ -80,6 +81,7 @@ func (c *chaos) reportTotals(p func(string, ...any), s summary) {
 		replayed = append(replayed, fmt.Sprintf("%d %s", s.replayed[kind], kind))
 	}
 	p("| histories replayed | %s |", strings.Join(replayed, ", "))
+	p("| ends of workflows of one's own | learnt %d times by callback, %d times by recovery |", s.learnt[mending.ByCallback], s.learnt[mending.ByPass])
 	p("| longest backlog | %d |", s.peak)
 	p("| longest wait beside a free slot, all parts there | %s |\n", seconds(s.longest))
 }
@@ -90,8 +92,8 @@ func (c *chaos) reportPromises(p func(string, ...any), s summary) {
 	for _, f := range audit.NewReport(time.Time{}).Findings {
 		promises = append(promises, f.Name)
 	}
-	promises = append(append(promises, ledger.Promises()...), promiseProgress, promiseCuts, promiseRecovers, promiseReplays, promiseLives, promiseAnswers,
-		promiseBeside, promisePaired)
+	promises = append(append(promises, ledger.Promises()...), promiseProgress, promiseCuts, promiseTerms, promiseBulk, promiseRecovers, promiseReplays, promiseLives, promiseAnswers,
+		promiseBeside, promiseLearnt, promiseCalled, promiseAnswered, promisePaired)
 	of := map[string][]ledger.Violation{}
 	for _, v := range c.violations {
 		of[v.Promise] = append(of[v.Promise], v)

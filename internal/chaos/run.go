@@ -125,6 +125,8 @@ func (c *chaos) stir(ctx context.Context) (peak int64, err error) {
 	var watchers sync.WaitGroup
 	watchers.Go(func() { l.watch(watching) })
 	watchers.Go(func() { c.keepAlive(watching) })
+	watchers.Go(func() { c.keepTemporal(watching) })
+	watchers.Go(func() { c.keepCount(watching) })
 	defer watchers.Wait()
 	defer watched()
 
@@ -156,6 +158,7 @@ func (c *chaos) heal(ctx context.Context) error {
 	for _, w := range c.cluster.Workers {
 		w.Postgres.Heal()
 		w.Temporal.Heal()
+		w.Callbacks.Heal()
 	}
 	all, err := operate.StartAll(ctx, c.client, c.cluster.Namespace, c.pool, operate.StartOptions{Actor: actor})
 	for _, started := range all.Dispatchers {

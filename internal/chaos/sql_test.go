@@ -46,8 +46,8 @@ func (c *chaos) claim(t *testing.T, ids ...uuid.UUID) {
 	t.Helper()
 	_, err := c.pool.Exec(t.Context(), `
 		WITH taken AS (DELETE FROM sluice.pending WHERE id = ANY ($1) RETURNING *)
-		INSERT INTO sluice.running (id, workspace_id, workflow_definition_id, priority, attempt_count, turn, created_at, available_at, claimed_at, trigger_type, enqueued_by, input)
-		SELECT id, workspace_id, workflow_definition_id, priority, attempt_count, 1, created_at, available_at, clock_timestamp(), trigger_type, enqueued_by, input FROM taken`, ids)
+		INSERT INTO sluice.running (id, workspace_id, workflow_definition_id, workflow_type, task_queue, workflow_id, request, priority, attempt_count, turn, created_at, available_at, claimed_at, trigger_type, enqueued_by, input)
+		SELECT id, workspace_id, workflow_definition_id, workflow_type, task_queue, workflow_id, request, priority, attempt_count, 1, created_at, available_at, clock_timestamp(), trigger_type, enqueued_by, input FROM taken`, ids)
 	require.NoError(t, err)
 }
 
@@ -76,16 +76,23 @@ func TestClaimsAfterACutAreViolations(t *testing.T) {
 	to := now()
 	c.claim(t, after)
 
-	require.NoError(t, c.judgeCut(t.Context(), restriction{"it", []place{at}, nil, nil}, from, to))
+	require.NoError(t, c.judgeCut(t.Context(), promiseCuts, restriction{part: "it", scope: []place{at}}, from, to))
 	require.Len(t, c.violations, 1)
 	require.Equal(t, promiseCuts, c.violations[0].Promise)
 	for id, found := range map[uuid.UUID]bool{before: false, during: true, ended: true, late: false, after: false, other[0]: false} {
 		require.Equal(t, found, contains(c.violations[0].What, id), "%s", id)
 	}
-	require.NoError(t, c.judgeCut(t.Context(), restriction{"all", nil, nil, nil}, from, to))
+	require.NoError(t, c.judgeCut(t.Context(), promiseCuts, restriction{part: "all"}, from, to))
 	require.True(t, contains(c.violations[1].What, other[0]))
-	require.NoError(t, c.judgeCut(t.Context(), restriction{"it", []place{at}, nil, nil}, now(), now().Add(time.Hour)))
+	require.NoError(t, c.judgeCut(t.Context(), promiseCuts, restriction{part: "it", scope: []place{at}}, now(), now().Add(time.Hour)))
 	require.Len(t, c.violations, 2)
+	for _, other := range []restriction{{part: "another definition", only: at.definitions[nodeBlink]}, {part: "a type", only: ownID(ownCompletes), kind: ownCompletes}} {
+		require.NoError(t, c.judgeCut(t.Context(), promiseCuts, other, from, to))
+		require.Len(t, c.violations, 2, other.part)
+	}
+	require.NoError(t, c.judgeCut(t.Context(), promiseCuts, restriction{part: "its definition", only: at.definitions[nodeNoop]}, from, to))
+	require.True(t, contains(c.violations[2].What, during))
+	require.False(t, contains(c.violations[2].What, other[0]), "that is another workspace's definition")
 }
 
 func contains(what string, id uuid.UUID) bool { return strings.Contains(what, id.String()) }
@@ -157,6 +164,11 @@ func TestALockedItemIsLeftOutOfAClaim(t *testing.T) {
 		}))
 		return result
 	}
+	require.Eventually(t, func() bool {
+		var due bool
+		require.NoError(t, c.pool.QueryRow(t.Context(), `SELECT available_at <= now() FROM sluice.pending WHERE id = ANY ($1)`, ids).Scan(&due))
+		return due
+	}, time.Minute, 10*time.Millisecond)
 	locked := claim()
 	require.True(t, locked.Taken)
 	require.Empty(t, locked.Items)

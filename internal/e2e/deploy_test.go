@@ -47,7 +47,7 @@ func buildWorker(t *testing.T) string {
 func (s *stack) startWorker(binary string) *process {
 	s.t.Helper()
 	address, _ := devtest.Temporal(s.t, nil)
-	p := &process{t: s.t, cmd: exec.CommandContext(s.ctx, binary, "--health-address=", "--allow-private-addresses"), exited: make(chan error, 1)}
+	p := &process{t: s.t, cmd: exec.CommandContext(s.ctx, binary, "--http-address=", "--allow-private-addresses"), exited: make(chan error, 1)}
 	p.cmd.Env = append(os.Environ(), "DATABASE_URL="+s.pool.Config().ConnString(), "TEMPORAL_ADDRESS="+address, "TEMPORAL_NAMESPACE="+s.namespace)
 	p.cmd.Stderr = &p.stderr
 	stdout, err := p.cmd.StdoutPipe()

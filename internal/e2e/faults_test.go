@@ -25,10 +25,15 @@ func (s *stack) recover() workflows.RecoveryReport {
 	return s.recoverWith(workflows.RecoveryRequest{})
 }
 
+// onRecovery are the options of a recovery beside the scheduled one.
+func onRecovery() client.StartWorkflowOptions {
+	return client.StartWorkflowOptions{ID: workflows.RecoveryID + "-" + uuid.NewString(), TaskQueue: workflows.TaskQueueDefault}
+}
+
 // recoverWith runs recovery to its end, as the schedule does every minute.
 func (s *stack) recoverWith(request workflows.RecoveryRequest) workflows.RecoveryReport {
 	s.t.Helper()
-	run, err := s.client.ExecuteWorkflow(s.ctx, client.StartWorkflowOptions{TaskQueue: workflows.TaskQueueDefault}, workflows.RecoveryType, request)
+	run, err := s.client.ExecuteWorkflow(s.ctx, onRecovery(), workflows.RecoveryType, request)
 	require.NoError(s.t, err)
 	var report workflows.RecoveryReport
 	require.NoError(s.t, run.Get(s.ctx, &report))
@@ -162,8 +167,7 @@ func TestStartsThatCannotSucceedFailWithTheirReason(t *testing.T) {
 	want[enqueue(moved)] = "definition-gone"
 	exec(`UPDATE sluice.workflow_definitions SET workspace_id = $2 WHERE id = $1`, moved.ID, other.ID)
 
-	taken := enqueue(s.definition(ws.ID, noop))
-	want[taken] = "workflow-id-taken"
+	taken := enqueue(s.definition(ws.ID, noop)) // it waits
 	_, err := s.client.ExecuteWorkflow(s.ctx, client.StartWorkflowOptions{ID: workflows.ExecutionID(taken), TaskQueue: "elsewhere"}, "Another")
 	require.NoError(t, err)
 
@@ -175,5 +179,8 @@ func TestStartsThatCannotSucceedFailWithTheirReason(t *testing.T) {
 		require.Contains(t, *item.Error, reason)
 		require.Nil(t, item.ExecutionID, "it never ran")
 	}
+	s.awaitCount(1, `SELECT count(*) FROM sluice.queue_items WHERE id = $1 AND status = 'PENDING' AND error LIKE 'workflow-id-taken: % was not started for this item%'`, taken)
+	require.NoError(t, s.client.TerminateWorkflow(s.ctx, workflows.ExecutionID(taken), "", "end of test"))
+	require.Zero(t, s.await(taken, workflows.StatusCompleted).AttemptCount)
 	s.audit()
 }

@@ -27,7 +27,7 @@ import (
 // reconcile keeps one recovery run reconciling to the end of the test.
 func (s *stack) reconcile() {
 	s.t.Helper()
-	run, err := s.client.ExecuteWorkflow(s.ctx, client.StartWorkflowOptions{TaskQueue: workflows.TaskQueueDefault}, workflows.RecoveryType,
+	run, err := s.client.ExecuteWorkflow(s.ctx, onRecovery(), workflows.RecoveryType,
 		workflows.RecoveryRequest{ReconcileFor: workflows.Duration(10 * time.Minute)})
 	require.NoError(s.t, err)
 	s.t.Cleanup(func() {

@@ -19,7 +19,6 @@ import (
 	historypb "go.temporal.io/api/history/v1"
 	workflowpb "go.temporal.io/api/workflow/v1"
 	"go.temporal.io/api/workflowservice/v1"
-	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/worker"
 	"go.temporal.io/sdk/workflow"
 	"google.golang.org/protobuf/encoding/protojson"
@@ -33,7 +32,7 @@ import (
 var record = flag.Bool("record", false, "write the histories that package workflows replays")
 
 // shape names the set of histories; a change that alters the commands of a workflow adds a new one and keeps the old.
-const shape = "v1"
+const shape = "v2"
 
 // TestRecordHistories drives every path of each workflow once on a real server and checks that it did; with -record it
 // also keeps the histories for the replay test.
@@ -93,7 +92,7 @@ func TestRecordHistories(t *testing.T) {
 	require.NoError(t, err)
 	s.recover()
 	s.recoverWith(workflows.RecoveryRequest{ReconcileFor: workflows.Duration(time.Second)})
-	goesOn, err := s.client.ExecuteWorkflow(s.ctx, client.StartWorkflowOptions{TaskQueue: workflows.TaskQueueDefault}, workflows.RecoveryType,
+	goesOn, err := s.client.ExecuteWorkflow(s.ctx, onRecovery(), workflows.RecoveryType,
 		workflows.RecoveryRequest{ReconcileFor: workflows.Duration(100 * time.Millisecond), GoOn: true})
 	require.NoError(t, err)
 	require.Eventually(t, func() bool { return s.runOf(goesOn.GetID()) != goesOn.GetRunID() }, patience, 20*time.Millisecond, "it never began anew")

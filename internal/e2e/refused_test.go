@@ -42,27 +42,36 @@ var reasons = map[string]string{
 	"activity interval": "MaximumInterval", "activity overflow": "", "child interval": "MaximumInterval", "child queue": "/_sys/", "child type": "exceeds length limit",
 }
 
-// What the server refuses cannot be asked for again: the execution ends, with the server's reason, and its slot is free.
+// What the server refuses cannot be asked for again: the execution ends, with the server's reason, and its slot is free. A workflow of an
+// application's own is left for its workers to mend.
 func TestWhatTheServerRefusesEndsTheExecution(t *testing.T) {
 	t.Parallel()
 	s := newStack(t)
 	ws := s.workspace("PRO")
 	def := s.definition(ws.ID, node{kind: "noop"})
 	w := worker.New(s.client, workflows.WorkspaceTaskQueue(ws.ID), worker.Options{})
-	w.RegisterWorkflow(asks)
+	w.RegisterWorkflowWithOptions(asks, workflow.RegisterOptions{Name: workflows.ExecutionType})
+	w.RegisterWorkflowWithOptions(asks, workflow.RegisterOptions{Name: "Own"})
 	require.NoError(t, w.Start())
 	t.Cleanup(w.Stop)
 	kinds := map[uuid.UUID]string{}
 	for _, kind := range []string{"activity interval", "activity overflow", "child interval", "child queue", "child type", "nothing"} {
 		kinds[s.enqueue(queue.Item{WorkspaceID: ws.ID, DefinitionID: def.ID})] = kind
 	}
+	own := s.enqueue(queue.Item{WorkspaceID: ws.ID, DefinitionID: def.ID})
+	kinds[own] = "child type"
 	s.claimAs(0, "a run")
 	for id, kind := range kinds {
-		run, err := s.client.ExecuteWorkflow(s.ctx, client.StartWorkflowOptions{ID: workflows.ExecutionID(id), TaskQueue: workflows.WorkspaceTaskQueue(ws.ID)}, asks, kind)
+		name := workflows.ExecutionType
+		if id == own {
+			name = "Own"
+		}
+		run, err := s.client.ExecuteWorkflow(s.ctx, client.StartWorkflowOptions{ID: workflows.ExecutionID(id), TaskQueue: workflows.WorkspaceTaskQueue(ws.ID)}, name, kind)
 		require.NoError(t, err)
 		_, err = s.pool.Exec(s.ctx, `UPDATE sluice.running SET dispatched_at = now(), engine_run_id = $2 WHERE id = $1`, id, run.GetRunID())
 		require.NoError(t, err)
 	}
+	kinds[own] = "nothing"
 	for id, kind := range kinds {
 		if kind == "nothing" {
 			continue
@@ -84,5 +93,5 @@ func TestWhatTheServerRefusesEndsTheExecution(t *testing.T) {
 		s.await(id, workflows.StatusFailed)
 		require.Equal(t, 1, s.count(`SELECT count(*) FROM sluice.executions WHERE id = $1 AND error ->> 'message' LIKE '%' || $2 || '%'`, id, reasons[kind]), kind)
 	}
-	require.Equal(t, 1, s.count(`SELECT count(*) FROM sluice.running`))
+	require.Equal(t, 2, s.count(`SELECT count(*) FROM sluice.running`))
 }

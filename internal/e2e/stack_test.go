@@ -77,11 +77,7 @@ func newStackOn(t *testing.T, install func(*client.Options)) *stack {
 		_, err := schema.Migrate(ctx, url)
 		return err
 	})
-	attributes := map[string]string{}
-	for _, name := range workflows.SearchAttributes() {
-		attributes[name] = "Keyword"
-	}
-	address, namespace := devtest.Namespace(t, attributes)
+	address, namespace := devtest.Namespace(t, workflows.SearchAttributeTypes())
 	options := client.Options{HostPort: address, Namespace: namespace, Identity: "sluice-test",
 		Logger: sdklog.NewStructuredLogger(slog.New(slog.DiscardHandler))}
 	install(&options)

@@ -56,11 +56,7 @@ func Start(t *testing.T) *Stack {
 		_, err := schema.Migrate(ctx, url)
 		return err
 	})
-	attributes := map[string]string{}
-	for _, name := range workflows.SearchAttributes() {
-		attributes[name] = "Keyword"
-	}
-	s.Temporal, s.Namespace = devtest.Namespace(t, attributes)
+	s.Temporal, s.Namespace = devtest.Namespace(t, workflows.SearchAttributeTypes())
 	var err error
 	s.pool, err = pgxpool.New(ctx, s.DatabaseURL)
 	require.NoError(t, err)
@@ -81,7 +77,7 @@ var gatewayLine = regexp.MustCompile(`gateway address=(\S+)`)
 // startWorker returns when the worker works and its gateway has told where it is.
 func (s *Stack) startWorker(t *testing.T, binary string) {
 	t.Helper()
-	stderr := Background(t, s.Command("", binary, "--health-address=", "--gateway=127.0.0.1:0"))
+	stderr := Background(t, s.Command("", binary, "--http-address=", "--gateway=127.0.0.1:0"))
 	for lines := bufio.NewScanner(stderr); lines.Scan(); {
 		t.Log(lines.Text())
 		if found := gatewayLine.FindStringSubmatch(lines.Text()); found != nil {

@@ -13,17 +13,19 @@ import (
 
 // layers are the packages from the bottom up: each may import those in the rows before its own. Test files may import more.
 var layers = [][]string{
-	{"internal/alive", "internal/bounds", "internal/postgres"},
-	{"schema", "internal/admission", "internal/audit", "internal/definition", "internal/gather", "internal/connect", "internal/devstack", "internal/layers", "internal/request"},
-	{"internal/store", "internal/outbound", "workflows", "internal/admission/simulate", "internal/devstack/devtest"},
-	{"internal/store/catalog", "internal/store/facts", "internal/store/fleet", "internal/dispatch", "internal/recovery"},
-	{"queue", "admin", "internal/callback", "internal/pairing"},
+	{"internal/alive", "internal/bounds", "internal/metric", "internal/postgres"},
+	{"schema", "internal/admission", "internal/admission/share", "internal/audit", "internal/definition", "internal/gather", "internal/connect", "internal/devstack", "internal/layers", "internal/request"},
+	{"internal/store", "internal/outbound", "workflows", "internal/admission/slots", "internal/devstack/devtest"},
+	{"internal/admission/simulate", "internal/estimate", "internal/store/catalog", "internal/store/controls", "internal/store/estimates", "internal/store/facts", "internal/store/figures", "internal/store/fleet", "internal/store/tokens", "internal/dispatch", "internal/recovery"},
+	{"queue", "admin", "internal/callback", "internal/pairing", "internal/estimate/keep"},
 	{"activities", "internal/admitted"},
-	{"internal/operate", "worker/host", "admit", "internal/gateway"},
-	{"internal/operate/operatetest", "internal/exampletest"},
+	{"internal/operate", "worker/host", "admit", "internal/gateway", "internal/whatif"},
+	{"internal/operate/operatetest", "internal/exampletest", "internal/overview", "internal/referencetest", "internal/web/dashboard/assets", "internal/web/dashboard/bulk", "internal/web/dashboard/series", "starter/bulk"},
+	{"internal/web/access", "internal/web/dashboard/page"},
+	{"internal/web/api", "internal/web/apiclient", "internal/web/dashboard", "starter/top"},
 	{"worker", "starter"},
 	// What drives the whole from outside.
-	{"internal/chaos/ledger", "internal/chaos/plan", "internal/chaos/progress", "internal/chaos/weather", "internal/chaos/cluster", "internal/e2e"},
+	{"bench/browsers", "bench/history", "internal/chaos/ledger", "internal/chaos/parts", "internal/chaos/plan", "internal/chaos/progress", "internal/chaos/weather", "internal/chaos/cluster", "internal/chaos/counts", "internal/chaos/forged", "internal/e2e"},
 	{"internal/chaos", "internal/chaos/failover", "bench"},
 }
 

@@ -49,7 +49,7 @@ func Start(ctx context.Context, cfg Config) (_ *Cluster, err error) {
 	if cfg.Progress == nil {
 		cfg.Progress = func(string, ...any) {}
 	}
-	ports, err := freePorts(2 + cfg.Workers)
+	ports, err := freePorts(2 + 2*cfg.Workers)
 	if err != nil {
 		return nil, err
 	}
@@ -65,8 +65,10 @@ func Start(ctx context.Context, cfg Config) (_ *Cluster, err error) {
 	if _, err := schema.Migrate(ctx, c.DatabaseURL); err != nil {
 		return nil, err
 	}
-	for n, health := range ports[2:] {
-		if err := c.addWorker(cfg, n+1, binary, address(health)); err != nil {
+	healths, callbacks := ports[2:2+cfg.Workers], ports[2+cfg.Workers:]
+	for n := range cfg.Workers {
+		w := &Worker{Number: n + 1, binary: binary, args: cfg.WorkerArgs, health: address(healths[n]), CallbackAddress: address(callbacks[n])}
+		if err := c.addWorker(cfg, w, address(callbacks[(n+1)%cfg.Workers])); err != nil {
 			return nil, err
 		}
 	}
@@ -81,10 +83,6 @@ func Start(ctx context.Context, cfg Config) (_ *Cluster, err error) {
 }
 
 func (c *Cluster) addServers(cfg Config, postgresPort, temporalPort int) {
-	attributes := map[string]string{}
-	for _, name := range workflows.SearchAttributes() {
-		attributes[name] = "Keyword"
-	}
 	c.Postgres = &Server{name: "PostgreSQL", start: func(ctx context.Context) (handle, error) {
 		p, err := devstack.StartPostgres(ctx, devstack.PostgresConfig{Dir: cfg.Dir, Port: postgresPort, Progress: cfg.Progress})
 		if err != nil {
@@ -94,7 +92,7 @@ func (c *Cluster) addServers(cfg Config, postgresPort, temporalPort int) {
 	}}
 	c.Temporal = &Server{name: "Temporal", start: func(ctx context.Context) (handle, error) {
 		t, err := devstack.StartTemporal(ctx, devstack.TemporalConfig{Dir: cfg.Dir, Port: temporalPort, Headless: true,
-			SearchAttributes: attributes, Progress: cfg.Progress})
+			SearchAttributes: workflows.SearchAttributeTypes(), Progress: cfg.Progress})
 		if err != nil {
 			return nil, err
 		}
@@ -104,25 +102,29 @@ func (c *Cluster) addServers(cfg Config, postgresPort, temporalPort int) {
 	c.DatabaseURL = fmt.Sprintf("postgres://postgres@%s/sluice?sslmode=disable", address(postgresPort))
 }
 
-func (c *Cluster) addWorker(cfg Config, number int, binary, health string) error {
+// addWorker gives a worker its ways and starts it. What it has started is told to the worker that takes callbacks at told.
+func (c *Cluster) addWorker(cfg Config, w *Worker, told string) (err error) {
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, w.closeWays())
+		}
+	}()
 	databaseAddress := strings.TrimPrefix(c.DatabaseURL, "postgres://postgres@")
 	databaseAddress, _, _ = strings.Cut(databaseAddress, "/")
-	postgres, err := NewProxy(databaseAddress)
-	if err != nil {
+	if w.Postgres, err = NewProxy(databaseAddress); err != nil {
 		return err
 	}
-	temporal, err := NewProxy(c.TemporalAddress)
-	if err != nil {
-		return errors.Join(err, postgres.Close())
+	if w.Temporal, err = NewProxy(c.TemporalAddress); err != nil {
+		return err
 	}
-	temporal.PassClose() // or Temporal would hand tasks to polls of a connection that is lost, for a minute
-	w := &Worker{
-		Number: number, Postgres: postgres, Temporal: temporal, Log: filepath.Join(cfg.Dir, fmt.Sprintf("worker-%d.log", number)),
-		binary: binary, health: health, args: cfg.WorkerArgs, temporal: temporal.Address,
-		databaseURL: strings.Replace(c.DatabaseURL, databaseAddress, postgres.Address, 1),
+	w.Temporal.PassClose() // or Temporal would hand tasks to polls of a connection that is lost, for a minute
+	if w.Callbacks, err = NewProxy(told); err != nil {
+		return err
 	}
+	w.Log = filepath.Join(cfg.Dir, fmt.Sprintf("worker-%d.log", w.Number))
+	w.temporal, w.databaseURL = w.Temporal.Address, strings.Replace(c.DatabaseURL, databaseAddress, w.Postgres.Address, 1)
 	if err := w.Start(); err != nil {
-		return errors.Join(err, postgres.Close(), temporal.Close())
+		return err
 	}
 	c.Workers = append(c.Workers, w)
 	return nil
@@ -148,7 +150,7 @@ func (c *Cluster) Close() error {
 	var errs []error
 	for _, w := range c.Workers {
 		w.Kill()
-		errs = append(errs, w.Postgres.Close(), w.Temporal.Close())
+		errs = append(errs, w.closeWays())
 	}
 	for _, server := range []*Server{c.Temporal, c.Postgres} {
 		if server != nil {

@@ -5,7 +5,7 @@
 //
 //	Server   PostgreSQL or Temporal: killed or stopped, and started again on the same data and port
 //	Worker   a worker process: killed, told to stop, frozen, thawed, started again
-//	Proxy    a worker's way to one server: cut, stalled, healed
+//	Proxy    a worker's way to one server, or Temporal's to a worker: cut, stalled, answered in its place, healed
 //
 // It must not know what is run on it: no load, no plan of faults, no judgement.
 //
@@ -13,6 +13,6 @@
 //
 //  1. No process is left behind: Close ends all by pid, and on Linux the kernel ends them when this process dies.
 //  2. A server comes back at the address and with the data it had.
-//  3. A worker reaches the servers through its proxies only; the caller's own clients go straight to them, and so does a worker of
+//  3. A worker reaches the servers through its proxies only, and Temporal reaches a worker through one; the caller's own clients go straight to them, and so does a worker of
 //     another namespace.
 package cluster

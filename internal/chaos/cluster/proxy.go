@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/http"
 	"sync"
+	"sync/atomic"
 )
 
 // Proxy copies TCP connections to a server, or for a time does not.
@@ -17,6 +18,7 @@ type Proxy struct {
 	passesClose bool
 	target      string
 	copying     sync.WaitGroup
+	answers     atomic.Int64 // of the server, delivered
 
 	mu      sync.Mutex
 	cut     bool
@@ -59,6 +61,9 @@ func (p *Proxy) Heal() {
 		p.reset()
 	}
 }
+
+// Answers is how often something has come from the server. It only tells whether more has come since.
+func (p *Proxy) Answers() int64 { return p.answers.Load() }
 
 // Close ends all connections and the listener, and waits for them.
 func (p *Proxy) Close() error {
@@ -129,8 +134,8 @@ func (p *Proxy) serve(client *net.TCPConn) {
 	p.pairs[server] = client
 	p.mu.Unlock()
 	var both sync.WaitGroup
-	both.Go(func() { p.copy(server, client) })
-	both.Go(func() { p.copy(client, server) })
+	both.Go(func() { p.copy(server, client, nil) })
+	both.Go(func() { p.copy(client, server, &p.answers) })
 	both.Wait()
 }
 
@@ -169,8 +174,8 @@ func (p *Proxy) await() bool {
 }
 
 // copy moves bytes until either end is closed. Then both are: neither protocol here half-closes. Of a connection that is swallowed
-// neither end hears of the other again, not even that it has closed, unless PassClose says so.
-func (p *Proxy) copy(to, from *net.TCPConn) {
+// neither end hears of the other again, not even that it has closed, unless PassClose says so. It counts what it delivers.
+func (p *Proxy) copy(to, from *net.TCPConn, delivered *atomic.Int64) {
 	buffer := make([]byte, 32<<10)
 	for {
 		n, err := from.Read(buffer)
@@ -188,6 +193,9 @@ func (p *Proxy) copy(to, from *net.TCPConn) {
 			continue
 		}
 		if n > 0 {
+			if delivered != nil {
+				delivered.Add(1) // first: a test may ask as soon as it has the answer
+			}
 			if _, writeErr := to.Write(buffer[:n]); writeErr != nil {
 				break
 			}

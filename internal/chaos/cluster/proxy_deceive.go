@@ -34,7 +34,7 @@ func (p *Proxy) isLost(end *net.TCPConn) bool {
 }
 
 // Answer resets every connection and has new ones answered by a handler in the server's place, until Heal. It speaks HTTP/2
-// without TLS, as Temporal's clients do.
+// without TLS, as Temporal's clients do, and HTTP/1, as its calls are.
 func (p *Proxy) Answer(h http.Handler) {
 	p.change(func() { p.handler = h })
 	p.reset()
@@ -54,6 +54,7 @@ func serveHTTP(conn net.Conn, h http.Handler) {
 			close(over)
 		}
 	}}
+	server.Protocols.SetHTTP1(true)
 	server.Protocols.SetUnencryptedHTTP2(true)
 	_ = server.Serve(&oneListener{conn: conn, over: over}) // ends with the connection
 }

@@ -67,6 +67,7 @@ func TestProxyCutsAndHeals(t *testing.T) {
 	p := newProxy(t)
 	before := dial(t, p)
 	require.NoError(t, answers(before, patience))
+	require.Positive(t, p.Answers())
 
 	p.Cut()
 	require.Error(t, answers(before, patience), "an existing connection is reset")
@@ -88,12 +89,14 @@ func TestProxyStallsAndHeals(t *testing.T) {
 	require.NoError(t, answers(before, patience))
 
 	p.Stall()
+	answered := p.Answers()
 	during := dial(t, p)
 	for _, conn := range []net.Conn{before, during} {
 		var late net.Error
 		require.ErrorAs(t, answers(conn, 50*time.Millisecond), &late)
 		require.True(t, late.Timeout(), "it is open and says nothing")
 	}
+	require.Equal(t, answered, p.Answers())
 
 	p.Heal()
 	for _, conn := range []net.Conn{before, during} {
@@ -148,13 +151,18 @@ func TestAnswersInTheServersPlace(t *testing.T) {
 	require.NoError(t, answers(before, time.Minute))
 	p.Answer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusTeapot) }))
 	require.Error(t, answers(before, time.Minute))
-	transport := &http.Transport{Protocols: new(http.Protocols)}
-	transport.Protocols.SetUnencryptedHTTP2(true)
-	defer transport.CloseIdleConnections()
-	response, err := (&http.Client{Transport: transport}).Get("http://" + p.Address)
-	require.NoError(t, err)
-	require.NoError(t, response.Body.Close())
-	require.Equal(t, http.StatusTeapot, response.StatusCode)
+	for name, speak := range map[string]func(*http.Protocols){
+		"as Temporal's clients": func(p *http.Protocols) { p.SetUnencryptedHTTP2(true) },
+		"as Temporal's calls":   func(p *http.Protocols) { p.SetHTTP1(true) },
+	} {
+		transport := &http.Transport{Protocols: new(http.Protocols)}
+		speak(transport.Protocols)
+		response, err := (&http.Client{Transport: transport}).Get("http://" + p.Address)
+		require.NoError(t, err, name)
+		require.NoError(t, response.Body.Close())
+		require.Equal(t, http.StatusTeapot, response.StatusCode, name)
+		transport.CloseIdleConnections()
+	}
 	p.Heal()
 	require.NoError(t, answers(dial(t, p), time.Minute))
 }

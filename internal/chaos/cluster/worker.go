@@ -2,7 +2,9 @@ package cluster
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -18,6 +20,10 @@ type Worker struct {
 	Number int
 	// Postgres and Temporal are its ways to the servers.
 	Postgres, Temporal *Proxy
+	// Callbacks is the way of Temporal's calls about what it has started. It leads to the next worker: any of them can be called.
+	Callbacks *Proxy
+	// CallbackAddress is where it takes calls itself.
+	CallbackAddress string
 	// Log is the file it writes, over all its lives.
 	Log string
 
@@ -34,7 +40,10 @@ const drain = 40 * time.Second
 
 // Start starts the process. It does not wait until it works: see AwaitReady.
 func (w *Worker) Start() error {
-	args := append([]string{"--log-format", "json", "--health-address", w.health, "--allow-private-addresses"}, w.args...)
+	args := append([]string{"--log-format", "json", "--http-address", w.health, "--allow-private-addresses"}, w.args...)
+	if w.Callbacks != nil {
+		args = append(args, "--callback-address", w.CallbackAddress, "--callback-url", "http://"+w.Callbacks.Address+"/ended")
+	}
 	p, err := startProcess(w.binary, args, w.environment(), w.Log)
 	if err != nil {
 		return err
@@ -43,6 +52,32 @@ func (w *Worker) Start() error {
 	defer w.mu.Unlock()
 	w.process = p
 	return nil
+}
+
+// closeWays closes the proxies that there are.
+func (w *Worker) closeWays() error {
+	var errs []error
+	for _, way := range []*Proxy{w.Postgres, w.Temporal, w.Callbacks} {
+		if way != nil {
+			errs = append(errs, way.Close())
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// Metrics hands the page of metrics of its process over, with the process' pid.
+func (w *Worker) Metrics(ctx context.Context, read func(pid int, page io.Reader) error) error {
+	pid := w.PID()
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+w.health+"/metrics", nil)
+	if err != nil {
+		return err
+	}
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = response.Body.Close() }()
+	return read(pid, response.Body)
 }
 
 // environment is ours without what would lead the worker elsewhere.

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/google/uuid"
 )
@@ -16,6 +17,12 @@ type Fact struct {
 	Ticket     int    // from its input
 	Status     string // of the execution if it has one, else of the item
 	Reason     string // why an item that never ran ended
+	// Freed is when the slot was freed of a workflow that does not say itself that it ends; zero for others. Regained says that it was
+	// freed before, and then held again because the workflow was found open.
+	Freed    time.Time
+	Regained bool
+	// ReplayOf is the item that it was enqueued to do again, by an operator; nil for those of clients.
+	ReplayOf *uuid.UUID
 }
 
 // Run is one run of a workflow execution-<id>, as Temporal has it at the end.
@@ -23,6 +30,8 @@ type Run struct {
 	ID    uuid.UUID // of the item, from the workflow's id
 	RunID string
 	Open  bool
+	// Closed is when it was; zero while it is open.
+	Closed time.Time
 }
 
 // Violation is a broken promise.
@@ -40,10 +49,13 @@ const (
 	NoGhosts   = "nothing runs that nobody asked for"
 	RunsOnce   = "an execution is started once"
 	RunsAsTold = "an item runs its definition for its workspace"
+	HeldToEnd  = "no slot is freed before its workflow has closed"
 )
 
 // Promises are all of them, in the order of the report.
-func Promises() []string { return []string{Kept, NeverRuns, OnePerKey, NoGhosts, RunsOnce, RunsAsTold} }
+func Promises() []string {
+	return []string{Kept, NeverRuns, OnePerKey, NoGhosts, RunsOnce, RunsAsTold, HeldToEnd}
+}
 
 // final tells whether a status is an end.
 func final(status string) bool {
@@ -72,6 +84,7 @@ func (l *Ledger) Judge(facts []Fact, runs []Run) []Violation {
 		e.judge(of[number], broken)
 	}
 	l.judgeRuns(runs, known, broken)
+	l.judgeSlots(facts, runs, broken)
 	return found
 }
 
@@ -84,6 +97,8 @@ func (e *entry) judge(items []Fact, broken func(promise string, id any, format s
 		return
 	}
 	answers := e.ids()
+	all := items
+	items = slices.DeleteFunc(slices.Clone(items), func(f Fact) bool { return f.ReplayOf != nil })
 	if len(answers) > 1 || len(items) > 1 {
 		broken(OnePerKey, append(answers, uuid.Nil)[0], "ticket %d (key %q) was answered with %v and has %d items", e.Number, e.Key, answers, len(items))
 	}
@@ -92,8 +107,8 @@ func (e *entry) judge(items []Fact, broken func(promise string, id any, format s
 			broken(Kept, id, "ticket %d was acknowledged with this id, but the item is nowhere", e.Number)
 		}
 	}
-	for _, f := range items {
-		if len(answers) > 0 && !e.answers[f.ID] {
+	for _, f := range all {
+		if len(answers) > 0 && !e.answers[f.ID] && f.ReplayOf == nil {
 			broken(NoGhosts, f.ID, "ticket %d was answered with %v, but this item is there too", e.Number, answers)
 		}
 		if f.Workspace != e.Workspace || f.Definition != e.Definition {
@@ -125,6 +140,28 @@ func (l *Ledger) judgeRuns(runs []Run, known map[uuid.UUID]bool, broken func(pro
 		}
 		if allowed := 1 + l.resets[id]; len(runIDs) > allowed {
 			broken(RunsOnce, id, "its workflow was reset %d times and has %d runs: %s", l.resets[id], len(runIDs), strings.Join(runIDs, ", "))
+		}
+	}
+}
+
+// judgeSlots compares when slots were freed with when the workflows closed. What was reset is left out: the workflow of an item that has
+// ended is then open again.
+func (l *Ledger) judgeSlots(facts []Fact, runs []Run, broken func(promise string, id any, format string, args ...any)) {
+	closed := map[uuid.UUID]time.Time{}
+	for _, r := range runs {
+		if r.Closed.After(closed[r.ID]) {
+			closed[r.ID] = r.Closed
+		}
+	}
+	for _, f := range facts {
+		if f.Freed.IsZero() || l.resets[f.ID] > 0 {
+			continue
+		}
+		if f.Regained {
+			broken(HeldToEnd, f.ID, "its slot was freed while its workflow was open, and held again when that was found")
+		}
+		if closed[f.ID].After(f.Freed) {
+			broken(HeldToEnd, f.ID, "its slot was freed at %s, and its workflow closed at %s", f.Freed.UTC().Format(time.RFC3339Nano), closed[f.ID].UTC().Format(time.RFC3339Nano))
 		}
 	}
 }

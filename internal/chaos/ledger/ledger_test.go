@@ -2,6 +2,7 @@ package ledger
 
 import (
 	"testing"
+	"time"
 
 	"github.com/google/uuid"
 	"github.com/stretchr/testify/require"
@@ -33,10 +34,16 @@ func healthy() *world {
 	_, again := w.run("")
 	w.ledger.Reset(again)
 	w.runs = append(w.runs, Run{ID: again, RunID: uuid.NewString()}, w.runs[0])
+	w.facts[len(w.facts)-1].Freed, w.runs[len(w.runs)-2].Closed = time.Now(), time.Now().Add(time.Minute) // reset after its end
+	at := time.Now()
+	w.run("")
+	w.facts[len(w.facts)-1].Freed, w.runs[len(w.runs)-1].Closed = at, at
 	w.ledger.RollBack(w.ledger.Issue(w.ws, w.def, ""))
 	w.ledger.Issue(w.ws, w.def, "") // unanswered, and nothing came of it
 	arrived := w.ledger.Issue(w.ws, w.def, "")
 	w.facts = append(w.facts, Fact{ID: uuid.New(), Workspace: w.ws, Definition: w.def, Ticket: arrived.Number, Status: "EXPIRED", Reason: "expired"})
+	ticket, failed := w.run("")
+	w.facts = append(w.facts, Fact{ID: uuid.New(), Workspace: w.ws, Definition: w.def, Ticket: ticket.Number, Status: "COMPLETED", ReplayOf: &failed})
 	return w
 }
 
@@ -44,7 +51,7 @@ func TestAHealthyWorldPasses(t *testing.T) {
 	t.Parallel()
 	w := healthy()
 	require.Empty(t, w.ledger.Judge(w.facts, w.runs))
-	require.Equal(t, Counts{Issued: 5, Acknowledged: 2, RolledBack: 1, Unanswered: 2}, w.ledger.Counts())
+	require.Equal(t, Counts{Issued: 7, Acknowledged: 4, RolledBack: 1, Unanswered: 2}, w.ledger.Counts())
 }
 
 func TestPlantedViolationsAreFound(t *testing.T) {
@@ -56,6 +63,12 @@ func TestPlantedViolationsAreFound(t *testing.T) {
 		"a lost id": {Kept, func(w *world) uuid.UUID {
 			id := uuid.New()
 			w.ledger.Acknowledge(w.ledger.Issue(w.ws, w.def, ""), id)
+			return id
+		}},
+		"a replay that never ends": {Kept, func(w *world) uuid.UUID {
+			ticket, failed := w.run("")
+			id := uuid.New()
+			w.facts = append(w.facts, Fact{ID: id, Workspace: w.ws, Definition: w.def, Ticket: ticket.Number, Status: "PENDING", ReplayOf: &failed})
 			return id
 		}},
 		"an item that never ends": {Kept, func(w *world) uuid.UUID {
@@ -106,6 +119,28 @@ func TestPlantedViolationsAreFound(t *testing.T) {
 		"a second run": {RunsOnce, func(w *world) uuid.UUID {
 			_, id := w.run("")
 			w.runs = append(w.runs, Run{ID: id, RunID: uuid.NewString()})
+			return id
+		}},
+		"a slot that is freed early": {HeldToEnd, func(w *world) uuid.UUID {
+			_, id := w.run("")
+			at := time.Now()
+			w.facts[len(w.facts)-1].Freed, w.runs[len(w.runs)-1].Closed = at, at.Add(time.Second)
+			return id
+		}},
+		"a slot that is freed before the last run of a chain has closed": {HeldToEnd, func(w *world) uuid.UUID {
+			_, id := w.run("")
+			at := time.Now()
+			w.facts[len(w.facts)-1].Freed = at
+			last := w.runs[len(w.runs)-1]
+			last.Closed = at.Add(time.Second)
+			w.runs[len(w.runs)-1].Closed = at.Add(-time.Second)
+			w.runs = append(w.runs, last)
+			return id
+		}},
+		"a slot that is freed early and held again": {HeldToEnd, func(w *world) uuid.UUID {
+			_, id := w.run("")
+			at := time.Now()
+			w.facts[len(w.facts)-1].Freed, w.facts[len(w.facts)-1].Regained, w.runs[len(w.runs)-1].Closed = at, true, at
 			return id
 		}},
 		"another workspace's definition": {RunsAsTold, func(w *world) uuid.UUID {

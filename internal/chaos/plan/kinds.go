@@ -24,6 +24,8 @@ const (
 	HalfOpenListener       Kind = "half-open-listener"       // the connection of a dispatcher that waits
 	ProxyAnswers           Kind = "proxy-answers"            // of all workers: HTTP errors in Temporal's place
 	VisibilityAway         Kind = "visibility-away"          // of all workers: lists and counts are refused; an execution ends meanwhile
+	CallbackCut            Kind = "callback-cut"             // Temporal's calls to the workers: refused, left unanswered, or answered 500; workflows end meanwhile
+	CallbackForged         Kind = "callback-forged"          // calls that are not Temporal's, about workflows that run and that have ended
 	ClockAhead             Kind = "clock-ahead"              // what a database's clock leaves that was an hour ahead
 	ForeignNamespace       Kind = "foreign-namespace"        // a worker and a dispatcher of another namespace, on the same database
 	PoisonedRows           Kind = "poisoned-rows"            // the database refuses what is done to some rows, for the length
@@ -45,7 +47,20 @@ const (
 	LimitCut               Kind = "limit-cut"                // of a workspace, a plan or all to nothing, while claims run
 	LimitStorm             Kind = "limit-storm"              // limits and definitions change faster than claims
 	GlobalLimit            Kind = "global-limit"             // over several shards, whose number changes meanwhile
-	Pause                  Kind = "pause"                    // resumed after the length
+	Pause                  Kind = "pause"                    // the dispatchers' own; resumed after the length
+	PauseEverything        Kind = "pause-everything"         // while claims run, as the four below; resumed after the length
+	PauseWorkspace         Kind = "pause-workspace"          //
+	PauseType              Kind = "pause-type"               // of workflow, in all workspaces
+	PauseWorkspaceType     Kind = "pause-workspace-type"     // in one
+	PauseDefinition        Kind = "pause-definition"         //
+	PauseWithin            Kind = "pause-within"             // of a workspace and of everything, of which one is resumed first
+	PauseFor               Kind = "pause-for"                // of one of the five for the length: it ends by itself
+	PauseForKill           Kind = "pause-for-kill"           // the same, and the dispatcher's worker is killed across the end
+	PauseForStop           Kind = "pause-for-stop"           // the same, and it is stopped
+	Drain                  Kind = "drain"                    // of a workspace, until nothing of it runs; resumed after the length
+	TemporaryLimit         Kind = "temporary-limit"          // of a workspace to nothing, for the length
+	BulkCancel             Kind = "bulk-cancel"              // what a workspace has waiting and running of a definition
+	BulkReplay             Kind = "bulk-replay"              // executions that have FAILED
 	DuplicateEnqueue       Kind = "duplicate-enqueue"        // one unique key from many clients at once
 	RetryRefused           Kind = "retry-refused"            // an item that FAILED, its cause mended
 	OldSnapshot            Kind = "old-snapshot"             // a transaction enqueues, stays open for the length, and is committed or not
@@ -81,6 +96,8 @@ var profiles = []profile{
 	{HalfOpenListener, 1, 0, 0},
 	{ProxyAnswers, 1, 1 * sec, 5 * sec},
 	{VisibilityAway, 1, 10 * sec, 20 * sec},
+	{CallbackCut, 1, 5 * sec, 15 * sec},
+	{CallbackForged, 1, 3 * sec, 10 * sec},
 	{ClockAhead, 1, 0, 0},
 	{ForeignNamespace, 1, 0, 0},
 	{PoisonedRows, 1, 4 * sec, 12 * sec},
@@ -103,6 +120,19 @@ var profiles = []profile{
 	{LimitStorm, 1, 2 * sec, 5 * sec},
 	{GlobalLimit, 1, 4 * sec, 12 * sec},
 	{Pause, 1, 1 * sec, 5 * sec},
+	{PauseEverything, 1, 500 * ms, 2500 * ms},
+	{PauseWorkspace, 1, 500 * ms, 2500 * ms},
+	{PauseType, 1, 500 * ms, 2500 * ms},
+	{PauseWorkspaceType, 1, 500 * ms, 2500 * ms},
+	{PauseDefinition, 1, 500 * ms, 2500 * ms},
+	{PauseWithin, 1, 500 * ms, 2500 * ms},
+	{PauseFor, 1, 1 * sec, 4 * sec},
+	{PauseForKill, 1, 2 * sec, 4 * sec},
+	{PauseForStop, 1, 2 * sec, 4 * sec},
+	{Drain, 1, 500 * ms, 2500 * ms},
+	{TemporaryLimit, 1, 1 * sec, 4 * sec},
+	{BulkCancel, 1, 0, 0},
+	{BulkReplay, 1, 0, 0},
 	{DuplicateEnqueue, 1, 0, 0},
 	{RetryRefused, 1, 0, 0},
 	{OldSnapshot, 1, 10 * sec, 40 * sec},

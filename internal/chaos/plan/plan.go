@@ -26,27 +26,34 @@ func (f Fault) String() string {
 	return line
 }
 
-// Faults come 2.5 to 7.5 s apart: 720 an hour. Many last longer, so that they overlap.
+// Faults come 2.5 to 6.5 s apart: 800 an hour. Many last longer, so that they overlap.
 const (
 	shortestGap = 2500 * time.Millisecond
-	longestGap  = 7500 * time.Millisecond
+	longestGap  = 6500 * time.Millisecond
 )
 
-// Make plans the faults of a run. All kinds are dealt from a shuffled deck before any comes again as often as its
-// weight says, so that each occurs in a run of five minutes. No kinds means all.
+// Make plans the faults of a run. They are dealt from a shuffled deck that has one card of each kind first, so that each occurs in a run of
+// five minutes, and then the others of those kinds that have more. No kinds means all.
 func Make(seed uint64, duration time.Duration, kinds []Kind) []Fault {
 	random := rand.New(rand.NewPCG(seed, 0x736c75696365)) // one stream of numbers for each purpose of a seed
-	var deck []profile
+	var deck, more []profile
 	for _, p := range profiles {
 		if len(kinds) == 0 || slices.Contains(kinds, p.kind) {
-			deck = append(deck, slices.Repeat([]profile{p}, p.weight)...)
+			deck = append(deck, p)
+			more = append(more, slices.Repeat([]profile{p}, p.weight-1)...)
 		}
+	}
+	firsts := len(deck)
+	deck = append(deck, more...)
+	shuffle := func(cards []profile) {
+		random.Shuffle(len(cards), func(i, j int) { cards[i], cards[j] = cards[j], cards[i] })
 	}
 	var faults []Fault
 	dealt := len(deck)
 	for at := between(random, shortestGap, longestGap); at < duration; at += between(random, shortestGap, longestGap) {
 		if dealt == len(deck) {
-			random.Shuffle(len(deck), func(i, j int) { deck[i], deck[j] = deck[j], deck[i] })
+			shuffle(deck[:firsts])
+			shuffle(deck[firsts:])
 			dealt = 0
 		}
 		p := deck[dealt]

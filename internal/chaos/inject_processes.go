@@ -4,9 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
+	"go.temporal.io/api/workflowservice/v1"
+
 	"sluice/internal/chaos/cluster"
+	"sluice/internal/chaos/parts"
 	"sluice/internal/chaos/plan"
 )
 
@@ -27,18 +31,18 @@ func (c *chaos) onWorker(choose func(context.Context, plan.Fault) (*cluster.Work
 // anyWorker takes one of those that are free.
 func (c *chaos) anyWorker(ctx context.Context, f plan.Fault) (*cluster.Worker, func(), error) {
 	all := c.cluster.Workers
-	for deadline := time.Now().Add(claimPatience); time.Now().Before(deadline); {
+	for deadline := time.Now().Add(parts.Patience); time.Now().Before(deadline); {
 		for n := range all {
 			w := all[(f.Choice+uint64(n))%uint64(len(all))]
-			if release, ok := c.claims.try(partWorker(w)); ok {
+			if release, ok := c.claims.Try(partWorker(w)); ok {
 				return w, release, nil
 			}
 		}
-		if err := cluster.Sleep(ctx, claimLook); err != nil {
+		if err := cluster.Sleep(ctx, parts.Look); err != nil {
 			return nil, nil, err
 		}
 	}
-	return nil, nil, fmt.Errorf("no worker has been free for %s", claimPatience)
+	return nil, nil, fmt.Errorf("no worker has been free for %s", parts.Patience)
 }
 
 // dispatchersWorker takes the one that a shard's dispatcher works in: that of its last workflow task, or of its wait if it waits.
@@ -48,7 +52,7 @@ func (c *chaos) dispatchersWorker(ctx context.Context, f plan.Fault) (*cluster.W
 	if f.Choice&1 == 0 {
 		pidOf = cluster.HoldersPID
 	}
-	for deadline := time.Now().Add(claimPatience); time.Now().Before(deadline); {
+	for deadline := time.Now().Add(parts.Patience); time.Now().Before(deadline); {
 		var shard int
 		if shard, last = c.shard(ctx, f); last == nil {
 			var w *cluster.Worker
@@ -57,7 +61,7 @@ func (c *chaos) dispatchersWorker(ctx context.Context, f plan.Fault) (*cluster.W
 				return w, release, nil
 			}
 		}
-		if err := cluster.Sleep(ctx, claimLook); err != nil {
+		if err := cluster.Sleep(ctx, parts.Look); err != nil {
 			return nil, nil, err
 		}
 	}
@@ -85,7 +89,7 @@ func (c *chaos) workerOf(pidOf func() (int, error)) (*cluster.Worker, func(), er
 		if w.PID() != pid {
 			continue
 		}
-		if release, ok := c.claims.try(partWorker(w)); ok {
+		if release, ok := c.claims.Try(partWorker(w)); ok {
 			return w, release, nil
 		}
 	}
@@ -176,7 +180,7 @@ func (c *chaos) keepAlive(ctx context.Context) {
 			if w.Died() == nil {
 				continue
 			}
-			release, ok := c.claims.try(partWorker(w))
+			release, ok := c.claims.Try(partWorker(w))
 			if !ok {
 				continue
 			}
@@ -187,4 +191,81 @@ func (c *chaos) keepAlive(ctx context.Context) {
 			release()
 		}
 	}
+}
+
+// refusesAll is what each call to Temporal ends with once an interrupted statement has left its SQLite so that it refuses all others
+// (temporalio/temporal#9198, in dev servers up to 1.29 at least). Only a restart ends that.
+const refusesAll = "interrupted (9)"
+
+// keepTemporal starts Temporal again when its SQLite is stuck, which is no fault of the plan's and none of Sluice's. Until then it is away.
+func (c *chaos) keepTemporal(ctx context.Context) {
+	for cluster.Sleep(ctx, time.Second) == nil {
+		if !c.isStuck(ctx) {
+			continue
+		}
+		heal := c.weather.Breaks(noFault)
+		_ = cluster.Sleep(ctx, 2*time.Second)
+		if c.isStuck(ctx) {
+			c.startTemporalAgain(ctx)
+		}
+		heal()
+	}
+}
+
+// noFault is a number that no fault of a plan has.
+const noFault = -1
+
+func (c *chaos) isStuck(ctx context.Context) bool {
+	ctx, cancel := context.WithTimeout(ctx, lookTimeout)
+	defer cancel()
+	_, err := c.client.WorkflowService().DescribeNamespace(ctx, &workflowservice.DescribeNamespaceRequest{Namespace: c.cluster.Namespace})
+	return err != nil && strings.Contains(err.Error(), refusesAll)
+}
+
+func (c *chaos) startTemporalAgain(ctx context.Context) {
+	release, err := c.claims.Take(ctx, partTemporal)
+	if err != nil {
+		return
+	}
+	defer release()
+	c.say("Temporal's SQLite is stuck: started again")
+	if err := errors.Join(c.cluster.Temporal.Kill(), c.cluster.Temporal.Start(ctx)); err != nil {
+		c.violated(promiseLives, partTemporal, "%v", err)
+		return
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.restarts++
+}
+
+func (c *chaos) killTemporal(ctx context.Context, f plan.Fault) (aftermath, error) {
+	return c.restart(ctx, f, partTemporal, c.cluster.Temporal, c.cluster.Temporal.Kill)
+}
+
+func (c *chaos) killPostgres(ctx context.Context, f plan.Fault) (aftermath, error) {
+	return c.restart(ctx, f, partPostgres, c.cluster.Postgres, c.cluster.Postgres.Kill)
+}
+
+func (c *chaos) stopPostgres(ctx context.Context, f plan.Fault) (aftermath, error) {
+	return c.restart(ctx, f, partPostgres, c.cluster.Postgres, c.cluster.Postgres.Stop)
+}
+
+// restart takes a server away for a while and measures from the moment it answers again.
+func (c *chaos) restart(ctx context.Context, f plan.Fault, part string, server *cluster.Server, takeAway func() error) (aftermath, error) {
+	release, err := c.claims.Take(ctx, part)
+	if err != nil {
+		return aftermath{}, err
+	}
+	defer release()
+	heal := c.weather.Breaks(f.Number)
+	defer heal()
+	if err := takeAway(); err != nil {
+		return aftermath{}, err
+	}
+	_ = cluster.Sleep(ctx, f.For)
+	if err := server.Start(ctx); err != nil {
+		c.violated(promiseLives, part, "%v", err)
+		return aftermath{}, err
+	}
+	return aftermath{target: part, since: time.Now()}, nil
 }
