@@ -7,7 +7,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"regexp"
 	"strings"
 	"testing"
 
@@ -171,33 +170,6 @@ func reference(t *testing.T) string {
 	text, err := os.ReadFile(filepath.Join("..", "..", "docs", "reference.md"))
 	require.NoError(t, err)
 	return string(text)
-}
-
-var flagLine = regexp.MustCompile(`(?m)^ +(?:-\w, )?--([\w-]+)`)
-
-func TestTheReferenceHasEveryCommandAndFlag(t *testing.T) {
-	t.Parallel()
-	text := reference(t)
-	helps, err := filepath.Glob(filepath.Join("..", "..", "starter", "testdata", "help_*.golden"))
-	require.NoError(t, err)
-	require.NotEmpty(t, helps)
-	for _, file := range helps {
-		help, err := os.ReadFile(file)
-		require.NoError(t, err)
-		name := strings.ReplaceAll(strings.TrimSuffix(strings.TrimPrefix(filepath.Base(file), "help_"), ".golden"), "_", " ")
-		section := text
-		if !strings.Contains(string(help), "Available Commands:") && name != "starter" {
-			at := regexp.MustCompile(`(?m)^#### ` + name + `( .*)?$`).FindStringIndex(text)
-			require.NotNil(t, at, "docs/reference.md does not have %s", name)
-			section, _, _ = strings.Cut(text[at[1]:], "\n#### ")
-		}
-		own, _, _ := strings.Cut(string(help), "\nGlobal Flags:")
-		for _, flag := range flagLine.FindAllStringSubmatch(own, -1) {
-			if flag[1] != "help" {
-				require.Contains(t, section, "`--"+flag[1], "docs/reference.md, %s", name)
-			}
-		}
-	}
 }
 
 func TestTheReferenceHasEveryColumnAndArgument(t *testing.T) {

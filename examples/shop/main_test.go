@@ -43,11 +43,7 @@ func TestTheShopSellsAndMayOpenAgain(t *testing.T) {
 // namespace is where a namespace of the test's own is.
 func namespace(t *testing.T) (options client.Options) {
 	t.Helper()
-	attributes := map[string]string{}
-	for _, name := range workflows.SearchAttributes() {
-		attributes[name] = "Keyword"
-	}
-	options.HostPort, options.Namespace = devtest.Namespace(t, attributes)
+	options.HostPort, options.Namespace = devtest.Namespace(t, workflows.SearchAttributeTypes())
 	return options
 }
 

@@ -1,4 +1,4 @@
-export const taskQueue = 'invoices';
+export const taskQueue = 'typescript-invoices';
 
 export interface Order {
   number: number;
