@@ -51,6 +51,7 @@ func TestTablesRefuseWhatGoesAroundTheBorder(t *testing.T) {
 		`INSERT INTO sluice.workspaces (name) VALUES ($1)`:                                                                                                        {long},
 		`INSERT INTO sluice.pauses (workflow_type, actor) VALUES ($1, 'ann')`:                                                                                     {"\u202egnp"},
 		`INSERT INTO sluice.pauses (workspace_id, actor, reason) VALUES ($1, 'ann', $2)`:                                                                          {b.workspace, "\x1b[2J"},
+		`INSERT INTO sluice.pauses (actor, since) VALUES ('ann', $1::text::timestamptz)`:                                                                          {"-infinity"},
 		`UPDATE sluice.workspaces SET name = $1`:                                                                                                                  {"\u202egnp"},
 		`UPDATE sluice.workspaces SET name = E'a\nb' || $1`:                                                                                                       {""},
 		`INSERT INTO sluice.workflow_definitions (workspace_id, name) VALUES ($1, $2)`:                                                                            {b.workspace, long},

@@ -205,6 +205,9 @@ var seeds = flag.Int("seeds", 2, "how many simulations of each kind")
 // Of all intervals nine in ten hold, whether there is steady work, a flood, or limits have been cut.
 func TestNineIntervalsInTenHold(t *testing.T) {
 	t.Parallel()
+	if testing.Short() {
+		t.Skip("calculates for half a minute, for six under the race detector, and nothing in it runs side by side")
+	}
 	for name, make := range map[string]func(uint64) *world{"steady": steady, "flood": flood, "cut": cut} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
