@@ -39,7 +39,7 @@ func listening(t *testing.T, pool *pgxpool.Pool) {
 	require.Eventually(t, func() bool {
 		var there bool
 		return pool.QueryRow(t.Context(), `SELECT EXISTS (SELECT FROM sluice.listeners)`).Scan(&there) == nil && there
-	}, 10*time.Second, time.Millisecond)
+	}, 30*time.Second, time.Millisecond)
 }
 
 func TestAwaitWorkStartsWhatArrives(t *testing.T) {

@@ -109,7 +109,7 @@ func (r *runway) end(t *testing.T, n int, err error) {
 				return true
 			}
 			return false
-		}, 10*time.Second, time.Millisecond)
+		}, 30*time.Second, time.Millisecond)
 	}
 }
 
@@ -127,7 +127,7 @@ func (r *runway) endOne(t *testing.T, these map[uuid.UUID]bool, err error) {
 			}
 		}
 		return false
-	}, 10*time.Second, time.Millisecond)
+	}, 30*time.Second, time.Millisecond)
 }
 
 // endNot ends one that is none of these.
@@ -144,7 +144,7 @@ func (r *runway) endNot(t *testing.T, these []dispatch.Execution, err error) {
 			}
 		}
 		return false
-	}, 10*time.Second, time.Millisecond)
+	}, 30*time.Second, time.Millisecond)
 	r.endOne(t, others, err)
 }
 
@@ -300,7 +300,7 @@ func TestADispatchStopsWhenNoStartGetsAnAnswer(t *testing.T) {
 			end <- context.DeadlineExceeded
 		}
 		return len(done) > 0
-	}, 10*time.Second, time.Millisecond)
+	}, 30*time.Second, time.Millisecond)
 	b := <-done
 	require.GreaterOrEqual(t, b.left, 18, "two may be under way still")
 	require.LessOrEqual(t, len(b.unanswered), 7, "four, and those that were begun before these had ended")

@@ -102,7 +102,7 @@ func TestAPauseThatIsOverIsForgottenQuietly(t *testing.T) {
 		list, err := b.office.Pauses(t.Context())
 		require.NoError(t, err)
 		return len(list) == 0
-	}, 10*time.Second, time.Millisecond)
+	}, 30*time.Second, time.Millisecond)
 	since := b.newest(t)
 	held, err := b.office.Resume(t.Context(), admin.Scope{}, "ann", "")
 	require.NoError(t, err)

@@ -106,5 +106,5 @@ func (b *bundle) awaitLockWait(t *testing.T) {
 	t.Helper()
 	require.Eventually(t, func() bool {
 		return one[int](t, b.pool, `SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'`) > 0
-	}, 10*time.Second, 2*time.Millisecond)
+	}, 30*time.Second, 2*time.Millisecond)
 }

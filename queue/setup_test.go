@@ -186,5 +186,5 @@ func (b *bundle) awaitLockWaits(t *testing.T, n int) {
 	t.Helper()
 	require.Eventually(t, func() bool {
 		return n == one[int](t, b.pool, `SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'`)
-	}, 10*time.Second, 2*time.Millisecond)
+	}, 30*time.Second, 2*time.Millisecond)
 }

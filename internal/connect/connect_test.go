@@ -88,7 +88,7 @@ func TestPostgresThatNeverComes(t *testing.T) {
 	_, err := connect.Postgres(t.Context(), "postgres://me:s3cret@"+address+"/db", connect.Wait{Patience: 300 * time.Millisecond}, nil)
 	require.Equal(t, "connection refused", requireError(t, err).Reason)
 	require.EqualError(t, err, "cannot use Postgres at "+address+": connection refused; is it running, and is DATABASE_URL right?")
-	require.Less(t, time.Since(started), 5*time.Second)
+	require.Less(t, time.Since(started), 30*time.Second)
 }
 
 func TestPostgresFailsAtOnceWhenWaitingCannotHelp(t *testing.T) {

@@ -148,7 +148,7 @@ func TestDefinitionThatHasChangedItsOwnerRunsForItsFormerOneNoMore(t *testing.T)
 	require.Len(t, w.cycle(1), 1, "and its version is known")
 	other, _ := w.newWorkspace("PRO")
 	w.exec(`UPDATE sluice.workflow_definitions SET workspace_id = $1, name = 'moved' WHERE id = $2`, other, w.definition)
-	require.Eventually(t, func() bool { return w.plan(1).Items == 1 && w.claim().New == 1 }, 5*time.Second, time.Millisecond)
+	require.Eventually(t, func() bool { return w.plan(1).Items == 1 && w.claim().New == 1 }, 30*time.Second, time.Millisecond)
 	for _, p := range []*process{w.process, w.newProcess()} {
 		executions, err := p.Begin(t.Context(), w.run, 10)
 		require.NoError(t, err)
@@ -169,7 +169,7 @@ func TestItemThatAnotherTransactionHoldsKeepsNothingWaiting(t *testing.T) {
 	require.Zero(t, outlook.Items)
 	require.NotZero(t, outlook.DueIn, "it is not tried again")
 	require.NoError(t, tx.Rollback(t.Context()))
-	require.Eventually(t, func() bool { return w.plan(10).Items == 1 }, 5*time.Second, 10*time.Millisecond)
+	require.Eventually(t, func() bool { return w.plan(10).Items == 1 }, 30*time.Second, 10*time.Millisecond)
 	require.Equal(t, 1, w.claim().New)
 }
 
@@ -206,7 +206,7 @@ func TestScheduledItemStartsWhenItIsDue(t *testing.T) {
 	require.Equal(t, map[admission.Reason]int{admission.Scheduled: 1}, outlook.Waiting)
 	require.Positive(t, outlook.DueIn)
 	require.LessOrEqual(t, outlook.DueIn, 300*time.Millisecond)
-	require.Eventually(t, func() bool { return w.plan(10).Items == 1 }, 5*time.Second, 10*time.Millisecond)
+	require.Eventually(t, func() bool { return w.plan(10).Items == 1 }, 30*time.Second, 10*time.Millisecond)
 }
 
 // A transaction that enqueues and stays open is heard when it commits, however much has happened meanwhile.

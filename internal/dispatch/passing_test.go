@@ -33,7 +33,7 @@ func TestALimitForATimeHoldsAndFallsBackWithoutAWrite(t *testing.T) {
 	turns := one[int](w, `SELECT count(*) FROM sluice.turns WHERE kind = 'limits'`)
 	require.Eventually(t, func() bool {
 		return w.plan(100).DueIn == 0 && one[bool](w, `SELECT clock_timestamp() > until FROM sluice.temporary_limits`)
-	}, 10*time.Second, 5*time.Millisecond)
+	}, 30*time.Second, 5*time.Millisecond)
 	require.Equal(t, turns, one[int](w, `SELECT count(*) FROM sluice.turns WHERE kind = 'limits'`))
 	rows, err := w.app.Query(t.Context(), `SELECT id FROM sluice.running ORDER BY id`)
 	require.NoError(t, err)

@@ -44,7 +44,7 @@ func TestItemThatHoldsASlotAlreadyDelaysNoOther(t *testing.T) {
 		require.Eventually(t, func() bool {
 			claimed = append(claimed, p.cycle(10)...)
 			return one[int](w, `SELECT count(*) FROM sluice.pending`) == 0
-		}, 10*time.Second, 10*time.Millisecond, name)
+		}, 30*time.Second, 10*time.Millisecond, name)
 		require.Subset(t, claimed, []uuid.UUID{same, another}, name)
 		require.Equal(t, "dropped duplicate", one[string](w, `SELECT action || ' ' || reason FROM sluice.activity WHERE queue_id = $1 AND actor = 'dispatcher' AND action = 'dropped' LIMIT 1`, first), "it is visible")
 		w.exec(`DELETE FROM sluice.activity_log`)

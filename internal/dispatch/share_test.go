@@ -46,7 +46,7 @@ func TestSuccessorKnowsVirtualTimes(t *testing.T) {
 	require.Eventually(t, func() bool {
 		w.end(w.cycle(1)...)
 		return one[int](w, `SELECT count(*) FROM sluice.virtual_times WHERE own > 0`) == 2
-	}, 10*time.Second, 100*time.Millisecond)
+	}, 30*time.Second, 100*time.Millisecond)
 	require.Positive(t, one[int64](w, `SELECT own_clock FROM sluice.clocks WHERE shard = 0 AND cohort = ''`))
 }
 
@@ -171,10 +171,10 @@ func TestShardsShareAGlobalLimit(t *testing.T) {
 		}
 	}
 	var held []uuid.UUID
-	require.Eventually(t, func() bool { held = append(held, w.cycle(100)...); return len(held) == 5 }, 5*time.Second, time.Millisecond)
+	require.Eventually(t, func() bool { held = append(held, w.cycle(100)...); return len(held) == 5 }, 30*time.Second, time.Millisecond)
 	require.Empty(t, second.cycle(100))
 	w.end(held[:2]...)
-	require.Eventually(t, func() bool { second.cycle(100); return w.running() == 5 }, 5*time.Second, time.Millisecond)
+	require.Eventually(t, func() bool { second.cycle(100); return w.running() == 5 }, 30*time.Second, time.Millisecond)
 }
 
 // Two shards that always have work share a global limit by the weights of their workspaces, whoever asks first and however few slots there
@@ -232,7 +232,7 @@ func TestNoShardReplacesWhatEndsAboveALimitThatWasCut(t *testing.T) {
 		ws, d := w.workspaceOf(p.shard)
 		w.exec(`SELECT sluice.enqueue($1, $2) FROM generate_series(1, 20)`, ws, d)
 	}
-	require.Eventually(t, func() bool { shards[0].cycle(2); shards[1].cycle(2); return w.running() == 8 }, 10*time.Second, time.Millisecond)
+	require.Eventually(t, func() bool { shards[0].cycle(2); shards[1].cycle(2); return w.running() == 8 }, 30*time.Second, time.Millisecond)
 	w.exec(`UPDATE sluice.settings SET max_concurrent_workflows = 6`)
 	for _, left := range []int{7, 6} {
 		w.end(one[uuid.UUID](w, `SELECT id FROM sluice.running ORDER BY id LIMIT 1`))
@@ -259,7 +259,7 @@ func TestAllotmentsOfAPastStateAreNotSet(t *testing.T) {
 	go func() { set <- store.SetAllotments(t.Context(), w.pool, 9, []int{9, 0}) }()
 	require.Eventually(t, func() bool {
 		return one[bool](w, `SELECT EXISTS (SELECT FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'sluice' AND wait_event_type = 'Lock')`)
-	}, 5*time.Second, time.Millisecond)
+	}, 30*time.Second, time.Millisecond)
 	require.NoError(t, tx.Commit(t.Context()))
 	require.NoError(t, <-set)
 	slots := func() [2]int {
@@ -326,7 +326,7 @@ func TestWaitEndsWhenSomethingHappens(t *testing.T) {
 				yes, _ := w.Await(t.Context(), time.Now().Add(20*time.Second), 10*time.Second)
 				heard <- yes
 			}()
-			require.Eventually(t, func() bool { return one[int](w, `SELECT count(*) FROM sluice.listeners`) == 1 }, 5*time.Second, time.Millisecond)
+			require.Eventually(t, func() bool { return one[int](w, `SELECT count(*) FROM sluice.listeners`) == 1 }, 30*time.Second, time.Millisecond)
 			began := time.Now()
 			happens(w, held)
 			require.True(t, <-heard)

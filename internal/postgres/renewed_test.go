@@ -83,7 +83,7 @@ func TestARenewedPasswordIsReadFromItsFile(t *testing.T) {
 	require.Eventually(t, func() bool {
 		var refused *pgconn.PgError
 		return errors.As(pool.Ping(t.Context()), &refused) && refused.Code == "28P01"
-	}, 10*time.Second, 20*time.Millisecond, "the file still has the first")
+	}, 30*time.Second, 20*time.Millisecond, "the file still has the first")
 	renew("two")
 	require.NoError(t, pool.Ping(t.Context()))
 }
@@ -174,7 +174,7 @@ func TestRenewedCertificatesAreFollowed(t *testing.T) {
 	require.Eventually(t, func() bool {
 		end(t, databaseURL, role)
 		return pool.Ping(t.Context()) != nil
-	}, 10*time.Second, 50*time.Millisecond, "the server has another authority now, and ours is of the first")
+	}, 30*time.Second, 50*time.Millisecond, "the server has another authority now, and ours is of the first")
 	renew()
 	require.Eventually(t, func() bool { return pool.Ping(t.Context()) == nil }, 10*time.Second, 20*time.Millisecond)
 }

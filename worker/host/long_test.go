@@ -175,7 +175,7 @@ func TestWhatTakesLongerThanTheShutdownTimeoutIsCutOffAndBeginsAgain(t *testing.
 	began := time.Now()
 	b.free(t, told)
 	require.NoError(t, stop())
-	require.Less(t, time.Since(began), 5*time.Second)
+	require.Less(t, time.Since(began), 20*time.Second, "the activity takes 30")
 	require.EqualValues(t, 1, a.cut.Load(), "its context says so")
 	again := &tasks{takes: time.Millisecond}
 	b.occupy(t, told)

@@ -94,7 +94,7 @@ func TestSetShardsWaitsForAClaimAndChangesNothingIfItTakesTooLong(t *testing.T) 
 			go func() { changed <- catalog.SetShards(context.WithoutCancel(t.Context()), db, 2, "ann") }()
 			require.Eventually(t, func() bool {
 				return values[bool](t, db, `SELECT EXISTS (SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock')`)[0]
-			}, 10*time.Second, time.Millisecond)
+			}, 30*time.Second, time.Millisecond)
 			require.Empty(t, changed)
 			if tt.end {
 				require.NoError(t, claim.Commit(t.Context()))

@@ -70,7 +70,7 @@ func TestWithoutAnyTokenOnlyLoopbackIsLetIn(t *testing.T) {
 		require.Eventually(t, func() bool {
 			_, err := g.Caller(t.Context(), request(t, ""))
 			return code(t, err) == "no-token"
-		}, 10*time.Second, 20*time.Millisecond)
+		}, 30*time.Second, 20*time.Millisecond)
 	}
 	_, err = office.RevokeToken(t.Context(), created.ID, "ann")
 	require.NoError(t, err)
@@ -106,7 +106,7 @@ func TestWhatATokenComesTo(t *testing.T) {
 		require.Eventually(t, func() bool {
 			_, err := g.Caller(t.Context(), request(t, secret))
 			return code(t, err) == "unknown-token"
-		}, 10*time.Second, 20*time.Millisecond)
+		}, 30*time.Second, 20*time.Millisecond)
 	}
 	list, err := office.Tokens(t.Context())
 	require.NoError(t, err)
@@ -123,17 +123,17 @@ func TestWhatATokenComesTo(t *testing.T) {
 func TestATokenIsNotTakenBeyondItsExpiry(t *testing.T) {
 	t.Parallel()
 	pool := database(t)
-	_, secret, err := admin.New(pool).CreateToken(t.Context(), admin.NewToken{Name: "short", Role: admin.RoleOperatorRead, ExpiresAt: time.Now().Add(500 * time.Millisecond)}, "ann")
+	_, secret, err := admin.New(pool).CreateToken(t.Context(), admin.NewToken{Name: "short", Role: admin.RoleOperatorRead, ExpiresAt: time.Now().Add(1500 * time.Millisecond)}, "ann")
 	require.NoError(t, err)
 	g := access.New(access.Config{DB: pool, Loopback: true})
+	began := time.Now()
 	_, err = g.Caller(t.Context(), request(t, secret))
 	require.NoError(t, err)
-	began := time.Now()
 	require.Eventually(t, func() bool {
 		_, err := g.Caller(t.Context(), request(t, secret))
 		return code(t, err) == "unknown-token"
-	}, 10*time.Second, 10*time.Millisecond)
-	require.Less(t, time.Since(began), 2500*time.Millisecond, "what is remembered ends with it")
+	}, 30*time.Second, 10*time.Millisecond)
+	require.Less(t, time.Since(began), 3*time.Second, "what is remembered ends with it")
 }
 
 func TestAPageOfAnotherOriginIsRefused(t *testing.T) {
