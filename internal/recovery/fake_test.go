@@ -246,9 +246,12 @@ func (v *temporal) ListWorkflow(ctx context.Context, r *workflowservice.ListWork
 	if err := v.lists(ctx); err != nil {
 		return nil, err
 	}
-	at := times(r.GetQuery())
+	at, open := times(r.GetQuery()), strings.Contains(r.GetQuery(), "Running")
 	found := slices.DeleteFunc(slices.Clone(v.listed), func(info *workflowpb.WorkflowExecutionInfo) bool {
-		return !closedSince(info, at[0]) && (info.CloseTime != nil || info.StartTime.AsTime().Before(at[1]))
+		if open {
+			return info.CloseTime != nil || info.StartTime.AsTime().Before(at[0])
+		}
+		return !closedSince(info, at[0]) || closedSince(info, at[1])
 	})
 	answer := &workflowservice.ListWorkflowExecutionsResponse{}
 	place := len(r.GetNextPageToken())
