@@ -54,7 +54,8 @@ func TestRenderStatus(t *testing.T) {
 			Pause:     &workflows.Pause{Actor: "starter:ann", Reason: "maintenance", Since: *before(5 * time.Minute)},
 			LastError: "claim executions: connection\nrefused", LastErrorAt: before(90 * time.Minute),
 		}}},
-		"status_not_running": {ShardStatus: overview.ShardStatus{DispatcherError: notRunning}},
+		"status_recovery_failing": {Workspaces: workspaces, ShardStatus: dispatching, Recovery: &facts.Failing{Since: *before(3 * time.Minute), Error: "list workflows: visibility\nis away"}},
+		"status_not_running":      {ShardStatus: overview.ShardStatus{DispatcherError: notRunning}},
 		"status_shards": {Workspaces: sharded, ShardStatus: dispatching, Others: []overview.ShardStatus{
 			{Shard: 1, DispatcherError: notRunning},
 			{Shard: 2, Surplus: true, Dispatcher: &workflows.Status{Phase: workflows.PhaseStopping, Shard: 2, Run: 1, Cycle: 9, Tunables: workflows.Tunables{}.WithDefaults()}},

@@ -102,19 +102,24 @@ func TestWorkspaceWaitsOneTurnAtMostWhereverItComesFrom(t *testing.T) {
 // Each shard has a clock of its own. A workspace that another shard takes over is there at once as any other.
 func TestChangeOfShardsStarvesNobody(t *testing.T) {
 	t.Parallel()
-	w := setup(t)
-	w.exec(`UPDATE sluice.settings SET shards = 2, fairness = 'starts'`)
-	second := w.of(1)
-	w.exec(`UPDATE sluice.settings SET max_concurrent_workflows = 1`)
-	var ids []uuid.UUID
-	for _, shard := range []int{0, 0, 1} {
-		id, definition := w.workspaceOf(shard)
-		w.exec(`SELECT sluice.enqueue($1, $2, '{"n": 1}', 3) FROM generate_series(1, 80)`, id, definition)
-		ids = append(ids, id)
+	for _, fairness := range []string{"slot-time", "starts"} {
+		t.Run(fairness, func(t *testing.T) {
+			t.Parallel()
+			w := setup(t)
+			w.exec(`UPDATE sluice.settings SET shards = 2, fairness = $1`, fairness)
+			second := w.of(1)
+			w.exec(`UPDATE sluice.settings SET max_concurrent_workflows = 1`)
+			var ids []uuid.UUID
+			for _, shard := range []int{0, 0, 1} {
+				id, definition := w.workspaceOf(shard)
+				w.exec(`SELECT sluice.enqueue($1, $2, '{"n": 1}', 3) FROM generate_series(1, 80)`, id, definition)
+				ids = append(ids, id)
+			}
+			w.exec(`INSERT INTO sluice.virtual_times (workspace_id, own) VALUES ($1, 1000::bigint << 30)`, ids[2])
+			w.exec(`INSERT INTO sluice.clocks (shard, cohort, own_clock) VALUES (1, '', 1000::bigint << 30)`)
+			require.Empty(t, second.cycle(0))
+			w.exec(`UPDATE sluice.settings SET shards = 1`)
+			w.requireEqualShares(w.deal(w.process, 30), ids, fairness)
+		})
 	}
-	w.exec(`INSERT INTO sluice.virtual_times (workspace_id, own) VALUES ($1, 1000::bigint << 30)`, ids[2])
-	w.exec(`INSERT INTO sluice.clocks (shard, cohort, own_clock) VALUES (1, '', 1000::bigint << 30)`)
-	require.Empty(t, second.cycle(0))
-	w.exec(`UPDATE sluice.settings SET shards = 1`)
-	w.requireEqualShares(w.deal(w.process, 30), ids, "starts")
 }

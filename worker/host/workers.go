@@ -21,8 +21,8 @@ const heartbeatThrottle = 900 * time.Millisecond
 
 // deadlockTimeout is how long workflow code may run without waiting before the SDK calls it a deadlock and gives the task
 // back. By default a second: a node graph with megabytes of input takes that long where processors are short, and would fail
-// again and again. Half of a task's 10 s leaves time to report a real one.
-const deadlockTimeout = 5 * time.Second
+// again and again. It is less than workflows.ExecutionTaskTimeout, so that a real one is still reported.
+const deadlockTimeout = 4 * time.Second
 
 // inHandTimeout is how long the tasks in hand of a workspace worker may take after its turn. Their own timeouts are what bounds
 // them, and ShutdownTimeout when the process ends.
