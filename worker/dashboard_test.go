@@ -46,7 +46,7 @@ func openOffice(t *testing.T) *office {
 	o.pool, err = store.Open(t.Context(), running.DatabaseURL, 4)
 	require.NoError(t, err)
 	t.Cleanup(o.pool.Close)
-	o.temporal, err = client.Dial(client.Options{HostPort: running.TemporalAddress, Namespace: running.Namespace})
+	o.temporal, err = client.Dial(client.Options{HostPort: running.TemporalAddress, Namespace: running.Namespace, ConnectionOptions: client.ConnectionOptions{GetSystemInfoTimeout: time.Minute}})
 	require.NoError(t, err)
 	t.Cleanup(o.temporal.Close)
 	o.queue = queue.New(o.pool)

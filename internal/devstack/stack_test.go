@@ -244,7 +244,8 @@ func queryRow(t *testing.T, url, sql string, into any) {
 
 func dial(t *testing.T, s *Stack) client.Client {
 	t.Helper()
-	c, err := client.Dial(client.Options{HostPort: s.TemporalAddress, Namespace: s.Namespace})
+	c, err := client.Dial(client.Options{HostPort: s.TemporalAddress, Namespace: s.Namespace,
+		ConnectionOptions: client.ConnectionOptions{GetSystemInfoTimeout: patience}})
 	require.NoError(t, err)
 	t.Cleanup(c.Close)
 	return c
