@@ -122,7 +122,7 @@ func TestAPoolerThatKeepsNoSessionsIsRefused(t *testing.T) {
 			var refusal *postgres.Refusal
 			require.ErrorAs(t, err, &refusal)
 			require.Contains(t, refusal.Remedy, "pool_mode = session")
-			require.Less(t, time.Since(began), 20*time.Second)
+			require.Less(t, time.Since(began), time.Minute)
 
 			// Nothing was set on the server connections that others get next.
 			config, err := pgx.ParseConfig(through)
