@@ -22,7 +22,7 @@ import (
 func asks(a *Activities, kind, id string, local bool, name string, args ...any) error {
 	var suite testsuite.WorkflowTestSuite
 	suite.SetLogger(sdklog.NewStructuredLogger(slog.New(slog.DiscardHandler)))
-	env := suite.NewTestWorkflowEnvironment()
+	env := newWorkflowEnvironment(&suite)
 	env.SetStartWorkflowOptions(client.StartWorkflowOptions{ID: id, TaskQueue: "q"})
 	a.RegisterDefault(env)
 	env.RegisterWorkflowWithOptions(func(ctx workflow.Context) error {

@@ -106,7 +106,7 @@ func callOf(t *testing.T, a *Activities, kind, workflowID string, r workflows.HT
 	t.Helper()
 	var suite testsuite.WorkflowTestSuite
 	suite.SetLogger(sdklog.NewStructuredLogger(slog.New(slog.DiscardHandler)))
-	env := suite.NewTestWorkflowEnvironment()
+	env := newWorkflowEnvironment(&suite)
 	env.SetStartWorkflowOptions(client.StartWorkflowOptions{ID: workflowID, TaskQueue: "q"})
 	env.RegisterActivityWithOptions(a.CallHTTP, activity.RegisterOptions{Name: workflows.ActivityCallHTTP})
 	node := func(ctx workflow.Context) (out workflows.HTTPResponse, err error) {

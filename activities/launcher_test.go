@@ -169,12 +169,12 @@ func TestALargeBatchReturnsWhileItsLastStartsAreUnderWay(t *testing.T) {
 	r.end(t, 18, nil)
 	require.Equal(t, 18, (<-first).started, "two of four are still under way")
 	require.LessOrEqual(t, r.peak(), 4)
-	require.Eventually(t, func() bool { return len(l.starting()) == 2 }, 10*time.Second, time.Millisecond, "the others are on record")
+	require.Eventually(t, func() bool { return len(l.starting()) == 2 }, 30*time.Second, time.Millisecond, "the others are on record")
 	require.Equal(t, 2, l.pending(), "a dispatch would find them")
 
 	// One ends in between: it is settled by itself. The next dispatch does not start what is under way.
 	r.end(t, 1, nil)
-	require.Eventually(t, func() bool { return len(l.starting()) == 1 }, 10*time.Second, time.Millisecond)
+	require.Eventually(t, func() bool { return len(l.starting()) == 1 }, 30*time.Second, time.Millisecond)
 	second := dispatchWith(t, l, list[:3], map[uuid.UUID]bool{list[0].ID: true, list[1].ID: true, list[2].ID: true})
 	r.end(t, 1, nil)
 	require.Equal(t, 2, (<-second).started, "the next dispatch reports both, and waits for the end when it has little to do")
@@ -213,7 +213,7 @@ func TestStartsOfALargeBatchAreSettledBeforeItsEnd(t *testing.T) {
 	r.end(t, settleEvery-1, nil)
 	require.Empty(t, r.settledBut(nil), "not each by itself")
 	r.end(t, 1, nil)
-	require.Eventually(t, func() bool { return len(r.settledBut(nil)) == settleEvery }, 10*time.Second, time.Millisecond)
+	require.Eventually(t, func() bool { return len(r.settledBut(nil)) == settleEvery }, 30*time.Second, time.Millisecond)
 	r.end(t, 10, nil)
 	<-done
 	l.flying.Wait()
@@ -325,11 +325,11 @@ func TestStartsThatStandAsideTakeNoPlaceOfOthers(t *testing.T) {
 	require.Equal(t, 4, b.started)
 	require.Zero(t, b.left)
 	require.Zero(t, l.pending(), "a dispatch would find nothing to wait for")
-	require.Eventually(t, func() bool { return len(l.starting()) == mostBesides }, 10*time.Second, time.Millisecond, "and the others are due another time")
+	require.Eventually(t, func() bool { return len(l.starting()) == mostBesides }, 30*time.Second, time.Millisecond, "and the others are due another time")
 
 	again := dispatchWith(t, l, executions(4), nil) // the four places are all theirs
 	for range 4 {
-		require.Eventually(t, func() bool { return r.peak() >= mostBesides }, 10*time.Second, time.Millisecond)
+		require.Eventually(t, func() bool { return r.peak() >= mostBesides }, 30*time.Second, time.Millisecond)
 		r.endNot(t, list, nil)
 	}
 	require.Equal(t, 4, (<-again).started)

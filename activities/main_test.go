@@ -3,9 +3,12 @@ package activities
 import (
 	"context"
 	"testing"
+	"time"
 
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/stretchr/testify/require"
+	"go.temporal.io/sdk/testsuite"
+	"go.temporal.io/sdk/worker"
 	"go.uber.org/goleak"
 
 	"sluice/internal/devstack/devtest"
@@ -30,4 +33,13 @@ func database(t *testing.T) *pgxpool.Pool {
 	_, err = pool.Exec(t.Context(), `UPDATE sluice.installation SET id = gen_random_uuid(), namespace = 'test', namespace_id = 'test'`)
 	require.NoError(t, err)
 	return pool
+}
+
+// newWorkflowEnvironment is for workflows whose activities ask a real database: on a busy machine an answer may take longer than the three
+// seconds that such an environment has, and a workflow longer than the second after which the SDK calls it a deadlock.
+func newWorkflowEnvironment(suite *testsuite.WorkflowTestSuite) *testsuite.TestWorkflowEnvironment {
+	env := suite.NewTestWorkflowEnvironment()
+	env.SetTestTimeout(2 * time.Minute)
+	env.SetWorkerOptions(worker.Options{DeadlockDetectionTimeout: time.Minute})
+	return env
 }

@@ -35,7 +35,7 @@ func hold(t *testing.T, a *Activities) (id, workspace uuid.UUID) {
 func as(t *testing.T, a *Activities, workflowID, kind string, code, argument any) *testsuite.TestWorkflowEnvironment {
 	t.Helper()
 	var suite testsuite.WorkflowTestSuite
-	env := suite.NewTestWorkflowEnvironment()
+	env := newWorkflowEnvironment(&suite)
 	env.SetStartWorkflowOptions(client.StartWorkflowOptions{ID: workflowID, TaskQueue: "q"})
 	env.RegisterWorkflowWithOptions(code, workflow.RegisterOptions{Name: kind})
 	env.RegisterActivityWithOptions(a.RecordOutcome, activity.RegisterOptions{Name: workflows.ActivityRecordOutcome})
@@ -54,10 +54,10 @@ func reports(local bool) func(workflow.Context, workflows.Outcome) error {
 	return func(ctx workflow.Context, o workflows.Outcome) error {
 		retry := &temporal.RetryPolicy{MaximumAttempts: 2}
 		if local {
-			ctx = workflow.WithLocalActivityOptions(ctx, workflow.LocalActivityOptions{ScheduleToCloseTimeout: 1e10, RetryPolicy: retry})
+			ctx = workflow.WithLocalActivityOptions(ctx, workflow.LocalActivityOptions{ScheduleToCloseTimeout: 1e11, RetryPolicy: retry})
 			return workflow.ExecuteLocalActivity(ctx, workflows.ActivityRecordOutcome, o).Get(ctx, nil)
 		}
-		ctx = workflow.WithActivityOptions(ctx, workflow.ActivityOptions{StartToCloseTimeout: 1e10, RetryPolicy: retry})
+		ctx = workflow.WithActivityOptions(ctx, workflow.ActivityOptions{StartToCloseTimeout: 1e11, RetryPolicy: retry})
 		return workflow.ExecuteActivity(ctx, workflows.ActivityRecordOutcome, o).Get(ctx, nil)
 	}
 }

@@ -111,7 +111,7 @@ func TestAPauseThatIsOverIsForgottenQuietly(t *testing.T) {
 
 	_, err = b.office.Pause(t.Context(), admin.Scope{}, admin.Term{For: time.Millisecond}, "ann", "")
 	require.NoError(t, err)
-	require.Eventually(t, func() bool { return one[bool](t, b.pool, `SELECT clock_timestamp() > until FROM sluice.pauses`) }, 10*time.Second, time.Millisecond)
+	require.Eventually(t, func() bool { return one[bool](t, b.pool, `SELECT clock_timestamp() > until FROM sluice.pauses`) }, 30*time.Second, time.Millisecond)
 	_, err = b.office.Pause(t.Context(), admin.Scope{WorkspaceID: b.workspace}, admin.Term{}, "ann", "")
 	require.NoError(t, err)
 	require.Equal(t, 1, one[int](t, b.pool, `SELECT count(*) FROM sluice.pauses`))

@@ -166,7 +166,7 @@ func TestEnsureWorkspaceWaitsOnlyForThoseWhoMayChangeWorkspaces(t *testing.T) {
 	_, err = conn.Exec(t.Context(), `SELECT pg_advisory_lock(5358, hashtext('globex'))`)
 	require.NoError(t, err)
 	defer func() { _ = conn.Conn().Close(context.WithoutCancel(t.Context())) }()
-	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	_, err = b.office.EnsureWorkspace(ctx, "globex", "PRO", "shop")
 	require.NoError(t, err)

@@ -5,6 +5,7 @@ import (
 	"net"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5/pgxpool"
@@ -82,7 +83,7 @@ func setup(t *testing.T, of admit.WorkspaceOf) (c client.Client, q *queue.Client
 	_, err = pool.Exec(t.Context(), `INSERT INTO sluice.workspaces (name, external_key) VALUES ('Acme', 'acme')`)
 	require.NoError(t, err)
 	q, counts = queue.New(pool), &counters{client.MetricsNopHandler, &sync.Mutex{}, map[string]int64{}, ""}
-	options := client.Options{HostPort: listener.Addr().String(), MetricsHandler: counts}
+	options := client.Options{HostPort: listener.Addr().String(), MetricsHandler: counts, ConnectionOptions: client.ConnectionOptions{GetSystemInfoTimeout: time.Minute}}
 	admit.Install(&options, q, of)
 	c, err = client.Dial(options)
 	require.NoError(t, err)

@@ -24,11 +24,11 @@ func TestServerTimeCountsAllProcesses(t *testing.T) {
 	before, err := d.usage(t.Context())
 	require.NoError(t, err)
 	require.True(t, before.known)
-	require.NoError(t, execOnce(t.Context(), url, `DO $$ BEGIN WHILE clock_timestamp() < now() + interval '0.5 s' LOOP END LOOP; END $$`))
-	require.Eventually(t, func() bool { // it is in the parent's account once the parent has noticed
+	require.Eventually(t, func() bool { // it is in the parent's account once the parent has noticed; on a busy machine one may get little of a processor
+		busy := execOnce(t.Context(), url, `DO $$ BEGIN WHILE clock_timestamp() < now() + interval '0.5 s' LOOP END LOOP; END $$`)
 		after, err := d.usage(t.Context())
-		return err == nil && after.used-before.used >= 2*tick
-	}, 30*time.Second, 10*time.Millisecond)
+		return busy == nil && err == nil && after.used-before.used >= 2*tick
+	}, time.Minute, 10*time.Millisecond)
 }
 
 func TestProcessesAreRead(t *testing.T) {

@@ -214,7 +214,7 @@ func TestAnOpenEnqueueTxHoldsNothingUp(t *testing.T) {
 	_, err = b.queue.EnqueueManyTx(t.Context(), tx, []queue.Item{b.item(), b.item()})
 	require.NoError(t, err)
 
-	b.exec(t, `DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET lock_timeout = ''1s''', current_database()); END $$`)
+	b.exec(t, `DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET lock_timeout = ''10s''', current_database()); END $$`)
 	b.pool.Reset()
 	cancelled, ended := b.enqueue(t, b.item()), b.enqueue(t, b.item())
 	item.UniqueKey = "another"

@@ -144,7 +144,7 @@ func (b *bundle) begin(t *testing.T) pgx.Tx {
 	tx, err := b.pool.Begin(t.Context())
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = tx.Rollback(context.WithoutCancel(t.Context())) })
-	_, err = tx.Exec(t.Context(), `SET LOCAL lock_timeout = '1s'`)
+	_, err = tx.Exec(t.Context(), `SET LOCAL lock_timeout = '10s'`)
 	require.NoError(t, err)
 	return tx
 }

@@ -58,7 +58,7 @@ func (c *calls) answer(t *testing.T, place int) called {
 	select {
 	case a := <-c.answers[place]:
 		return a
-	case <-time.After(20 * time.Second):
+	case <-time.After(time.Minute):
 		require.FailNow(t, "no answer", "call %d", place)
 		return called{}
 	}
@@ -66,7 +66,7 @@ func (c *calls) answer(t *testing.T, place int) called {
 
 func (c *calls) gathered(t *testing.T, n int) {
 	t.Helper()
-	require.Eventually(t, func() bool { return c.b.queue.Gathered() == n }, 10*time.Second, time.Millisecond)
+	require.Eventually(t, func() bool { return c.b.queue.Gathered() == n }, time.Minute, time.Millisecond)
 }
 
 func TestEnqueuesThatComeTogetherShareStatements(t *testing.T) {

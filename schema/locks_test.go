@@ -44,7 +44,7 @@ func TestAMigrationBehindALongTransactionLetsEnqueuesPass(t *testing.T) {
 
 	migrated := make(chan error, 1)
 	go func() {
-		_, err := schema.MigrateWith(t.Context(), b.db.Config().ConnString(), nextBuild(t), time.Minute)
+		_, err := schema.MigrateWith(t.Context(), b.db.Config().ConnString(), nextBuild(t), 5*time.Minute)
 		migrated <- err
 	}()
 	for range 2 { // it tries more than once
@@ -119,7 +119,7 @@ func TestAFleetMigratesUnderLoad(t *testing.T) {
 	var applied atomic.Int64
 	for range 4 {
 		fleet.Go(func() error {
-			versions, err := schema.MigrateWith(t.Context(), b.db.Config().ConnString(), build, time.Minute)
+			versions, err := schema.MigrateWith(t.Context(), b.db.Config().ConnString(), build, 5*time.Minute)
 			applied.Add(int64(len(versions)))
 			return err
 		})

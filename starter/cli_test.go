@@ -141,6 +141,7 @@ func (c cli) temporal() client.Client {
 	c.t.Helper()
 	dialed, err := client.DialContext(c.t.Context(), client.Options{
 		HostPort: c.env["TEMPORAL_ADDRESS"], Namespace: c.env["TEMPORAL_NAMESPACE"], Logger: log.NewStructuredLogger(slog.New(slog.DiscardHandler)),
+		ConnectionOptions: client.ConnectionOptions{GetSystemInfoTimeout: time.Minute},
 	})
 	require.NoError(c.t, err)
 	c.t.Cleanup(dialed.Close)

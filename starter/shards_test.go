@@ -91,7 +91,7 @@ func TestAShardThatComesBackGetsADispatcherThatStays(t *testing.T) {
 	require.True(t, retired)
 	done := make(chan map[string]any, 1)
 	go func() { done <- c.object("start", "--shards", "2") }()
-	require.Eventually(t, func() bool { n, err := catalog.Shards(t.Context(), pool); return err == nil && n == 2 }, 20*time.Second, 10*time.Millisecond)
+	require.Eventually(t, func() bool { n, err := catalog.Shards(t.Context(), pool); return err == nil && n == 2 }, time.Minute, 10*time.Millisecond)
 	require.NoError(t, c.temporal().TerminateWorkflow(t.Context(), workflows.ShardID(1), run, "stands for its end"))
 	successor := (<-done)["others"].([]any)[0].(map[string]any)
 	require.Equal(t, false, successor["alreadyRunning"])

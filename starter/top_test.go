@@ -60,7 +60,7 @@ func (c cli) onTerminal(t *testing.T) *terminal {
 		cancel()
 		select {
 		case <-term.ended:
-		case <-time.After(30 * time.Second):
+		case <-time.After(time.Minute):
 			t.Error("starter top did not end with its context")
 		}
 		_ = screen.Close()
@@ -89,7 +89,7 @@ func (term *terminal) shows(text string) {
 		term.mu.Lock()
 		defer term.mu.Unlock()
 		return strings.Contains(term.screen.String(), text)
-	}, time.Minute, 20*time.Millisecond, text)
+	}, 2*time.Minute, 20*time.Millisecond, text)
 }
 
 func TestTopPausesAndResumesAWorkspace(t *testing.T) {
@@ -116,11 +116,11 @@ func TestTopPausesAndResumesAWorkspace(t *testing.T) {
 		c.texts(`SELECT concat_ws(' ', action, actor, details ->> 'reason') FROM sluice.activity WHERE workspace_id = $1 AND action IN ('paused', 'resumed') ORDER BY at`, uuid.MustParse(workspace)))
 	require.NotRegexp(t, "\x1b\\[[0-9;]*3[0-7]m", term.output(), "NO_COLOR is set")
 	term.press("q")
-	require.Eventually(t, func() bool { return len(term.ended) == 1 }, 30*time.Second, 20*time.Millisecond)
+	require.Eventually(t, func() bool { return len(term.ended) == 1 }, time.Minute, 20*time.Millisecond)
 	code := <-term.ended
 	term.ended <- code
 	require.Zero(t, code)
-	require.Eventually(t, func() bool { return strings.Contains(term.output(), "\x1b[?1049l") }, 30*time.Second, 20*time.Millisecond, "the screen is what it was before")
+	require.Eventually(t, func() bool { return strings.Contains(term.output(), "\x1b[?1049l") }, time.Minute, 20*time.Millisecond, "the screen is what it was before")
 }
 
 // The dispatchers' own pause, which the command line sets, ends here too.

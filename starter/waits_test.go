@@ -68,7 +68,7 @@ func TestItemsOfAPausedDispatcherWaitForIt(t *testing.T) {
 	require.NotContains(t, c.object("describe", id), "reason")
 	c.ok("pause", "--reason", "lunch")
 	reason := func() any { return c.object("describe", id)["reason"] }
-	require.Eventually(t, func() bool { return fmt.Sprint(reason()) == "paused" }, 20*time.Second, 50*time.Millisecond,
+	require.Eventually(t, func() bool { return fmt.Sprint(reason()) == "paused" }, time.Minute, 50*time.Millisecond,
 		"a busy dispatcher may not answer at once")
 	require.Equal(t, 1, len(c.array("list")))
 	c.ok("workspace", "set", c.object("describe", id)["workspaceId"].(string), "--max-concurrent", "0")

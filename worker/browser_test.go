@@ -92,7 +92,7 @@ func (b *tab) until(expression string) {
 	require.Eventually(b.t, func() bool {
 		is, err := chromedp.Run(b.ctx, chromedp.Evaluate[bool]("Boolean("+expression+")"))
 		return err == nil && is
-	}, time.Minute, 100*time.Millisecond, expression)
+	}, 2*time.Minute, 100*time.Millisecond, expression)
 }
 
 // says waits until a part of the page shows a text.

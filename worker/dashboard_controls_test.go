@@ -59,7 +59,7 @@ func (o *office) limitsAndPauses(t *testing.T, b *tab) {
 	b.click(`#limits button[type="submit"]`)
 	b.says("#said", "changed for a time")
 	b.says("main", "3 / 4")
-	b.says("main", "for a time, ends in 2h59m")
+	b.says("main", "for a time, ends in 2h5") // and some minutes
 	require.Equal(t, "PENDING", o.state(t, waits).Status, "there is a slot, and it is paused")
 	b.open(o.at + "/items/" + waits.String())
 	b.says("main .timeline", "waits: paused")

@@ -39,14 +39,14 @@ func openOffice(t *testing.T) *office {
 	stdout, _, stop := start(t, settings(func(c *config) {
 		c.dev, c.devDir, c.http, c.shutdownTimeout = true, dir, address{hostPort: "127.0.0.1:0", explicit: true}, 5*time.Second
 	}))
-	require.Eventually(t, isReady(stdout), 3*time.Minute, 20*time.Millisecond)
+	require.Eventually(t, isReady(stdout), startPatience, 20*time.Millisecond)
 	running, err := devstack.ReadAddresses(dir)
 	require.NoError(t, err)
 	o := &office{at: dashboardOf(t, stdout), stop: stop}
 	o.pool, err = store.Open(t.Context(), running.DatabaseURL, 4)
 	require.NoError(t, err)
 	t.Cleanup(o.pool.Close)
-	o.temporal, err = client.Dial(client.Options{HostPort: running.TemporalAddress, Namespace: running.Namespace})
+	o.temporal, err = client.Dial(client.Options{HostPort: running.TemporalAddress, Namespace: running.Namespace, ConnectionOptions: client.ConnectionOptions{GetSystemInfoTimeout: time.Minute}})
 	require.NoError(t, err)
 	t.Cleanup(o.temporal.Close)
 	o.queue = queue.New(o.pool)

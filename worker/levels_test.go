@@ -68,7 +68,7 @@ func TestTheMetricsOfAWorkerThatRuns(t *testing.T) {
 	stdout, stderr, _ := start(t, settings(func(c *config) {
 		c.dev, c.devDir, c.http = true, filepath.Join(t.TempDir(), "dev"), address{hostPort: "127.0.0.1:0", explicit: true}
 	}))
-	require.Eventually(t, isReady(stdout), 5*time.Minute, 20*time.Millisecond)
+	require.Eventually(t, isReady(stdout), startPatience, 20*time.Millisecond)
 	defer http.DefaultClient.CloseIdleConnections()
 	base := regexp.MustCompile(`(http://\S+)/readyz`).FindStringSubmatch(stderr.String())[1]
 	ask := func(method, path, body string) string {

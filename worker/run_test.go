@@ -72,10 +72,13 @@ func start(t *testing.T, c config) (stdout, stderr *output, stop func() error) {
 // settings are the defaults without fixed ports.
 func settings(change func(*config)) config {
 	free := port{explicit: true}
-	c := config{postgres: free, temporal: free, ui: free, logFormat: "text", logLevel: slog.LevelInfo, connections: 8, patience: 100 * time.Millisecond}
+	c := config{postgres: free, temporal: free, ui: free, logFormat: "text", logLevel: slog.LevelInfo, connections: 8, patience: time.Minute}
 	change(&c)
 	return c
 }
+
+// startPatience is how long a worker may take to start, with the servers of --dev too, on a busy machine.
+const startPatience = 5 * time.Minute
 
 func isReady(stdout *output) func() bool {
 	return func() bool { return strings.HasSuffix(stdout.String(), "\nready\n") }
@@ -95,26 +98,30 @@ func TestDevRunsAndStops(t *testing.T) {
 	stdout, stderr, stop := start(t, settings(func(c *config) {
 		c.dev, c.devDir, c.http = true, dir, address{hostPort: "127.0.0.1:0", explicit: true}
 	}))
-	require.Eventually(t, isReady(stdout), time.Minute, 20*time.Millisecond)
+	require.Eventually(t, isReady(stdout), startPatience, 20*time.Millisecond)
 	require.Regexp(t, `\Apostgres: postgres://\S+@127\.0\.0\.1:\d+/sluice\S*\ntemporal: 127\.0\.0\.1:\d+\nui: http://127\.0\.0\.1:\d+\ndashboard: http://127\.0\.0\.1:\d+/\nready\n\z`, stdout.String())
 	running, err := devstack.ReadAddresses(dir)
 	require.NoError(t, err)
 	require.Contains(t, stdout.String(), running.DatabaseURL)
 
 	readyz := regexp.MustCompile(`http://\S+/readyz`).FindString(stderr.String())
-	response, err := http.Get(readyz) //nolint:noctx // the worker under test answers
-	require.NoError(t, err)
-	body, err := io.ReadAll(response.Body)
-	require.NoError(t, err)
-	require.NoError(t, response.Body.Close())
-	require.JSONEq(t, `{"status": "ready"}`, string(body))
-	response, err = http.Get(strings.Replace(readyz, "/readyz", "/api/v1/status", 1)) //nolint:noctx // the same
-	require.NoError(t, err)
-	body, err = io.ReadAll(response.Body)
-	require.NoError(t, err)
-	require.NoError(t, response.Body.Close())
-	require.Contains(t, string(body), `"dispatcher":{"phase":`)
-	require.Contains(t, string(body), `"webUrl":"http://127.0.0.1:`)
+	// answers waits until an address answers like this: on a busy machine what is asked for may not be told in time at first.
+	answers := func(at, with string) (body string) {
+		t.Helper()
+		require.Eventually(t, func() bool {
+			response, err := http.Get(at) //nolint:noctx // the worker under test answers
+			if err != nil {
+				return false
+			}
+			defer response.Body.Close()
+			raw, err := io.ReadAll(response.Body)
+			body = string(raw)
+			return err == nil && strings.Contains(body, with)
+		}, time.Minute, 50*time.Millisecond, "%s: %s", at, with)
+		return body
+	}
+	require.JSONEq(t, `{"status": "ready"}`, answers(readyz, `"ready"`))
+	require.Contains(t, answers(strings.Replace(readyz, "/readyz", "/api/v1/status", 1), `"dispatcher":{"phase":`), `"webUrl":"http://127.0.0.1:`)
 	require.Contains(t, stderr.String(), "asks for no token")
 
 	began := time.Now()
@@ -131,10 +138,10 @@ func TestServersOnlyLeavesTheWorkToOthers(t *testing.T) {
 	t.Parallel()
 	dir := filepath.Join(t.TempDir(), "dev")
 	stdout, _, stop := start(t, settings(func(c *config) { c.dev, c.serversOnly, c.devDir = true, true, dir }))
-	require.Eventually(t, isReady(stdout), time.Minute, 20*time.Millisecond)
+	require.Eventually(t, isReady(stdout), startPatience, 20*time.Millisecond)
 	running, err := devstack.ReadAddresses(dir)
 	require.NoError(t, err)
-	temporal, err := client.Dial(client.Options{HostPort: running.TemporalAddress, Namespace: running.Namespace})
+	temporal, err := client.Dial(client.Options{HostPort: running.TemporalAddress, Namespace: running.Namespace, ConnectionOptions: client.ConnectionOptions{GetSystemInfoTimeout: time.Minute}})
 	require.NoError(t, err)
 	defer temporal.Close()
 	found, err := temporal.DescribeWorkflowExecution(t.Context(), workflows.DispatcherID, "")
@@ -162,7 +169,7 @@ func TestRealServers(t *testing.T) {
 	t.Setenv("TEMPORAL_ADDRESS", address)
 	t.Setenv("TEMPORAL_NAMESPACE", namespace)
 	stdout, _, stop := start(t, settings(func(c *config) { c.databaseURL = withSecret(migrated(t)) }))
-	require.Eventually(t, isReady(stdout), time.Minute, 20*time.Millisecond)
+	require.Eventually(t, isReady(stdout), startPatience, 20*time.Millisecond)
 	require.Regexp(t, `\Apostgres: postgres://\S+:xxxxx@127\.0\.0\.1:\d+/\S+\ntemporal: `+regexp.QuoteMeta(address)+`\nready\n\z`, stdout.String())
 	require.NotContains(t, stdout.String(), "s3cret")
 	require.NoError(t, stop())
@@ -173,11 +180,11 @@ func TestRealServers(t *testing.T) {
 		require.ErrorIs(t, err, schema.ErrNotMigrated)
 		require.ErrorContains(t, err, "--migrate")
 		stdout, _, stop := start(t, settings(func(c *config) { c.databaseURL, c.migrate = empty, true }))
-		require.Eventually(t, isReady(stdout), time.Minute, 20*time.Millisecond)
+		require.Eventually(t, isReady(stdout), startPatience, 20*time.Millisecond)
 		require.NoError(t, stop())
 	})
 	t.Run("a database that is down", func(t *testing.T) {
-		stderr, err := runOnce(t, settings(func(c *config) { c.databaseURL = "postgres://me:s3cret@127.0.0.1:1/db" }))
+		stderr, err := runOnce(t, settings(func(c *config) { c.databaseURL, c.patience = "postgres://me:s3cret@127.0.0.1:1/db", 3*time.Second }))
 		require.EqualError(t, err, "cannot use Postgres at 127.0.0.1:1: connection refused; is it running, and is DATABASE_URL right?")
 		require.Contains(t, stderr, "waiting for Postgres at 127.0.0.1:1")
 	})
@@ -191,7 +198,7 @@ func TestRealServers(t *testing.T) {
 // runOnce is for runs that end by themselves.
 func runOnce(t *testing.T, c config) (stderr string, err error) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), startPatience)
 	defer cancel()
 	var logged output
 	err = run(ctx, c, io.Discard, &logged)
@@ -207,10 +214,10 @@ func TestAGatewayIsServed(t *testing.T) {
 	t.Setenv("TEMPORAL_NAMESPACE", namespace)
 	url := migrated(t)
 	stdout, stderr, stop := start(t, settings(func(c *config) { c.databaseURL, c.gateway = url, "127.0.0.1:0" }))
-	require.Eventually(t, isReady(stdout), time.Minute, 20*time.Millisecond)
+	require.Eventually(t, isReady(stdout), startPatience, 20*time.Millisecond)
 	through := regexp.MustCompile(`gateway address=(\S+)`).FindStringSubmatch(stderr.String())
 	require.NotNil(t, through, stderr.String())
-	c, err := client.Dial(client.Options{HostPort: through[1], Namespace: namespace})
+	c, err := client.Dial(client.Options{HostPort: through[1], Namespace: namespace, ConnectionOptions: client.ConnectionOptions{GetSystemInfoTimeout: time.Minute}})
 	require.NoError(t, err)
 	defer c.Close()
 	_, err = c.ExecuteWorkflow(t.Context(), client.StartWorkflowOptions{TaskQueue: "q", Priority: temporal.Priority{FairnessKey: "nobody"}}, "W")

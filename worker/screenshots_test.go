@@ -31,7 +31,7 @@ func TestMakeScreenshots(t *testing.T) {
 	stdout, _, _ := start(t, settings(func(c *config) {
 		c.dev, c.demo, c.devDir, c.http, c.shutdownTimeout = true, true, dir, address{hostPort: "127.0.0.1:0", explicit: true}, 5*time.Second
 	}))
-	require.Eventually(t, isReady(stdout), 5*time.Minute, 20*time.Millisecond)
+	require.Eventually(t, isReady(stdout), startPatience, 20*time.Millisecond)
 	running, err := devstack.ReadAddresses(dir)
 	require.NoError(t, err)
 	pool, err := store.Open(t.Context(), running.DatabaseURL, 2)

@@ -221,7 +221,7 @@ func newEnvLogging(t *testing.T, f *fakeQueue, logger log.Logger) *testsuite.Tes
 	var suite testsuite.WorkflowTestSuite
 	suite.SetLogger(logger)
 	env := suite.NewTestWorkflowEnvironment()
-	env.SetTestTimeout(20 * time.Second)
+	env.SetTestTimeout(2 * time.Minute)
 	// Encoding a megabyte takes more than the second that is allowed by default, under the race detector on a busy machine.
 	env.SetWorkerOptions(worker.Options{DeadlockDetectionTimeout: time.Minute})
 	RegisterDefault(env)

@@ -67,7 +67,7 @@ func TestSlotsAreComparedWhileASweepLasts(t *testing.T) {
 		select {
 		case <-compared:
 			return RecoveryReport{}, nil
-		case <-time.After(10 * time.Second):
+		case <-time.After(time.Minute):
 			return RecoveryReport{}, errors.New("nothing was compared")
 		}
 	}, activity.RegisterOptions{Name: ActivitySweep})

@@ -28,7 +28,7 @@ func TestNodesAtTheEdgesOfTheirRangesEnd(t *testing.T) {
 			t.Parallel()
 			f := &fakeQueue{}
 			env := newEnv(t, f)
-			env.SetTestTimeout(time.Minute)
+			env.SetTestTimeout(2 * time.Minute)
 			began := env.Now()
 			env.ExecuteWorkflow(ExecutionType, input(delay(1, duration), delay(2, duration, node(1)),
 				definition.Node{ID: node(3), Type: definition.Noop, Needs: []uuid.UUID{node(2)}}))
@@ -59,7 +59,7 @@ func TestTheLargestGraphsAreRunInOneWorkflowTask(t *testing.T) {
 	}
 	f := &fakeQueue{}
 	env := newEnv(t, f)
-	env.SetTestTimeout(time.Minute)
+	env.SetTestTimeout(2 * time.Minute)
 	began := time.Now()
 	env.ExecuteWorkflow(ExecutionType, input(nodes...))
 	t.Log(time.Since(began))

@@ -2,14 +2,14 @@ package validate
 
 import (
 	"context"
-	"fmt"
-	"net"
 	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -87,11 +87,10 @@ func TestTheImageMigratesStartsWorksAndDrains(t *testing.T) {
 	require.Contains(t, i.run(project.Services["migrate"].Command...), "schema sluice is now at version")
 	require.Contains(t, i.run(project.Services["start"].Command...), "dispatcher")
 
-	port := freePort(t)
-	args := strings.Split(strings.ReplaceAll(strings.Join(project.Services["worker"].Command, "\n"), "0.0.0.0:8077", "0.0.0.0:"+port), "\n")
-	worker := i.command(args...)
-	var log strings.Builder
-	worker.Stdout, worker.Stderr = &log, &log
+	// On a port that is free when it starts, which it tells.
+	args := strings.Split(strings.ReplaceAll(strings.Join(project.Services["worker"].Command, "\n"), "0.0.0.0:8077", "0.0.0.0:0"), "\n")
+	worker, log, port := i.command(args...), &output{}, ""
+	worker.Stdout, worker.Stderr = log, log
 	require.NoError(t, worker.Start())
 	ended := make(chan error, 1)
 	go func() { ended <- worker.Wait() }()
@@ -102,8 +101,15 @@ func TestTheImageMigratesStartsWorksAndDrains(t *testing.T) {
 			t.Log(log.String())
 		}
 	})
+	require.Eventually(t, func() bool {
+		found := regexp.MustCompile(`:(\d+)/readyz`).FindStringSubmatch(log.String())
+		if found != nil {
+			port = found[1]
+		}
+		return found != nil
+	}, 5*time.Minute, 100*time.Millisecond)
 	get := func(path string) int {
-		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+		ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
 		defer cancel()
 		request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://127.0.0.1:"+port+path, nil)
 		require.NoError(t, err)
@@ -114,7 +120,7 @@ func TestTheImageMigratesStartsWorksAndDrains(t *testing.T) {
 		_ = answer.Body.Close()
 		return answer.StatusCode
 	}
-	require.Eventually(t, func() bool { return get("/readyz") == http.StatusOK }, 2*time.Minute, 100*time.Millisecond)
+	require.Eventually(t, func() bool { return get("/readyz") == http.StatusOK }, 5*time.Minute, 100*time.Millisecond)
 	require.Equal(t, http.StatusOK, get("/healthz"))
 	require.NotEqual(t, http.StatusOK, get("/api/v1/status"), "beyond loopback it answers nobody without a token")
 	workspace := strings.TrimSpace(i.run("/usr/local/bin/starter", "workspace", "create", "acme", "--key", "acme"))
@@ -132,10 +138,20 @@ func TestTheImageMigratesStartsWorksAndDrains(t *testing.T) {
 	}
 }
 
-func freePort(t *testing.T) string {
-	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	defer func() { _ = listener.Close() }()
-	return fmt.Sprint(listener.Addr().(*net.TCPAddr).Port)
+// output is what a process has written, and may be read while it goes on.
+type output struct {
+	mu   sync.Mutex
+	text strings.Builder
+}
+
+func (o *output) Write(p []byte) (int, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.text.Write(p)
+}
+
+func (o *output) String() string {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.text.String()
 }

@@ -18,7 +18,7 @@ import (
 
 func TestMain(m *testing.M) { devtest.Main(m) }
 
-const patience = 2 * time.Minute
+const patience = 5 * time.Minute
 
 // The servers and the dispatcher are there, as `worker --dev --servers-only` brings them; the shop does all the work.
 func TestTheShopSellsAndMayOpenAgain(t *testing.T) {
@@ -43,6 +43,7 @@ func TestTheShopSellsAndMayOpenAgain(t *testing.T) {
 // namespace is where a namespace of the test's own is.
 func namespace(t *testing.T) (options client.Options) {
 	t.Helper()
+	options.ConnectionOptions.GetSystemInfoTimeout = patience
 	options.HostPort, options.Namespace = devtest.Namespace(t, workflows.SearchAttributeTypes())
 	return options
 }

@@ -27,10 +27,18 @@ func TestWhoWaitsForAResultWaitsThroughTheQueue(t *testing.T) {
 			b := setup(t)
 			id := b.start(t, start(nil))
 			run := runs(id)["by "+by]
-			ctx, cancel := context.WithTimeout(t.Context(), 1100*time.Millisecond) // a second of it is kept for the answer
-			defer cancel()
 			var reply workflowservice.GetWorkflowExecutionHistoryResponse
-			require.NoError(t, b.do(ctx, history(run, nil), &reply))
+			for n := range 5 {
+				ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second) // one of them is kept for the answer
+				err := b.do(ctx, history(run, nil), &reply)
+				late := ctx.Err() != nil
+				cancel()
+				if late && n < 4 {
+					continue // the machine stood still for longer
+				}
+				require.NoError(t, err)
+				break
+			}
 			require.Empty(t, reply.GetHistory().GetEvents())
 			require.NotEmpty(t, reply.GetNextPageToken(), "it is told to ask again")
 			require.Nil(t, b.last())

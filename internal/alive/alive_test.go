@@ -54,8 +54,9 @@ func watchedWith(t *testing.T, settings map[string]string) (pool, straight *pgxp
 	return pool, straight, proxy
 }
 
-// tooLong is what nobody should wait for on a connection that is lost.
-const tooLong = 10 * time.Second
+// tooLong is what nobody should wait for on a connection that is lost. Promised are five seconds, or eight; the rest is for a
+// machine that is busy with other tests. Without the package it would be many minutes.
+const tooLong = 30 * time.Second
 
 func TestNoStatementWaitsOnALostConnection(t *testing.T) {
 	t.Parallel()
@@ -157,19 +158,26 @@ func TestALostSessionsLocksAreReleased(t *testing.T) {
 func TestAnAnswerThatIsLostIsNotWaitedFor(t *testing.T) {
 	t.Parallel()
 	pool, straight, proxy := watched(t)
-	began := time.Now()
+	lock, err := straight.Acquire(t.Context()) // the statement waits for it, so that it is under way for as long as the test likes
+	require.NoError(t, err)
+	defer lock.Release()
+	_, err = lock.Exec(t.Context(), `SELECT pg_advisory_lock(8)`)
+	require.NoError(t, err)
 	failed := make(chan error, 1)
 	go func() {
-		_, err := pool.Exec(context.Background(), `SELECT pg_sleep(4)`)
+		_, err := pool.Exec(context.Background(), `SELECT pg_advisory_lock(8), pg_sleep(4)`)
 		failed <- err
 	}()
 	require.Eventually(t, func() bool {
 		var n int
-		return straight.QueryRow(t.Context(), `SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'SELECT pg_sleep(4)%' AND pid <> pg_backend_pid() AND datname = current_database()`).Scan(&n) == nil && n == 1
+		return straight.QueryRow(t.Context(), `SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()`).Scan(&n) == nil && n == 1
 	}, patience, 10*time.Millisecond)
 	proxy.Swallow(nil)
+	began := time.Now()
+	_, err = lock.Exec(t.Context(), `SELECT pg_advisory_unlock(8)`)
+	require.NoError(t, err)
 	require.ErrorIs(t, <-failed, alive.ErrLost)
-	require.Less(t, time.Since(began), tooLong)
+	require.Less(t, time.Since(began), tooLong+4*time.Second)
 }
 
 func TestNoCallWaitsOnALostConnectionToTemporal(t *testing.T) {

@@ -224,7 +224,7 @@ func TestWaitsBesideAFreeSlotAreViolations(t *testing.T) {
 	ids, err := c.enqueueAll(t.Context(), c.cast.places[0], nodeNoop, 3)
 	require.NoError(t, err)
 	soon, tooLate, requeued := ids[0], ids[1], ids[2]
-	_, err = c.pool.Exec(t.Context(), `UPDATE sluice.pending SET available_at = now() - $2 * interval '1 second', created_at = now() - $2 * interval '1 second' WHERE id = $1`, soon, 5)
+	_, err = c.pool.Exec(t.Context(), `UPDATE sluice.pending SET available_at = now() - $2 * interval '1 second', created_at = now() - $2 * interval '1 second' WHERE id = $1`, soon, 1)
 	require.NoError(t, err)
 	_, err = c.pool.Exec(t.Context(), `UPDATE sluice.pending SET available_at = now() - $2 * interval '1 second', created_at = now() - $2 * interval '1 second' WHERE id = ANY ($1)`, ids[1:], 30)
 	require.NoError(t, err)

@@ -8,7 +8,10 @@ import (
 	"log/slog"
 	"net"
 	"net/url"
+	"os"
 	"sync"
+	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
@@ -24,6 +27,11 @@ import (
 
 func TestMain(m *testing.M) { devtest.Main(m) }
 
+const (
+	patience = 2 * time.Minute // for a busy machine; what goes well does not wait
+	briefly  = 3 * time.Second // for what never comes: a single attempt has time enough to be refused
+)
+
 // notices collects what the user would see while waiting.
 type notices struct {
 	mu  sync.Mutex
@@ -36,13 +44,31 @@ func (n *notices) add(message string) {
 	n.all = append(n.all, message)
 }
 
+// port is one of this machine that nobody else can take. It refuses connections until it is opened.
+type port struct {
+	address string
+	socket  *os.File
+	opened  atomic.Bool
+}
+
+func newPort(t *testing.T) *port {
+	t.Helper()
+	socket, err := syscall.Socket(syscall.AF_INET, syscall.SOCK_STREAM, 0)
+	require.NoError(t, err)
+	syscall.CloseOnExec(socket)
+	p := &port{socket: os.NewFile(uintptr(socket), "port")}
+	t.Cleanup(func() { _ = p.socket.Close() })
+	require.NoError(t, syscall.Bind(socket, &syscall.SockaddrInet4{Addr: [4]byte{127, 0, 0, 1}}))
+	bound, err := syscall.Getsockname(socket)
+	require.NoError(t, err)
+	p.address = fmt.Sprintf("127.0.0.1:%d", bound.(*syscall.SockaddrInet4).Port)
+	return p
+}
+
 // closedPort is an address that refuses connections.
 func closedPort(t *testing.T) string {
 	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	require.NoError(t, listener.Close())
-	return listener.Addr().String()
+	return newPort(t).address
 }
 
 func requireError(t *testing.T, err error) *connect.Error {
@@ -58,7 +84,7 @@ func options(address, namespace string) client.Options {
 
 func TestPostgres(t *testing.T) {
 	t.Parallel()
-	pool, err := connect.Postgres(t.Context(), devtest.Postgres(t), connect.Wait{}, nil)
+	pool, err := connect.Postgres(t.Context(), devtest.Postgres(t), connect.Wait{Patience: patience}, nil)
 	require.NoError(t, err)
 	defer pool.Close()
 	require.NoError(t, pool.Ping(t.Context()))
@@ -68,24 +94,24 @@ func TestPostgresIsWaitedFor(t *testing.T) {
 	t.Parallel()
 	target, err := url.Parse(devtest.Postgres(t))
 	require.NoError(t, err)
-	server, address := target.Host, closedPort(t)
-	target.Host = address
+	server, at := target.Host, newPort(t)
+	target.Host = at.address
 	var heard notices
-	wait := connect.Wait{Patience: 30 * time.Second, Notify: func(message string) {
+	wait := connect.Wait{Patience: patience, Notify: func(message string) {
 		heard.add(message)
-		go forward(t, address, server) // the server comes up once the wait has begun
+		at.forward(t, server) // the server comes up once the wait has begun
 	}}
 	pool, err := connect.Postgres(t.Context(), target.String(), wait, nil)
 	require.NoError(t, err)
 	pool.Close()
-	require.Equal(t, []string{"waiting for Postgres at " + address + ": connection refused"}, heard.all)
+	require.Equal(t, "waiting for Postgres at "+at.address+": connection refused", heard.all[0])
 }
 
 func TestPostgresThatNeverComes(t *testing.T) {
 	t.Parallel()
 	address := closedPort(t)
 	started := time.Now()
-	_, err := connect.Postgres(t.Context(), "postgres://me:s3cret@"+address+"/db", connect.Wait{Patience: 300 * time.Millisecond}, nil)
+	_, err := connect.Postgres(t.Context(), "postgres://me:s3cret@"+address+"/db", connect.Wait{Patience: briefly}, nil)
 	require.Equal(t, "connection refused", requireError(t, err).Reason)
 	require.EqualError(t, err, "cannot use Postgres at "+address+": connection refused; is it running, and is DATABASE_URL right?")
 	require.Less(t, time.Since(started), 30*time.Second)
@@ -110,11 +136,11 @@ func TestPostgresFailsAtOnceWhenWaitingCannotHelp(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			started := time.Now()
-			_, err := connect.Postgres(t.Context(), c.url, connect.Wait{Patience: time.Minute}, nil)
+			_, err := connect.Postgres(t.Context(), c.url, connect.Wait{Patience: patience}, nil)
 			require.Contains(t, requireError(t, err).Reason, c.reason)
 			require.NotContains(t, err.Error(), "s3cret")
 			require.Contains(t, err.Error(), "DATABASE_URL")
-			require.Less(t, time.Since(started), 20*time.Second, "it was retried")
+			require.Less(t, time.Since(started), patience/2, "it was retried")
 		})
 	}
 }
@@ -122,7 +148,7 @@ func TestPostgresFailsAtOnceWhenWaitingCannotHelp(t *testing.T) {
 func TestCancelledWaitIsNoServerError(t *testing.T) {
 	t.Parallel()
 	ctx, cancel := context.WithCancel(t.Context())
-	wait := connect.Wait{Patience: time.Minute, Notify: func(string) { cancel() }}
+	wait := connect.Wait{Patience: patience, Notify: func(string) { cancel() }}
 	_, err := connect.Postgres(ctx, "postgres://me@"+closedPort(t)+"/db", wait, nil)
 	require.Error(t, err)
 	_, err = connect.Temporal(ctx, options(closedPort(t), "default"), wait)
@@ -132,7 +158,7 @@ func TestCancelledWaitIsNoServerError(t *testing.T) {
 func TestTemporal(t *testing.T) {
 	t.Parallel()
 	address, namespace := devtest.Temporal(t, nil)
-	c, err := connect.Temporal(t.Context(), options(address, namespace), connect.Wait{})
+	c, err := connect.Temporal(t.Context(), options(address, namespace), connect.Wait{Patience: patience})
 	require.NoError(t, err)
 	c.Close()
 }
@@ -140,29 +166,29 @@ func TestTemporal(t *testing.T) {
 func TestTemporalIsWaitedFor(t *testing.T) {
 	t.Parallel()
 	server, namespace := devtest.Temporal(t, nil)
-	address := closedPort(t)
+	at := newPort(t)
 	var heard notices
-	wait := connect.Wait{Patience: 30 * time.Second, Notify: func(message string) {
+	wait := connect.Wait{Patience: patience, Notify: func(message string) {
 		heard.add(message)
-		go forward(t, address, server)
+		at.forward(t, server)
 	}}
-	c, err := connect.Temporal(t.Context(), options(address, namespace), wait)
+	c, err := connect.Temporal(t.Context(), options(at.address, namespace), wait)
 	require.NoError(t, err)
 	c.Close()
-	require.Equal(t, []string{"waiting for Temporal at " + address + ": connection refused"}, heard.all)
+	require.Equal(t, "waiting for Temporal at "+at.address+": connection refused", heard.all[0])
 }
 
 func TestTemporalThatNeverComes(t *testing.T) {
 	t.Parallel()
 	address := closedPort(t)
-	_, err := connect.Temporal(t.Context(), options(address, "default"), connect.Wait{Patience: 300 * time.Millisecond})
+	_, err := connect.Temporal(t.Context(), options(address, "default"), connect.Wait{Patience: briefly})
 	require.EqualError(t, err, "cannot use Temporal at "+address+": connection refused; is it running, and is TEMPORAL_ADDRESS right?")
 }
 
 func TestTemporalNamespaceMustExist(t *testing.T) {
 	t.Parallel()
 	address, _ := devtest.Temporal(t, nil)
-	_, err := connect.Temporal(t.Context(), options(address, "nowhere"), connect.Wait{Patience: time.Minute})
+	_, err := connect.Temporal(t.Context(), options(address, "nowhere"), connect.Wait{Patience: patience})
 	failed := requireError(t, err)
 	require.Equal(t, `namespace "nowhere" does not exist`, failed.Reason)
 	require.Contains(t, failed.Remedy, "temporal operator namespace create --address "+address+" --namespace nowhere")
@@ -174,7 +200,7 @@ func TestTemporalTLSMismatch(t *testing.T) {
 	withTLS := options(address, namespace)
 	withTLS.Credentials = client.NewAPIKeyStaticCredentials("s3cret") // implies TLS
 	withTLS.ConnectionOptions.TLS = &tls.Config{MinVersion: tls.VersionTLS12}
-	_, err := connect.Temporal(t.Context(), withTLS, connect.Wait{Patience: time.Minute})
+	_, err := connect.Temporal(t.Context(), withTLS, connect.Wait{Patience: patience})
 	require.Equal(t, "the server does not speak TLS", requireError(t, err).Reason)
 	require.NotContains(t, err.Error(), "s3cret")
 }
@@ -188,26 +214,30 @@ func TestTemporalIsSomethingElse(t *testing.T) {
 	require.Contains(t, err.Error(), "TEMPORAL_ADDRESS")
 }
 
-// forward serves address by passing everything on to the server, until the test ends.
-func forward(t *testing.T, address, server string) {
-	listener, err := net.Listen("tcp", address)
-	if err != nil {
-		return // a second notice: it is served already
+// forward opens the port, and passes everything on to the server until the test ends. The second time it does nothing.
+func (p *port) forward(t *testing.T, server string) {
+	if p.opened.Swap(true) {
+		return
 	}
+	require.NoError(t, syscall.Listen(int(p.socket.Fd()), 128))
+	listener, err := net.FileListener(p.socket) // of a copy
+	require.NoError(t, err)
 	t.Cleanup(func() { _ = listener.Close() })
-	for {
-		in, err := listener.Accept()
-		if err != nil {
-			return
+	go func() {
+		for {
+			in, err := listener.Accept()
+			if err != nil {
+				return
+			}
+			out, err := net.Dial("tcp", server)
+			if err != nil {
+				_ = in.Close()
+				continue
+			}
+			go func() { _, _ = io.Copy(out, in); _ = out.Close() }()
+			go func() { _, _ = io.Copy(in, out); _ = in.Close() }()
 		}
-		out, err := net.Dial("tcp", server)
-		if err != nil {
-			_ = in.Close()
-			continue
-		}
-		go func() { _, _ = io.Copy(out, in); _ = out.Close() }()
-		go func() { _, _ = io.Copy(in, out); _ = in.Close() }()
-	}
+	}()
 }
 
 func TestReasonIsOneLine(t *testing.T) {

@@ -170,7 +170,7 @@ func TestCertificatesAreFollowedWhenTheyAreRenewed(t *testing.T) {
 		"TEMPORAL_TLS_CLIENT_KEY_PATH": files.key, "TEMPORAL_TLS_SERVER_CA_CERT_PATH": files.authority}, nil)
 	require.NoError(t, err)
 	o.Logger = options("", "").Logger
-	c, err := connect.Temporal(t.Context(), o, connect.Wait{Patience: time.Minute})
+	c, err := connect.Temporal(t.Context(), o, connect.Wait{Patience: patience})
 	require.NoError(t, err)
 	t.Cleanup(c.Close)
 	ask := func() error {
@@ -248,7 +248,7 @@ func TestTheKeyOfAProfileIsFollowedWhenItIsRenewed(t *testing.T) {
 	o, err := connect.TemporalOptions(environment{"TEMPORAL_CONFIG_FILE": file}, nil)
 	require.NoError(t, err)
 	o.Logger = options("", "").Logger
-	c, err := connect.Temporal(t.Context(), o, connect.Wait{})
+	c, err := connect.Temporal(t.Context(), o, connect.Wait{Patience: patience})
 	require.NoError(t, err)
 	t.Cleanup(c.Close)
 	ask := func() error {
@@ -260,7 +260,7 @@ func TestTheKeyOfAProfileIsFollowedWhenItIsRenewed(t *testing.T) {
 	service.mu.Unlock()
 	require.Error(t, ask())
 	write("two")
-	require.Eventually(t, func() bool { return ask() == nil }, 10*time.Second, 50*time.Millisecond)
+	require.Eventually(t, func() bool { return ask() == nil }, patience, 50*time.Millisecond)
 }
 
 func TestTheEnvironmentIsReadAsTheSDKReadsIt(t *testing.T) {

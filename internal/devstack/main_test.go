@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
@@ -38,13 +39,20 @@ func run(m *testing.M) int {
 	asideRoot = aside
 	code := m.Run()
 	if code == 0 {
-		if err := goleak.Find(); err != nil {
+		err := goleak.Find()
+		for began := time.Now(); err != nil && time.Since(began) < patience; err = goleak.Find() {
+			time.Sleep(100 * time.Millisecond) // goroutines that are about to end take their time on a busy machine
+		}
+		if err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			return 1
 		}
 	}
 	return code
 }
+
+// patience is for what takes milliseconds on a machine that does nothing else.
+const patience = time.Minute
 
 // openTempDir is a temporary directory that other users can enter, which t.TempDir is not.
 func openTempDir(t *testing.T) string {

@@ -31,14 +31,14 @@ func TestOrphansAreEndedByTheNextStart(t *testing.T) {
 
 func TestStrangersAreLeftAlone(t *testing.T) {
 	t.Parallel()
-	stranger := exec.Command("sleep", "60")
+	stranger := exec.Command("sleep", "600")
 	require.NoError(t, stranger.Start())
 	// It has a command line once the kernel has loaded the program, a moment after Start returns.
-	require.Eventually(t, func() bool { return commandLine(stranger.Process.Pid) != "" }, 10*time.Second, time.Millisecond)
+	require.Eventually(t, func() bool { return commandLine(stranger.Process.Pid) != "" }, patience, time.Millisecond)
 	defer stranger.Wait()
 	defer stranger.Process.Kill()
 	dir := t.TempDir()
-	end := stopStep{syscall.SIGKILL, time.Second}
+	end := stopStep{syscall.SIGKILL, patience}
 
 	pidFile := filepath.Join(dir, temporalPIDName)
 	require.NoError(t, os.WriteFile(pidFile, fmt.Appendf(nil, "%d\ntemporal server start-dev\n", stranger.Process.Pid), 0o600))

@@ -147,7 +147,7 @@ func TestKilledOwnerLeavesNoProcess(t *testing.T) {
 	require.Eventually(t, func() bool {
 		addresses, err = ReadAddresses(dir)
 		return err == nil
-	}, time.Minute, 50*time.Millisecond)
+	}, 5*time.Minute, 50*time.Millisecond)
 	require.Equal(t, owner.Process.Pid, addresses.PID)
 	_, err = Start(t.Context(), Config{Dir: dir})
 	var inUse *InUseError
@@ -163,7 +163,7 @@ func TestKilledOwnerLeavesNoProcess(t *testing.T) {
 	if deathSignals {
 		require.Eventually(t, func() bool {
 			return commandLine(addresses.PostgresPID) == "" && commandLine(addresses.TemporalPID) == ""
-		}, 10*time.Second, 20*time.Millisecond)
+		}, patience, 20*time.Millisecond)
 		t.Log("both servers were gone", time.Since(killed), "after their owner")
 	}
 
@@ -188,7 +188,7 @@ func TestServerThatDiesIsReported(t *testing.T) {
 			require.NoError(t, syscall.Kill(victim(s), syscall.SIGKILL))
 			select {
 			case <-s.Done():
-			case <-time.After(10 * time.Second):
+			case <-time.After(patience):
 				t.Fatal("not noticed")
 			}
 			require.ErrorContains(t, s.Err(), name)
@@ -244,7 +244,8 @@ func queryRow(t *testing.T, url, sql string, into any) {
 
 func dial(t *testing.T, s *Stack) client.Client {
 	t.Helper()
-	c, err := client.Dial(client.Options{HostPort: s.TemporalAddress, Namespace: s.Namespace})
+	c, err := client.Dial(client.Options{HostPort: s.TemporalAddress, Namespace: s.Namespace,
+		ConnectionOptions: client.ConnectionOptions{GetSystemInfoTimeout: patience}})
 	require.NoError(t, err)
 	t.Cleanup(c.Close)
 	return c

@@ -53,7 +53,7 @@ func serveDownloads(t *testing.T, archive []byte, name string) *downloads {
 }
 
 func (d *downloads) download() temporalDownload {
-	return temporalDownload{base: d.URL + "/cli", answer: 10 * time.Second, stall: 10 * time.Second}
+	return temporalDownload{base: d.URL + "/cli", answer: patience, stall: patience}
 }
 
 func tarball(t *testing.T, program string) []byte {
@@ -184,7 +184,14 @@ func TestTemporalIsBuiltWhereItCannotBeDownloaded(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			var lines told
-			from := temporalDownload{base: test.base, answer: time.Second, stall: 100 * time.Millisecond}
+			// Whatever else answers may take its time, on a machine that is busy with other tests.
+			from := temporalDownload{base: test.base, answer: patience, stall: patience}
+			switch name {
+			case "no answer":
+				from.answer = time.Second
+			case "stalled":
+				from.stall = 4 * time.Second
+			}
 			path, err := fetchedTemporal(t.Context(), from, t.TempDir(), lines.progress)
 			require.NoError(t, err)
 			content, err := os.ReadFile(path)

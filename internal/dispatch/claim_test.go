@@ -148,7 +148,7 @@ func TestDefinitionThatHasChangedItsOwnerRunsForItsFormerOneNoMore(t *testing.T)
 	require.Len(t, w.cycle(1), 1, "and its version is known")
 	other, _ := w.newWorkspace("PRO")
 	w.exec(`UPDATE sluice.workflow_definitions SET workspace_id = $1, name = 'moved' WHERE id = $2`, other, w.definition)
-	require.Eventually(t, func() bool { return w.plan(1).Items == 1 && w.claim().New == 1 }, 30*time.Second, time.Millisecond)
+	require.Eventually(t, func() bool { return w.plan(1).Items == 1 && w.claim().New == 1 }, patience, time.Millisecond)
 	for _, p := range []*process{w.process, w.newProcess()} {
 		executions, err := p.Begin(t.Context(), w.run, 10)
 		require.NoError(t, err)
@@ -165,11 +165,13 @@ func TestItemThatAnotherTransactionHoldsKeepsNothingWaiting(t *testing.T) {
 	_, err = tx.Exec(t.Context(), `SELECT FROM sluice.pending WHERE id = $1 FOR UPDATE`, ids[1])
 	require.NoError(t, err)
 	require.Equal(t, []uuid.UUID{ids[0], ids[2]}, w.cycle(10))
-	outlook := w.plan(10)
-	require.Zero(t, outlook.Items)
-	require.NotZero(t, outlook.DueIn, "it is not tried again")
+	require.Eventually(t, func() bool { // it is tried again now and then, on a busy machine maybe just now
+		require.Empty(t, w.cycle(10))
+		outlook := w.plan(10)
+		return outlook.Items == 0 && outlook.DueIn != 0
+	}, patience, time.Millisecond, "it is not tried again")
 	require.NoError(t, tx.Rollback(t.Context()))
-	require.Eventually(t, func() bool { return w.plan(10).Items == 1 }, 30*time.Second, 10*time.Millisecond)
+	require.Eventually(t, func() bool { return w.plan(10).Items == 1 }, patience, 10*time.Millisecond)
 	require.Equal(t, 1, w.claim().New)
 }
 
@@ -200,13 +202,13 @@ func TestItemThatWasCancelledIsNotClaimed(t *testing.T) {
 func TestScheduledItemStartsWhenItIsDue(t *testing.T) {
 	t.Parallel()
 	w := setup(t)
-	w.exec(`SELECT sluice.enqueue($1, $2, available_at => now() + interval '300 milliseconds')`, w.workspace, w.definition)
+	w.exec(`SELECT sluice.enqueue($1, $2, available_at => now() + $3::interval)`, w.workspace, w.definition, aWhile)
 	outlook := w.plan(10)
 	require.Zero(t, outlook.Items)
 	require.Equal(t, map[admission.Reason]int{admission.Scheduled: 1}, outlook.Waiting)
 	require.Positive(t, outlook.DueIn)
-	require.LessOrEqual(t, outlook.DueIn, 300*time.Millisecond)
-	require.Eventually(t, func() bool { return w.plan(10).Items == 1 }, 30*time.Second, 10*time.Millisecond)
+	require.LessOrEqual(t, outlook.DueIn, aWhile)
+	require.Eventually(t, func() bool { return w.plan(10).Items == 1 }, patience, 10*time.Millisecond)
 }
 
 // A transaction that enqueues and stays open is heard when it commits, however much has happened meanwhile.

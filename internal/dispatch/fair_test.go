@@ -42,19 +42,26 @@ func (w *world) deal(p *process, starts int) map[uuid.UUID]dealt {
 	return got
 }
 
-// requireEqualShares compares what is counted. No share differs by more than two starts, or by what the longest three have taken.
-func (w *world) requireEqualShares(got map[uuid.UUID]dealt, ids []uuid.UUID, fairness string) {
+// requireEqualShares compares what is counted. No share differs by more than two starts, or by what the longest three have taken, which may
+// have been before.
+func (w *world) requireEqualShares(got map[uuid.UUID]dealt, ids []uuid.UUID, fairness string, before map[uuid.UUID]dealt) {
 	w.t.Helper()
 	all := dealt{}
 	for _, d := range got {
 		all = dealt{all.starts + d.starts, all.seconds + d.seconds, max(all.longest, d.longest)}
 	}
+	for _, d := range before {
+		all.longest = max(all.longest, d.longest)
+	}
 	for _, id := range ids {
 		if fairness == "starts" {
 			require.InDelta(w.t, float64(all.starts)/float64(len(ids)), got[id].starts, 2, "%v", got)
 		} else {
-			require.InDelta(w.t, all.seconds/float64(len(ids)), got[id].seconds, 3*all.longest, "%v", got)
-			require.Positive(w.t, got[id].starts, "%v", got)
+			share := all.seconds / float64(len(ids))
+			require.InDelta(w.t, share, got[id].seconds, 3*all.longest, "%v", got)
+			if share > 3*all.longest { // or a machine that stood still has given one its share in a single start
+				require.Positive(w.t, got[id].starts, "%v", got)
+			}
 		}
 	}
 }
@@ -91,9 +98,9 @@ func TestWorkspaceWaitsOneTurnAtMostWhereverItComesFrom(t *testing.T) {
 				w.exec(`UPDATE sluice.workspaces SET cohort = CASE id WHEN $1 THEN 'old' ELSE 'young' END WHERE id = ANY ($2)`, who, ids)
 				w.exec(`INSERT INTO sluice.virtual_times (workspace_id, own) VALUES ($1, 1000::bigint << 30)`, who)
 				w.exec(`INSERT INTO sluice.clocks (shard, cohort, own_clock, own) VALUES (0, 'old', 1000::bigint << 30, 0)`)
-				w.deal(w.process, 6)
+				before := w.deal(w.process, 6)
 				comes(w, who)
-				w.requireEqualShares(w.deal(w.newProcess(), 30), ids, fairness)
+				w.requireEqualShares(w.deal(w.newProcess(), 30), ids, fairness, before)
 			})
 		}
 	}
@@ -119,7 +126,7 @@ func TestChangeOfShardsStarvesNobody(t *testing.T) {
 			w.exec(`INSERT INTO sluice.clocks (shard, cohort, own_clock) VALUES (1, '', 1000::bigint << 30)`)
 			require.Empty(t, second.cycle(0))
 			w.exec(`UPDATE sluice.settings SET shards = 1`)
-			w.requireEqualShares(w.deal(w.process, 30), ids, fairness)
+			w.requireEqualShares(w.deal(w.process, 30), ids, fairness, nil)
 		})
 	}
 }

@@ -25,15 +25,15 @@ func TestALimitForATimeHoldsAndFallsBackWithoutAWrite(t *testing.T) {
 	w := setup(t)
 	w.enqueueN(12)
 	require.Len(t, w.cycle(100), starterLimit)
-	w.limit(8, admin.Term{For: 1500 * time.Millisecond})
+	w.limit(8, admin.Term{For: aWhile})
 	require.Len(t, w.cycle(100), 3)
 	in := w.plan(100).DueIn
 	require.Positive(t, in)
-	require.LessOrEqual(t, in, 1500*time.Millisecond)
+	require.LessOrEqual(t, in, aWhile)
 	turns := one[int](w, `SELECT count(*) FROM sluice.turns WHERE kind = 'limits'`)
 	require.Eventually(t, func() bool {
 		return w.plan(100).DueIn == 0 && one[bool](w, `SELECT clock_timestamp() > until FROM sluice.temporary_limits`)
-	}, 30*time.Second, 5*time.Millisecond)
+	}, patience, 5*time.Millisecond)
 	require.Equal(t, turns, one[int](w, `SELECT count(*) FROM sluice.turns WHERE kind = 'limits'`))
 	rows, err := w.app.Query(t.Context(), `SELECT id FROM sluice.running ORDER BY id`)
 	require.NoError(t, err)
@@ -50,9 +50,9 @@ func TestACutForATimeEndsByItself(t *testing.T) {
 	t.Parallel()
 	w := setup(t)
 	w.enqueueN(12)
-	w.limit(1, admin.Term{For: 700 * time.Millisecond})
+	w.limit(1, admin.Term{For: aWhile})
 	require.Len(t, w.cycle(100), 1)
-	require.Eventually(t, func() bool { w.cycle(100); return w.running() == starterLimit }, 10*time.Second, 5*time.Millisecond)
+	require.Eventually(t, func() bool { w.cycle(100); return w.running() == starterLimit }, patience, 5*time.Millisecond)
 	require.False(t, one[bool](w, `SELECT count(*) > 1 FROM sluice.running r CROSS JOIN sluice.temporary_limits l WHERE r.claimed_at < l.until`))
 }
 
@@ -61,9 +61,9 @@ func TestAPlanThatRestsOnALimitForATimeIsNotClaimedAfterIt(t *testing.T) {
 	t.Parallel()
 	w := setup(t)
 	w.enqueueN(12)
-	w.limit(12, admin.Term{For: 500 * time.Millisecond})
+	w.limit(12, admin.Term{For: aWhile})
 	require.Equal(t, 12, w.plan(100).Items)
-	require.Eventually(t, func() bool { return one[bool](w, `SELECT clock_timestamp() > until FROM sluice.temporary_limits`) }, 10*time.Second, time.Millisecond)
+	require.Eventually(t, func() bool { return one[bool](w, `SELECT clock_timestamp() > until FROM sluice.temporary_limits`) }, patience, time.Millisecond)
 	require.Zero(t, w.claim().New)
 	require.Len(t, w.cycle(100), starterLimit)
 

@@ -158,14 +158,14 @@ func TestAPauseEndsByItselfWithoutAWrite(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			l := newLanes(t)
-			l.pause(scope(l), admin.Term{For: 700 * time.Millisecond})
+			l.pause(scope(l), admin.Term{For: aWhile})
 			got := l.claims(l.process, 100)
 			require.Less(t, len(got), 6)
 			in := l.plan(100).DueIn
 			require.Positive(t, in)
-			require.LessOrEqual(t, in, 700*time.Millisecond, "it is asked again when the pause ends")
+			require.LessOrEqual(t, in, aWhile, "it is asked again when the pause ends")
 			changes := one[int](l.world, `SELECT count(*) FROM sluice.turns WHERE kind = 'pauses'`)
-			require.Eventually(t, func() bool { got = append(got, l.claims(l.process, 100)...); return len(got) == 6 }, 10*time.Second, 5*time.Millisecond)
+			require.Eventually(t, func() bool { got = append(got, l.claims(l.process, 100)...); return len(got) == 6 }, patience, 5*time.Millisecond)
 			require.Equal(t, changes, one[int](l.world, `SELECT count(*) FROM sluice.turns WHERE kind = 'pauses'`))
 			require.Zero(t, one[int](l.world, `SELECT count(*) FROM sluice.running r CROSS JOIN sluice.pauses p
 				WHERE r.claimed_at < p.until AND (r.workflow_definition_id = p.workflow_definition_id OR r.workflow_type = p.workflow_type OR p.workflow_type IS NULL AND p.workflow_definition_id IS NULL AND r.workspace_id = p.workspace_id)`))

@@ -138,7 +138,7 @@ func TestEventsThatNobodyCanHaveMeantAreGotOver(t *testing.T) {
 		w.hear()
 		w.exec(`INSERT INTO sluice.events ` + event)
 		id := w.enqueue()
-		require.Eventually(t, func() bool { return len(w.cycle(10)) == 1 }, 10*time.Second, time.Millisecond, event)
+		require.Eventually(t, func() bool { return len(w.cycle(10)) == 1 }, patience, time.Millisecond, event)
 		w.end(id)
 	}
 }
@@ -159,7 +159,7 @@ func TestEventsFromTheFutureAreNotHeardAndGo(t *testing.T) {
 	require.NoError(t, err)
 	require.EqualValues(t, 51, pruned)
 	w.enqueue()
-	require.Eventually(t, func() bool { return len(w.cycle(10)) == 1 }, 10*time.Second, time.Millisecond)
+	require.Eventually(t, func() bool { return len(w.cycle(10)) == 1 }, patience, time.Millisecond)
 }
 
 // Behind the same address leads another cluster now, from a dump, which has not come to the transactions of the one before.
@@ -217,7 +217,7 @@ func TestARateWaitsOneIntervalAfterAClockThatWasAhead(t *testing.T) {
 			id := w.enqueue()
 			p := w.anew()
 			require.LessOrEqual(t, p.plan(10).DueIn, 50*time.Millisecond)
-			require.Eventually(t, func() bool { p.hear(); return len(p.cycle(10)) == 1 }, 10*time.Second, 5*time.Millisecond, "%s at %s", tokens, at)
+			require.Eventually(t, func() bool { p.hear(); return len(p.cycle(10)) == 1 }, patience, 5*time.Millisecond, "%s at %s", tokens, at)
 			require.True(t, one[bool](w, `SELECT tokens_at <= now() FROM sluice.virtual_times`))
 			w.end(id)
 		}
@@ -269,7 +269,7 @@ func TestAJournalThatIsAnotherIsFoundOut(t *testing.T) {
 		`DELETE FROM sluice.turns WHERE shard = 0`, `TRUNCATE sluice.turns`,
 	} {
 		w.exec(sql)
-		require.Eventually(t, func() bool { return len(w.cycle(1)) == 1 }, 10*time.Second, time.Millisecond, sql)
+		require.Eventually(t, func() bool { return len(w.cycle(1)) == 1 }, patience, time.Millisecond, sql)
 	}
 }
 
@@ -293,11 +293,11 @@ func TestATurnThatSomebodyHoldsIsNamed(t *testing.T) {
 	require.ErrorIs(t, err, store.ErrHeld)
 	require.ErrorContains(t, err, "process "+strconv.Itoa(pid)+" (psql of ann")
 	require.ErrorContains(t, err, "idle in transaction")
-	require.Less(t, time.Since(began), 9*time.Second, "the dispatcher's step does not end before")
+	require.Less(t, time.Since(began), 2*9*time.Second, "the dispatcher's step does not end before 9 s, or twice that on a machine that is busy with other tests")
 	_, err = store.TakeOver(t.Context(), w.pool, 0, "another run", 0)
 	require.ErrorIs(t, err, store.ErrHeld)
 	_, err = w.app.Exec(t.Context(), `UPDATE sluice.tiers SET max_concurrent_workflows = 3 WHERE plan = 'STARTER'`)
 	require.ErrorContains(t, err, "process "+strconv.Itoa(pid))
 	require.NoError(t, tx.Commit(t.Context()))
-	require.Eventually(t, func() bool { return len(w.cycle(10)) == 2 }, 10*time.Second, time.Millisecond)
+	require.Eventually(t, func() bool { return len(w.cycle(10)) == 2 }, patience, time.Millisecond)
 }

@@ -26,13 +26,13 @@ func TestAnItemThatIsPutOffIsNotClaimedAlthoughItWasPlanned(t *testing.T) {
 	w := setup(t)
 	ids := w.enqueueN(4)
 	require.Equal(t, 4, w.plan(4).Items)
-	w.reprioritize(admin.Place{In: new(700 * time.Millisecond)}, ids[0], ids[1])
+	w.reprioritize(admin.Place{In: new(aWhile)}, ids[0], ids[1])
 	require.Equal(t, 2, w.claim().New)
 	require.Zero(t, w.plan(4).Items)
 	in := w.plan(4).DueIn
 	require.Positive(t, in)
-	require.LessOrEqual(t, in, 700*time.Millisecond)
-	require.Eventually(t, func() bool { w.cycle(4); return w.running() == 4 }, 10*time.Second, 5*time.Millisecond)
+	require.LessOrEqual(t, in, aWhile)
+	require.Eventually(t, func() bool { w.cycle(4); return w.running() == 4 }, patience, 5*time.Millisecond)
 	require.Zero(t, one[int](w, `SELECT count(*) FROM sluice.running WHERE claimed_at < available_at`))
 }
 

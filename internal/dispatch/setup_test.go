@@ -42,6 +42,12 @@ type process struct {
 
 const starterLimit = 5
 
+const (
+	patience = time.Minute // for a busy machine; what goes well does not wait
+	// aWhile is for what holds for a time, and is looked at before and after it: a busy machine may stand still for seconds in between.
+	aWhile = 5 * time.Second
+)
+
 func setup(t testing.TB) *world {
 	t.Helper()
 	w := &world{t: t, url: devtest.PostgresFrom(t, "sluice", func(ctx context.Context, url string) error {

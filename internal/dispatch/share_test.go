@@ -190,14 +190,23 @@ func TestShardsThatAlwaysHaveWorkShareAGlobalLimitByWeight(t *testing.T) {
 			for _, p := range shards {
 				ws, d := w.workspaceOf(p.shard)
 				w.exec(`UPDATE sluice.workspaces SET weight = $2, max_concurrent_workflows = 100 WHERE id = $1`, ws, 1+p.shard*(weight-1))
-				w.exec(`SELECT sluice.enqueue($1, $2) FROM generate_series(1, 2500)`, ws, d)
+				w.exec(`SELECT sluice.enqueue($1, $2) FROM generate_series(1, 4000)`, ws, d)
 			}
 			var served [2]time.Duration
 			var holds [2][]uuid.UUID
 			round := time.NewTicker(25 * time.Millisecond) // for so long each execution runs
 			defer round.Stop()
+			most := 2.0
+			if limit == 1 {
+				most = 4 // a slot that cannot be divided goes to and fro within two seconds or so
+			}
+			shared := func() bool {
+				part := float64(served[1]) / float64(served[0]) / float64(weight)
+				return part > 1/most && part < most
+			}
+			// A machine that stands still for seconds gives them to whoever holds the slots then: more rounds make up for that.
 			began := time.Now()
-			for last := began; time.Since(began) < 12*time.Second; <-round.C {
+			for last := began; time.Since(began) < 12*time.Second || !shared() && time.Since(began) < 40*time.Second; <-round.C {
 				for _, p := range shards {
 					now := time.Now()
 					for i := range served {
@@ -212,12 +221,7 @@ func TestShardsThatAlwaysHaveWorkShareAGlobalLimitByWeight(t *testing.T) {
 					require.LessOrEqual(t, w.running(), limit)
 				}
 			}
-			most := 2.0
-			if limit == 1 {
-				most = 4 // a slot that cannot be divided goes to and fro within two seconds or so
-			}
-			part := float64(served[1]) / float64(served[0]) / float64(weight)
-			require.True(t, part > 1/most && part < most, "%v", served)
+			require.True(t, shared(), "%v", served)
 		})
 	}
 }
@@ -298,13 +302,13 @@ func TestSweepFindsWhatWasNotTold(t *testing.T) {
 	require.Equal(t, map[admission.Reason]int{admission.AtCapacity: 1}, w.plan(10).Waiting)
 	_, err := store.EndPending(t.Context(), w.app, []uuid.UUID{id, gone}, store.Refusal{Status: "CANCELLED", Reason: "cancelled", Actor: "ann"})
 	require.NoError(t, err)
-	require.Eventually(t, func() bool { return len(w.plan(10).Waiting) == 0 }, 20*time.Second, 50*time.Millisecond, "cancelled items still count")
+	require.Eventually(t, func() bool { return len(w.plan(10).Waiting) == 0 }, patience, 50*time.Millisecond, "cancelled items still count")
 
 	w.exec(`UPDATE sluice.workspaces SET max_concurrent_workflows = 5`)
 	ws, d := w.newWorkspace("STARTER")
 	w.exec(`INSERT INTO sluice.pending (id, workspace_id, workflow_definition_id, enqueued_by, input) VALUES ($1, $2, $3, 'hand', '{}'), ($4, $5, $6, 'hand', '{}')`,
 		uuid.Must(uuid.NewV7()), ws, d, uuid.Must(uuid.NewV7()), w.workspace, w.definition)
-	require.Eventually(t, func() bool { w.cycle(10); return w.running() == 2 }, 20*time.Second, 50*time.Millisecond, "items without an event are not found")
+	require.Eventually(t, func() bool { w.cycle(10); return w.running() == 2 }, patience, 50*time.Millisecond, "items without an event are not found")
 }
 
 func TestWaitEndsWhenSomethingHappens(t *testing.T) {
@@ -323,15 +327,15 @@ func TestWaitEndsWhenSomethingHappens(t *testing.T) {
 			w.hear()
 			heard := make(chan bool, 1)
 			go func() {
-				yes, _ := w.Await(t.Context(), time.Now().Add(20*time.Second), 10*time.Second)
+				yes, _ := w.Await(t.Context(), time.Now().Add(2*patience), patience)
 				heard <- yes
 			}()
 			require.Eventually(t, func() bool { return one[int](w, `SELECT count(*) FROM sluice.listeners`) == 1 }, 30*time.Second, time.Millisecond)
 			began := time.Now()
 			happens(w, held)
 			require.True(t, <-heard)
-			require.Less(t, time.Since(began), 5*time.Second, "it was not notified")
-			require.Zero(t, one[int](w, `SELECT count(*) FROM sluice.listeners`))
+			require.Less(t, time.Since(began), patience/2, "it was not notified")
+			require.Eventually(t, func() bool { return one[int](w, `SELECT count(*) FROM sluice.listeners`) == 0 }, patience, time.Millisecond)
 		})
 	}
 }

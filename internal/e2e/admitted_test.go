@@ -113,6 +113,7 @@ func TestAHostDoesNotTakeAnAdmittedClient(t *testing.T) {
 func (s *stack) dial(options client.Options) client.Client {
 	s.t.Helper()
 	options.Logger = sdklog.NewStructuredLogger(slog.New(slog.DiscardHandler))
+	options.ConnectionOptions.GetSystemInfoTimeout = patience
 	host.Install(&options)
 	c, err := client.Dial(options)
 	require.NoError(s.t, err)

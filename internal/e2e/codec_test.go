@@ -21,7 +21,7 @@ func TestSluiceNeedNotReadWhatAnApplicationEncrypts(t *testing.T) {
 	t.Parallel()
 	s := newStack(t)
 	s.run()
-	options := client.Options{HostPort: s.address, Namespace: s.namespace, Logger: sdklog.NewStructuredLogger(slog.New(slog.DiscardHandler)),
+	options := client.Options{HostPort: s.address, Namespace: s.namespace, Logger: sdklog.NewStructuredLogger(slog.New(slog.DiscardHandler)), ConnectionOptions: slowly,
 		DataConverter: converter.NewCodecDataConverter(converter.GetDefaultDataConverter(), hidden{})}
 	theirs, err := client.Dial(options)
 	require.NoError(t, err)

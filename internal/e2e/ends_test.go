@@ -212,7 +212,7 @@ func TestAProgramWithoutAHostTellsWhatItsWorkersHaveClosed(t *testing.T) {
 	s.host(nil)
 	s.dispatch(workflows.State{})
 	s.stopRecovery()
-	options := client.Options{HostPort: s.address, Namespace: s.namespace, Logger: sdklog.NewStructuredLogger(slog.New(slog.DiscardHandler))}
+	options := client.Options{HostPort: s.address, Namespace: s.namespace, Logger: sdklog.NewStructuredLogger(slog.New(slog.DiscardHandler)), ConnectionOptions: slowly}
 	_, err := host.Watch(s.ctx, s.client, s.pool)
 	require.ErrorContains(t, err, "host.Install")
 	host.Install(&options)

@@ -152,7 +152,7 @@ func TestItemsWhoseStartsMakeNoSenseDelayNoOther(t *testing.T) {
 		for _, i := range []queue.Item{{WorkspaceID: a.ID, DefinitionID: ofA.ID}, {WorkspaceID: b.ID, DefinitionID: ofB.ID}} {
 			id := s.enqueue(i)
 			item := s.await(id, workflows.StatusCompleted)
-			require.Less(t, item.DispatchedAt.Sub(item.CreatedAt), 20*time.Second)
+			require.Less(t, item.DispatchedAt.Sub(item.CreatedAt), 30*time.Second)
 			good = append(good, id)
 		}
 	}
@@ -160,7 +160,7 @@ func TestItemsWhoseStartsMakeNoSenseDelayNoOther(t *testing.T) {
 	allowed.Store(true)
 	let := time.Now()
 	s.awaitCount(len(good)+len(ids), `SELECT count(*) FROM sluice.executions WHERE status = 'COMPLETED'`)
-	require.Less(t, time.Since(let), 30*time.Second, "those that wait longest are due again, and the others follow at once")
+	require.Less(t, time.Since(let), time.Minute, "those that wait longest are due again, and the others follow at once")
 	s.completedOnce(append(good, ids...))
 }
 

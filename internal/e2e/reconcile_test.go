@@ -177,7 +177,7 @@ func TestAnExecutionThatNoWorkerServesIsSeen(t *testing.T) {
 	var log bytes.Buffer
 	gauges := &gauges{values: map[string]float64{}}
 	seen, err := client.Dial(client.Options{HostPort: s.address, Namespace: s.namespace, MetricsHandler: gauges,
-		Logger: sdklog.NewStructuredLogger(slog.New(slog.DiscardHandler))})
+		Logger: sdklog.NewStructuredLogger(slog.New(slog.DiscardHandler)), ConnectionOptions: slowly})
 	require.NoError(t, err)
 	t.Cleanup(seen.Close)
 	// Room for one workspace's worker, and none has to give way.

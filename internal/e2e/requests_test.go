@@ -71,7 +71,7 @@ func TestAnItemThatWaitsStandsInForNoWorkflowOfAnotherWorkspace(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, enumspb.WORKFLOW_EXECUTION_STATUS_COMPLETED, described.GetWorkflowExecutionInfo().GetStatus())
 	var result string
-	ctx, cancel := context.WithTimeout(s.ctx, 30*time.Second)
+	ctx, cancel := context.WithTimeout(s.ctx, patience)
 	defer cancel()
 	require.NoError(t, app.GetWorkflow(s.ctx, "invoice-1", "").Get(ctx, &result))
 	require.Equal(t, "done", result)

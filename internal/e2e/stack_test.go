@@ -62,6 +62,9 @@ type stack struct {
 
 const patience = 3 * time.Minute // for a busy machine; what goes well does not wait
 
+// slowly lets a busy server take its time for the first answer to a client.
+var slowly = client.ConnectionOptions{GetSystemInfoTimeout: patience}
+
 // newStack starts no dispatcher and no worker. Its database and its namespace belong together, as after a starter start: a worker
 // polls nothing before.
 func newStack(t *testing.T) *stack {
@@ -79,7 +82,7 @@ func newStackOn(t *testing.T, install func(*client.Options)) *stack {
 	})
 	address, namespace := devtest.Namespace(t, workflows.SearchAttributeTypes())
 	options := client.Options{HostPort: address, Namespace: namespace, Identity: "sluice-test",
-		Logger: sdklog.NewStructuredLogger(slog.New(slog.DiscardHandler))}
+		Logger: sdklog.NewStructuredLogger(slog.New(slog.DiscardHandler)), ConnectionOptions: slowly}
 	install(&options)
 	c, err := client.Dial(options)
 	require.NoError(t, err)
@@ -261,15 +264,22 @@ func (s *stack) claimAs(shard int, runID string) (run int64, engine *dispatch.En
 	return run, engine
 }
 
-// audit says that no invariant is broken.
+// audit says that no invariant is broken. What is on its way for longer than the grace, on a busy machine, is there at another look;
+// what is broken stays.
 func (s *stack) audit() {
 	s.t.Helper()
-	report, err := operate.Audit(s.ctx, s.pool, func(context.Context) (client.Client, error) { return s.client, nil },
-		operate.AuditOptions{Grace: 2 * time.Second})
-	require.NoError(s.t, err)
-	require.True(s.t, report.Complete(), "could not check all")
-	for _, f := range report.Findings {
-		require.Zero(s.t, f.Violations, "%s: %v", f.Name, f.Offenders)
+	for began := time.Now(); ; {
+		report, err := operate.Audit(s.ctx, s.pool, func(context.Context) (client.Client, error) { return s.client, nil },
+			operate.AuditOptions{Grace: 2 * time.Second})
+		require.NoError(s.t, err)
+		if report.Violations() > 0 && time.Since(began) < 30*time.Second {
+			continue
+		}
+		require.True(s.t, report.Complete(), "could not check all")
+		for _, f := range report.Findings {
+			require.Zero(s.t, f.Violations, "%s: %v", f.Name, f.Offenders)
+		}
+		return
 	}
 }
 

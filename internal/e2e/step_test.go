@@ -38,7 +38,7 @@ func dial(address, namespace string, meddle meddler) (client.Client, error) {
 		identity = processIdentity(os.Getpid())
 	}
 	options := client.Options{HostPort: address, Namespace: namespace, Identity: identity,
-		Logger: sdklog.NewStructuredLogger(slog.New(slog.DiscardHandler))}
+		Logger: sdklog.NewStructuredLogger(slog.New(slog.DiscardHandler)), ConnectionOptions: slowly}
 	if meddle != nil {
 		options.Interceptors = []interceptor.ClientInterceptor{&meddling{meddle: meddle}}
 	}

@@ -40,8 +40,8 @@ func callsStrangely(ctx workflow.Context, c strangeCall) error {
 		c.Child = ""
 		return workflow.ExecuteChildWorkflow(ctx, "CallsStrangely", c).Get(ctx, nil)
 	}
-	ctx = workflow.WithActivityOptions(ctx, workflow.ActivityOptions{TaskQueue: c.TaskQueue, StartToCloseTimeout: 10 * time.Second,
-		ScheduleToStartTimeout: 20 * time.Second, RetryPolicy: &temporal.RetryPolicy{MaximumAttempts: 1}})
+	ctx = workflow.WithActivityOptions(ctx, workflow.ActivityOptions{TaskQueue: c.TaskQueue, StartToCloseTimeout: time.Minute,
+		ScheduleToStartTimeout: time.Minute, RetryPolicy: &temporal.RetryPolicy{MaximumAttempts: 1}})
 	for i := range c.Times {
 		args := make([]any, len(c.Args))
 		for j, arg := range c.Args {
@@ -155,7 +155,7 @@ func TestAWorkflowThatRunsHoldsASlot(t *testing.T) {
 	s.own("strangers", map[string]any{
 		"Reports": func(ctx workflow.Context) error {
 			own, _ := workflows.ParseExecutionID(workflow.GetInfo(ctx).WorkflowExecution.ID)
-			ctx = workflow.WithActivityOptions(ctx, workflow.ActivityOptions{TaskQueue: taskQueue, StartToCloseTimeout: 20 * time.Second})
+			ctx = workflow.WithActivityOptions(ctx, workflow.ActivityOptions{TaskQueue: taskQueue, StartToCloseTimeout: time.Minute})
 			if err := workflow.ExecuteActivity(ctx, workflows.ActivityRecordOutcome, workflows.Outcome{ExecutionID: own, Status: workflows.StatusCompleted}).Get(ctx, nil); err != nil {
 				return err
 			}

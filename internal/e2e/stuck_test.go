@@ -198,7 +198,7 @@ func TestNoOutcomeIsRecordedByATaskThatTheServerRefuses(t *testing.T) {
 	var refused, cancelled, recorded atomic.Int32
 	refuse.Store(true)
 	c, err := client.Dial(client.Options{HostPort: s.address, Namespace: s.namespace, Logger: sdklog.NewStructuredLogger(slog.New(slog.DiscardHandler)),
-		ConnectionOptions: client.ConnectionOptions{DialOptions: []grpc.DialOption{grpc.WithChainUnaryInterceptor(
+		ConnectionOptions: client.ConnectionOptions{GetSystemInfoTimeout: patience, DialOptions: []grpc.DialOption{grpc.WithChainUnaryInterceptor(
 			func(ctx context.Context, method string, request, reply any, cc *grpc.ClientConn, invoke grpc.UnaryInvoker, o ...grpc.CallOption) error {
 				completed, ok := request.(*workflowservice.RespondWorkflowTaskCompletedRequest)
 				if ok && refuse.Load() {

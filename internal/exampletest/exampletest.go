@@ -31,7 +31,7 @@ import (
 )
 
 // patience is how long a test waits for anything: much longer than it takes on a busy machine.
-const patience = 5 * time.Minute
+const patience = 10 * time.Minute
 
 // Stack is where everything is.
 type Stack struct {
@@ -63,7 +63,7 @@ func Start(t *testing.T) *Stack {
 	t.Cleanup(s.pool.Close)
 	_, err = s.pool.Exec(ctx, `UPDATE sluice.settings SET auto_create_plan = 'FREE'`)
 	require.NoError(t, err)
-	s.client, err = client.DialContext(ctx, client.Options{HostPort: s.Temporal, Namespace: s.Namespace})
+	s.client, err = client.DialContext(ctx, client.Options{HostPort: s.Temporal, Namespace: s.Namespace, ConnectionOptions: client.ConnectionOptions{GetSystemInfoTimeout: patience}})
 	require.NoError(t, err)
 	t.Cleanup(s.client.Close)
 	_, err = operate.StartAll(ctx, s.client, s.Namespace, s.pool, operate.StartOptions{Actor: "exampletest"})
@@ -145,7 +145,7 @@ func (s *Stack) RequireWithinLimit(t *testing.T, workspace string, items int) {
 		ids, err = pgx.CollectRows(rows, pgx.RowTo[string])
 		require.NoError(c, err)
 		require.Len(c, ids, items)
-	}, time.Minute, 100*time.Millisecond)
+	}, 3*time.Minute, 100*time.Millisecond)
 	type change struct {
 		at time.Time
 		by int

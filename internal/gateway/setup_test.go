@@ -156,6 +156,7 @@ func (f *frontend) serve(t *testing.T, options ...grpc.ServerOption) (address st
 // dial is a client of the gateway.
 func dial(t *testing.T, options client.Options) client.Client {
 	t.Helper()
+	options.ConnectionOptions.GetSystemInfoTimeout = time.Minute
 	c, err := client.Dial(options)
 	require.NoError(t, err)
 	t.Cleanup(c.Close)

@@ -34,6 +34,7 @@ func dialNamespace(t *testing.T, attributes map[string]string) (c client.Client,
 	address, namespace := devtest.Namespace(t, attributes)
 	c, err := client.DialContext(t.Context(), client.Options{
 		HostPort: address, Namespace: namespace, Logger: log.NewStructuredLogger(slog.New(slog.DiscardHandler)),
+		ConnectionOptions: client.ConnectionOptions{GetSystemInfoTimeout: time.Minute},
 	})
 	require.NoError(t, err)
 	t.Cleanup(c.Close)
@@ -194,7 +195,7 @@ func TestStop(t *testing.T) {
 		}
 		recovery = described.Info.RunningWorkflows[0]
 		return true
-	}, 20*time.Second, 20*time.Millisecond, "it begins with the first start, not with the next minute")
+	}, 45*time.Second, 20*time.Millisecond, "it begins with the first start, not with the next minute")
 	require.NoError(t, operate.Stop(t.Context(), c, nil, workflows.StopRequest{Actor: actor}, operate.StopOptions{DeleteRecovery: true}))
 	_, err = schedule.Describe(t.Context())
 	require.Error(t, err)
@@ -226,7 +227,7 @@ func TestNoWorker(t *testing.T) {
 	_, err = operate.Pause(t.Context(), c, nil, workflows.PauseRequest{Actor: actor})
 	require.ErrorIs(t, err, operate.ErrNoWorker)
 	require.ErrorContains(t, err, "no worker answers on task queue workflows.default; run the worker")
-	require.Less(t, time.Since(started), operate.AnswerTimeout)
+	require.Less(t, time.Since(started), 2*operate.AnswerTimeout, "two questions, and neither waits for as long as it may")
 }
 
 func TestCancel(t *testing.T) {

@@ -34,9 +34,21 @@ func pooler(t *testing.T, databaseURL string, settings ...string) string {
 	for at := dir; at != os.TempDir() && at != "/"; at = filepath.Dir(at) {
 		require.NoError(t, os.Chmod(at, 0o755)) // it gives root away
 	}
-	port := freePort(t)
-	users, config := filepath.Join(dir, "users"), filepath.Join(dir, "pgbouncer.ini")
+	users := filepath.Join(dir, "users")
 	require.NoError(t, os.WriteFile(users, []byte(fmt.Sprintf("%q \"\"\n", u.User.Username())), 0o644))
+	for range 5 { // the port may be taken by another before it is there
+		if through := startPooler(t, binary, dir, users, *u, settings); through != "" {
+			return through
+		}
+	}
+	require.FailNow(t, "pgbouncer does not start")
+	return ""
+}
+
+// startPooler returns the URL of a pooler, or "" if it has ended.
+func startPooler(t *testing.T, binary, dir, users string, u url.URL, settings []string) string {
+	t.Helper()
+	port, config := freePort(t), filepath.Join(dir, "pgbouncer.ini")
 	text := fmt.Sprintf("[databases]\n* = host=%s port=%s\n[pgbouncer]\nlisten_addr = 127.0.0.1\nlisten_port = %s\nunix_socket_dir =\nauth_type = trust\nauth_file = %s\n",
 		u.Hostname(), u.Port(), port, users)
 	for _, s := range settings {
@@ -49,15 +61,27 @@ func pooler(t *testing.T, databaseURL string, settings ...string) string {
 	}
 	command := exec.Command(binary, args...)
 	require.NoError(t, command.Start())
-	t.Cleanup(func() { _ = command.Process.Kill(); _ = command.Wait() })
+	ended := make(chan struct{})
+	go func() { _ = command.Wait(); close(ended) }()
+	t.Cleanup(func() { _ = command.Process.Kill(); <-ended })
 	u.Host = net.JoinHostPort("127.0.0.1", port)
+	over := false
 	require.Eventually(t, func() bool {
+		select {
+		case <-ended:
+			over = true
+			return true
+		default:
+		}
 		conn, err := pgx.Connect(t.Context(), u.String())
 		if err != nil {
 			return false
 		}
 		return conn.Close(context.Background()) == nil
-	}, 20*time.Second, 20*time.Millisecond)
+	}, time.Minute, 20*time.Millisecond)
+	if over {
+		return ""
+	}
 	return u.String()
 }
 
@@ -98,7 +122,7 @@ func TestAPoolerThatKeepsNoSessionsIsRefused(t *testing.T) {
 			var refusal *postgres.Refusal
 			require.ErrorAs(t, err, &refusal)
 			require.Contains(t, refusal.Remedy, "pool_mode = session")
-			require.Less(t, time.Since(began), 20*time.Second)
+			require.Less(t, time.Since(began), time.Minute)
 
 			// Nothing was set on the server connections that others get next.
 			config, err := pgx.ParseConfig(through)

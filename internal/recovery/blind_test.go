@@ -2,6 +2,7 @@ package recovery
 
 import (
 	"context"
+	"errors"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -34,11 +35,16 @@ func TestEndsAmongThousandsOfSlotsAreFoundWithoutListsWithinFourPasses(t *testin
 	var asked atomic.Int64
 	b.temporal.describe = func(context.Context, string) error { asked.Add(1); return nil }
 	passes, left, most := 0, ended, int64(0)
-	for ; left > 0; passes++ {
-		b.exec(t, `UPDATE sluice.running SET checked_at = checked_at - $1::interval`, every)
+	for unfinished := false; left > 0; {
+		if !unfinished { // or it goes on at once, on a machine that is too slow for a whole pass
+			b.exec(t, `UPDATE sluice.running SET checked_at = checked_at - $1::interval`, every)
+			passes++
+		}
 		asked.Store(0)
 		report, err := b.Pass(t.Context(), &b.known)
-		require.ErrorIs(t, err, ErrLists)
+		if unfinished = errors.Is(err, ErrUnfinished); !unfinished {
+			require.ErrorIs(t, err, ErrLists)
+		}
 		most, left = max(most, asked.Load()), left-int(report.Repaired)
 	}
 	require.LessOrEqual(t, passes, 4)

@@ -149,7 +149,7 @@ func TestADropBehindALongTransactionLetsOutcomesPass(t *testing.T) {
 		id := b.enqueueUnique(t, "key", new(time.Duration(0))) // looks the last item of the key up
 		b.dispatch(t, id)
 		tx := b.begin(t)
-		_, err := tx.Exec(t.Context(), `SET LOCAL lock_timeout = '250ms'`) // an attempt waits for 100
+		_, err := tx.Exec(t.Context(), `SET LOCAL lock_timeout = '20s'`) // an attempt waits for 100 ms; one that waited for the long transaction would never end
 		require.NoError(t, err)
 		recorded, err := store.RecordOutcome(t.Context(), tx, store.Outcome{ExecutionID: id, Status: "COMPLETED"})
 		require.NoError(t, err)

@@ -180,7 +180,7 @@ func (b *bundle) begin(t *testing.T) pgx.Tx {
 	tx, err := b.db.Begin(t.Context())
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = tx.Rollback(context.Background()) })
-	_, err = tx.Exec(t.Context(), `SET LOCAL lock_timeout = '1s'`)
+	_, err = tx.Exec(t.Context(), `SET LOCAL lock_timeout = '10s'`)
 	require.NoError(t, err)
 	return tx
 }

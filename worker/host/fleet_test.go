@@ -43,15 +43,20 @@ func types(names ...string) func(worker.WorkflowRegistry) {
 	}
 }
 
-// failedTasks counts the workflow tasks of a workflow that failed or timed out.
+// failedTasks counts the workflow tasks of a workflow that failed, or timed out in the hands of a worker. One of a sticky queue that waits
+// for longer than a second goes to the other workers, which on a busy machine says nothing.
 func (b *bench) failedTasks(t *testing.T, run client.WorkflowRun) (n int) {
 	t.Helper()
 	for events := b.client.GetWorkflowHistory(t.Context(), run.GetID(), run.GetRunID(), false, enumspb.HISTORY_EVENT_FILTER_TYPE_ALL_EVENT); events.HasNext(); {
 		event, err := events.Next()
 		require.NoError(t, err)
 		switch event.GetEventType() {
-		case enumspb.EVENT_TYPE_WORKFLOW_TASK_FAILED, enumspb.EVENT_TYPE_WORKFLOW_TASK_TIMED_OUT:
+		case enumspb.EVENT_TYPE_WORKFLOW_TASK_FAILED:
 			n++
+		case enumspb.EVENT_TYPE_WORKFLOW_TASK_TIMED_OUT:
+			if event.GetWorkflowTaskTimedOutEventAttributes().GetTimeoutType() != enumspb.TIMEOUT_TYPE_SCHEDULE_TO_START {
+				n++
+			}
 		}
 	}
 	return n
@@ -68,7 +73,7 @@ func (b *bench) start(t *testing.T, workspace uuid.UUID, what string) client.Wor
 
 func (b *bench) settled(t *testing.T, what string, ok func() bool) {
 	t.Helper()
-	require.Eventually(t, ok, 30*time.Second, 20*time.Millisecond, what)
+	require.Eventually(t, ok, patience, 20*time.Millisecond, what)
 }
 
 // A stock worker beside an own program, and an older version of that beside a newer one.

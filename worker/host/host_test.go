@@ -44,6 +44,12 @@ func greet(ctx workflow.Context, name string) (string, error) {
 
 func shout(_ context.Context, name string) (string, error) { return "HELLO " + name, nil }
 
+// patience is for a busy machine; what goes well does not wait.
+const patience = 2 * time.Minute
+
+// slowly lets a busy server take its time for the first answer to a client.
+var slowly = client.ConnectionOptions{GetSystemInfoTimeout: patience}
+
 // bench is a host on servers of the test's own.
 type bench struct {
 	pool   *pgxpool.Pool
@@ -71,7 +77,7 @@ func newServers(t *testing.T) *bench {
 	require.NoError(t, err)
 	t.Cleanup(pool.Close)
 	quiet := slog.New(slog.DiscardHandler)
-	options := client.Options{HostPort: address, Namespace: namespace, Logger: log.NewStructuredLogger(quiet)}
+	options := client.Options{HostPort: address, Namespace: namespace, Logger: log.NewStructuredLogger(quiet), ConnectionOptions: slowly}
 	polls := host.NewPolls()
 	polls.Install(&options)
 	c, err := client.Dial(options)
@@ -180,13 +186,13 @@ func TestMoreWorkspacesThanTheBudgetHolds(t *testing.T) {
 	}
 	stopWatching()
 	require.Equal(t, limit, <-over, "the limit is used, and never exceeded")
-	require.Eventually(t, func() bool { return b.host.Stats().Hosted == 0 }, 10*time.Second, 10*time.Millisecond, "idle workers stop")
+	require.Eventually(t, func() bool { return b.host.Stats().Hosted == 0 }, patience, 10*time.Millisecond, "idle workers stop")
 }
 
 func TestHintedWorkspaceIsServedAtOnce(t *testing.T) {
 	t.Parallel()
 	b := newBench(t, func(c *host.Config) { c.PollInterval = time.Hour }) // the queue is looked at once, at the start
-	require.Eventually(t, func() bool { return b.host.Ready() == nil }, 30*time.Second, 10*time.Millisecond)
+	require.Eventually(t, func() bool { return b.host.Ready() == nil }, patience, 10*time.Millisecond)
 	id := uuid.New()
 	b.host.EnsureWorkspace(id)
 	require.Equal(t, "hello", b.greet(t, id, ""))
@@ -205,7 +211,7 @@ func TestActivitiesOfUsersRun(t *testing.T) {
 func TestRunOnceAndEndBeforeItBegan(t *testing.T) {
 	t.Parallel()
 	b := newBench(t, nil)
-	require.Eventually(t, func() bool { return b.host.Ready() == nil }, 30*time.Second, 10*time.Millisecond)
+	require.Eventually(t, func() bool { return b.host.Ready() == nil }, patience, 10*time.Millisecond)
 	require.ErrorContains(t, b.host.Run(t.Context()), "runs once")
 
 	h, err := host.New(host.Config{Client: b.client, Pool: b.pool})
@@ -230,7 +236,7 @@ func TestMissingNamespaceEndsRun(t *testing.T) {
 func TestNothingIsPolledUntilDatabaseAndNamespaceArePaired(t *testing.T) {
 	t.Parallel()
 	b := newBench(t, nil)
-	require.Eventually(t, func() bool { return b.host.Ready() == nil }, 30*time.Second, 10*time.Millisecond)
+	require.Eventually(t, func() bool { return b.host.Ready() == nil }, patience, 10*time.Millisecond)
 	_, err := b.pool.Exec(t.Context(), `UPDATE sluice.installation SET id = NULL, namespace = NULL, namespace_id = NULL`)
 	require.NoError(t, err)
 	waiting, err := host.New(host.Config{Client: b.client, Pool: b.pool, Logger: slog.New(slog.DiscardHandler)})
@@ -239,7 +245,7 @@ func TestNothingIsPolledUntilDatabaseAndNamespaceArePaired(t *testing.T) {
 	defer end()
 	done := make(chan error, 1)
 	go func() { done <- waiting.Run(ctx) }()
-	require.Eventually(t, func() bool { return waiting.Ready() == nil }, 30*time.Second, 10*time.Millisecond)
+	require.Eventually(t, func() bool { return waiting.Ready() == nil }, patience, 10*time.Millisecond)
 
 	// Another database is the first to be started in the namespace.
 	run, err := b.client.ExecuteWorkflow(t.Context(), client.StartWorkflowOptions{
@@ -255,7 +261,7 @@ func TestAHostOfAnotherNamespaceEnds(t *testing.T) {
 	t.Parallel()
 	b := newServers(t)
 	address, namespace := devtest.Namespace(t, nil)
-	c, err := client.Dial(client.Options{HostPort: address, Namespace: namespace, Logger: log.NewStructuredLogger(slog.New(slog.DiscardHandler))})
+	c, err := client.Dial(client.Options{HostPort: address, Namespace: namespace, Logger: log.NewStructuredLogger(slog.New(slog.DiscardHandler)), ConnectionOptions: slowly})
 	require.NoError(t, err)
 	t.Cleanup(c.Close)
 	_, err = b.client.ExecuteWorkflow(t.Context(), client.StartWorkflowOptions{ID: workflows.DispatcherID, TaskQueue: "nobody"}, workflows.DispatcherType)

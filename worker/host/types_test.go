@@ -103,7 +103,7 @@ func TestNewRefusesTypesThatNoWorkerCouldRun(t *testing.T) {
 			began := time.Now()
 			_, err := newHost(t, onWorkflows, onActivities)
 			require.ErrorContains(t, err, want)
-			require.Less(t, time.Since(began), 5*time.Second, "nothing is contacted")
+			require.Less(t, time.Since(began), time.Minute, "nothing is contacted")
 		})
 	}
 }

@@ -102,7 +102,7 @@ func TestNamespacesAreApart(t *testing.T) {
 // startWith starts a workflow that uses the attribute right away; no worker runs it.
 func startWith(t *testing.T, address, namespace, id, attribute string) {
 	t.Helper()
-	c, err := client.Dial(client.Options{HostPort: address, Namespace: namespace})
+	c, err := client.Dial(client.Options{HostPort: address, Namespace: namespace, ConnectionOptions: client.ConnectionOptions{GetSystemInfoTimeout: time.Minute}})
 	require.NoError(t, err)
 	t.Cleanup(c.Close)
 	_, err = c.ExecuteWorkflow(t.Context(), client.StartWorkflowOptions{

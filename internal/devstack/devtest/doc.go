@@ -15,6 +15,7 @@ import (
 	"fmt"
 	"os"
 	"testing"
+	"time"
 )
 
 // Option changes what [Main] does.
@@ -23,7 +24,8 @@ type Option func(*options)
 type options struct{ afterClose []func() error }
 
 // AfterClose runs check once the servers are closed; an error fails the run. It
-// is the place for a goroutine leak check.
+// is the place for a goroutine leak check. The check is repeated for a while, because
+// goroutines that are about to end take their time on a busy machine.
 func AfterClose(check func() error) Option {
 	return func(o *options) { o.afterClose = append(o.afterClose, check) }
 }
@@ -39,7 +41,7 @@ func Main(m *testing.M, opts ...Option) {
 	errs := []error{closeTemporal(), closePostgres()}
 	if code == 0 { // after a failure a leak is to be expected, and would bury the reason
 		for _, check := range o.afterClose {
-			errs = append(errs, check())
+			errs = append(errs, soon(check))
 		}
 	}
 	if err := errors.Join(errs...); err != nil {
@@ -47,4 +49,16 @@ func Main(m *testing.M, opts ...Option) {
 		code = max(code, 1)
 	}
 	os.Exit(code)
+}
+
+// leakPatience is how long a check may fail before that counts.
+const leakPatience = 30 * time.Second
+
+// soon repeats a check until it passes, or returns its last error.
+func soon(check func() error) error {
+	for began := time.Now(); ; time.Sleep(100 * time.Millisecond) {
+		if err := check(); err == nil || time.Since(began) > leakPatience {
+			return err
+		}
+	}
 }

@@ -15,8 +15,12 @@ import (
 	"sluice/internal/devstack"
 )
 
-// startTimeout covers a first run that downloads or builds a server.
-const startTimeout = 15 * time.Minute
+const (
+	// startTimeout covers a first run that downloads or builds a server.
+	startTimeout = 15 * time.Minute
+	// patience is for what takes milliseconds on a machine that does nothing else.
+	patience = 5 * time.Minute
+)
 
 var postgres struct {
 	mu        sync.Mutex
@@ -105,11 +109,13 @@ func (tmpl *template) make(server *devstack.Postgres, name string, migrate func(
 		return fmt.Errorf("migrate: %w", err)
 	}
 	// A template with a connection cannot be copied: no more are allowed, and those
-	// that migrate left open are ended. Copying waits some seconds for them to be gone.
+	// that migrate left open are ended. Copying would wait some seconds for them to be
+	// gone; here is time for more.
+	sessions := "FROM pg_stat_activity WHERE backend_type = 'client backend' AND datname = '" + strings.ReplaceAll(tmpl.database, "'", "''") + "'"
 	return execute(ctx, server.URL,
 		"ALTER DATABASE "+quoted+" ALLOW_CONNECTIONS false",
-		"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE backend_type = 'client backend' AND datname = '"+
-			strings.ReplaceAll(tmpl.database, "'", "''")+"'")
+		"SELECT pg_terminate_backend(pid) "+sessions,
+		"DO $$ BEGIN WHILE EXISTS (SELECT "+sessions+") LOOP PERFORM pg_sleep(0.05), pg_stat_clear_snapshot(); END LOOP; END $$")
 }
 
 func newDatabase(t testing.TB, server *devstack.Postgres, from string) string {
@@ -120,13 +126,13 @@ func newDatabase(t testing.TB, server *devstack.Postgres, from string) string {
 	if from != "" {
 		create += " TEMPLATE " + pgx.Identifier{from}.Sanitize()
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
 	if err := execute(ctx, server.URL, create); err != nil {
 		t.Fatalf("create a test database: %v", err)
 	}
 	t.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+		ctx, cancel := context.WithTimeout(context.Background(), patience)
 		defer cancel()
 		// FORCE: a pool the test forgot must not fail the cleanup of the next one.
 		if err := execute(ctx, server.URL, "DROP DATABASE "+quoted+" WITH (FORCE)"); err != nil {

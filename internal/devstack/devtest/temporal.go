@@ -42,7 +42,7 @@ func Namespace(t testing.TB, attributes map[string]string) (address, namespace s
 	t.Helper()
 	server := sharedTemporal(t)
 	namespace = fmt.Sprintf("test-%d", temporal.namespaces.Add(1))
-	ctx, cancel := context.WithTimeout(context.Background(), 3*time.Minute)
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
 	if err := register(ctx, server.Address, namespace); err != nil {
 		t.Fatalf("register the namespace %s: %v", namespace, err)
@@ -85,7 +85,7 @@ func ensureAttributes(t testing.TB, address, namespace string, attributes map[st
 	t.Helper()
 	attributesMu.Lock()
 	defer attributesMu.Unlock()
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
 	if err := devstack.EnsureSearchAttributes(ctx, address, namespace, attributes); err != nil {
 		t.Fatalf("register search attributes: %v", err)

@@ -276,7 +276,7 @@ func TestWhatIsNewTouchesNoOldPartition(t *testing.T) {
 		_, err = locked.Exec(t.Context(), `LOCK TABLE sluice.`+whose+time.Now().UTC().Add(-10*24*time.Hour).Format("_20060102")+` IN ACCESS EXCLUSIVE MODE`)
 		require.NoError(t, err)
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second) // else it would wait for ever
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute) // else it would wait for ever
 	defer cancel()
 	for _, f := range []facts.Filter{{}, {Status: "COMPLETED"}, {Status: "FAILED"}, {Status: "EXPIRED"}, {Reason: "cancelled"}, {WorkspaceID: busy}} {
 		f.Limit = 10

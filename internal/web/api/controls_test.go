@@ -176,7 +176,7 @@ func TestOnlyOneRequestOfATokenChangesManyItemsAtOnce(t *testing.T) {
 		err := b.pool.QueryRow(t.Context(), `SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted AND relation = 'sluice.pending'::regclass
 			AND database = (SELECT oid FROM pg_database WHERE datname = current_database()))`).Scan(&waits)
 		return err == nil && waits
-	}, 20*time.Second, 10*time.Millisecond)
+	}, time.Minute, 10*time.Millisecond)
 	b.send(own, http.MethodPost, "/api/v1/items/terminate", object{"all": true}).problem(http.StatusTooManyRequests, "too-many")
 	b.send(b.token(admin.RoleOperatorWrite, uuid.Nil, false), http.MethodPost, "/api/v1/items/terminate", object{"all": true}).object(http.StatusOK)
 	require.NoError(t, tx.Rollback(t.Context()))

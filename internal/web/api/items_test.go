@@ -109,14 +109,14 @@ func TestWhoWaitsForAnItemGetsItsEnd(t *testing.T) {
 	require.Equal(t, false, item["done"])
 
 	done := make(chan object, 1)
-	go func() { done <- b.send("", http.MethodGet, "/api/v1/items/"+id+"?wait=1m", nil).object(http.StatusOK) }()
+	go func() { done <- b.send("", http.MethodGet, "/api/v1/items/"+id+"?wait=4m", nil).object(http.StatusOK) }()
 	b.awaitWaiting(id)
 	_, err := b.queue.Cancel(t.Context(), uuid.MustParse(id), "ann", "")
 	require.NoError(t, err)
 	item = <-done
 	require.Equal(t, true, item["done"])
 	require.Equal(t, "CANCELLED", item["status"])
-	require.Less(t, time.Since(began), 30*time.Second)
+	require.Less(t, time.Since(began), 2*time.Minute)
 	b.send("", http.MethodGet, "/api/v1/items/"+id+"?wait=1m", nil).object(http.StatusOK)
 	for _, wait := range []string{"6m", "-1s", "soon", "1e9h"} {
 		other := b.enqueue()
@@ -128,7 +128,7 @@ func TestWhoWaitsForAnItemGetsItsEnd(t *testing.T) {
 func (b *bundle) awaitWaiting(string) {
 	b.t.Helper()
 	taken := b.pool.Stat().AcquireCount()
-	require.Eventually(b.t, func() bool { return b.pool.Stat().AcquireCount() > taken+2 }, 10*time.Second, time.Millisecond)
+	require.Eventually(b.t, func() bool { return b.pool.Stat().AcquireCount() > taken+2 }, time.Minute, time.Millisecond)
 }
 
 func TestWhoWaitsWhenTheServerStopsGetsWhatIsKnown(t *testing.T) {

@@ -10,6 +10,7 @@ import (
 	"net/http/httptest"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5/pgxpool"
@@ -74,6 +75,7 @@ func dialTemporal(t testing.TB) (temporal client.Client, namespace string) {
 	address, namespace := devtest.Namespace(t, workflows.SearchAttributeTypes())
 	temporal, err := client.DialContext(t.Context(), client.Options{
 		HostPort: address, Namespace: namespace, Logger: log.NewStructuredLogger(slog.New(slog.DiscardHandler)),
+		ConnectionOptions: client.ConnectionOptions{GetSystemInfoTimeout: time.Minute},
 	})
 	require.NoError(t, err)
 	t.Cleanup(temporal.Close)

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"testing"
+	"time"
 
 	"github.com/google/uuid"
 	"github.com/oapi-codegen/nullable"
@@ -34,7 +35,8 @@ func setup(t *testing.T) (operator, reader, tenant *ClientWithResponses, workspa
 	require.NoError(t, err)
 	t.Cleanup(pool.Close)
 	address, namespace := devtest.Namespace(t, workflows.SearchAttributeTypes())
-	temporal, err := client.DialContext(t.Context(), client.Options{HostPort: address, Namespace: namespace, Logger: log.NewStructuredLogger(slog.New(slog.DiscardHandler))})
+	temporal, err := client.DialContext(t.Context(), client.Options{HostPort: address, Namespace: namespace, Logger: log.NewStructuredLogger(slog.New(slog.DiscardHandler)),
+		ConnectionOptions: client.ConnectionOptions{GetSystemInfoTimeout: time.Minute}})
 	require.NoError(t, err)
 	t.Cleanup(temporal.Close)
 	handler, err := api.New(api.Config{Pool: pool, Temporal: temporal, Guard: access.New(access.Config{DB: pool, Loopback: true}), Log: slog.New(slog.DiscardHandler)})

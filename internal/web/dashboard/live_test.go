@@ -15,6 +15,13 @@ import (
 // However many look at a page, its live part is made once; a change from here has it made anew.
 func TestAllWhoLookAtAPageShareItsLivePart(t *testing.T) {
 	t.Parallel()
+	for range 5 {
+		began := time.Now()
+		if made := lookTogether(t); made == 1 || time.Since(began) < leastLive {
+			require.EqualValues(t, 1, made)
+			break
+		} // else the machine stood still for longer than a page is live
+	}
 	var pages livePages
 	var made atomic.Int32
 	ask := func(at string, status int) (int, string) {
@@ -26,27 +33,38 @@ func TestAllWhoLookAtAPageShareItsLivePart(t *testing.T) {
 		}
 		return status, string(body)
 	}
-	var group sync.WaitGroup
-	for range 50 {
-		group.Go(func() {
-			if _, body := ask("/items", http.StatusOK); body != "1" {
-				t.Error(body)
-			}
-		})
-	}
-	group.Wait()
-	require.EqualValues(t, 1, made.Load())
+	_, body := ask("/items", http.StatusOK)
+	require.Equal(t, "1", body)
 	_, other := ask("/items?status=FAILED", http.StatusServiceUnavailable)
 	require.Equal(t, "2", other)
 	_, other = ask("/items?status=FAILED", http.StatusOK)
 	require.Equal(t, "3", other, "an error is not kept")
 	pages.forget()
-	_, body := ask("/items", http.StatusOK)
+	_, body = ask("/items", http.StatusOK)
 	require.Equal(t, "4", body)
 	for n := range 3 * mostLive {
 		ask(fmt.Sprint("/items?type=", n), http.StatusOK)
 	}
 	require.LessOrEqual(t, len(pages.byPage), mostLive)
+}
+
+// lookTogether has fifty look at a page at once, and returns how often it was made.
+func lookTogether(t *testing.T) int32 {
+	var pages livePages
+	var made atomic.Int32
+	var group sync.WaitGroup
+	for range 50 {
+		group.Go(func() {
+			_, body, err := pages.of(t.Context(), liveKey{at: "/items"}, func() (int, []byte) {
+				return http.StatusOK, fmt.Append(nil, made.Add(1))
+			})
+			if err != nil || string(body) != "1" && made.Load() == 1 {
+				t.Error(string(body), err)
+			}
+		})
+	}
+	group.Wait()
+	return made.Load()
 }
 
 // What pages cost is bounded for all that are looked at together: the more they take, the longer each serves.

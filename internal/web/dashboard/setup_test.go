@@ -12,6 +12,7 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5/pgxpool"
@@ -46,7 +47,7 @@ func setup(t *testing.T) *site {
 	require.NoError(t, err)
 	t.Cleanup(pool.Close)
 	address, namespace := devtest.Namespace(t, workflows.SearchAttributeTypes())
-	temporal, err := client.Dial(client.Options{HostPort: address, Namespace: namespace, Logger: silent{}})
+	temporal, err := client.Dial(client.Options{HostPort: address, Namespace: namespace, Logger: silent{}, ConnectionOptions: client.ConnectionOptions{GetSystemInfoTimeout: time.Minute}})
 	require.NoError(t, err)
 	t.Cleanup(temporal.Close)
 	s := &site{pool: pool}

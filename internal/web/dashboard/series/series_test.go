@@ -106,19 +106,26 @@ func total(s *series.Snapshot, of func(series.Point) int) (n int) {
 
 func TestAllWhoLookAtOnceShareASample(t *testing.T) {
 	t.Parallel()
-	b, a := setup(t), &asker{}
-	w := series.New(b.pool, a.ask)
-	var group sync.WaitGroup
-	for range 20 {
-		group.Go(func() {
-			s, err := w.Look(t.Context())
-			if err != nil || len(s.Workspaces) != 1 {
-				t.Error(s, err)
-			}
-		})
+	b := setup(t)
+	for range 5 {
+		a := &asker{}
+		w := series.New(b.pool, a.ask)
+		var group sync.WaitGroup
+		began := time.Now()
+		for range 20 {
+			group.Go(func() {
+				s, err := w.Look(t.Context())
+				if err != nil || len(s.Workspaces) != 1 {
+					t.Error(s, err)
+				}
+			})
+		}
+		group.Wait()
+		if a.asked.Load() == 1 || time.Since(began) < 2*time.Second {
+			require.EqualValues(t, 1, a.asked.Load())
+			break
+		} // else the machine stood still for longer than a sample is fresh
 	}
-	group.Wait()
-	require.EqualValues(t, 1, a.asked.Load())
 	require.Zero(t, b.pool.Stat().AcquiredConns(), "nothing goes on when nobody looks")
 }
 
@@ -128,7 +135,7 @@ func TestAGlanceMayBeOlder(t *testing.T) {
 	b, a := setup(t), &asker{}
 	w := series.New(b.pool, a.ask)
 	first := look(t, w)
-	require.Eventually(t, func() bool { return time.Since(first.At) > 3*time.Second }, 10*time.Second, 100*time.Millisecond)
+	require.Eventually(t, func() bool { return time.Since(first.At) > 3*time.Second }, time.Minute, 100*time.Millisecond)
 	glanced, err := w.Glance(t.Context())
 	require.NoError(t, err)
 	if time.Since(first.At) < 10*time.Second { // or this machine has been away
@@ -161,6 +168,7 @@ func TestEachStartAndEndCountsOnce(t *testing.T) {
 	b, a := setup(t), &asker{}
 	w := series.New(b.pool, a.ask)
 	look(t, w)
+	began := time.Now()
 	ids := b.enqueue(t, 6, 30*time.Second)
 	b.start(t, 0, ids[:3]...)
 	s := look(t, w)
@@ -184,7 +192,7 @@ func TestEachStartAndEndCountsOnce(t *testing.T) {
 	starter := s.Plans[1]
 	require.Equal(t, "STARTER", starter.Plan)
 	require.Equal(t, 4, starter.Waits)
-	require.InEpsilon(t, 30*time.Second, starter.P50, 0.05)
+	require.InDelta(t, 30*time.Second, starter.P50, float64(1500*time.Millisecond+time.Since(began)))
 	require.Equal(t, 5, starter.Slots)
 }
 
