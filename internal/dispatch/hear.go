@@ -14,6 +14,7 @@ import (
 type hearing struct {
 	engine *Engine
 	began  time.Time
+	claims bool // a claim is made on the occasion, see keepTimes
 	news   store.News
 	scan   scan
 	sweep  sweeping
@@ -31,7 +32,9 @@ func (h *hearing) queue(b *pgx.Batch) {
 	store.QueueHear(b, e.shard, e.cache.turn, e.cache.mark, &h.news)
 	h.scan.queue(b)
 	e.sweep.queue(b, h.began, &h.sweep)
-	e.queueTimes(b)
+	if !h.claims {
+		e.queueTimes(b)
+	}
 }
 
 // hear brings the cache up to date. Where it cannot tell what has happened, it forgets what it knows.
