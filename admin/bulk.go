@@ -42,7 +42,9 @@ func (c *Client) RetrySelected(ctx context.Context, s Selection, actor, reason s
 	return c.inBatches(ctx, s, Retry, actor, reason, progress, func(_ uuid.UUID, most int) (b controls.Batch, err error) {
 		err = c.change(ctx, "retry items", actor, func(tx pgx.Tx) error {
 			n, err := catalog.Retry(ctx, tx, failed, most, actor)
-			b = controls.Batch{Looked: int(n), N: int(n)}
+			if b = (controls.Batch{N: int(n)}); n > 0 {
+				b.Looked = most // or fewer, but there may be more: of two that had the same unique key one at most is put back
+			}
 			return err
 		})
 		return b, err

@@ -233,6 +233,20 @@ func TestManyAreRetriedAndWhatFailsAgainIsNot(t *testing.T) {
 	require.Equal(t, 700, one[int](t, b.pool, `SELECT count(*) FROM sluice.activity_log WHERE action = 'retried' AND actor = 'ann' AND details ->> 'why' = 'mended'`))
 }
 
+// A key is free when its item has failed, if it is not kept for longer: then another item may have had it, and failed too.
+func TestItemsOfTheSameKeyKeepNoOthersFromBeingRetried(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	b.exec(t, `INSERT INTO sluice.ended (id, workspace_id, workflow_definition_id, status, reason, priority, attempt_count, created_at, available_at, ended_at, unique_key, trigger_type, enqueued_by, input)
+		SELECT sluice.uuid_v7(), $1, $2, 'FAILED', 'start-failed', 3, 3, now(), now(), now(), CASE WHEN n <= 2 THEN 'order-7' END, 'x', 'x', '{}' FROM generate_series(1, 1100) AS n ORDER BY n`, b.workspace, b.definition)
+	s := b.choose(t, admin.Retry, admin.Filter{WorkspaceID: b.workspace})
+	n, err := b.office.RetrySelected(t.Context(), s, "ann", "", nil)
+	require.NoError(t, err)
+	require.EqualValues(t, 1099, n)
+	require.Equal(t, 1, one[int](t, b.pool, `SELECT count(*) FROM sluice.pending WHERE unique_key = 'order-7'`))
+	require.Equal(t, 1, one[int](t, b.pool, `SELECT count(*) FROM sluice.ended WHERE unique_key = 'order-7'`))
+}
+
 func TestPrioritiesAndTimesOfManyAreChanged(t *testing.T) {
 	t.Parallel()
 	m := newMixed(t)

@@ -53,6 +53,7 @@ func TestManyAreCancelledAfterAPreviewAndAYes(t *testing.T) {
 		"--older-than must be a duration":   {"--older-than", "-1h"},
 		"--error must not be empty":         {"--error", ""},
 		"is not a definition id":            {"--definition", "x"},
+		"0000\" is not a definition id":     {"--definition", uuid.Nil.String()},
 		"[all workspace] are set":           {"--all", "--workspace", workspace},
 		"[type definition] are set":         {"--type", "Ship", "--definition", definition},
 	} {

@@ -1,14 +1,20 @@
 package main
 
 import (
+	"context"
 	"log/slog"
 	"net"
 	"net/http"
 	"sync/atomic"
 
+	"sluice/internal/store"
 	"sluice/internal/web/access"
 	"sluice/internal/web/dashboard"
 )
+
+// dashboardConnections is the most connections that the dashboard has to the database. They are its own, as those of the API are: what
+// somebody looks at, or does to many items, must not keep the dispatcher waiting.
+const dashboardConnections = 8
 
 // pages are those of the dashboard, at the address of the health endpoints. They are there once the servers are.
 type pages struct {
@@ -34,12 +40,16 @@ func (p *pages) url() string {
 }
 
 // serve answers with the dashboard until stop is called, and says where it is.
-func (p *pages) serve(s *servers, screen *screen, log *slog.Logger) (stop func()) {
+func (p *pages) serve(ctx context.Context, s *servers, screen *screen, log *slog.Logger) (stop func(), err error) {
 	if p.address == nil {
-		return func() {}
+		return func() {}, nil
 	}
-	h, end := dashboard.New(dashboard.Config{Pool: s.pool, Temporal: s.temporal, Namespace: s.namespace, WebUI: s.uiURL, Logger: log,
-		Guard: access.New(access.Config{DB: s.pool, Loopback: true})}) // it answers to nobody else
+	pool, err := store.OpenAs(ctx, "sluice-dashboard", s.databaseURL, dashboardConnections)
+	if err != nil {
+		return nil, err
+	}
+	h, end := dashboard.New(dashboard.Config{Pool: pool, Temporal: s.temporal, Namespace: s.namespace, WebUI: s.uiURL, Logger: log,
+		Guard: access.New(access.Config{DB: pool, Loopback: true})}) // it answers to nobody else
 	p.handler.Store(&h)
 	if s.stack != nil {
 		screen.printf("dashboard: %s\n", p.url())
@@ -47,5 +57,6 @@ func (p *pages) serve(s *servers, screen *screen, log *slog.Logger) (stop func()
 	return func() {
 		p.handler.Store(nil)
 		end()
-	}
+		pool.Close()
+	}, nil
 }

@@ -100,6 +100,9 @@ func TestTheDashboardInABrowser(t *testing.T) {
 	b.open(o.at + "/")
 	b.says("#tile-c-backlog .value", "4")
 	b.says("#plan-FREE", "2 / 2")
+	var own int
+	require.NoError(t, o.pool.QueryRow(t.Context(), `SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'sluice-dashboard'`).Scan(&own))
+	require.NotZero(t, own, "who looks does not use the connections of the dispatcher")
 	eval[bool](b, `window.notLoadedAgain = true`)
 	o.enqueue(t)
 	b.says("#tile-c-backlog .value", "5")

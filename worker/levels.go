@@ -21,8 +21,11 @@ import (
 )
 
 const (
-	// levelsFor is for how long what was read is shown again: who scrapes more often, or from several servers, costs no more.
-	levelsFor = 10 * time.Second
+	// levelsFor is for how long what was read is shown again: who scrapes more often, or from several servers, costs no more. Where it takes long
+	// to read, which counts all that waits, it is shown for levelsRest times as long as that, but for levelsMost at most.
+	levelsFor  = 10 * time.Second
+	levelsRest = 20
+	levelsMost = 30 * time.Second
 	// levelsTimeout ends a look that hangs: the page then has the other metrics.
 	levelsTimeout = 5 * time.Second
 	// mostWorkspaces is how many workspaces have series of their own: those whose oldest ready item has waited longest.
@@ -36,9 +39,12 @@ type levels struct {
 	log  *slog.Logger
 
 	mu    sync.Mutex
-	at    time.Time
+	until time.Time // it is shown again until then
 	shown []prometheus.Metric
 }
+
+// shownFor is for how long what took so long to read is shown.
+func shownFor(took time.Duration) time.Duration { return min(max(levelsFor, levelsRest*took), levelsMost) }
 
 // levelDescs are the series by their names.
 var levelDescs = func() map[string]*prometheus.Desc {
@@ -67,14 +73,14 @@ func (m *metrics) showLevels(pool *pgxpool.Pool, log *slog.Logger) (stop func())
 func (l *levels) Collect(to chan<- prometheus.Metric) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if time.Since(l.at) >= levelsFor {
+	if began := time.Now(); !began.Before(l.until) {
 		ctx, cancel := context.WithTimeout(context.Background(), levelsTimeout)
 		defer cancel()
 		now, err := readLevels(ctx, l.pool)
 		if err != nil {
 			l.log.Warn("cannot read what waits and runs, for /metrics", "error", err)
 		}
-		l.at, l.shown = time.Now(), now.metrics()
+		l.until, l.shown = time.Now().Add(shownFor(time.Since(began))), now.metrics()
 	}
 	for _, m := range l.shown {
 		to <- m

@@ -62,6 +62,14 @@ func TestMetricsShowWhatWaitsRunsAndIsPaused(t *testing.T) {
 	require.Empty(t, series(t, m, "sluice_items_pending"))
 }
 
+func TestWhatTakesLongToReadForMetricsIsReadMoreSeldom(t *testing.T) {
+	t.Parallel()
+	require.Equal(t, levelsFor, shownFor(0))
+	require.Equal(t, levelsFor, shownFor(50*time.Millisecond))
+	require.Equal(t, 20*time.Second, shownFor(time.Second))
+	require.Equal(t, levelsMost, shownFor(levelsTimeout))
+}
+
 // What an item does is on the page of the worker that did it.
 func TestTheMetricsOfAWorkerThatRuns(t *testing.T) {
 	t.Parallel()

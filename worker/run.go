@@ -72,7 +72,11 @@ func run(ctx context.Context, c config, stdout, stderr io.Writer) (failed error)
 	if s.uiURL != "" {
 		screen.printf("ui: %s\n", s.uiURL)
 	}
-	defer h.pages.serve(s, screen, log)()
+	stopPages, err := h.pages.serve(ctx, s, screen, log)
+	if err != nil {
+		return err
+	}
+	defer stopPages()
 	if c.serversOnly {
 		return keepServers(ctx, s, &h, screen, log)
 	}

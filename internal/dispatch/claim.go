@@ -40,8 +40,9 @@ func (e *Engine) Claim(ctx context.Context, run int64) (Claimed, error) {
 	}
 	var result store.ClaimResult
 	h := e.hearing(c.in.Batch)
+	h.claims = len(e.plan.taken) > 0
 	err := store.SendClaim(ctx, e.pool, e.shard, func(b *pgx.Batch) {
-		if len(e.plan.taken) > 0 {
+		if h.claims {
 			store.QueueClaim(b, e.request(e.plan.taken), &result)
 		}
 		h.queue(b)
@@ -75,6 +76,9 @@ func (e *Engine) Claim(ctx context.Context, run int64) (Claimed, error) {
 	}
 	if len(missing) > 0 {
 		claimed.Expired, err = e.explain(ctx, missing)
+	}
+	if err == nil {
+		err = e.keepTimes(ctx)
 	}
 	claimed.Unstarted = e.waiting.count()
 	return claimed, err

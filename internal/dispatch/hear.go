@@ -14,6 +14,7 @@ import (
 type hearing struct {
 	engine *Engine
 	began  time.Time
+	claims bool // a claim is made on the occasion, see keepTimes
 	news   store.News
 	scan   scan
 	sweep  sweeping
@@ -31,7 +32,9 @@ func (h *hearing) queue(b *pgx.Batch) {
 	store.QueueHear(b, e.shard, e.cache.turn, e.cache.mark, &h.news)
 	h.scan.queue(b)
 	e.sweep.queue(b, h.began, &h.sweep)
-	e.queueTimes(b)
+	if !h.claims {
+		e.queueTimes(b)
+	}
 }
 
 // hear brings the cache up to date. Where it cannot tell what has happened, it forgets what it knows.
@@ -214,10 +217,7 @@ func (e *Engine) readAgain(ctx context.Context, a *again, batch int) error {
 		}
 	}
 	for _, id := range a.quotas {
-		w := c.byID[id]
-		w.view.Ceiling = 0 // a workspace that is gone, or another shard's, is not read
-		delete(c.passing, w)
-		c.touch(w)
+		c.close(id)
 	}
 	if len(a.regained) > 0 {
 		c.read = time.Now()
@@ -257,6 +257,16 @@ func (e *Engine) readAgain(ctx context.Context, a *again, batch int) error {
 	}
 	c.known = same && (!a.pauses || c.setPauses(paused))
 	return e.scanLines(ctx, a.lines, batch)
+}
+
+// close has a workspace use nothing until its quota is read: one that is gone, or another shard's, is not. A sweep that has begun since it was
+// heard of may have forgotten it.
+func (c *cache) close(id uuid.UUID) {
+	if w := c.byID[id]; w != nil {
+		w.view.Ceiling = 0
+		delete(c.passing, w)
+		c.touch(w)
+	}
 }
 
 // workspace is the one of an id, known from now on.

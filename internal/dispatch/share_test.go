@@ -50,6 +50,23 @@ func TestSuccessorKnowsVirtualTimes(t *testing.T) {
 	require.Positive(t, one[int64](w, `SELECT own_clock FROM sluice.clocks WHERE shard = 0 AND cohort = ''`))
 }
 
+// A claim takes a turn of its own, and where each plan has something to claim there is no other occasion.
+func TestVirtualTimesAreOnRecordWhereClaimFollowsClaim(t *testing.T) {
+	t.Parallel()
+	w := setup(t)
+	other, d := w.newWorkspace("STARTER")
+	for range 30 {
+		w.enqueue()
+		w.enqueueFor(other, d, 3)
+	}
+	for began := time.Now(); time.Since(began) < 1500*time.Millisecond; time.Sleep(250 * time.Millisecond) {
+		w.cycle(1)
+	}
+	w.cycle(1)
+	require.Positive(t, one[int](w, `SELECT count(*) FROM sluice.virtual_times WHERE own > 0`))
+	require.Positive(t, one[int](w, `SELECT count(*) FROM sluice.clocks WHERE shard = 0 AND cohort = ''`))
+}
+
 func TestMembersOfACohortLendWhatTheyLeaveIdle(t *testing.T) {
 	t.Parallel()
 	w := setup(t)

@@ -2,6 +2,7 @@ package dispatch
 
 import (
 	"bytes"
+	"context"
 	"slices"
 	"time"
 
@@ -15,12 +16,24 @@ import (
 // workspaces may be served a little more before the others.
 const keepEvery = time.Second
 
-// queueTimes adds what puts virtual times on record, if there are any and it is time.
+// keepTimes puts virtual times on record after a claim, in a transaction of their own. In that of the claim they would not be, because it has
+// taken a turn after the one that is known, and the claim would not wait for the disk, because they do not.
+func (e *Engine) keepTimes(ctx context.Context) error {
+	if !e.cache.known || !e.timesDue() {
+		return nil
+	}
+	return e.unheard(store.Wrap(store.Send(ctx, e.pool, e.queueTimes), "keep virtual times"))
+}
+
+// timesDue tells whether there are any to be put on record, and it is time.
+func (e *Engine) timesDue() bool { return len(e.cache.dirty) > 0 && time.Since(e.cache.kept) >= keepEvery }
+
+// queueTimes adds what puts virtual times on record, if it is time.
 func (e *Engine) queueTimes(b *pgx.Batch) {
-	c := &e.cache
-	if len(c.dirty) == 0 || time.Since(c.kept) < keepEvery {
+	if !e.timesDue() {
 		return
 	}
+	c := &e.cache
 	in := &c.in
 	times := store.Times{Cohorts: []store.Clock{{OwnClock: int64(in.Clocks[admission.Own]), BorrowedClock: int64(in.Clocks[admission.Borrowed]),
 		SlotTime: c.ledger.Fleet.Seconds(), Longest: c.ledger.Longest.Seconds()}}}

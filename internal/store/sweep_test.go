@@ -117,6 +117,11 @@ func TestReplaysAreForgottenWithWhatTheyReplay(t *testing.T) {
 	require.NoError(t, err)
 	require.Zero(t, n)
 	b.exec(t, `UPDATE sluice.settings SET retention = '30 days'`)
+	b.exec(t, `INSERT INTO sluice.partitions VALUES ('ended_of_a_month', 'ended', now() - interval '40 days', now() - interval '9 days')`)
+	n, err = store.PruneReplays(t.Context(), b.db, 10)
+	require.NoError(t, err)
+	require.Zero(t, n, "what was replayed is there as long as its partition, and would be replayed again")
+	b.exec(t, `DELETE FROM sluice.partitions WHERE name = 'ended_of_a_month'`)
 	for _, want := range []int64{3, 2, 0} {
 		n, err := store.PruneReplays(t.Context(), b.db, 3)
 		require.NoError(t, err)

@@ -103,7 +103,7 @@ func (f *Flags) Filter(ctx context.Context, command *cobra.Command, ids []uuid.U
 		return filter, usage("unknown --status %q: it is one of %s", f.status, strings.Join(f.action.Statuses(), ", "))
 	}
 	if given("definition") {
-		if filter.DefinitionID, err = uuid.Parse(f.definition); err != nil {
+		if filter.DefinitionID, err = uuid.Parse(f.definition); err != nil || filter.DefinitionID == uuid.Nil { // which does not narrow
 			return filter, usage("--definition %q is not a definition id (a UUID); list them with: starter definition list", f.definition)
 		}
 	}

@@ -58,11 +58,14 @@ func (l *Ledger) Resume(h *Hold, a *Account, kind Kind, class admission.Class, s
 // step is for how long one is charged that takes longer than it was charged for.
 func (l *Ledger) step(h *Hold, now time.Time) time.Duration {
 	taken := time.Duration(now.UnixMicro()-h.began) * time.Microsecond
-	return min(max(taken/4, leastStep), l.expectedOf(h.of, h.kind)+taken)
+	return min(max(taken/4, leastStep), l.expectedOf(h.of, h.kind)+taken, longestStep)
 }
 
 // leastStep keeps executions that are much shorter than a cycle from being charged all the time.
 const leastStep = 100 * time.Millisecond
+
+// longestStep is the most that one is charged for at once: admission.SlotTime counts no longer time.
+const longestStep = 24 * time.Hour
 
 // Pass moves the clocks on to a time, and charges what is still held by then.
 func (l *Ledger) Pass(now time.Time) {

@@ -102,6 +102,20 @@ func TestWhatIsFoundRunningCountsFromNowOn(t *testing.T) {
 	require.Equal(t, 70*time.Second, b.ledger.Expected(&b.accounts[0]))
 }
 
+// A quarter of what it has taken would be more than is charged at once.
+func TestWhatRunsForWeeksIsChargedAllThatItHolds(t *testing.T) {
+	t.Parallel()
+	b := newBook()
+	b.ledger.Longest = slots.Known((24 * time.Hour).Seconds())
+	b.ledger.Learn()
+	var h slots.Hold
+	b.ledger.Resume(&h, &b.accounts[0], slots.Kind{}, admission.Own, noon.Add(-30*24*time.Hour), noon)
+	for at := time.Duration(0); at <= 47*time.Hour; at += time.Hour {
+		b.pass(noon.Add(at))
+		require.GreaterOrEqual(t, b.ahead(0), at)
+	}
+}
+
 func TestWhereStartsAreCountedNothingIsCharged(t *testing.T) {
 	t.Parallel()
 	b := newBook()

@@ -141,7 +141,7 @@ func TestAPageOfAnotherOriginIsRefused(t *testing.T) {
 	t.Parallel()
 	g := access.New(access.Config{Loopback: true, Hosts: []string{"sluice.example.com", "10.1.2.3"}})
 	for name, c := range map[string]struct {
-		method, host, origin, site, code string
+		method, host, origin, site, mode, dest, code string
 	}{
 		"a program":                 {host: "127.0.0.1:8077"},
 		"by name":                   {host: "localhost:8077"},
@@ -160,7 +160,13 @@ func TestAPageOfAnotherOriginIsRefused(t *testing.T) {
 		"another port":              {host: "localhost:8077", origin: "http://localhost:3000", method: "POST", code: "origin"},
 		"a page without an origin":  {host: "localhost:8077", origin: "null", method: "POST", code: "origin"},
 		"a form of another site":    {host: "localhost:8077", site: "cross-site", method: "POST", code: "origin"},
-		"a link from another site":  {host: "localhost:8077", site: "cross-site"},
+		"a link from another site":  {host: "localhost:8077", site: "cross-site", mode: "navigate", dest: "document"},
+		"a link from another port":  {host: "localhost:8077", site: "same-site", mode: "navigate", dest: "document"},
+		"its own picture":           {host: "localhost:8077", site: "same-origin", mode: "no-cors", dest: "image"},
+		"an address that is typed":  {host: "localhost:8077", site: "none", mode: "navigate", dest: "document"},
+		"another site's picture":    {host: "localhost:8077", site: "cross-site", mode: "no-cors", dest: "image", code: "origin"},
+		"another site's frame":      {host: "localhost:8077", site: "cross-site", mode: "navigate", dest: "iframe", code: "origin"},
+		"another port's script":     {host: "localhost:8077", site: "same-site", mode: "no-cors", dest: "script", code: "origin"},
 		"a preflight":               {host: "localhost:8077", origin: "https://evil.example", method: "OPTIONS", code: "origin"},
 		"a rebound page of its own": {host: "evil.example:8077", origin: "http://evil.example:8077", code: "host"},
 	} {
@@ -169,8 +175,10 @@ func TestAPageOfAnotherOriginIsRefused(t *testing.T) {
 		if c.origin != "" {
 			r.Header.Set("Origin", c.origin)
 		}
-		if c.site != "" {
-			r.Header.Set("Sec-Fetch-Site", c.site)
+		for header, value := range map[string]string{"Sec-Fetch-Site": c.site, "Sec-Fetch-Mode": c.mode, "Sec-Fetch-Dest": c.dest} {
+			if value != "" {
+				r.Header.Set(header, value)
+			}
 		}
 		require.Equal(t, c.code, code(t, g.CheckOrigin(r)), name)
 	}

@@ -13,7 +13,7 @@
 //
 // A browser sends requests in the name of any page. Three things keep a page of another origin from driving an API on a user's own machine or
 // network: its name is not one that the worker answers for (DNS rebinding), its Origin is another than the Host, and what changes
-// something says that it comes from another site (Sec-Fetch-Site).
+// something, or is loaded as a part of another page, says that it comes from another site (Sec-Fetch-Site).
 //
 // Invariants:
 //   - a request is let in by a token that is in the database by its hash, or on loopback where there are none;

@@ -19,10 +19,21 @@ func (g *Guard) CheckOrigin(r *http.Request) error {
 			return refuse(http.StatusForbidden, "origin", fmt.Sprintf("requests of pages of another origin are refused: %.100q", origin))
 		}
 	}
-	if err := g.cross.Check(r); err != nil {
+	if err := g.cross.Check(r); err != nil || isPart(r) {
 		return refuse(http.StatusForbidden, "origin", "requests of pages of another site are refused")
 	}
 	return nil
+}
+
+// isPart tells whether a page of another site has a browser load this as a part of it, such as a picture or a frame. That page could not read
+// what is answered, but keep the database busy with what it asks for, and the browser shows the token that its user has given it. A link that
+// somebody follows is none.
+func isPart(r *http.Request) bool {
+	switch r.Header.Get("Sec-Fetch-Site") {
+	case "", "none", "same-origin":
+		return false
+	}
+	return r.Header.Get("Sec-Fetch-Mode") != "navigate" || r.Header.Get("Sec-Fetch-Dest") != "document"
 }
 
 // CheckHost refuses a request that was sent to a name which is not the worker's own: a page may have let that point here, to read what is

@@ -102,7 +102,9 @@ func (s *API) filter(ctx context.Context, who access.Caller, n *Selection) (f ad
 	}
 	f = admin.Filter{IDs: n.IDs, WorkflowType: n.Type, Status: n.Status, Reason: n.FailedFor, Error: n.Error, Limit: n.Limit}
 	if n.Definition != nil {
-		f.DefinitionID = *n.Definition
+		if f.DefinitionID = *n.Definition; f.DefinitionID == uuid.Nil { // which does not narrow
+			return f, store.Invalid("definition must be the id of one")
+		}
 	}
 	if n.OlderThan != "" {
 		if f.OlderThan, err = n.OlderThan.duration("olderThan"); err != nil {

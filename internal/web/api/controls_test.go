@@ -128,6 +128,21 @@ func TestManyItemsAreCountedBeforeTheyAreChanged(t *testing.T) {
 	b.send(own, http.MethodPost, "/api/v1/items/reprioritize", object{"all": true}).problem(http.StatusUnprocessableEntity, "invalid")
 }
 
+// The nil id stands for any inside, and is what an id that was never set looks like to many who ask.
+func TestTheNilIDMeansNotAllItems(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	id := b.enqueue()
+	own := b.token(admin.RoleWorkspace, b.workspace, false)
+	operator := b.token(admin.RoleOperatorWrite, uuid.Nil, false)
+	for _, secret := range []string{own, operator} {
+		b.send(secret, http.MethodPost, "/api/v1/items/cancel", object{"definition": uuid.Nil.String()}).problem(http.StatusUnprocessableEntity, "invalid")
+		b.send(secret, http.MethodPost, "/api/v1/items/cancel", object{"workspace": uuid.Nil.String()}).problem(http.StatusNotFound, "unknown-workspace")
+	}
+	b.send(operator, http.MethodDelete, "/api/v1/workspaces/"+uuid.Nil.String(), nil).problem(http.StatusNotFound, "unknown-workspace")
+	require.Equal(t, "PENDING", b.send(own, http.MethodGet, "/api/v1/items/"+id, nil).object(http.StatusOK)["status"])
+}
+
 func TestWhatFailedIsRetriedOrReplayed(t *testing.T) {
 	t.Parallel()
 	b := setup(t)

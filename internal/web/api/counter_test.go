@@ -1,10 +1,18 @@
 package api
 
 import (
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"strings"
 	"testing"
 
 	"github.com/google/uuid"
 	"github.com/stretchr/testify/require"
+
+	"sluice/internal/store"
+	"sluice/internal/web/access"
 )
 
 func TestOneTokenDoesNotTakeAllThatMayBeUnderWay(t *testing.T) {
@@ -29,4 +37,32 @@ func TestOneTokenDoesNotTakeAllThatMayBeUnderWay(t *testing.T) {
 	}
 	_, ok = w.enter(another)
 	require.False(t, ok, "all together")
+}
+
+func TestOnlyWhoWaitsForAnItemCountsAsOneWhoWaits(t *testing.T) {
+	t.Parallel()
+	s := &API{ordinary: newCounter(0, 0), waits: newCounter(1, 1)}
+	_, ok := s.enter(access.Caller{}, httptest.NewRequest(http.MethodPost, "/api/v1/items?wait=1s", nil))
+	require.False(t, ok)
+	_, ok = s.enter(access.Caller{}, httptest.NewRequest(http.MethodGet, "/api/v1/items/x?wait=1s", nil))
+	require.True(t, ok)
+}
+
+func TestARequestThatWaitsHoldsNoBody(t *testing.T) {
+	t.Parallel()
+	for method, want := range map[string]string{http.MethodGet: "", http.MethodPost: `{"a": 1}`} {
+		r := httptest.NewRequest(method, "/api/v1/items/x?wait=1s", strings.NewReader(`{"a": 1}`))
+		r.Header.Set("Content-Type", "application/json")
+		require.Nil(t, readBody(httptest.NewRecorder(), r))
+		raw, err := io.ReadAll(r.Body)
+		require.NoError(t, err)
+		require.Equal(t, want, string(raw))
+	}
+}
+
+func TestWhoDoesNotKnowWhetherItIsDoneIsNotToldToDoItAgain(t *testing.T) {
+	t.Parallel()
+	s := &API{}
+	require.Empty(t, s.problemOf(t.Context(), access.Caller{}, fmt.Errorf("enqueue: %w", store.ErrDoubtful)).GetHeaders())
+	require.Equal(t, "1", s.problemOf(t.Context(), access.Caller{}, fmt.Errorf("enqueue: %w", store.ErrBusy)).GetHeaders().Get("Retry-After"))
 }

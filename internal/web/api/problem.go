@@ -179,7 +179,7 @@ func asProblem(status int, code string, err error) *Problem {
 		p.Hint = request.Hint
 		p.Detail = strings.TrimSuffix(p.Detail, " ("+request.Hint+")")
 	}
-	if status == http.StatusServiceUnavailable {
+	if status == http.StatusServiceUnavailable && !errors.Is(err, store.ErrDoubtful) { // who tries again on being told to might do it twice
 		p.later()
 	}
 	return p

@@ -151,7 +151,7 @@ func unclear(r *http.Request) *Problem {
 
 // enter counts a request as under way until it leaves.
 func (s *API) enter(who access.Caller, r *http.Request) (leave func(), ok bool) {
-	if r.URL.Query().Has("wait") {
+	if r.Method == http.MethodGet && r.URL.Query().Has("wait") {
 		return s.waits.enter(who.Token)
 	}
 	return s.ordinary.enter(who.Token)
@@ -178,6 +178,9 @@ func readBody(w http.ResponseWriter, r *http.Request) *Problem {
 	// A page can send other types to another origin without asking first.
 	if kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); len(raw) > 0 && (err != nil || kind != "application/json") {
 		return newProblem(http.StatusUnsupportedMediaType, "media-type", "the request must be JSON, and say so: Content-Type: application/json")
+	}
+	if r.Method == http.MethodGet {
+		raw = nil // no route of it reads one, and a request that waits would hold it all the time
 	}
 	r.Body = io.NopCloser(bytes.NewReader(raw))
 	return nil

@@ -202,7 +202,7 @@ func (s *API) ownOrNamed(ctx context.Context, who access.Caller, key string) (uu
 	}
 	id, err := s.workspace(ctx, who, key)
 	if who.Operator && errors.Is(err, admin.ErrUnknownWorkspace) {
-		if parsed, parseErr := uuid.Parse(key); parseErr == nil {
+		if parsed, parseErr := uuid.Parse(key); parseErr == nil && parsed != uuid.Nil { // the nil id stands for all of them
 			return parsed, nil
 		}
 	}

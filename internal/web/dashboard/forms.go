@@ -62,7 +62,7 @@ func optionalID(values url.Values, name string) (uuid.UUID, error) {
 		return uuid.Nil, nil
 	}
 	id, err := uuid.Parse(text)
-	if err != nil {
+	if err != nil || id == uuid.Nil {
 		return id, store.Invalid("%s must be an id, not %q", name, text)
 	}
 	return id, nil

@@ -57,7 +57,7 @@ func (d *dashboard) workspaceNamed(ctx context.Context, text string) (uuid.UUID,
 	if text == "" {
 		return uuid.Nil, nil
 	}
-	if id, err := uuid.Parse(text); err == nil {
+	if id, err := uuid.Parse(text); err == nil && id != uuid.Nil { // the nil id stands for all of them
 		return id, nil
 	}
 	s, err := d.watch.Look(ctx)

@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/uuid"
 	"github.com/stretchr/testify/require"
 
 	"sluice/admin"
@@ -50,7 +51,7 @@ func TestWhatIsPausedIsShownWithWhoAndWhyAndCanBeResumed(t *testing.T) {
 		require.Contains(t, body, want)
 	}
 	require.Contains(t, text(s.page(t, "/types")), "Order paused workflow type")
-	for _, bad := range []url.Values{{"workspace": {"globex"}}, {"for": {"soon"}}, {"for": {"0s"}}, {"definition": {"x"}}, {"type": {"Order"}, "definition": {definition.String()}}} {
+	for _, bad := range []url.Values{{"workspace": {"globex"}}, {"for": {"soon"}}, {"for": {"0s"}}, {"definition": {"x"}}, {"definition": {uuid.Nil.String()}}, {"workspace": {uuid.Nil.String()}}, {"type": {"Order"}, "definition": {definition.String()}}} {
 		s.post(t, "/pauses", "/pause", bad)
 		require.Len(t, s.paused(t), 4, bad)
 	}
