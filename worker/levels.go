@@ -44,7 +44,9 @@ type levels struct {
 }
 
 // shownFor is for how long what took so long to read is shown.
-func shownFor(took time.Duration) time.Duration { return min(max(levelsFor, levelsRest*took), levelsMost) }
+func shownFor(took time.Duration) time.Duration {
+	return min(max(levelsFor, levelsRest*took), levelsMost)
+}
 
 // levelDescs are the series by their names.
 var levelDescs = func() map[string]*prometheus.Desc {

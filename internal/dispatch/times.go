@@ -26,7 +26,9 @@ func (e *Engine) keepTimes(ctx context.Context) error {
 }
 
 // timesDue tells whether there are any to be put on record, and it is time.
-func (e *Engine) timesDue() bool { return len(e.cache.dirty) > 0 && time.Since(e.cache.kept) >= keepEvery }
+func (e *Engine) timesDue() bool {
+	return len(e.cache.dirty) > 0 && time.Since(e.cache.kept) >= keepEvery
+}
 
 // queueTimes adds what puts virtual times on record, if it is time.
 func (e *Engine) queueTimes(b *pgx.Batch) {
