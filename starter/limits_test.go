@@ -125,12 +125,13 @@ func TestSimulateWhatHasRun(t *testing.T) {
 	require.Equal(t, "nothing has run; see --since\n", c.ok("simulate"))
 	free := c.object("workspace", "create", "acme", "--plan", "FREE")["id"].(string)
 	pro := c.object("workspace", "create", "globex", "--plan", "PRO")["id"].(string)
+	at := time.Now().Add(-time.Hour).Truncate(time.Second)
 	for _, id := range []string{free, pro} {
 		// Twenty executions of ten seconds each, all at once.
 		c.exec(`INSERT INTO sluice.ended (id, workspace_id, workflow_definition_id, status, priority,
 			attempt_count, created_at, available_at, claimed_at, dispatched_at, ended_at, trigger_type, enqueued_by)
-			SELECT gen_random_uuid(), $1, gen_random_uuid(), 'COMPLETED', 3, 0, at, at, at, at, at + interval '10 seconds', 'x', 'x'
-			FROM generate_series(1, 20), (SELECT date_trunc('second', now()) - interval '1 hour') AS t (at)`, id)
+			SELECT gen_random_uuid(), $1, gen_random_uuid(), 'COMPLETED', 3, 0, $2::timestamptz, $2, $2, $2, $2::timestamptz + interval '10 seconds', 'x', 'x'
+			FROM generate_series(1, 20)`, id, at)
 	}
 	requireGolden(t, "simulate", c.ok("simulate", "--tier", "free=1"))
 	result := c.object("simulate", "--workspace", free+"=max-concurrent:4,rate:1/s", "--max-concurrent", "5")
