@@ -13,13 +13,13 @@ import (
 	"sluice/admin"
 )
 
-// ran puts executions of ten seconds on record, all of which became available an hour ago, and so many seconds before.
-func (b *bundle) ran(workspace uuid.UUID, n, before int) {
+// ran puts executions of ten seconds on record, all of which became available at a moment.
+func (b *bundle) ran(workspace uuid.UUID, n int, at time.Time) {
 	b.t.Helper()
 	b.exec(`INSERT INTO sluice.ended (id, workspace_id, workflow_type, task_queue, status, priority,
 			attempt_count, created_at, available_at, claimed_at, dispatched_at, ended_at, trigger_type, enqueued_by)
-		SELECT gen_random_uuid(), $1, 'Order', 'q', 'COMPLETED', 3, 0, at, at, at, at, at + interval '10 seconds', 'x', 'x'
-		FROM generate_series(1, $2), (SELECT date_trunc('second', now()) - make_interval(secs => 3600 + $3::int)) AS t (at)`, workspace, n, before)
+		SELECT gen_random_uuid(), $1, 'Order', 'q', 'COMPLETED', 3, 0, $3::timestamptz, $3, $3, $3, $3::timestamptz + interval '10 seconds', 'x', 'x'
+		FROM generate_series(1, $2)`, workspace, n, at)
 }
 
 func TestWhatHasRunIsPlayedAgainstOtherLimits(t *testing.T) {
@@ -27,8 +27,9 @@ func TestWhatHasRunIsPlayedAgainstOtherLimits(t *testing.T) {
 	b := setup(t)
 	free, err := b.office.CreateWorkspace(t.Context(), "free", "FREE", "ann")
 	require.NoError(t, err)
-	b.ran(b.workspace, 30, 0)
-	b.ran(free.ID, 4, 0)
+	hourAgo := time.Now().Add(-time.Hour).Truncate(time.Second)
+	b.ran(b.workspace, 30, hourAgo)
+	b.ran(free.ID, 4, hourAgo)
 	simulate := func(body object) object {
 		return b.send("", http.MethodPost, "/api/v1/simulate", body).object(http.StatusOK)
 	}
@@ -81,8 +82,9 @@ func TestATokenOfAWorkspaceSeesOnlyItsOwnPartOfASimulation(t *testing.T) {
 	b := setup(t)
 	f := b.newForeign()
 	foreign := uuid.MustParse(f.workspace)
-	b.ran(b.workspace, 30, 0)
-	b.ran(foreign, 50, 1000) // earlier, and for longer
+	hourAgo := time.Now().Add(-time.Hour).Truncate(time.Second)
+	b.ran(b.workspace, 30, hourAgo)
+	b.ran(foreign, 50, hourAgo.Add(-1000*time.Second)) // earlier, and for longer
 	secret := b.token(admin.RoleWorkspace, b.workspace, false)
 	at := "/api/v1/workspaces/" + b.workspace.String() + "/simulate"
 	reply := b.send(secret, http.MethodPost, at, object{"maxConcurrentWorkflows": 10})
