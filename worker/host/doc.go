@@ -24,8 +24,8 @@
 // # Which types it can run
 //
 // Each host tells the others through the database which workflow and activity types it has (record.go). A workspace whose
-// definitions name types that this one lacks is left to a host that has all of this one's types and more; where there is none, it is
-// hosted here too, so that one missing type holds up nothing else. A workflow item on its workspace's task queue is work only for
+// definitions name types that this one lacks is left to a host that has all of these that this one has, and more; where there is none,
+// it is hosted here too, so that one missing type holds up nothing else. A workflow item on its workspace's task queue is work only for
 // hosts that have its type, and one on another task queue for no host: its worker may be in any language.
 //
 // # Why on demand, and why a budget
