@@ -23,7 +23,7 @@
 //	Reconcile            regular  the same; asks Temporal before it frees a slot
 //
 // Starts of a large batch outlive their dispatch: the cycle goes on to claim the next batch meanwhile, and the next dispatch
-// reports them. They are settled beside that. A settle that fails, and a start without an answer, put the engine in doubt: the
+// reports them. They are settled meanwhile. A settle that fails, and a start without an answer, put the engine in doubt: the
 // next dispatch then reads what is claimed and not started, and starts it again by the same ids.
 //
 // Invariants:

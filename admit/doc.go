@@ -4,7 +4,7 @@
 //	admit.Install(&options, queue.New(pool), nil)
 //	c, err := client.Dial(options)
 //
-// Then a workflow that is started in a workspace's name, which by default its fairness key says, waits in the queue until its
+// Then a workflow that is started in the name of a workspace, by default that of its fairness key, waits in the queue until the
 // workspace may start one more:
 //
 //   - ExecuteWorkflow returns as soon as the item is committed. GetRunID is the id of the item, and goes on naming that run.
@@ -16,9 +16,9 @@
 //   - A second start of a workflow id that waits or runs is AlreadyStarted, or with the conflict policy USE_EXISTING the first one.
 //   - A start delay becomes the earliest start. A cron schedule and the policies that terminate a running workflow are refused.
 //
-// What is not admitted: child workflows, schedules, SignalWithStart and UpdateWithStart, and starts in no workspace's name. They go to
-// Temporal as ever, count in no limit, and are counted in the metric sluice_not_admitted by the tag call. A workflow that
-// waits is in no list of Temporal's.
+// What is not admitted: child workflows, schedules, SignalWithStart and UpdateWithStart, and starts without a workspace. They go to
+// Temporal as ever, no limit counts them, and the metric sluice_not_admitted does, by the label call. A workflow that waits in the
+// queue is in none of Temporal's lists.
 //
 // The pool's role must be able to read the views of schema sluice, to enqueue, and to cancel. While the database does not answer,
 // starts and calls that name a workflow are Unavailable, and the client tries again.

@@ -4,9 +4,9 @@
 //	go run ./bench --scale full > report.md           the figures; hours, on a machine that does nothing else
 //	go run ./bench --scale full --only claim,engine
 //
-// A scenario measures within one run: what Sluice does against what Temporal or Postgres do without it, in turn, so
-// that the machine and its mood cancel out. Its figures are ratios, counts, and processor time, which other work on the machine
-// hardly changes; rates are told beside them. A run is repeated and the median counts; the report shows the range beside it.
+// A scenario measures within one run: what Sluice does against what Temporal or Postgres do without it, alternately, so
+// that the machine and its load cancel out. Its figures are ratios, counts, and processor time, which other work on the machine
+// hardly changes; rates are reported beside them. A run is repeated and the median counts; the report shows the range beside it.
 //
 //	throughput    the whole way of many executions             against the same workflow started by a plain client
 //	dashboard     the same while ten pages of it are open      against while none is

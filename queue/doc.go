@@ -13,9 +13,9 @@
 // with a reason; when it is rolled back it never was. The package also reads items, waits for their end, and ends those that
 // are still pending.
 //
-// It must not know limits or dispatchers: which item starts when is decided elsewhere. It calls Temporal never; of its SDK it uses
-// the client's own way to encode a start. It holds no truth of its own:
-// a Client can be thrown away at any time, and what one does holds for all.
+// It must not know limits or dispatchers: which item starts when is decided elsewhere. It never calls Temporal; of its SDK it uses
+// the client's own way to encode a start. It has no state that counts: a Client can be thrown away at any time, and what one does
+// holds for all.
 //
 // The states of an item, as [State] has them:
 //

@@ -31,5 +31,5 @@
 // SQLSTATEs of its own: SL001 unknown workspace, SL002 unknown definition, SL003 foreign definition, SL004 input, SL005
 // priority, SL006 times, SL007 unique key, SL008 immutable version, SL009 a claim that is under way kept a change waiting,
 // SL010 a change of limits in a transaction that is not READ COMMITTED, SL011 names, SL012 a key that is held, SL013 what a workflow is
-// called, SL014 options of a workflow.
+// called, SL014 options of a workflow, SL015 an id made by a clock that is more than an hour ahead.
 package schema

@@ -36,7 +36,7 @@ func writeJSON(w io.Writer, value any, indent string) error {
 	return err
 }
 
-// visible is a text of several lines as it may go to a terminal. What tenants have written may hold what clears the screen, or turns
+// visible is a text of several lines as it may go to a terminal. What workspaces have written may hold what clears the screen, or turns
 // the direction of writing.
 func visible(text string) string {
 	lines := strings.Split(text, "\n")

@@ -60,7 +60,7 @@ func (m *metrics) handler() client.MetricsHandler {
 	return byKind{monotonic{opentelemetry.NewMetricsHandler(opentelemetry.MetricsHandlerOptions{Meter: m.provider.Meter("sluice")})}}
 }
 
-// What stands for names that are not Sluice's own. Tenants choose them, and one series each would have no end.
+// What stands for names that are not Sluice's own. Workspaces choose them, and one series each would have no end.
 const (
 	allWorkspaces = "workflow.workspace.*" // every workspace's task queue
 	allOthers     = "other"

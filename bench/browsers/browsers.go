@@ -1,5 +1,5 @@
-// Package browsers is people who look at the dashboard, for a benchmark: each holds a page open and asks for its live part as often as the
-// page's script does. They are plain HTTP clients: a browser's own work, and the pictures on its screen, cost the servers nothing.
+// Package browsers stands in for people who look at the dashboard, for a benchmark: each client holds a page open and asks for its live part as
+// often as the page's script does. They are plain HTTP clients: a browser's own work, and the pictures on its screen, cost the servers nothing.
 package browsers
 
 import (

@@ -10,35 +10,37 @@
 //
 // Order. Each start costs a workspace 1/weight of virtual time; the clock shows how far an ideal schedule would have
 // come that divides each start among all workspaces that want one (generalised processor sharing: Parekh and Gallager, 1993).
-// Of those whose next start is due to begin, the one goes first whose next start is due to end first: earliest eligible virtual
-// deadline first (Stoica and Abdel-Wahab, 1995; WF2Q: Bennett and Zhang, 1996). Serving the lowest virtual time, as start-time
+// Of the workspaces whose next start is due to begin, the one goes first whose next start is due to end first: earliest eligible
+// virtual deadline first (Stoica and Abdel-Wahab, 1995; WF2Q: Bennett and Zhang, 1996). Serving the lowest virtual time, as start-time
 // fair queueing does, was tried: an endless stream of newcomers then kept those with one start behind them waiting (Jain's index
 // 0.34 instead of 0.996 in the same simulation of an overloaded fleet with 20,000 workspaces that come and go), and a heavy
 // workspace lagged behind many light ones.
 //
-// Coming and going. The clock is that of the ideal schedule, so it runs as fast as the weights in that schedule let it: who has got
-// a start and wants no other weighs in it until the clock has reached its tag (Ahead), as Linux' delayed dequeue has it. Who
-// comes begins at the clock, without credit, and at most one start ahead if its tag comes from another clock; that is written down
-// once (Places), because to place it anew in each decision would move its turn on with the clock for ever.
+// Coming and going. The clock is that of the ideal schedule, so its speed depends on the weights in that schedule. A workspace that has
+// got a start and wants no other keeps its weight there until the clock has reached its tag (Ahead), as with Linux' delayed dequeue. A
+// workspace that comes begins at the clock, without credit, or at most one start ahead of it if its tag comes from another clock. That
+// place is written down once (Places): to place it anew in each decision would move it on with the clock for ever.
 //
 // Slot time. What is shared is the time for which slots are held, where that is counted (Input.CountsSlotTime), or else starts. A start is
-// charged what it is expected to take, and settled when it ends (package slots); tags hold what is charged. The clocks run as
-// slots are really used, whatever was expected, so that a wrong expectation moves nobody else. A workspace that comes begins at the clock. One
-// that waits is due once its tag is not above the clock and what is paid for and not used up, divided by all weights (multi-server fair
-// queueing: Blanquer and Özden, 2001). One that holds all it may, while its share by weight would be as much or more, is left out of the clock,
-// and neither gains nor loses (Full). What a workspace is owed is bounded: by the longest execution of late for each slot that is its share of
-// those in use, and once more. What it is charged ahead is bounded too: by one such execution beyond what its slots are still charged for. The
-// rest is forgiven, so nobody pays for ever for one long execution. Two simpler rules were left out. To choose by the slots held
-// now over the weight, without a memory, would do where there are more slots than workspaces, and cannot divide one slot ten to one. Usage
-// that decays, as Slurm's and Kueue's does, gives a workspace that has slept everything until it has caught up.
+// charged what it is expected to take, and the charge is corrected when it ends (package slots); tags hold what is charged. The clocks run as
+// slots are really used, whatever was expected, so that a wrong expectation moves no other workspace. A workspace that comes begins at the
+// clock. One that waits is due once its tag is at most the clock plus what is paid for and not used up, divided by all weights (multi-server
+// fair queueing: Blanquer and Özden, 2001). One that holds all it may, while its share by weight would be as much or more, is left out of the
+// clock, and neither gains nor loses (Full). What a workspace is owed is bounded: by the longest recent execution for each slot that is its
+// share of those in use, and once more. What it is charged in advance is bounded too: by one such execution beyond what its slots are still
+// charged for. The rest is forgiven, so no workspace pays for ever for one long execution.
 //
-// A cohort stands among the workspaces outside of it as one of them, with the sum of its members' weights, and its
-// members stand in a line within it. Own and borrowed starts are two such lines, because one always goes before the
-// other: in a single one, those that borrow would fall behind for ever. Tags and clocks are the caller's to keep;
-// Charge moves them on by what has really been claimed. See Due for the order within a workspace.
+// Two simpler rules were rejected. To choose by the slots held now divided by the weight, without a memory, would do where there are more
+// slots than workspaces, but cannot divide one slot ten to one. Usage that decays, as in Slurm and Kueue, gives everything to a workspace that
+// had no work for long, until it has caught up.
 //
-// Cost. A decision runs over all workspaces, but looks closely only at those that have changed since the one before it
-// (Decider). Workspaces without room are only counted, and of those that are due as many are put in order as can be served.
+// Cohorts. A cohort counts among the workspaces outside of it as one of them, with the sum of its members' weights, and its members are
+// ordered within it. Own and borrowed starts are ordered apart, because own ones always go before borrowed ones: in a single order, those that
+// borrow would fall behind for ever. The caller keeps tags and clocks; Charge moves them on by what has really been claimed. See Due for the
+// order within a workspace.
+//
+// Cost. A decision runs over all workspaces, but looks closely only at those that have changed since the one before it (Decider). Workspaces
+// without room are only counted, and of those that are due only as many are put in order as can be served.
 //
 // Rate. Beside what a workspace may hold, a token bucket may limit how often it starts.
 //
@@ -49,10 +51,10 @@
 //   - while a fixed set of workspaces can take every start, none lacks more than one of what the ideal schedule gives it
 //     (within a cohort, two), whatever the weights and backlogs; and outside of cohorts none lacks more than one when others come and go
 //     that can take every start, and bring tags of this clock alone;
-//   - bounded bypass: while a workspace that could take a start waits for one, another in its line of k times its weight
+//   - bounded bypass: while a workspace that could take a start waits for one, another one ordered with it that has k times its weight
 //     gets at most 2k+2;
 //   - bounded lag, see below;
-//   - who joins, from whichever clock, waits for one turn of the others at most and costs them one at most;
+//   - a workspace that joins, from whichever clock, waits for one round of the others at most and costs them one at most;
 //   - a workspace that could not take a start gathers no credit for that time;
 //   - the order of the argument does not matter.
 //

@@ -1,7 +1,7 @@
 // Package admitted answers a Temporal client for workflows that wait in the queue. It stands between a client and the server, in
 // the client's process (package admit) or in a gateway (package gateway), and looks at each call:
 //
-//   - a start in the name of a workspace is enqueued; its run id is the id of the item, until the end of time;
+//   - a start in the name of a workspace is enqueued; its run id is the id of the item, and stays so;
 //   - a call that names a workflow which waits in the queue, by that run id or by its workflow id, is answered from the queue;
 //   - a call that names the run of an item which has been started goes to Temporal with the run's real id;
 //   - everything else goes to Temporal as it is.

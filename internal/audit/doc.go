@@ -7,9 +7,9 @@
 //
 //  1. An item is a row of one table, pending, running or ended, and its workflow is open only while that is running. That it
 //     is in none is seen where a unique key answers with an item that is nowhere.
-//  2. No claim takes a workspace above the limit in force, nor its cohort, nor all workspaces together, and none takes what is paused. The recorded
-//     intervals are replayed against the recorded limits. A cut drains, so only claims are judged, not what is held. A
-//     claim that was undone has left no interval.
+//  2. No claim takes a workspace above the limit in force, nor its cohort, nor all workspaces together, and none takes what is
+//     paused. The recorded intervals are replayed against the recorded limits. A cut drains, so only claims are judged, not what
+//     is held. A claim that was undone has left no interval.
 //  3. A slot is held if and only if its workflow is open. A slot is a row of running, so what is left to ask Postgres is
 //     whether that row is of what runs; the rest is asked of Temporal.
 //  4. No ready item waits while its workspace has a free slot and the dispatcher runs.

@@ -1,7 +1,7 @@
 // Package definition is a workflow definition as a file, a row and a workflow see it: a graph of nodes.
 //
 // It owns the format, its defaults and its validation, and nothing that happens: it must not know SQL, Temporal or a
-// clock, and imports only the standard library and uuid.
+// clock, and imports only the standard library, uuid and internal/bounds.
 //
 //	{"name": "…", "timeout": "1h",
 //	 "nodes": [{"name": "…", "type": "noop|delay|http|workflow", "config": {…}, "needs": ["…"]}]}

@@ -11,13 +11,13 @@
 //	Claim    one round trip and one commit: take the items, hear what is new, read on where lines have become short
 //	Begin    hand over what was claimed to be started
 //	Requeue  undo claims whose start has failed
-//	Watch    while there is nothing to start, look for what is new; Await does so for longer, and is notified
+//	Watch    while there is nothing to start, look for what is new; Await does so for longer, and is woken by NOTIFY
 //
 // # What a claim rests on
 //
-// A claim counts nothing. Only the dispatcher of a shard adds usage, so the cache can know less room than there is, but never
-// more, as long as it has heard of everything that takes room away. All of that takes the next turn of the shard's journal
-// (sluice.turns): claims of another process, changed limits, plans, owners and definitions, executions that hold their
+// A claim counts nothing. Only the dispatcher of a shard adds usage, so the cache can show less room than there is, but never
+// more, as long as it knows every change that takes room away. Each such change takes the next turn of the shard's journal
+// (sluice.turns): claims of another process, changed limits, plans, owners and definitions, pauses, executions that hold their
 // slot again. A claim that was planned on turn N inserts N+1 in its own statement. If that turn is taken, it does nothing,
 // and the cache reads why:
 //
@@ -36,10 +36,10 @@
 //
 // # What is heard
 //
-// Events tell of items that have arrived and of slots that were freed. They are read by transaction id, from one snapshot to
-// the next, so what commits late is heard too. A freed slot is told by the id of its execution: to hear of one twice or late
-// changes nothing, because the cache knows the executions that hold a slot, not only how many. This process tells of
-// outcomes that it records itself even before that (Engines.Freed). A slow sweep finds what no event told.
+// Events report items that have arrived and slots that were freed. They are read by transaction id, from one snapshot to
+// the next, so none that commits late is missed. A freed slot is reported by the id of its execution: to read one twice or late
+// changes nothing, because the cache knows the executions that hold a slot, not only how many. Outcomes that this process
+// records itself it reports even before that (Engines.Freed). A slow sweep finds what no event has reported.
 //
 // # What is kept
 //
@@ -50,13 +50,13 @@
 //
 // # Pauses
 //
-// A workspace that is paused keeps its lines and is granted nothing. Of one of which types or definitions are paused, its lanes,
-// the lines are read without these: their items hold up no others, and when a lane is resumed the lines are read anew. A pause
-// ends by itself, by the database's clock; what has not heard of that claims less for a moment. A line of which only items of
-// paused lanes are known is read from its beginning once a minute.
+// A workspace that is paused keeps its lines and is granted nothing. Types and definitions are the lanes of a workspace. Items of a
+// paused lane are left out when lines are read, so they hold up no others; when a lane is resumed the lines are read anew. A pause
+// ends by itself, by the database's clock; a process that does not know it yet claims less for a moment. A line of which only items
+// of paused lanes are known is read from its beginning once a minute.
 //
-// A limit for a time ends without a write, too: the quota says when, and is read again then. A claim names the first of these
-// times, and does nothing after it.
+// A limit for a time ends without a write, too: the quota says when, and is read again then. A claim has the first of these
+// times with it, and does nothing after it.
 //
 // # Invariants
 //

@@ -5,8 +5,8 @@
 // and servers which are newer than it meet as if it were not there; only calls that are about workflows by name are read. Metadata,
 // deadlines, status details and trailers pass both ways.
 //
-// It must not lend what it has: a caller's metadata is all that the frontend gets, never an API key of the worker's own. Where the
-// worker has one, a call that is answered from the queue is first tried at the frontend with the caller's own metadata.
+// It must not act with rights of its own: a caller's metadata is all that the frontend gets, never an API key of the worker's own. Where
+// the worker has one, a call that is answered from the queue is first tried at the frontend with the caller's own metadata.
 //
 // Invariants:
 //   - an address that others can reach is only served with TLS and callers that authenticate themselves;

@@ -1,6 +1,6 @@
 // Package recovery compares Postgres with Temporal and mends what differs, and keeps the tables small.
 //
-// It owns what no workflow and no dispatcher is left to do. It works on the store and on Temporal's client, and must not
+// It does what no workflow and no dispatcher is left to do. It works on the store and on Temporal's client, and must not
 // know the engine, the policy, or that it runs inside activities.
 //
 // There are four jobs. A pass (Pass, each second or two) makes a slot be held if and only if its workflow is open:
@@ -17,8 +17,8 @@
 //
 // It also notes which open executions no worker carries on: their workflow task, or that of a child, is not taken or fails.
 //
-// Look judges single items in the same way as soon as somebody says that they may have ended: most ends of workflows that are not
-// Sluice's own are learnt so. What is said is a hint, and whatever is lost of hints a pass finds.
+// Look compares single items in the same way as soon as a hint says that they may have ended: most ends of workflows that are not
+// Sluice's own are learnt so. An end whose hint was lost is found by a pass.
 //
 // ReleaseStale puts claims back that no dispatcher has taken up. Sweep ends what has waited too long or waits for a
 // workspace that is gone, makes partitions, and deletes what lies behind the retention and what is read no more.

@@ -50,7 +50,7 @@ func apart[T any](all []T, do func([]T) error) error {
 // mostText is how much of a message is kept, in bytes.
 const mostText = 2000
 
-// text is a message as it can be stored, whatever a server or a tenant has put into it.
+// text is a message as it can be stored, whatever a server or a workspace has put into it.
 func text(message string) string {
 	message = strings.ReplaceAll(strings.ToValidUTF8(message, "\uFFFD"), "\x00", "")
 	if len(message) <= mostText {

@@ -8,7 +8,7 @@
 // workspaces.go, detail.go and overview.go (the parts of the screen), view.go (how they share it), run.go (the terminal).
 //
 // Invariants:
-//   - everything that tenants write passes [page.OneLine] on its way to the screen: it is one line, and what controls a terminal is escaped;
+//   - everything that comes from a workspace passes [page.OneLine] on its way to the screen: it is one line, and what controls a terminal is escaped;
 //   - no line is wider than the window, and there are no more lines than it has;
 //   - a question is about the workspace that was selected when it was asked, whatever the list does meanwhile;
 //   - when the database does not answer, the last figures stay, with their age and the reason, until it does.

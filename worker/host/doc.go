@@ -24,9 +24,9 @@
 // # Which types it can run
 //
 // Each host tells the others through the database which workflow and activity types it has (record.go). A workspace whose
-// definitions name types that this one lacks is left to a host that has all of the same types and more; where there is
-// none, it is hosted here too, so that one missing type holds up nothing else. A workflow of one's own that runs on its workspace's
-// task queue counts for hosts that have its type only, and one on another task queue for none: its worker may be in any language.
+// definitions name types that this one lacks is left to a host that has all of these that this one has, and more; where there is none,
+// it is hosted here too, so that one missing type holds up nothing else. A workflow item on its workspace's task queue is work only for
+// hosts that have its type, and one on another task queue for no host: its worker may be in any language.
 //
 // # Why on demand, and why a budget
 //
@@ -51,10 +51,10 @@
 //
 //  1. Workers that are starting, running and stopping never exceed the limit that the poll budget allows.
 //  2. With n workspaces at work and room for l, each is hosted again after at most ceil(n/l) turns.
-//  3. No task in hand is cut off because a turn ends. A workspace with work loses its worker only when its turn is over, or another process hosts it too, and
-//     another one waits for the place. A stop can
-//     lose a task that is just being handed over, which then comes again after the workflow task timeout (5 s), so
-//     what is idle goes first, and with Polls a worker takes no more tasks before it stops (polls.go).
+//  3. No task in hand is cut off because a turn ends. A workspace with work loses its worker only when another one waits for the place,
+//     and its turn is over or another process hosts it too. A stop can lose a task that is just being handed over, which then comes
+//     again after the workflow task timeout (5 s), so what is idle goes first, and with Polls a worker takes no more tasks before it
+//     stops (polls.go).
 //  4. A workspace whose worker cannot be started delays no other.
 //  5. When Run returns, the workers are stopped, or ErrDrain says that ShutdownTimeout was too short.
 //

@@ -1,5 +1,5 @@
-// Package simulate plays a trace of executions against the policy: what would have waited, how long and why, had the
-// limits been others? It drives the same admission.Decide as the dispatcher does, in virtual time.
+// Package simulate plays a trace of executions against the policy: what would have waited, how long and why, with other
+// limits? It drives the same admission.Decide as the dispatcher does, in virtual time.
 //
 // It is pure and deterministic: the same trace and configuration give the same report. It must not know a clock, SQL or
 // Temporal.

@@ -13,6 +13,6 @@
 //
 //  1. No process is left behind: Close ends all by pid, and on Linux the kernel ends them when this process dies.
 //  2. A server comes back at the address and with the data it had.
-//  3. A worker reaches the servers through its proxies only, and Temporal reaches a worker through one; the caller's own clients go straight to them, and so does a worker of
-//     another namespace.
+//  3. A worker reaches the servers through its proxies only, and Temporal reaches a worker through one. The caller's own clients, and a
+//     worker of another namespace, connect to the servers directly.
 package cluster

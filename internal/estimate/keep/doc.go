@@ -1,5 +1,5 @@
-// Package keep keeps on record when pending items will start: it reads what that is worked out from, has package estimate do it, and stores
-// the curves that the view sluice.estimated_starts, the API, the dashboard and the command line tell it from.
+// Package keep keeps estimates of when pending items will start: it reads what these are made from, has package estimate make them, and stores
+// the curves from which the view sluice.estimated_starts, the API, the dashboard and the command line read them.
 //
 // It owns how often that is done. While a page is open that shows estimates, they are made anew once they are ten seconds old; for a
 // command that asks once, when they are one second old. While nobody looks, a worker makes them each minute, for those who read the view.

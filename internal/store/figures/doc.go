@@ -7,6 +7,6 @@
 // Invariants:
 //   - what has ended is read from the end of an index, up to a number, or for a time that the caller gives; what has ended since the
 //     last look is found by the events of its outcomes, so its cost grows with that alone;
-//   - Usage counts what waits from the index of lines, and costs by the item; everything else does not grow with the backlog;
+//   - Usage counts the pending items in the index of lines, so its cost grows with their number; all else does not grow with the backlog;
 //   - nothing here takes a lock that a transition could wait for.
 package figures

@@ -6,5 +6,5 @@
 // Invariants:
 //   - a token has 256 random bits and is known to its holder only: the database has its SHA-256, which needs no salt for that reason;
 //   - what is revoked, has expired or has lost its workspace is not found;
-//   - a row is never deleted, so that there are tokens once there was one.
+//   - a row is never deleted, so whether there was ever a token is known for good.
 package tokens

@@ -5,9 +5,9 @@
 //
 // # Who asks
 //
-// Who shows a token is what the token says. As long as there was never a token, who reaches a listener on loopback is an operator, and who
-// reaches any other is nobody. A token that was found is taken for good for some seconds without asking the database again; so long a
-// token that was revoked still opens, and so long after the first token was made others are still let in on loopback.
+// A caller that shows a token is what the token says. While there was never a token, a caller of a listener on loopback is an operator, and a
+// caller of any other listener is nobody. A token that was found is accepted for some seconds without asking the database again. For so long
+// a revoked token still works, and for so long after the first token was made callers without one are still let in on loopback.
 //
 // # Pages of others
 //

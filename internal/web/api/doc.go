@@ -6,8 +6,9 @@
 //
 // # Routes
 //
-// A route is one file's: items.go, bulk.go, enqueue.go, workspaces.go, controls.go, tiers.go, definitions.go, status.go, simulate.go. Each is registered with what a caller must be
-// allowed (route): a token of a workspace reaches those that are about a workspace, and there it is as if others did not exist.
+// Routes are in items.go, bulk.go, enqueue.go, workspaces.go, controls.go, tiers.go, definitions.go, status.go and simulate.go. Each is
+// registered with what a caller must be allowed (route): a token of a workspace reaches those that are about a workspace, and there it is as
+// if others did not exist.
 //
 // # Requests
 //

@@ -7,7 +7,7 @@
 // it counts.
 //
 // Invariants:
-//   - what tenants wrote is shown as text: templates escape it, and nothing is marked as safe but plots made of numbers;
+//   - what a workspace wrote is shown as text: templates escape it, and nothing is marked as safe but plots made of numbers;
 //   - a page works without JavaScript, which only keeps it live; no element has a style or a handler of its own, so the
 //     Content-Security-Policy allows neither;
 //   - what is red, amber or green says so in words too.

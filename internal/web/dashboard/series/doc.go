@@ -1,4 +1,4 @@
-// Package series is how an installation is and has been in the last quarter of an hour, for all who watch it at once.
+// Package series samples the state of an installation and keeps that of the last quarter of an hour, for all who watch it at once.
 //
 // It owns when the database and the dispatchers are asked, and remembers what they have answered. [Watch.Look] returns the last
 // [Snapshot], and takes a new one where that is 2 s old: so there is one sampler however many look, and nothing is asked while nobody
