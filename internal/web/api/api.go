@@ -42,9 +42,9 @@ type API struct {
 	document    []byte
 	ordinary    *counter
 	waits       *counter
-	bulks       *counter
+	bulks       counters
 	audits      chan struct{}
-	simulations struct{ operators, workspaces chan struct{} } // by whose token asks
+	simulations counters
 	stop        stopping
 }
 
@@ -53,9 +53,8 @@ func New(c Config) (*API, error) {
 	s := &API{
 		config: c, queue: queue.New(c.Pool), office: admin.New(c.Pool), mux: http.NewServeMux(),
 		ordinary: newCounter(mostOrdinary, mostOrdinaryOfOne), waits: newCounter(mostWaits, mostWaitsOfOne),
-		bulks: newCounter(mostBulk, mostBulkOfOne), audits: make(chan struct{}, 1),
+		bulks: newCounters(mostBulk, mostBulkOfOne), simulations: newCounters(1, 1), audits: make(chan struct{}, 1),
 	}
-	s.simulations.operators, s.simulations.workspaces = make(chan struct{}, 1), make(chan struct{}, 1)
 	s.stop.begun, s.stop.begin = context.WithCancel(context.Background())
 	dial := func(context.Context) (client.Client, error) { return c.Temporal, nil }
 	s.overview = overview.Source{Pool: c.Pool, Dial: dial, AtOnce: dial, Link: c.Link}

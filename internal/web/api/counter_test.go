@@ -39,6 +39,28 @@ func TestOneTokenDoesNotTakeAllThatMayBeUnderWay(t *testing.T) {
 	require.False(t, ok, "all together")
 }
 
+func TestTokensOfWorkspacesKeepNoOperatorOutOfBulkOperations(t *testing.T) {
+	t.Parallel()
+	c := newCounters(mostBulk, mostBulkOfOne)
+	of := func(operator bool) access.Caller { return access.Caller{Operator: operator, Token: uuid.New()} }
+	for _, operator := range []bool{false, true} {
+		first := of(operator)
+		leave, ok := c.enter(first)
+		require.True(t, ok)
+		_, ok = c.enter(first)
+		require.False(t, ok, "one of a token")
+		for range mostBulk - 1 {
+			_, ok = c.enter(of(operator))
+			require.True(t, ok)
+		}
+		_, ok = c.enter(of(operator))
+		require.False(t, ok, "all of the kind together")
+		leave()
+		_, ok = c.enter(of(operator))
+		require.True(t, ok)
+	}
+}
+
 func TestOnlyWhoWaitsForAnItemCountsAsOneWhoWaits(t *testing.T) {
 	t.Parallel()
 	s := &API{ordinary: newCounter(0, 0), waits: newCounter(1, 1)}

@@ -160,16 +160,11 @@ func (s *API) simulateWorkspace(ctx context.Context, who access.Caller, in *simu
 // play plays one simulation at a time, because each takes a processor that the dispatcher may need. Tokens of workspaces have a place of their
 // own: who asks again and again with one keeps no operator out.
 func (s *API) play(ctx context.Context, who access.Caller, q whatif.Question) (c whatif.Comparison, err error) {
-	place := s.simulations.operators
-	if !who.Operator {
-		place = s.simulations.workspaces
-	}
-	select {
-	case place <- struct{}{}:
-		defer func() { <-place }()
-	default:
+	leave, ok := s.simulations.enter(who)
+	if !ok {
 		return c, newProblem(http.StatusTooManyRequests, "too-many", "a simulation is under way already; try again").later()
 	}
+	defer leave()
 	c, err = whatif.Play(ctx, s.Pool, q)
 	if errors.Is(ctx.Err(), context.DeadlineExceeded) {
 		return c, newProblem(http.StatusGatewayTimeout, "timeout", fmt.Sprintf("the simulation took more than %s: give a shorter since, or ask with starter simulate", simulationTimeout))
