@@ -190,11 +190,22 @@ func (s *API) cancelItem(ctx context.Context, who access.Caller, in *cancelInput
 	return answer(cancelled, err)
 }
 
-// since is the moment so long ago.
-func since(p Period, name string, most time.Duration) (time.Duration, error) {
-	d, err := p.duration(name)
-	if err == nil && (d <= 0 || d > most) {
-		err = store.Invalid("%s must be more than 0 and at most %s", name, most)
+const (
+	// mostSince is as far back as anything is counted or played.
+	mostSince = 366 * 24 * time.Hour
+	// mostSinceOfWorkspace is the same for tokens of workspaces: what it costs, all workspaces pay for.
+	mostSinceOfWorkspace = 7 * 24 * time.Hour
+)
+
+// since is how far back a caller asks to look.
+func since(who access.Caller, p Period) (time.Duration, error) {
+	d, err := p.duration("since")
+	switch {
+	case err != nil:
+	case !who.Operator && d > mostSinceOfWorkspace:
+		err = store.Invalid("since must be at most 7d for a token of a workspace")
+	case d <= 0 || d > mostSince:
+		err = store.Invalid("since must be more than 0 and at most %s", mostSince)
 	}
 	return d, err
 }

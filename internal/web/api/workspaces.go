@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"time"
 
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/google/uuid"
@@ -40,11 +39,8 @@ func (s *API) workspaces(h huma.API) {
 	}}, s.setPlan)
 }
 
-// mostSince is as far back as anything is counted.
-const mostSince = 366 * 24 * time.Hour
-
 type listWorkspacesInput struct {
-	Since Period `query:"since" default:"1h" doc:"Count what has ended in the last so long."`
+	Since Period `query:"since" default:"1h" doc:"Count what has ended in the last so long: 7d at most for a token of a workspace, 366d for one of an operator."`
 }
 
 // workspaceList is a list of workspaces.
@@ -53,7 +49,7 @@ type workspaceList struct {
 }
 
 func (s *API) listWorkspaces(ctx context.Context, who access.Caller, in *listWorkspacesInput) (*body[workspaceList], error) {
-	window, err := since(in.Since, "since", mostSince)
+	window, err := since(who, in.Since)
 	if err != nil {
 		return nil, err
 	}
