@@ -42,6 +42,7 @@ type API struct {
 	document    []byte
 	ordinary    *counter
 	waits       *counter
+	reading     *places
 	bulks       counters
 	audits      chan struct{}
 	simulations counters
@@ -53,7 +54,7 @@ func New(c Config) (*API, error) {
 	s := &API{
 		config: c, queue: queue.New(c.Pool), office: admin.New(c.Pool), mux: http.NewServeMux(),
 		ordinary: newCounter(mostOrdinary, mostOrdinaryOfOne), waits: newCounter(mostWaits, mostWaitsOfOne),
-		bulks: newCounters(mostBulk, mostBulkOfOne), simulations: newCounters(1, 1), audits: make(chan struct{}, 1),
+		reading: newPlaces(mostReading, placePatience), bulks: newCounters(mostBulk, mostBulkOfOne), simulations: newCounters(1, 1), audits: make(chan struct{}, 1),
 	}
 	s.stop.begun, s.stop.begin = context.WithCancel(context.Background())
 	dial := func(context.Context) (client.Client, error) { return c.Temporal, nil }
@@ -154,6 +155,7 @@ type route struct {
 	huma.Operation
 	grant   grant
 	timeout time.Duration // defaults to requestTimeout
+	itself  bool          // one that reads takes its place itself
 }
 
 // register adds a route. What it does gets the caller, and a context that ends in time.
@@ -178,9 +180,16 @@ func register[I, O any](s *API, h huma.API, r route, do func(context.Context, ac
 		timeout = requestTimeout
 	}
 	huma.Register(h, op, func(ctx context.Context, in *I) (*O, error) {
+		who := callerOf(ctx)
+		if r.Method == http.MethodGet && !r.itself {
+			leave, err := s.reading.take(ctx, who)
+			if err != nil {
+				return nil, s.problemOf(ctx, who, err)
+			}
+			defer leave()
+		}
 		ctx, cancel := context.WithTimeout(ctx, timeout)
 		defer cancel()
-		who := callerOf(ctx)
 		out, err := do(ctx, who, in)
 		if err != nil {
 			return nil, s.problemOf(ctx, who, err)

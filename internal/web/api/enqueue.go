@@ -132,6 +132,11 @@ type answers struct {
 }
 
 func (s *API) enqueueMany(ctx context.Context, who access.Caller, in *enqueueManyInput) (*body[answers], error) {
+	leave, err := s.reading.take(ctx, who) // it takes a connection for as long as a read may
+	if err != nil {
+		return nil, err
+	}
+	defer leave()
 	items := make([]queue.Item, len(in.Body.Items))
 	now, err := s.present(ctx, in.Body.Items...)
 	if err != nil {

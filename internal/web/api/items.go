@@ -24,7 +24,7 @@ func (s *API) items(h huma.API) {
 		OperationID: "list-items", Method: http.MethodGet, Path: "/api/v1/items", Tags: []string{"items"}, Summary: "List items, newest first",
 		Description: "A page of items and their executions, without inputs and results; of those that wait, the reason and the time in which each is expected to start. To go on, give next as before.",
 	}}, s.listItems)
-	register(s, h, route{grant: reads, timeout: longestWait + requestTimeout, Operation: huma.Operation{
+	register(s, h, route{grant: reads, timeout: longestWait + requestTimeout, itself: true, Operation: huma.Operation{
 		OperationID: "get-item", Method: http.MethodGet, Path: "/api/v1/items/{id}", Tags: []string{"items"}, Summary: "Get an item, or wait for its end",
 		Description: "One item, its execution and what has happened to it; of one that waits, the reason, its place and the time in which it is expected to start. With wait the answer comes when the item has ended, " +
 			"however it did, or when the time is over: done tells which.",
@@ -118,6 +118,11 @@ func (s *API) getItem(ctx context.Context, who access.Caller, in *getItemInput) 
 			return nil, err
 		}
 	}
+	leave, err := s.reading.take(ctx, who) // not before: those who wait have none
+	if err != nil {
+		return nil, err
+	}
+	defer leave()
 	described, err := s.overview.Describe(ctx, state)
 	if !who.Payloads {
 		withoutPayloads(&described.State)
