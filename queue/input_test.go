@@ -106,6 +106,7 @@ func TestNumbersCountAsTheyAreWrittenOut(t *testing.T) {
 		keyed := item
 		keyed.UniqueKey = "k"
 		for _, i := range []queue.Item{item, keyed} {
+			require.ErrorIs(t, i.Validate(), queue.ErrInvalid)
 			_, err := b.queue.Enqueue(t.Context(), i)
 			require.ErrorIs(t, err, queue.ErrInvalid)
 			_, err = b.queue.EnqueueMany(t.Context(), []queue.Item{b.item(), i})
@@ -118,6 +119,7 @@ func TestNumbersCountAsTheyAreWrittenOut(t *testing.T) {
 
 	item := b.item()
 	item.Input = json.RawMessage(`{"a":1e2000}`)
+	require.NoError(t, item.Validate())
 	b.enqueue(t, item)
 	require.Equal(t, 1, b.count(t, "inputs"), "where it is kept depends on its real size too")
 }

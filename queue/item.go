@@ -70,6 +70,12 @@ func queued(id uuid.UUID) Answer {
 	return Answer{QueueID: id, Status: "QUEUED", Message: messageQueued}
 }
 
+// Validate tells what of an item would be refused whatever is in the database, and whichever its workspace is: ErrInvalid.
+func (i *Item) Validate() error {
+	_, err := i.arrival()
+	return err
+}
+
 // arrival checks what can be checked without the database and fills in the defaults.
 func (i *Item) arrival() (a store.Arrival, err error) {
 	a = store.Arrival{

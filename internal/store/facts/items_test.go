@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -228,7 +229,49 @@ func TestTheItemsOfAWorkflowIDAreFoundByIt(t *testing.T) {
 				require.LessOrEqual(t, rows, float64(most+50), "%s: %s", id, relation)
 			}
 		}
+		f.WorkspaceID = uuid.New()
+		if len(got) > 0 {
+			f.WorkspaceID = got[0].WorkspaceID
+		}
+		want = list[uuid.UUID](t, b.pool, `SELECT id FROM sluice.queue_items WHERE engine_workflow_id = $1 AND workspace_id = $2 ORDER BY id DESC`, id, f.WorkspaceID)
+		got, err = facts.Items[facts.View](t.Context(), b.pool, f)
+		require.NoError(t, err)
+		require.Equal(t, want, append([]uuid.UUID{}, idsOf(got)...), id)
+		for _, s := range f.Statements(time.Time{}) {
+			for relation, rows := range b.read(t, custom, s.SQL, s.Args...) {
+				require.LessOrEqual(t, rows, float64(most+50), "%s of a workspace: %s", id, relation)
+			}
+		}
 	}
+}
+
+// However many newer items of an id another workspace has: they hide none of a workspace's own, in whatever state these are.
+func TestItemsOfAnotherWorkspaceHideNoneOfAWorkflowID(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	ids := b.enqueueN(t, 4)
+	b.run(t, ids[1])
+	b.run(t, ids[2])
+	b.end(t, "COMPLETED", ids[2])
+	b.cancel(t, ids[3])
+	for _, table := range []string{"pending", "running", "ended"} {
+		b.exec(t, `UPDATE sluice.`+table+` SET workflow_definition_id = NULL, workflow_type = 'SendInvoice', task_queue = 'invoices', workflow_id = 'invoice-1'`)
+	}
+	other, _ := b.newWorkspace(t, "globex", "PRO")
+	flood := func(table, columns, values string) {
+		b.exec(t, `INSERT INTO sluice.`+table+` (id, workspace_id, workflow_type, task_queue, workflow_id, priority, attempt_count, created_at, available_at, trigger_type, enqueued_by, `+columns+`)
+			SELECT sluice.uuid_v7(), $1, 'SendInvoice', 'invoices', 'invoice-1', 3, 0, now(), now(), 'x', 'flood', `+values+` FROM generate_series(1, 2100)`, other)
+	}
+	flood("pending", "input", "'{}'")
+	flood("running", "turn, claimed_at, dispatched_at, engine_run_id, input", "1, now(), now(), 'run', '{}'")
+	flood("ended", "status, claimed_at, dispatched_at, ended_at", "'COMPLETED', now(), now(), now()")
+	got, err := facts.Items[facts.View](t.Context(), b.pool, facts.Filter{WorkspaceID: b.workspace, WorkflowID: "invoice-1", Limit: 50})
+	require.NoError(t, err)
+	slices.SortFunc(ids, func(x, y uuid.UUID) int { return bytes.Compare(y[:], x[:]) })
+	require.Equal(t, ids, idsOf(got))
+	got, err = facts.Items[facts.View](t.Context(), b.pool, facts.Filter{WorkspaceID: b.workspace, WorkflowID: "invoice-1", Status: "CANCELLED", Limit: 50})
+	require.NoError(t, err)
+	require.Len(t, got, 1)
 }
 
 // Whatever ended when: a page is what a sort of everything gives.

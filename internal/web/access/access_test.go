@@ -63,9 +63,20 @@ func TestWithoutAnyTokenOnlyLoopbackIsLetIn(t *testing.T) {
 	require.Equal(t, access.Caller{Actor: "api", Operator: true, Writes: true, Payloads: true}, who)
 	_, err = open.Caller(t.Context(), request(t, ""))
 	require.Equal(t, "no-tokens", code(t, err))
+	for _, header := range []string{"Forwarded", "X-Forwarded-For", "X-Forwarded-Host", "X-Real-IP"} {
+		r := request(t, "")
+		r.Header.Set(header, "")
+		_, err = loopback.Caller(t.Context(), r)
+		require.Equal(t, "no-tokens", code(t, err), header)
+		require.ErrorContains(t, err, "starter token create", "it says what is needed behind a proxy")
+	}
 
-	created, _, err := office.CreateToken(t.Context(), admin.NewToken{Name: "first", Role: admin.RoleOperatorRead}, "ann")
+	created, secret, err := office.CreateToken(t.Context(), admin.NewToken{Name: "first", Role: admin.RoleOperatorRead}, "ann")
 	require.NoError(t, err)
+	forwarded := request(t, secret)
+	forwarded.Header.Set("X-Forwarded-For", "192.0.2.1")
+	_, err = loopback.Caller(t.Context(), forwarded)
+	require.NoError(t, err, "with a token a proxy may forward")
 	for _, g := range []*access.Guard{loopback, open} {
 		require.Eventually(t, func() bool {
 			_, err := g.Caller(t.Context(), request(t, ""))

@@ -5,8 +5,8 @@
 //
 // # Who asks
 //
-// A caller that shows a token is what the token says. While there was never a token, a caller of a listener on loopback is an operator, and a
-// caller of any other listener is nobody. A token that was found is accepted for some seconds without asking the database again. For so long
+// A caller that shows a token is what the token says. While there was never a token, a caller of a listener on loopback is an operator, unless
+// a proxy has forwarded the request, and a caller of any other listener is nobody. A token that was found is accepted for some seconds without asking the database again. For so long
 // a revoked token still works, and for so long after the first token was made callers without one are still let in on loopback.
 //
 // # Pages of others
@@ -16,6 +16,6 @@
 // something, or is loaded as a part of another page, says that it comes from another site (Sec-Fetch-Site).
 //
 // Invariants:
-//   - a request is let in by a token that is in the database by its hash, or on loopback where there are none;
+//   - a request is let in by a token that is in the database by its hash, or on loopback, and not through a proxy that says so, where there are none;
 //   - a caller of one workspace is never taken for an operator: the zero Caller may do nothing.
 package access

@@ -60,7 +60,7 @@ var secretForm = regexp.MustCompile(`^sluice_[A-Za-z0-9_-]{43}$`)
 func (g *Guard) Caller(ctx context.Context, r *http.Request) (Caller, error) {
 	scheme, secret, _ := strings.Cut(r.Header.Get("Authorization"), " ")
 	if scheme == "" {
-		return g.withoutToken(ctx)
+		return g.withoutToken(ctx, r)
 	}
 	secret = strings.TrimSpace(secret)
 	if !strings.EqualFold(scheme, "Bearer") || !secretForm.MatchString(secret) {
@@ -98,8 +98,8 @@ func (g *Guard) remember(hash tokens.Hash, e entry) {
 	g.found[hash] = e
 }
 
-// withoutToken lets those in on loopback who come while there was never a token.
-func (g *Guard) withoutToken(ctx context.Context) (Caller, error) {
+// withoutToken lets those in on loopback who come while there was never a token, unless a proxy has forwarded the request.
+func (g *Guard) withoutToken(ctx context.Context, r *http.Request) (Caller, error) {
 	g.mu.Lock()
 	exists, none := g.exists, time.Now().Before(g.none)
 	g.mu.Unlock()
@@ -119,6 +119,18 @@ func (g *Guard) withoutToken(ctx context.Context) (Caller, error) {
 		return Caller{}, errNoCredentials
 	case !g.loopback:
 		return Caller{}, errNoTokens
+	case isForwarded(r):
+		return Caller{}, errForwarded
 	}
 	return anybody(), nil
+}
+
+// isForwarded tells whether a proxy says that it sends the request for somebody else. It may be on this machine, and its callers not.
+func isForwarded(r *http.Request) bool {
+	for _, name := range []string{"Forwarded", "X-Forwarded-For", "X-Forwarded-Host", "X-Real-Ip"} {
+		if _, ok := r.Header[name]; ok {
+			return true
+		}
+	}
+	return false
 }

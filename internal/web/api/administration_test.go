@@ -39,6 +39,8 @@ func TestWorkspacesAreAdministered(t *testing.T) {
 	require.Len(t, b.send("", http.MethodGet, "/api/v1/workspaces", nil).object(http.StatusOK)["workspaces"], 2)
 	own := b.token(admin.RoleWorkspace, b.workspace, false)
 	require.Len(t, b.send(own, http.MethodGet, "/api/v1/workspaces?since=7d", nil).object(http.StatusOK)["workspaces"], 1)
+	b.send(own, http.MethodGet, "/api/v1/workspaces?since=8784h", nil).problem(http.StatusUnprocessableEntity, "invalid") // all workspaces pay for what it reads
+	require.Len(t, b.send(b.token(admin.RoleOperatorRead, uuid.Nil, false), http.MethodGet, "/api/v1/workspaces?since=8784h", nil).object(http.StatusOK)["workspaces"], 2)
 	require.Equal(t, "acme", b.send(own, http.MethodGet, "/api/v1/workspaces/"+b.workspace.String(), nil).object(http.StatusOK)["name"])
 
 	var actors []string

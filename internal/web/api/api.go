@@ -42,9 +42,10 @@ type API struct {
 	document    []byte
 	ordinary    *counter
 	waits       *counter
-	bulks       *counter
+	reading     *places
+	bulks       counters
 	audits      chan struct{}
-	simulations struct{ operators, workspaces chan struct{} } // by whose token asks
+	simulations counters
 	stop        stopping
 }
 
@@ -53,9 +54,8 @@ func New(c Config) (*API, error) {
 	s := &API{
 		config: c, queue: queue.New(c.Pool), office: admin.New(c.Pool), mux: http.NewServeMux(),
 		ordinary: newCounter(mostOrdinary, mostOrdinaryOfOne), waits: newCounter(mostWaits, mostWaitsOfOne),
-		bulks: newCounter(mostBulk, mostBulkOfOne), audits: make(chan struct{}, 1),
+		reading: newPlaces(mostReading, placePatience), bulks: newCounters(mostBulk, mostBulkOfOne), simulations: newCounters(1, 1), audits: make(chan struct{}, 1),
 	}
-	s.simulations.operators, s.simulations.workspaces = make(chan struct{}, 1), make(chan struct{}, 1)
 	s.stop.begun, s.stop.begin = context.WithCancel(context.Background())
 	dial := func(context.Context) (client.Client, error) { return c.Temporal, nil }
 	s.overview = overview.Source{Pool: c.Pool, Dial: dial, AtOnce: dial, Link: c.Link}
@@ -155,6 +155,7 @@ type route struct {
 	huma.Operation
 	grant   grant
 	timeout time.Duration // defaults to requestTimeout
+	itself  bool          // one that reads takes its place itself
 }
 
 // register adds a route. What it does gets the caller, and a context that ends in time.
@@ -179,9 +180,16 @@ func register[I, O any](s *API, h huma.API, r route, do func(context.Context, ac
 		timeout = requestTimeout
 	}
 	huma.Register(h, op, func(ctx context.Context, in *I) (*O, error) {
+		who := callerOf(ctx)
+		if r.Method == http.MethodGet && !r.itself {
+			leave, err := s.reading.take(ctx, who)
+			if err != nil {
+				return nil, s.problemOf(ctx, who, err)
+			}
+			defer leave()
+		}
 		ctx, cancel := context.WithTimeout(ctx, timeout)
 		defer cancel()
-		who := callerOf(ctx)
 		out, err := do(ctx, who, in)
 		if err != nil {
 			return nil, s.problemOf(ctx, who, err)

@@ -17,8 +17,9 @@ import (
 const (
 	// bulkTime is how long a request works on many items before it answers how far it has come.
 	bulkTime = time.Minute
-	// mostBulk is how many requests do so at once, and mostBulkOfOne how many of them show the same token: each may be about millions of items.
-	mostBulk, mostBulkOfOne = 4, 1
+	// mostBulk is how many requests of operators do so at once, and how many of tokens of workspaces; mostBulkOfOne is how many of them show
+	// the same token. Each may be about millions of items, and takes a connection most of the time.
+	mostBulk, mostBulkOfOne = 3, 1
 )
 
 // does is what is done to a selection. It fills in the answer, also when it is broken off.
@@ -117,7 +118,7 @@ func (s *API) filter(ctx context.Context, who access.Caller, n *Selection) (f ad
 
 // selectAnd selects items, and does something to them unless they are only to be counted.
 func (s *API) selectAnd(ctx context.Context, who access.Caller, action admin.Action, n *Selection, reason string, do does) (*body[bulkAnswer], error) {
-	leave, ok := s.bulks.enter(who.Token)
+	leave, ok := s.bulks.enter(who)
 	if !ok {
 		return nil, newProblem(http.StatusTooManyRequests, "too-many", "many items are being changed already; try again when that is done").later()
 	}

@@ -1,14 +1,17 @@
 package api
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/uuid"
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"sluice/internal/store"
@@ -37,6 +40,72 @@ func TestOneTokenDoesNotTakeAllThatMayBeUnderWay(t *testing.T) {
 	}
 	_, ok = w.enter(another)
 	require.False(t, ok, "all together")
+}
+
+func TestTokensOfWorkspacesKeepNoOperatorOutOfBulkOperations(t *testing.T) {
+	t.Parallel()
+	c := newCounters(mostBulk, mostBulkOfOne)
+	of := func(operator bool) access.Caller { return access.Caller{Operator: operator, Token: uuid.New()} }
+	for _, operator := range []bool{false, true} {
+		first := of(operator)
+		leave, ok := c.enter(first)
+		require.True(t, ok)
+		_, ok = c.enter(first)
+		require.False(t, ok, "one of a token")
+		for range mostBulk - 1 {
+			_, ok = c.enter(of(operator))
+			require.True(t, ok)
+		}
+		_, ok = c.enter(of(operator))
+		require.False(t, ok, "all of the kind together")
+		leave()
+		_, ok = c.enter(of(operator))
+		require.True(t, ok)
+	}
+}
+
+func TestOneWorkspaceReadsInItsPlacesOnly(t *testing.T) {
+	t.Parallel()
+	p := newPlaces(2, time.Minute)
+	workspace := uuid.New()
+	of := func() access.Caller { return access.Caller{Workspace: workspace, Token: uuid.New()} }
+	take := func(who access.Caller) (leave func()) {
+		t.Helper()
+		leave, err := p.take(t.Context(), who)
+		require.NoError(t, err)
+		return leave
+	}
+	first, second := take(of()), take(of())
+	another, operator := take(access.Caller{Workspace: uuid.New()}), take(access.Caller{Operator: true})
+	given := make(chan func())
+	go func() {
+		leave, err := p.take(t.Context(), of())
+		assert.NoError(t, err)
+		given <- leave
+	}()
+	require.Eventually(t, func() bool {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		return p.of[workspace].users == 3
+	}, time.Minute, time.Millisecond, "another of its tokens waits")
+	first()
+	third := <-given
+
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	_, err := p.take(ctx, of())
+	require.ErrorIs(t, err, context.Canceled)
+	p.patience = time.Millisecond
+	_, err = p.take(t.Context(), of())
+	var problem *Problem
+	require.ErrorAs(t, err, &problem)
+	require.Equal(t, http.StatusTooManyRequests, problem.Status)
+	require.Equal(t, "too-many", problem.Code)
+	require.Equal(t, "1", problem.GetHeaders().Get("Retry-After"))
+	for _, leave := range []func(){second, third, another, operator} {
+		leave()
+	}
+	require.Empty(t, p.of, "nothing is kept of those who have left")
 }
 
 func TestOnlyWhoWaitsForAnItemCountsAsOneWhoWaits(t *testing.T) {

@@ -102,8 +102,11 @@ func (s *API) enqueue(ctx context.Context, who access.Caller, in *enqueueInput) 
 	if err != nil {
 		return nil, err
 	}
-	item, err := s.itemOf(ctx, who, &in.Body, now)
+	item, err := itemOf(who, &in.Body, now)
 	if err != nil {
+		return nil, err
+	}
+	if item.WorkspaceID, err = s.enqueueFor(ctx, who, &in.Body); err != nil {
 		return nil, err
 	}
 	answer, err := s.queue.Enqueue(ctx, item)
@@ -129,18 +132,50 @@ type answers struct {
 }
 
 func (s *API) enqueueMany(ctx context.Context, who access.Caller, in *enqueueManyInput) (*body[answers], error) {
+	leave, err := s.reading.take(ctx, who) // it takes a connection for as long as a read may
+	if err != nil {
+		return nil, err
+	}
+	defer leave()
 	items := make([]queue.Item, len(in.Body.Items))
 	now, err := s.present(ctx, in.Body.Items...)
 	if err != nil {
 		return nil, err
 	}
 	for i := range items {
-		if items[i], err = s.itemOf(ctx, who, &in.Body.Items[i], now); err != nil {
+		if items[i], err = itemOf(who, &in.Body.Items[i], now); err != nil {
 			return nil, fmt.Errorf("item %d of %d: %w", i+1, len(items), err)
 		}
 	}
+	if err := s.findWorkspaces(ctx, who, in.Body.Items, items); err != nil {
+		return nil, err
+	}
 	list, err := s.queue.EnqueueMany(ctx, items)
 	return answer(answers{list}, err)
+}
+
+// findWorkspaces fills in the workspaces of items, each of which is looked for once. Those of definitions come first: they must be there, and
+// where one is not, none is created for the other items.
+func (s *API) findWorkspaces(ctx context.Context, who access.Caller, sent []newItem, items []queue.Item) error {
+	found := map[string]uuid.UUID{}
+	for _, definitions := range []bool{true, false} {
+		for i := range sent {
+			n := &sent[i]
+			if (n.Definition != nil) != definitions {
+				continue
+			}
+			id, ok := found[n.Workspace]
+			if !ok {
+				var err error
+				if id, err = s.enqueueFor(ctx, who, n); err != nil {
+					return fmt.Errorf("item %d of %d: %w", i+1, len(sent), err)
+				}
+				found[n.Workspace] = id
+			}
+			items[i].WorkspaceID = id
+		}
+	}
+	return nil
 }
 
 // present is the database's, from which times that are given as periods count: items become due and expire by its clock, and this machine's may
@@ -152,8 +187,8 @@ func (s *API) present(ctx context.Context, items ...newItem) (now time.Time, err
 	return now, err
 }
 
-// itemOf makes an item of what was sent.
-func (s *API) itemOf(ctx context.Context, who access.Caller, n *newItem, now time.Time) (item queue.Item, err error) {
+// itemOf makes an item of what was sent, all but its workspace, and checks what can be checked without the database.
+func itemOf(who access.Caller, n *newItem, now time.Time) (item queue.Item, err error) {
 	item = queue.Item{Priority: cmp.Or(n.Priority, queue.DefaultPriority), UniqueKey: n.UniqueKey, EnqueuedBy: who.Actor, TriggerType: "API"}
 	switch {
 	case (n.Definition == nil) == (n.Workflow == nil):
@@ -168,12 +203,9 @@ func (s *API) itemOf(ctx context.Context, who access.Caller, n *newItem, now tim
 	if err := n.times(&item, now); err != nil {
 		return item, err
 	}
-	if item.WorkspaceID, err = s.enqueueFor(ctx, who, n.Workspace); err != nil {
-		return item, err
-	}
 	if n.Definition != nil {
 		item.DefinitionID, item.Input = *n.Definition, n.Input
-		return item, nil
+		return item, item.Validate()
 	}
 	item.Workflow = &queue.Workflow{Type: n.Workflow.Type, TaskQueue: n.Workflow.TaskQueue, ID: n.Workflow.ID}
 	if item.Workflow.Args, err = json.Marshal(append([]json.RawMessage{}, n.Workflow.Args...)); err != nil {
@@ -184,7 +216,7 @@ func (s *API) itemOf(ctx context.Context, who access.Caller, n *newItem, now tim
 			return item, store.Invalid("options: %v", err)
 		}
 	}
-	return item, nil
+	return item, item.Validate()
 }
 
 func (n *newItem) times(item *queue.Item, now time.Time) error {

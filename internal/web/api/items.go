@@ -24,7 +24,7 @@ func (s *API) items(h huma.API) {
 		OperationID: "list-items", Method: http.MethodGet, Path: "/api/v1/items", Tags: []string{"items"}, Summary: "List items, newest first",
 		Description: "A page of items and their executions, without inputs and results; of those that wait, the reason and the time in which each is expected to start. To go on, give next as before.",
 	}}, s.listItems)
-	register(s, h, route{grant: reads, timeout: longestWait + requestTimeout, Operation: huma.Operation{
+	register(s, h, route{grant: reads, timeout: longestWait + requestTimeout, itself: true, Operation: huma.Operation{
 		OperationID: "get-item", Method: http.MethodGet, Path: "/api/v1/items/{id}", Tags: []string{"items"}, Summary: "Get an item, or wait for its end",
 		Description: "One item, its execution and what has happened to it; of one that waits, the reason, its place and the time in which it is expected to start. With wait the answer comes when the item has ended, " +
 			"however it did, or when the time is over: done tells which.",
@@ -118,6 +118,11 @@ func (s *API) getItem(ctx context.Context, who access.Caller, in *getItemInput) 
 			return nil, err
 		}
 	}
+	leave, err := s.reading.take(ctx, who) // not before: those who wait have none
+	if err != nil {
+		return nil, err
+	}
+	defer leave()
 	described, err := s.overview.Describe(ctx, state)
 	if !who.Payloads {
 		withoutPayloads(&described.State)
@@ -190,11 +195,22 @@ func (s *API) cancelItem(ctx context.Context, who access.Caller, in *cancelInput
 	return answer(cancelled, err)
 }
 
-// since is the moment so long ago.
-func since(p Period, name string, most time.Duration) (time.Duration, error) {
-	d, err := p.duration(name)
-	if err == nil && (d <= 0 || d > most) {
-		err = store.Invalid("%s must be more than 0 and at most %s", name, most)
+const (
+	// mostSince is as far back as anything is counted or played.
+	mostSince = 366 * 24 * time.Hour
+	// mostSinceOfWorkspace is the same for tokens of workspaces: what it costs, all workspaces pay for.
+	mostSinceOfWorkspace = 7 * 24 * time.Hour
+)
+
+// since is how far back a caller asks to look.
+func since(who access.Caller, p Period) (time.Duration, error) {
+	d, err := p.duration("since")
+	switch {
+	case err != nil:
+	case !who.Operator && d > mostSinceOfWorkspace:
+		err = store.Invalid("since must be at most 7d for a token of a workspace")
+	case d <= 0 || d > mostSince:
+		err = store.Invalid("since must be more than 0 and at most %s", mostSince)
 	}
 	return d, err
 }

@@ -3,6 +3,7 @@ package api_test
 import (
 	"context"
 	"fmt"
+	"maps"
 	"net/http"
 	"strings"
 	"testing"
@@ -275,4 +276,48 @@ func TestManyItemsAreEnqueuedAllOrNone(t *testing.T) {
 	require.Len(t, b.send(secret, http.MethodGet, "/api/v1/items", nil).object(http.StatusOK)["items"], 15)
 	b.send(secret, http.MethodPost, "/api/v1/items/bulk", object{"items": make([]object, 1001)}).problem(http.StatusUnprocessableEntity, "invalid")
 	b.send(secret, http.MethodPost, "/api/v1/items/bulk", object{"items": []object{}}).problem(http.StatusUnprocessableEntity, "invalid")
+}
+
+// Where items create workspaces: a request that is refused for what can be seen beforehand creates none, and each is looked for once.
+func TestARefusedRequestCreatesNoWorkspace(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	b.exec(`UPDATE sluice.settings SET auto_create_plan = 'FREE'`)
+	b.exec(`CREATE SEQUENCE public.looks`)
+	b.exec(`ALTER FUNCTION sluice.workspace(text) RENAME TO workspace_counted`)
+	b.exec(`CREATE FUNCTION sluice.workspace(key text) RETURNS uuid LANGUAGE plpgsql AS $$ BEGIN
+		PERFORM nextval('public.looks');
+		RETURN sluice.workspace_counted(key);
+	END $$`)
+	created := func() (n int) {
+		t.Helper()
+		require.NoError(t, b.pool.QueryRow(t.Context(), `SELECT count(*) FROM sluice.workspaces WHERE external_key LIKE 'new-%'`).Scan(&n))
+		return n
+	}
+	of := func(key string, more object) object {
+		item := object{"workspace": key, "workflow": object{"type": "T"}}
+		maps.Copy(item, more)
+		return item
+	}
+	definition := object{"workspace": "new-two", "definition": b.definition.String()}
+	for code, items := range map[string][]object{
+		"invalid":           {of("new-one", nil), of("new-two", object{"uniqueKey": "a\x00b"})},
+		"unknown-workspace": {of("new-one", nil), definition},
+	} {
+		status := map[string]int{"invalid": http.StatusUnprocessableEntity, "unknown-workspace": http.StatusNotFound}[code]
+		p := b.send("", http.MethodPost, "/api/v1/items/bulk", object{"items": items}).problem(status, code)
+		require.Contains(t, p["detail"], "item 2 of 2")
+		b.send("", http.MethodPost, "/api/v1/items", items[1]).problem(status, code)
+	}
+	require.Zero(t, created())
+
+	many := []object{of("new-two", nil)}
+	for range 300 {
+		many = append(many, of("new-one", nil))
+	}
+	require.Len(t, b.send("", http.MethodPost, "/api/v1/items/bulk", object{"items": many}).object(http.StatusCreated)["answers"], len(many))
+	require.Equal(t, 2, created())
+	var looks int
+	require.NoError(t, b.pool.QueryRow(t.Context(), `SELECT last_value FROM public.looks`).Scan(&looks))
+	require.Equal(t, 2, looks)
 }

@@ -1,16 +1,20 @@
 package api_test
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
+	"github.com/google/uuid"
 	"github.com/stretchr/testify/require"
 
+	"sluice/admin"
 	"sluice/internal/operate"
 	"sluice/workflows"
 )
@@ -95,4 +99,43 @@ func TestNothingOfTheInsideIsTold(t *testing.T) {
 	p := b.send("", http.MethodGet, "/api/v1/items", nil).problem(http.StatusInternalServerError, "internal")
 	require.NotContains(t, fmt.Sprint(p), "pending")
 	require.Contains(t, b.logged.text(), "pending", "the log says why")
+}
+
+// What one workspace reads may take long: it leaves connections to others, and to its own requests that enqueue.
+func TestWhatOneWorkspaceReadsLeavesConnectionsToOthers(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	other, definition := b.newWorkspace("globex")
+	own, another := b.token(admin.RoleWorkspace, b.workspace, false), b.token(admin.RoleWorkspace, other, false)
+	tx, err := b.pool.Begin(t.Context()) // one of eight connections
+	require.NoError(t, err)
+	_, err = tx.Exec(t.Context(), `LOCK TABLE sluice.tiers IN ACCESS EXCLUSIVE MODE`) // which a list of workspaces reads
+	require.NoError(t, err)
+	reading := func() (n int) {
+		t.Helper()
+		require.NoError(t, tx.QueryRow(t.Context(), `SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = 'sluice.tiers'::regclass`).Scan(&n))
+		return n
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	var under sync.WaitGroup
+	defer func() {
+		cancel()
+		under.Wait()
+		require.NoError(t, tx.Rollback(t.Context()))
+	}()
+	for range 12 {
+		under.Go(func() {
+			r, _ := http.NewRequestWithContext(ctx, http.MethodGet, b.url+"/api/v1/workspaces", nil)
+			r.Header.Set("Authorization", "Bearer "+own)
+			if response, err := http.DefaultClient.Do(r); err == nil {
+				_ = response.Body.Close()
+			}
+		})
+	}
+	require.Eventually(t, func() bool { return reading() == 4 }, time.Minute, 10*time.Millisecond)
+	b.send(another, http.MethodGet, "/api/v1/items/"+uuid.NewString(), nil).problem(http.StatusNotFound, "unknown-item")
+	b.send(another, http.MethodGet, "/api/v1/definitions", nil).object(http.StatusOK)
+	b.send(another, http.MethodPost, "/api/v1/items", object{"definition": definition.String()}).object(http.StatusCreated)
+	b.send(own, http.MethodPost, "/api/v1/items", object{"definition": b.definition.String()}).object(http.StatusCreated)
+	require.Equal(t, 4, reading())
 }

@@ -227,3 +227,17 @@ func (c *counter) enter(token uuid.UUID) (leave func(), ok bool) {
 		}
 	}, true
 }
+
+// counters count operators and tokens of workspaces apart: however many of the one kind there are, they keep none of the other out.
+type counters struct{ operators, workspaces *counter }
+
+func newCounters(most, mostOfOne int) counters {
+	return counters{newCounter(most, mostOfOne), newCounter(most, mostOfOne)}
+}
+
+func (c counters) enter(who access.Caller) (leave func(), ok bool) {
+	if who.Operator {
+		return c.operators.enter(who.Token)
+	}
+	return c.workspaces.enter(who.Token)
+}

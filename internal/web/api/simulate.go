@@ -36,13 +36,13 @@ func (s *API) simulate(h huma.API) {
 
 // Played is what a simulation plays.
 type Played struct {
-	Since Period `json:"since,omitempty" doc:"Play what became available in the last so long; 24h where it is left out."`
+	Since Period `json:"since,omitempty" doc:"Play what became available in the last so long: 7d at most for a token of a workspace, 366d for one of an operator; 24h where it is left out."`
 }
 
-func (p Played) question(other whatif.Other) (q whatif.Question, err error) {
+func (p Played) question(who access.Caller, other whatif.Other) (q whatif.Question, err error) {
 	q = whatif.Question{Since: 24 * time.Hour, Most: whatif.Most, Batch: workflows.DefaultBatchSize, Other: other}
 	if p.Since != "" {
-		q.Since, err = since(p.Since, "since", mostSince)
+		q.Since, err = since(who, p.Since)
 	}
 	return q, err
 }
@@ -115,7 +115,7 @@ func (s *API) simulateAll(ctx context.Context, who access.Caller, in *simulateIn
 		change.Cohort = w.Cohort.change()
 		other.Workspaces[id] = change
 	}
-	q, err := b.question(other)
+	q, err := b.question(who, other)
 	if err != nil {
 		return nil, err
 	}
@@ -146,7 +146,7 @@ func (s *API) simulateWorkspace(ctx context.Context, who access.Caller, in *simu
 	if err != nil {
 		return nil, err
 	}
-	q, err := in.Body.question(whatif.Other{Workspaces: map[uuid.UUID]admin.WorkspaceChange{id: in.Body.change()}})
+	q, err := in.Body.question(who, whatif.Other{Workspaces: map[uuid.UUID]admin.WorkspaceChange{id: in.Body.change()}})
 	if err != nil {
 		return nil, err
 	}
@@ -160,16 +160,11 @@ func (s *API) simulateWorkspace(ctx context.Context, who access.Caller, in *simu
 // play plays one simulation at a time, because each takes a processor that the dispatcher may need. Tokens of workspaces have a place of their
 // own: who asks again and again with one keeps no operator out.
 func (s *API) play(ctx context.Context, who access.Caller, q whatif.Question) (c whatif.Comparison, err error) {
-	place := s.simulations.operators
-	if !who.Operator {
-		place = s.simulations.workspaces
-	}
-	select {
-	case place <- struct{}{}:
-		defer func() { <-place }()
-	default:
+	leave, ok := s.simulations.enter(who)
+	if !ok {
 		return c, newProblem(http.StatusTooManyRequests, "too-many", "a simulation is under way already; try again").later()
 	}
+	defer leave()
 	c, err = whatif.Play(ctx, s.Pool, q)
 	if errors.Is(ctx.Err(), context.DeadlineExceeded) {
 		return c, newProblem(http.StatusGatewayTimeout, "timeout", fmt.Sprintf("the simulation took more than %s: give a shorter since, or ask with starter simulate", simulationTimeout))

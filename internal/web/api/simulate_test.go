@@ -115,6 +115,10 @@ func TestATokenOfAWorkspaceSeesOnlyItsOwnPartOfASimulation(t *testing.T) {
 	b.send(secret, http.MethodPost, "/api/v1/simulate", object{}).problem(http.StatusForbidden, "forbidden")
 	b.send(secret, http.MethodPost, at, object{"cohort": "foreign-cohort"}).problem(http.StatusUnprocessableEntity, "invalid")
 	b.send(secret, http.MethodPost, at, object{"batchSize": 1}).problem(http.StatusUnprocessableEntity, "invalid") // it is not the workspace's, and makes a simulation take minutes
+	b.send(secret, http.MethodPost, at, object{"since": "7d"}).object(http.StatusOK)
+	p := b.send(secret, http.MethodPost, at, object{"since": "169h"}).problem(http.StatusUnprocessableEntity, "invalid")
+	require.Contains(t, p["detail"], "7d", "all workspaces pay for what it reads")
+	b.send(b.token(admin.RoleOperatorRead, uuid.Nil, false), http.MethodPost, at, object{"since": "366d"}).object(http.StatusOK)
 	b.send(secret, http.MethodPost, "/api/v1/workspaces/"+f.workspace+"/simulate", object{}).problem(http.StatusNotFound, "unknown-workspace")
 	other := b.token(admin.RoleWorkspace, foreign, false)
 	none := b.send(other, http.MethodPost, "/api/v1/workspaces/"+f.key+"/simulate", object{}).object(http.StatusOK)

@@ -106,8 +106,8 @@ type auditAnswer struct {
 	Complete   bool             `json:"complete" doc:"Everything could be checked."`
 }
 
-func (s *API) audit(ctx context.Context, _ access.Caller, in *auditInput) (*body[auditAnswer], error) {
-	window, err := since(in.Since, "since", mostSince)
+func (s *API) audit(ctx context.Context, who access.Caller, in *auditInput) (*body[auditAnswer], error) {
+	window, err := since(who, in.Since)
 	if err != nil {
 		return nil, err
 	}

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"time"
 
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/google/uuid"
@@ -40,11 +39,8 @@ func (s *API) workspaces(h huma.API) {
 	}}, s.setPlan)
 }
 
-// mostSince is as far back as anything is counted.
-const mostSince = 366 * 24 * time.Hour
-
 type listWorkspacesInput struct {
-	Since Period `query:"since" default:"1h" doc:"Count what has ended in the last so long."`
+	Since Period `query:"since" default:"1h" doc:"Count what has ended in the last so long: 7d at most for a token of a workspace, 366d for one of an operator."`
 }
 
 // workspaceList is a list of workspaces.
@@ -53,7 +49,7 @@ type workspaceList struct {
 }
 
 func (s *API) listWorkspaces(ctx context.Context, who access.Caller, in *listWorkspacesInput) (*body[workspaceList], error) {
-	window, err := since(in.Since, "since", mostSince)
+	window, err := since(who, in.Since)
 	if err != nil {
 		return nil, err
 	}
@@ -209,14 +205,17 @@ func (s *API) ownOrNamed(ctx context.Context, who access.Caller, key string) (uu
 	return id, err
 }
 
-// enqueueFor is the workspace that something is enqueued for: the caller's own, or for an operator the one that is named, which is created where the
-// deployment has a plan for that.
-func (s *API) enqueueFor(ctx context.Context, who access.Caller, key string) (uuid.UUID, error) {
+// enqueueFor is the workspace that an item is enqueued for: the caller's own, or for an operator the one that is named, which is created where the
+// deployment has a plan for that. It is not created for a definition, which would not be its own.
+func (s *API) enqueueFor(ctx context.Context, who access.Caller, n *newItem) (uuid.UUID, error) {
 	switch {
 	case !who.Operator:
-		return s.ownOrNamed(ctx, who, key)
-	case key == "":
+		return s.ownOrNamed(ctx, who, n.Workspace)
+	case n.Workspace == "":
 		return uuid.Nil, store.Invalid("workspace is missing: give its id, or the platform's key of it")
+	case n.Definition != nil:
+		found, err := s.office.Workspace(ctx, n.Workspace)
+		return found.ID, err
 	}
-	return s.queue.Workspace(ctx, key)
+	return s.queue.Workspace(ctx, n.Workspace)
 }

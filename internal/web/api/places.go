@@ -1,0 +1,72 @@
+package api
+
+import (
+	"cmp"
+	"context"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/google/uuid"
+
+	"sluice/internal/web/access"
+)
+
+const (
+	// mostReading is how many requests of one workspace's tokens, or of one operator's, have a place to read at once. There are eight
+	// connections: some are left to others however long a read takes.
+	mostReading = 4
+	// placePatience is how long a request waits for a place.
+	placePatience = 10 * time.Second
+)
+
+// places bound how many connections are read from at once for one workspace's tokens, or for one of an operator's. A request that finds none
+// free waits for a moment. Who waits for items, or enqueues one, needs no place: many of these share statements, or take one that is short.
+type places struct {
+	most     int
+	patience time.Duration
+
+	mu sync.Mutex
+	of map[uuid.UUID]*place // by workspace, else by token
+}
+
+type place struct {
+	taken chan struct{}
+	users int // requests that have a place, or wait for one
+}
+
+func newPlaces(most int, patience time.Duration) *places {
+	return &places{most: most, patience: patience, of: map[uuid.UUID]*place{}}
+}
+
+// take waits for a place, which is the caller's until it leaves.
+func (p *places) take(ctx context.Context, who access.Caller) (leave func(), err error) {
+	key := cmp.Or(who.Workspace, who.Token)
+	p.mu.Lock()
+	at := p.of[key]
+	if at == nil {
+		at = &place{taken: make(chan struct{}, p.most)}
+		p.of[key] = at
+	}
+	at.users++
+	p.mu.Unlock()
+	gone := func() {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		if at.users--; at.users == 0 {
+			delete(p.of, key)
+		}
+	}
+	late := time.NewTimer(p.patience)
+	defer late.Stop()
+	select {
+	case at.taken <- struct{}{}:
+		return func() { <-at.taken; gone() }, nil
+	case <-ctx.Done():
+		err = ctx.Err()
+	case <-late.C:
+		err = newProblem(http.StatusTooManyRequests, "too-many", "too many requests that read are under way; try again").later()
+	}
+	gone()
+	return nil, err
+}
