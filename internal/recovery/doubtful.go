@@ -10,8 +10,9 @@ import (
 )
 
 const (
-	// firstLook is how far the very first pass looks back.
-	firstLook = time.Hour
+	// firstLook is how far a pass looks back that does not know until when the last one has looked: the very first, or one after a clock
+	// that was ahead. What closed before has its turn all the same.
+	firstLook = 5 * time.Minute
 	// turnAge leaves an execution that has just been dispatched or checked in peace.
 	turnAge = 5 * time.Second
 	// turnBatch is how many slots have their turn in a pass. missingBatch is how many have when Temporal lists fewer open

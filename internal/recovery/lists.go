@@ -19,9 +19,10 @@ const (
 	visibilityLag = 20 * time.Second
 	// usualLag is how late they show one as a rule. What closed so long before the last pass is counted and not listed.
 	usualLag = 3 * time.Second
-	// listPage and listPages limit what one pass reads of each list. What lies beyond has its turn all the same.
-	listPage  = 1000
-	listPages = 10
+	// listPage and listPages limit what one pass reads of each list. What lies beyond has its turn all the same. A page is small, so that a
+	// store that is busy answers within listTimeout: it goes on with a query whose caller has given up, beside the next pass's.
+	listPage  = 200
+	listPages = 50
 	// listTime is how long one pass reads each list. What lies beyond has its turn too.
 	listTime = 750 * time.Millisecond
 	// listTimeout is for one call. The client tries again for as long as it may while the server refuses, and a pass has
