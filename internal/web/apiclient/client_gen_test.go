@@ -941,7 +941,7 @@ type SimulateInputBody struct {
 	// Plans Other limits of plans. What is not given stays, and null takes a limit away.
 	Plans *[]OtherPlan `json:"plans,omitempty"`
 
-	// Since Play what became available in the last so long; 24h where it is left out.
+	// Since Play what became available in the last so long: 7d at most for a token of a workspace, 366d for one of an operator; 24h where it is left out.
 	//
 	// Examples: 90s, 7d
 	Since *string `json:"since,omitempty"`
@@ -970,7 +970,7 @@ type SimulateWorkspaceInputBody struct {
 	// NominalQuota How many slots are guaranteed.
 	NominalQuota nullable.Nullable[int64] `json:"nominalQuota,omitempty"`
 
-	// Since Play what became available in the last so long; 24h where it is left out.
+	// Since Play what became available in the last so long: 7d at most for a token of a workspace, 366d for one of an operator; 24h where it is left out.
 	//
 	// Examples: 90s, 7d
 	Since *string `json:"since,omitempty"`
@@ -1387,7 +1387,7 @@ type GetItemParams struct {
 
 // ListWorkspacesParams defines parameters for ListWorkspaces.
 type ListWorkspacesParams struct {
-	// Since Count what has ended in the last so long.
+	// Since Count what has ended in the last so long: 7d at most for a token of a workspace, 366d for one of an operator.
 	Since *string `form:"since,omitempty" json:"since,omitempty"`
 }
 
