@@ -100,6 +100,9 @@ func TestNobodyIsMoreThanOneStartBehindTheFluidSchedule(t *testing.T) {
 // An hour at ten starts a second: the lag does not grow.
 func TestLagDoesNotGrowWithTime(t *testing.T) {
 	t.Parallel()
+	if testing.Short() {
+		t.Skip("only calculates, for long")
+	}
 	for _, heavy := range []int{10, 100} {
 		in := Input{Now: noon, Global: Pool{Limit: Unlimited}, Workspaces: []Workspace{endless(1, 1), endless(2, heavy)}}
 		weights := []int{1, heavy}

@@ -268,6 +268,9 @@ func situation(n source) Input {
 
 func TestDecideAgreesWithTheNaiveOne(t *testing.T) {
 	t.Parallel()
+	if testing.Short() {
+		t.Skip("only calculates, for long")
+	}
 	rnd := rand.New(rand.NewPCG(1, 2))
 	granted, reasons := 0, map[Reason]int{}
 	for range 50_000 {

@@ -201,6 +201,9 @@ func copied(in Input) Input {
 // What is known from the last decision changes nothing about the next, whatever becomes of the workspaces in between.
 func TestDecidingAgainIsDecidingAnew(t *testing.T) {
 	t.Parallel()
+	if testing.Short() {
+		t.Skip("only calculates, for long")
+	}
 	rnd := rand.New(rand.NewPCG(3, 4))
 	draw := func(_ string, low, high int) int { return low + rnd.IntN(high-low+1) }
 	again := 0

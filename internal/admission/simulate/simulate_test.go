@@ -273,6 +273,9 @@ func TestAFloodDelaysNobodyMuch(t *testing.T) {
 // A hundred thousand workspaces and a million executions, at 95 % of the global limit.
 func TestALargeFleet(t *testing.T) {
 	t.Parallel()
+	if testing.Short() {
+		t.Skip("only calculates, for long")
+	}
 	w, e := Generate(5, Class{Workspace: upTo(3, 1), Count: 100_000, Executions: 10, Over: 1000 * time.Second, Runs: 5 * time.Second})
 	r := simulate(t, Config{Global: 5250, Batch: 1000, Cycle: 250 * time.Millisecond, Workspaces: w, Executions: e})
 	require.Greater(t, r.Utilisation, 0.8)

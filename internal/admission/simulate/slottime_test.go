@@ -32,6 +32,9 @@ func seconds(n ...int) (d []time.Duration) {
 
 func TestSlotTimeIsSharedByWeightHoweverLongExecutionsTake(t *testing.T) {
 	t.Parallel()
+	if testing.Short() {
+		t.Skip("only calculates, for long")
+	}
 	for name, c := range map[string]Config{
 		"1 to 1":               sharing(10, time.Hour, true, nil, seconds(1, 1)...),
 		"1 to 10":              sharing(10, time.Hour, true, nil, seconds(1, 10)...),
@@ -89,6 +92,9 @@ func TestFreeSlotsAreDealtByWeightAtEveryBatch(t *testing.T) {
 // Weights hold in slot time too while others come with one execution each and go.
 func TestWeightsHoldInSlotTimeWhoeverComesAndGoes(t *testing.T) {
 	t.Parallel()
+	if testing.Short() {
+		t.Skip("only calculates, for long")
+	}
 	for _, runs := range [][3]int{{1, 1, 1}, {1, 10, 3}, {10, 1, 3}, {5, 5, 60}} {
 		for _, slots := range []int{1, 10} {
 			heavy := 10
@@ -155,6 +161,9 @@ func TestNobodyPaysForEverForOneLongExecution(t *testing.T) {
 // each has one execution in fifty that takes fifty times as long as the others.
 func TestSaturationIsSharedInSlotTime(t *testing.T) {
 	t.Parallel()
+	if testing.Short() {
+		t.Skip("only calculates, for long")
+	}
 	for _, c := range []struct {
 		n, slots int
 		until    time.Duration
@@ -185,6 +194,9 @@ func TestSaturationIsSharedInSlotTime(t *testing.T) {
 // Members of a cohort, and what is borrowed, share slot time as well.
 func TestCohortsShareSlotTime(t *testing.T) {
 	t.Parallel()
+	if testing.Short() {
+		t.Skip("only calculates, for long")
+	}
 	for _, nominal := range []int{0, 2, 5} {
 		c := sharing(30, 2*time.Hour, false, []int{1, 1, 1, 1}, seconds(1, 10, 3, 30)...)
 		for i := range c.Workspaces {
