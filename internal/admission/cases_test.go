@@ -174,7 +174,7 @@ func TestWhoIsAtItsCeilingGathersNoCredit(t *testing.T) {
 	}
 }
 
-// Who has slept has no claim to what was started meanwhile.
+// A workspace that had no work has no claim to what was started meanwhile.
 func TestWakingUpBringsNoCredit(t *testing.T) {
 	t.Parallel()
 	rnd := rand.New(rand.NewPCG(1, 1))

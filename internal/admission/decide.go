@@ -101,7 +101,7 @@ type Decision struct {
 }
 
 // Decide distributes at most a batch of starts. See the package for its promises. It notes in the workspaces and cohorts of the
-// input who has come to wait or waits no more; to decide again on the same input gives the same.
+// input which of them wait from now on, and which no longer do; to decide again on the same input gives the same.
 func Decide(in Input) Decision { return new(Decider).Decide(in) }
 
 // Decider decides as Decide does, and keeps the memory it needs for that, so that one decision after the other makes no

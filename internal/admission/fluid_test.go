@@ -55,8 +55,8 @@ func (f *fluid) deal(amount float64) {
 	}
 }
 
-// Whoever comes with however much, at whatever batch size: nobody is more than one start behind the fluid schedule, and what the
-// policy has given anybody ahead of it is bounded too.
+// Whichever workspaces come, with however many items, at any batch size: none is more than one start behind the fluid schedule, and what the
+// policy has given a workspace ahead of it is bounded too.
 func TestNobodyIsMoreThanOneStartBehindTheFluidSchedule(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
@@ -127,8 +127,8 @@ func TestLagDoesNotGrowWithTime(t *testing.T) {
 	}
 }
 
-// A fleet of 20,000 that come with one or two items each and go, more than there is to give, and some who stay: who has one start
-// behind it waits no longer than who comes.
+// 20,000 workspaces come with one or two items each and go, more than there are slots for, and some stay: a workspace that has had
+// a start waits no longer than one that comes.
 func TestNewcomersDoNotStarveWhoHasHadAStart(t *testing.T) {
 	t.Parallel()
 	const n, batch = 20_000, 500

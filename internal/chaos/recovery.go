@@ -37,7 +37,7 @@ type aftermath struct {
 type recovery struct {
 	fault     plan.Fault
 	target    string
-	took      time.Duration // since the parts were back; while another fault keeps one away, only the time for which all were there
+	took      time.Duration // since the parts were back
 	wall      time.Duration // since the fault, other faults' outages included
 	restarted bool          // another fault's outage has started the clock again
 	waiting   string        // what had not come true within the limit; empty when it has recovered
@@ -58,9 +58,6 @@ func (c *chaos) await(ctx context.Context, f plan.Fault, a aftermath, p *probe) 
 		since := c.weather.Since(f.Number, a.since)
 		r.took, r.wall, r.restarted = time.Since(since), time.Since(a.since), since.After(a.since)
 		if what == "" {
-			if !c.weather.Fair(f.Number) { // it is got over, although another fault keeps a part away that it may have waited for
-				r.took, r.restarted = min(r.took, fair), true
-			}
 			return r
 		}
 		if fair > recoveryLimit || ctx.Err() != nil {

@@ -58,8 +58,8 @@ func (c *chaos) reportFaults(p func(string, ...any)) {
 	line("**all**", rowOf(c.recoveries))
 	p("\nRecovery is the time from the moment the parts are back until a probe has run from the queue to its outcome and the")
 	p("fault's victim, if it has one, holds a slot no longer (after a reset: exactly while its workflow is open). An outage of")
-	p("another fault in between starts the clock again, as often as `restarted` says, and the clock stands still while one lasts; `worst of")
-	p("all` is the longest time by a clock that always runs.\n")
+	p("another fault in between starts the clock again, as often as `restarted` says; `worst of all` is the longest time by")
+	p("a clock that is never started again.\n")
 	for _, kind := range slices.Sorted(maps.Keys(c.skipped)) {
 		p("- %s was not injected, %d of the times that were planned: there was nothing to do it to", kind, c.skipped[kind])
 	}
