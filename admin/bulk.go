@@ -167,8 +167,8 @@ type RunningItem struct {
 }
 
 // Running lists those items of a selection to cancel or to terminate that hold a slot, by their ids, after one of them: at most so many.
-// What runs is ended by its workflow: ask Temporal, and Recovery or the workflow itself record how that ended. (A selection to
-// terminate has those that were started.)
+// What runs is ended by its workflow: ask Temporal, and Recovery or the workflow itself record how that ended. A selection of what is
+// RUNNING has what ran at its moment, and not what starts in the slots that it makes free.
 func (c *Client) Running(ctx context.Context, s Selection, after uuid.UUID, most int) ([]RunningItem, error) {
 	var dispatched *bool
 	switch claimed, running := s.has("CLAIMED"), s.has("RUNNING"); {

@@ -48,7 +48,8 @@ type Filter struct {
 	Limit        int           // so many of them at most, oldest first; 0: no limit. It is for what is retried, replayed or reprioritized
 }
 
-// Selection is the items that a filter means at one moment: what is enqueued later, or ends later, is not of it.
+// Selection is the items that a filter means at one moment: what is enqueued later, or starts or ends later, is not of it. (What waited at
+// the moment and is to be cancelled is also cancelled if it has started since.)
 type Selection struct {
 	Action Action           `json:"action"`
 	Total  int64            `json:"total"`

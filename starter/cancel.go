@@ -63,8 +63,8 @@ func (a *app) terminateCommand() *cobra.Command {
 	command := &cobra.Command{
 		Use: "terminate [ID...]", Short: "Terminate executions that run, without giving them a chance to clean up", Args: cobra.ArbitraryArgs, Annotations: forMany(),
 		Long: "Terminate the workflows of executions that run, and their children: those named, or those of a filter. They end\n" +
-			"TERMINATED, and Recovery frees their slots within seconds. What waits is left alone: starter cancel is for that, and\n" +
-			"lets what runs clean up.",
+			"TERMINATED, and Recovery frees their slots within seconds. What waits is left alone, also if it starts meanwhile in\n" +
+			"a slot that has become free: starter cancel is for that, and lets what runs clean up.",
 		Example: "  starter terminate ID --reason stuck\n  starter terminate --type Report --older-than 1d --dry-run",
 	}
 	f.Add(command, admin.Terminate)

@@ -64,6 +64,20 @@ func TestASelectionIsTerminatedWhereItRuns(t *testing.T) {
 	require.Equal(t, s.waiting, s.id(`SELECT id FROM sluice.pending`))
 }
 
+func TestWhatStartsInTheSlotsThatBecomeFreeIsNotOfTheSelection(t *testing.T) {
+	t.Parallel()
+	for action, want := range map[admin.Action]operate.EndedMany{admin.Terminate: {Terminated: 2}, admin.Cancel: {Asked: 2}} {
+		s := newSystem(t)
+		selected := s.choose(action, admin.Filter{Status: "RUNNING"})
+		s.claim(s.waiting)
+		s.dispatch(s.waiting, "run") // of no workflow, so asking it to end would have shown as unsettled
+		ended, err := operate.EndSelected(t.Context(), s.pool, s.dial, selected, "ann", "", nil)
+		require.NoError(t, err)
+		require.Equal(t, want, ended)
+		require.Equal(t, s.waiting, s.id(`SELECT id FROM sluice.running WHERE id = $1 AND NOT EXISTS (SELECT FROM sluice.activity WHERE queue_id = $1 AND action LIKE '%-requested')`, s.waiting))
+	}
+}
+
 func TestWhatWaitsIsCancelledWithoutTemporal(t *testing.T) {
 	t.Parallel()
 	s := &system{database: newDatabase(t)}

@@ -89,7 +89,7 @@ var (
 	cancelSQL       = loadSelected("cancel", "after", "most", "actor", "why")
 	reprioritizeSQL = loadSelected("reprioritize", "after", "most", "actor", "why", "priority", "in", "to")
 	replaySQL       = loadSelected("replay", "after", "most", "actor", "why", "at", "status")
-	runningSQL      = loadSelected("running", "after", "most", "dispatched")
+	runningSQL      = loadSelected("running", "after", "most", "dispatched", "at")
 	logRequestsSQL  = load("log_requests", "ids", "actor", "action", "why")
 	askedSQL        = load("asked", "ids")
 )
@@ -121,9 +121,10 @@ func Replay(ctx context.Context, db store.DB, s Selection, status string, after 
 }
 
 // Running lists the next items of a selection after an id that hold a slot, at most so many. T has ItemID, WorkspaceID, WorkflowID,
-// RunID and Own. Dispatched nil: those that were started, and those that were not.
+// RunID and Own. Dispatched true: those that were started by the moment of the selection; false: those that were claimed by then, and are
+// not started; nil: both, and what was claimed or started since.
 func Running[T any](ctx context.Context, db store.DB, s Selection, after uuid.UUID, most int, dispatched *bool) ([]T, error) {
-	list, err := store.Collect[T](ctx, db, runningSQL, s.arguments(after, most, dispatched)...)
+	list, err := store.Collect[T](ctx, db, runningSQL, s.arguments(after, most, dispatched, s.At)...)
 	return list, store.Wrap(err, "list running items")
 }
 
