@@ -32,8 +32,6 @@ func (c *chaos) leaveClaims(ctx context.Context, f plan.Fault) (aftermath, error
 		return aftermath{}, err
 	}
 	defer release()
-	heal := c.weather.Breaks(f.Number)
-	defer heal()
 	const shards = 3
 	if err := c.startDispatchers(ctx, shards); err != nil {
 		return aftermath{}, err
@@ -43,13 +41,17 @@ func (c *chaos) leaveClaims(ctx context.Context, f plan.Fault) (aftermath, error
 		return aftermath{}, err
 	}
 	var left []uuid.UUID
+	heal := func() {} // the shard has a dispatcher again: what others wait for there may come true from then on
+	defer func() { heal() }()
 	for try := 0; len(left) == 0; try++ {
 		if try == staleTries {
 			return aftermath{}, fmt.Errorf("each of %d times all claims were started", staleTries)
 		}
+		heal()
 		if err := c.startDispatchers(ctx, shards); err != nil {
 			return aftermath{}, err
 		}
+		heal = c.weather.Breaks(f.Number)
 		if left, err = c.endMidBatch(ctx, shard, places); err != nil {
 			c.say("#%d %s: %v", f.Number, f.Kind, err)
 		}
@@ -62,6 +64,7 @@ func (c *chaos) leaveClaims(ctx context.Context, f plan.Fault) (aftermath, error
 	began := time.Now()
 	c.insistOnRecovery(ctx, f)
 	if f.Choice&1 == 0 {
+		heal()
 		err = c.startDispatchers(ctx, shards)
 	}
 	for err == nil {
@@ -80,6 +83,7 @@ func (c *chaos) leaveClaims(ctx context.Context, f plan.Fault) (aftermath, error
 	c.say("#%d %s: of %d claims %d were released, after %s", f.Number, f.Kind, len(left), released, time.Since(began).Round(time.Millisecond))
 	a := aftermath{target: fmt.Sprintf("%d claims of %s", len(left), workflows.ShardID(shard)), since: time.Now()}
 	a.missing = func(ctx context.Context) (string, error) { return c.hanging(ctx, left) }
+	heal()
 	return a, errors.Join(err, c.startDispatchers(ctx, 0))
 }
 
