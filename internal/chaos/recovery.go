@@ -40,6 +40,8 @@ type recovery struct {
 	took      time.Duration // since the parts were back
 	wall      time.Duration // since the fault, other faults' outages included
 	restarted bool          // another fault's outage has started the clock again
+	beside    bool          // another fault still kept a part away when it was over
+	whole     time.Duration // of what it took, for how long all parts were there
 	waiting   string        // what had not come true within the limit; empty when it has recovered
 }
 
@@ -53,11 +55,16 @@ func (c *chaos) recover(ctx context.Context, f plan.Fault, a aftermath) recovery
 func (c *chaos) await(ctx context.Context, f plan.Fault, a aftermath, p *probe) recovery {
 	r := recovery{fault: f, target: a.target}
 	var fair time.Duration // how long all parts were there
+	var from time.Time
 	for last := time.Now(); ; last = time.Now() {
 		what := c.missing(ctx, p, a)
 		since := c.weather.Since(f.Number, a.since)
 		r.took, r.wall, r.restarted = time.Since(since), time.Since(a.since), since.After(a.since)
+		if !since.Equal(from) {
+			from, r.whole = since, 0
+		}
 		if what == "" {
+			r.beside = !c.weather.Fair(f.Number)
 			return r
 		}
 		if fair > recoveryLimit || ctx.Err() != nil {
@@ -67,6 +74,7 @@ func (c *chaos) await(ctx context.Context, f plan.Fault, a aftermath, p *probe) 
 		_ = cluster.Sleep(ctx, recoveryLook)
 		if c.weather.Fair(f.Number) {
 			fair += time.Since(last)
+			r.whole += time.Since(last)
 		}
 	}
 }

@@ -43,11 +43,11 @@ func (c *chaos) command() string {
 }
 
 func (c *chaos) reportFaults(p func(string, ...any)) {
-	p("| fault | injected | recovered | violations | over 10 s | median | p99 | worst | restarted | worst of all |")
-	p("|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|")
+	p("| fault | injected | recovered | violations | over 10 s | median | p99 | worst | restarted | beside | worst of all |")
+	p("|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|")
 	line := func(name string, r row) {
-		p("| %s | %d | %d | %d | %d | %s | %s | %s | %d | %s |", name, r.injected, r.recovered, r.injected-r.recovered, r.late,
-			seconds(r.median), seconds(r.p99), seconds(r.worst), r.restarted, seconds(r.worstWall))
+		p("| %s | %d | %d | %d | %d | %s | %s | %s | %d | %d | %s |", name, r.injected, r.recovered, r.injected-r.recovered, r.late,
+			seconds(r.median), seconds(r.p99), seconds(r.worst), r.restarted, r.beside, seconds(r.worstWall))
 	}
 	for _, kind := range plan.Kinds() {
 		of := slices.DeleteFunc(slices.Clone(c.recoveries), func(r recovery) bool { return r.fault.Kind != kind })
@@ -58,8 +58,9 @@ func (c *chaos) reportFaults(p func(string, ...any)) {
 	line("**all**", rowOf(c.recoveries))
 	p("\nRecovery is the time from the moment the parts are back until a probe has run from the queue to its outcome and the")
 	p("fault's victim, if it has one, holds a slot no longer (after a reset: exactly while its workflow is open). An outage of")
-	p("another fault in between starts the clock again, as often as `restarted` says; `worst of all` is the longest time by")
-	p("a clock that is never started again.\n")
+	p("another fault in between starts the clock again, as often as `restarted` says. `beside` is how many were over while another")
+	p("fault still kept a part away: these count as `over 10 s` only if they took so long before that. `worst of all` is the longest time")
+	p("by a clock that is never started again.\n")
 	for _, kind := range slices.Sorted(maps.Keys(c.skipped)) {
 		p("- %s was not injected, %d of the times that were planned: there was nothing to do it to", kind, c.skipped[kind])
 	}
@@ -141,8 +142,8 @@ func quantile(durations []time.Duration, share float64) time.Duration {
 
 // row is what is known of the recoveries from one kind of fault.
 type row struct {
-	injected, recovered, late, restarted int
-	median, p99, worst, worstWall        time.Duration
+	injected, recovered, late, restarted, beside int
+	median, p99, worst, worstWall                time.Duration
 }
 
 // rowOf sums recoveries up. Those that did not come have no time.
@@ -157,7 +158,10 @@ func rowOf(recoveries []recovery) row {
 		r.recovered++
 		took = append(took, one.took)
 		r.worstWall = max(r.worstWall, one.wall)
-		if one.took > recoveryPromise {
+		if one.beside {
+			r.beside++
+		}
+		if one.took > recoveryPromise && (!one.beside || one.whole > recoveryPromise) {
 			r.late++
 		}
 		if one.restarted {

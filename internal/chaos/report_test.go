@@ -29,10 +29,12 @@ func TestWhatHasNotRecoveredHasNoTime(t *testing.T) {
 	got := rowOf([]recovery{
 		{took: 2 * time.Second, wall: 2 * time.Second},
 		{took: 11 * time.Second, wall: 30 * time.Second, restarted: true},
+		{took: 12 * time.Second, wall: 12 * time.Second, beside: true, whole: time.Second},
+		{took: 13 * time.Second, wall: 13 * time.Second, beside: true, whole: 11 * time.Second},
 		{took: time.Hour, wall: time.Hour, waiting: "the probe"},
 	})
-	require.Equal(t, row{injected: 3, recovered: 2, late: 1, restarted: 1,
-		median: 2 * time.Second, p99: 11 * time.Second, worst: 11 * time.Second, worstWall: 30 * time.Second}, got)
+	require.Equal(t, row{injected: 5, recovered: 4, late: 2, restarted: 1, beside: 2,
+		median: 11 * time.Second, p99: 13 * time.Second, worst: 13 * time.Second, worstWall: 30 * time.Second}, got)
 }
 
 func TestEveryKindCanBeInjected(t *testing.T) {
