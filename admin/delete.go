@@ -16,7 +16,7 @@ type Deletion struct {
 	WorkspaceID uuid.UUID `json:"workspaceId"`
 	Pending     int64     `json:"pending"` // items that waited and are gone
 	Ended       int64     `json:"ended"`   // items that had ended and are gone, with their inputs, outputs and unique keys
-	Running     int       `json:"running"` // executions that still hold a slot
+	Running     int       `json:"running"` // executions that held a slot when it began
 }
 
 // DeleteWorkspace deletes a workspace with its definitions, and all that it has waiting, has ended or has been logged of it.
@@ -41,14 +41,15 @@ func (c *Client) DeleteWorkspace(ctx context.Context, id uuid.UUID, actor string
 	if err != nil {
 		return d, err
 	}
-	if d.Pending, d.Ended, err = catalog.Erase(ctx, c.pool, id); err != nil {
-		return d, fmt.Errorf("%s: %w", doing, err)
-	}
+	// Before the rest is erased: what ends after this is left to the next call, which Running asks for.
 	slots, err := catalog.RunningOf(ctx, c.pool, id)
 	if err != nil {
 		return d, fmt.Errorf("%s: %w", doing, err)
 	}
 	d.Running = len(slots)
+	if d.Pending, d.Ended, err = catalog.Erase(ctx, c.pool, id); err != nil {
+		return d, fmt.Errorf("%s: %w", doing, err)
+	}
 	if !known && d.Pending+d.Ended == 0 && d.Running == 0 {
 		return d, fmt.Errorf("%s: %w", doing, &store.RequestError{Kind: ErrUnknownWorkspace, Message: "unknown workspace " + id.String(),
 			Hint: "nothing is left of it; list those there are with: starter workspace list"})

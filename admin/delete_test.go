@@ -1,9 +1,12 @@
 package admin_test
 
 import (
+	"context"
 	"testing"
+	"time"
 
 	"github.com/google/uuid"
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"sluice/admin"
@@ -102,6 +105,40 @@ func TestADeletionLeavesWhatRuns(t *testing.T) {
 	b.exec(t, `WITH gone AS (DELETE FROM sluice.running RETURNING *)
 		INSERT INTO sluice.ended (id, workspace_id, workflow_definition_id, status, priority, attempt_count, created_at, available_at, claimed_at, trigger_type, enqueued_by, input)
 		SELECT id, workspace_id, workflow_definition_id, 'CANCELLED', priority, 0, created_at, available_at, claimed_at, trigger_type, enqueued_by, input FROM gone`)
+	deleted, err := b.office.DeleteWorkspace(t.Context(), b.workspace, "ann")
+	require.NoError(t, err)
+	require.Equal(t, admin.Deletion{WorkspaceID: b.workspace, Ended: 1}, deleted)
+	require.Empty(t, b.traces(t, b.workspace))
+}
+
+// What ends while the rest is erased is not forgotten: it counts as running, so that whoever deletes comes again.
+func TestWhatEndsDuringADeletionIsLeftToTheNextCall(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	id := b.put(t, b.workspace, b.definition, "", "running")
+	b.exec(t, `INSERT INTO sluice.virtual_times (workspace_id) VALUES ($1)`, b.workspace)
+	tx, err := b.pool.Begin(t.Context())
+	require.NoError(t, err)
+	defer func() { _ = tx.Rollback(context.WithoutCancel(t.Context())) }()
+	_, err = tx.Exec(t.Context(), `SELECT FROM sluice.virtual_times WHERE workspace_id = $1 FOR UPDATE`, b.workspace)
+	require.NoError(t, err)
+	deletion := make(chan admin.Deletion, 1)
+	go func() {
+		d, err := b.office.DeleteWorkspace(t.Context(), b.workspace, "ann")
+		assert.NoError(t, err)
+		deletion <- d
+	}()
+	require.Eventually(t, func() bool {
+		var waits bool
+		err := b.pool.QueryRow(t.Context(), `SELECT EXISTS (SELECT FROM pg_stat_activity
+			WHERE datname = current_database() AND wait_event_type = 'Lock' AND query LIKE '%sluice.virtual_times%')`).Scan(&waits)
+		return err == nil && waits
+	}, time.Minute, 10*time.Millisecond)
+	b.exec(t, `WITH gone AS (DELETE FROM sluice.running WHERE id = $1 RETURNING *)
+		INSERT INTO sluice.ended (id, workspace_id, workflow_definition_id, status, priority, attempt_count, created_at, available_at, claimed_at, trigger_type, enqueued_by, input)
+		SELECT id, workspace_id, workflow_definition_id, 'CANCELLED', priority, 0, created_at, available_at, claimed_at, trigger_type, enqueued_by, input FROM gone`, id)
+	require.NoError(t, tx.Rollback(t.Context()))
+	require.Equal(t, admin.Deletion{WorkspaceID: b.workspace, Running: 1}, <-deletion)
 	deleted, err := b.office.DeleteWorkspace(t.Context(), b.workspace, "ann")
 	require.NoError(t, err)
 	require.Equal(t, admin.Deletion{WorkspaceID: b.workspace, Ended: 1}, deleted)

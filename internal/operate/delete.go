@@ -39,7 +39,7 @@ type Deleted struct {
 // something runs.
 func DeleteWorkspace(ctx context.Context, pool *pgxpool.Pool, dial func(context.Context) (client.Client, error), workspace uuid.UUID, actor string, grace time.Duration) (Deleted, error) {
 	d := &deletion{pool: pool, office: admin.New(pool), workspace: workspace, actor: actor, grace: grace, began: time.Now(),
-		seen: map[uuid.UUID]bool{}, terminated: map[uuid.UUID]bool{}}
+		seen: map[uuid.UUID]bool{}, asked: map[uuid.UUID]time.Time{}, terminated: map[uuid.UUID]bool{}}
 	d.total.WorkspaceID = workspace
 	running, err := d.erase(ctx)
 	if err != nil || running == 0 {
@@ -98,14 +98,22 @@ type deletion struct {
 	total     Deleted
 
 	sync.Mutex
-	seen       map[uuid.UUID]bool // they run, and were asked to cancel
+	seen       map[uuid.UUID]bool      // they hold a slot
+	asked      map[uuid.UUID]time.Time // when they were first asked to cancel
 	terminated map[uuid.UUID]bool
 	unstarted  []store.Known // their slots were freed, and they may be started all the same
 	over       []uuid.UUID   // their workflows are not open
 }
 
-// erase deletes what does not run, and returns how much does.
+// erase deletes what does not run, and returns how much does. A workspace that an enqueue has created again meanwhile is not the one that
+// was to be deleted.
 func (d *deletion) erase(ctx context.Context) (running int, err error) {
+	if d.client != nil {
+		if again, err := d.office.Workspace(ctx, d.workspace.String()); err == nil && again.ID == d.workspace {
+			return 0, &RefusedError{Message: fmt.Sprintf("an enqueue has created workspace %s again (auto-create-plan), and some of what was deleted still runs: "+
+				"see that nothing is enqueued for it, and run this again", d.workspace)}
+		}
+	}
 	step, err := d.office.DeleteWorkspace(ctx, d.workspace, d.actor)
 	d.total.Pending, d.total.Ended = d.total.Pending+step.Pending, d.total.Ended+step.Ended
 	if errors.Is(err, admin.ErrUnknownWorkspace) && d.client != nil { // nothing is left
@@ -143,10 +151,13 @@ func (d *deletion) end(ctx context.Context, slot catalog.Slot) error {
 		return err
 	}
 	d.Lock()
-	asked, terminated := d.seen[slot.ID], d.terminated[slot.ID]
+	since, asked := d.asked[slot.ID]
+	terminated := d.terminated[slot.ID]
 	d.seen[slot.ID] = true
 	switch {
-	case f.open && time.Since(d.began) >= d.grace:
+	case f.open && !asked:
+		d.asked[slot.ID] = time.Now()
+	case f.open && time.Since(since) >= d.grace:
 		d.terminated[slot.ID] = true
 	case !f.open && f.known:
 		d.over = append(d.over, slot.ID)

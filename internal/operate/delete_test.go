@@ -6,7 +6,10 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/uuid"
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	enumspb "go.temporal.io/api/enums/v1"
 	"go.temporal.io/sdk/client"
 
 	"sluice/internal/operate"
@@ -41,6 +44,52 @@ func TestADeletedWorkspaceEndsWhatRuns(t *testing.T) {
 	require.NoError(t, s.pool.QueryRow(t.Context(), `SELECT (SELECT count(*) FROM sluice.running) + (SELECT count(*) FROM sluice.ended)`).Scan(&rows))
 	require.Zero(t, rows)
 	require.Equal(t, other, s.id(`SELECT id FROM sluice.pending`), "of the others nothing is touched")
+}
+
+// However long it takes to delete what has ended, and whenever it is started: what runs hears of it before it is terminated.
+func TestWhatRunsIsAskedToCancelBeforeItIsTerminated(t *testing.T) {
+	t.Parallel()
+	s := newSystem(t)
+	dial := func(context.Context) (client.Client, error) { return s.client, nil }
+	_, err := operate.DeleteWorkspace(t.Context(), s.pool, dial, s.workspace, actor, time.Nanosecond)
+	require.NoError(t, err)
+	for _, id := range s.running {
+		history := s.client.GetWorkflowHistory(t.Context(), workflows.ExecutionID(id), "", false, enumspb.HISTORY_EVENT_FILTER_TYPE_ALL_EVENT)
+		asked := false
+		for history.HasNext() {
+			event, err := history.Next()
+			require.NoError(t, err)
+			asked = asked || event.GetEventType() == enumspb.EVENT_TYPE_WORKFLOW_EXECUTION_CANCEL_REQUESTED
+		}
+		require.True(t, asked)
+	}
+
+	late := newSystem(t)
+	late.claim(late.waiting)
+	deleted := make(chan operate.Deleted, 1)
+	go func() {
+		d, err := operate.DeleteWorkspace(context.WithoutCancel(t.Context()), late.pool, func(context.Context) (client.Client, error) { return late.client, nil }, late.workspace, actor, time.Minute)
+		assert.NoError(t, err)
+		deleted <- d
+	}()
+	require.Equal(t, enumspb.WORKFLOW_EXECUTION_STATUS_CANCELED, late.closed(late.running[0]), "it has looked at all that holds a slot")
+	late.dispatch(late.waiting, late.start(workflows.ExecutionID(late.waiting), late.waiting).GetRunID())
+	require.Zero(t, (<-deleted).Terminated)
+}
+
+// A workspace that an enqueue creates again under the same id is not deleted with the first one.
+func TestAWorkspaceThatIsBackIsNotDeletedAgain(t *testing.T) {
+	t.Parallel()
+	s := newSystem(t)
+	s.exec(`UPDATE sluice.settings SET auto_create_plan = 'FREE'`)
+	var item uuid.UUID
+	_, err := operate.DeleteWorkspace(t.Context(), s.pool, func(context.Context) (client.Client, error) {
+		item = s.id(`SELECT (sluice.enqueue_workflow($1::uuid, 'Any') ->> 'queueId')::uuid`, s.workspace) // between two looks
+		return s.client, nil
+	}, s.workspace, actor, time.Minute)
+	require.ErrorIs(t, err, operate.ErrRefused)
+	require.ErrorContains(t, err, "created workspace "+s.workspace.String()+" again")
+	require.Equal(t, item, s.id(`SELECT id FROM sluice.pending WHERE workspace_id = $1`, s.workspace))
 }
 
 // Temporal is needed for what runs only, and an error says what is left to do.
