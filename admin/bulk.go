@@ -35,6 +35,14 @@ func (c *Client) CancelSelected(ctx context.Context, s Selection, actor, reason 
 	})
 }
 
+// Waiting counts the items of a selection to cancel that are still PENDING: a claim may hold them, which CancelSelected leaves out.
+func (c *Client) Waiting(ctx context.Context, s Selection) (int64, error) {
+	if !s.has("PENDING") {
+		return 0, nil
+	}
+	return controls.CountPending(ctx, c.pool, s.items)
+}
+
 // RetrySelected puts the FAILED items of a selection back to PENDING, as Retry does, oldest first, and returns how many. What fails again
 // meanwhile is left as it is.
 func (c *Client) RetrySelected(ctx context.Context, s Selection, actor, reason string, progress Progress) (int64, error) {
@@ -81,7 +89,7 @@ func (c *Client) ReplaySelected(ctx context.Context, s Selection, actor, reason 
 // Place is where an item stands among those of its workspace. What is nil stays as it is.
 type Place struct {
 	Priority *int           // 1 (first) to 5
-	In       *time.Duration // available so long from now, by the clock of the database; 0: at once
+	In       *time.Duration // available so long from the moment of the selection, by the clock of the database; 0: at once
 	At       *time.Time     // available at a time
 }
 
@@ -91,8 +99,12 @@ func (c *Client) ReprioritizeSelected(ctx context.Context, s Selection, p Place,
 	if err := p.check(); err != nil {
 		return 0, fmt.Errorf("reprioritize items: %w", err)
 	}
+	place := controls.Place{Priority: p.Priority, At: p.At}
+	if p.In != nil { // one time for all, so that who goes on with the selection leaves alone what has got it
+		place.At = new(s.Moment.Add(*p.In))
+	}
 	return c.inBatches(ctx, s, Reprioritize, actor, reason, progress, func(after uuid.UUID, most int) (controls.Batch, error) {
-		return controls.Reprioritize(ctx, c.pool, s.items, controls.Place(p), after, most, actor, reason)
+		return controls.Reprioritize(ctx, c.pool, s.items, place, after, most, actor, reason)
 	})
 }
 

@@ -19,11 +19,12 @@ import (
 // fields do not narrow.
 type RetryFilter struct {
 	// IDs names items, all of which are retried or none. Nil names none; empty and not nil retries nothing. It excludes
-	// the other fields.
+	// the other fields but for Why.
 	IDs         []uuid.UUID
 	WorkspaceID uuid.UUID
 	Reason      string // why they failed, such as definition-gone
 	Limit       int    // at most so many, oldest first; 0: no limit
+	Why         string // they are retried, for the activity log
 }
 
 // errFewer has a transaction rolled back in which not all items were retried.
@@ -79,10 +80,12 @@ func (f RetryFilter) failed() (catalog.Failed, error) {
 		return catalog.Failed{}, store.Invalid("limit must not be negative, got %d", f.Limit)
 	case bounds.Words(f.Reason) != nil:
 		return catalog.Failed{}, store.Invalid("reason %v", bounds.Words(f.Reason))
+	case bounds.Reason(f.Why, bounds.MaxReason) != nil:
+		return catalog.Failed{}, store.Invalid("why %v", bounds.Reason(f.Why, bounds.MaxReason))
 	case f.IDs != nil && (f.WorkspaceID != uuid.Nil || f.Reason != "" || f.Limit != 0):
 		return catalog.Failed{}, store.Invalid("items are named or filtered, not both")
 	}
 	ids := slices.Clone(f.IDs)
 	slices.SortFunc(ids, func(a, b uuid.UUID) int { return bytes.Compare(a[:], b[:]) })
-	return catalog.Failed{IDs: slices.Compact(ids), WorkspaceID: f.WorkspaceID, Reason: f.Reason}, nil
+	return catalog.Failed{IDs: slices.Compact(ids), WorkspaceID: f.WorkspaceID, Reason: f.Reason, Why: f.Why}, nil
 }

@@ -46,6 +46,7 @@ type Filter struct {
 	Error        string        // a text that their error has in it, in letters of either case
 	OlderThan    time.Duration // they were enqueued at least so long ago
 	Limit        int           // so many of them at most, oldest first; 0: no limit. It is for what is retried, replayed or reprioritized
+	AsOf         time.Time     // as they were at the Moment of an earlier selection, to go on with that; zero, or to come yet: now
 }
 
 // Selection is the items that a filter means at one moment: what is enqueued later, or starts or ends later, is not of it. (What waited at
@@ -76,6 +77,9 @@ func (c *Client) Select(ctx context.Context, action Action, f Filter) (s Selecti
 	if s.items.At, s.items.Before, err = controls.Begin(ctx, c.pool, f.OlderThan); err != nil {
 		return s, fmt.Errorf("%s: %w", doing, err)
 	}
+	if !f.AsOf.IsZero() && f.AsOf.Before(s.items.At) {
+		s.items.At, s.items.Before, s.items.Past = f.AsOf, f.AsOf.Add(-f.OlderThan), true
+	}
 	s.Moment = s.items.At
 	for _, status := range s.statuses {
 		n, err := c.count(ctx, s, status)
@@ -96,7 +100,7 @@ func (c *Client) count(ctx context.Context, s Selection, status string) (int64, 
 	case status == "PENDING":
 		return controls.CountPending(ctx, c.pool, s.items)
 	case status == "CLAIMED" || status == "RUNNING":
-		return controls.CountRunning(ctx, c.pool, s.items, status == "RUNNING")
+		return controls.CountRunning(ctx, c.pool, s.items, status == "RUNNING", s.has("PENDING"))
 	case s.Action == Retry:
 		return controls.CountFailed(ctx, c.pool, s.items)
 	}

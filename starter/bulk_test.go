@@ -106,7 +106,11 @@ func TestReprioritize(t *testing.T) {
 	require.Equal(t, "scheduled", c.object("describe", ids[1])["reason"])
 	require.Equal(t, "3 items changed\n", c.ok("reprioritize", "--type", "Ship", "--in", "0s", "--yes"))
 	require.NotEqual(t, "scheduled", c.object("describe", ids[1])["reason"])
+	moment := c.object("reprioritize", "--all", "--in", "1h", "--yes")["selected"].(map[string]any)["moment"].(string)
+	c.shipments(workspace, 1)
+	require.EqualValues(t, 0, c.object("reprioritize", "--all", "--in", "1h", "--as-of", moment, "--yes")["done"], "to go on changes neither what is done nor what came later")
 	for want, args := range map[string][]string{
+		"--as-of must be a time":          {"--all", "--priority", "2", "--as-of", "noon"},
 		"at least one of the flags":       {ids[0]},
 		"priority must be 1 (first) to 5": {ids[0], "--priority", "6"},
 		"--at must be a time like":        {ids[0], "--at", "noon"},
@@ -116,5 +120,5 @@ func TestReprioritize(t *testing.T) {
 		require.Equal(t, exitUsage, out.code, want)
 		require.Contains(t, out.stderr, want)
 	}
-	require.True(t, strings.HasPrefix(c.ok("reprioritize", "--all", "--priority", "2", "--dry-run"), "3 items to reprioritize"))
+	require.True(t, strings.HasPrefix(c.ok("reprioritize", "--all", "--priority", "2", "--dry-run"), "4 items to reprioritize"))
 }

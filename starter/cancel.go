@@ -94,7 +94,7 @@ func (a *app) endMany(ctx context.Context, command *cobra.Command, f *bulk.Flags
 			_, _ = fmt.Fprintf(w, "%s cancelled before they started, %s asked to cancel\n", plural(int(ended.Cancelled), "item", "items"), plural(int(ended.Asked), "execution", "executions"))
 		}
 		if ended.Unsettled > 0 {
-			_, _ = fmt.Fprintf(w, "%s left: the start or the outcome is on its way still; run it again\n", plural(int(ended.Unsettled), "execution", "executions"))
+			_, _ = fmt.Fprintf(w, "%s left: the start or the outcome is on its way still; run it again with --as-of %s\n", plural(int(ended.Unsettled), "execution", "executions"), asOf(s))
 		}
 	})
 }

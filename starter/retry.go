@@ -58,10 +58,13 @@ func (a *app) progress(s admin.Selection) admin.Progress { return bulk.Progress(
 // brokenOff says how far a command has come that was broken off.
 func (a *app) brokenOff(done int64, s admin.Selection, err error) error {
 	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
-		a.note(fmt.Sprintf("note: broken off with %d of %d done; run it again to go on", done, s.Total))
+		a.note(fmt.Sprintf("note: broken off with %d of %d done; to go on, run it again with --as-of %s", done, s.Total, asOf(s)))
 	}
 	return err
 }
+
+// asOf is the moment of a selection as --as-of takes it.
+func asOf(s admin.Selection) string { return s.Moment.UTC().Format(time.RFC3339Nano) }
 
 // changed is what a command prints that has done something to many items.
 type changed struct {
@@ -99,7 +102,7 @@ func (a *app) retryCommand() *cobra.Command {
 		var result retried
 		if len(args) > 0 {
 			ids, _ := itemIDs(args) // choose has read them
-			result.Retried, err = office.Retry(ctx, admin.RetryFilter{IDs: ids}, a.config.Actor)
+			result.Retried, err = office.Retry(ctx, admin.RetryFilter{IDs: ids, Why: why}, a.config.Actor)
 		} else if result.Retried, err = office.RetrySelected(ctx, s, a.config.Actor, why, a.progress(s)); err == nil {
 			result.Expired, err = office.CountExpiredOf(ctx, s)
 		}

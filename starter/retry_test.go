@@ -29,7 +29,7 @@ func TestRetry(t *testing.T) {
 	require.Equal(t, "definition-gone", listed[0]["reason"])
 	require.Contains(t, c.ok("list", "--status", "FAILED"), "definition-gone: workflow definition x no longer exists")
 
-	require.Equal(t, "1 item retried\n", c.ok("retry", "execution-"+id))
+	require.Equal(t, "1 item retried\n", c.ok("retry", "execution-"+id, "--why", "the schema is mended"))
 	described := c.object("describe", id)
 	require.Equal(t, "PENDING", described["status"])
 	activity := described["activity"].([]any)
@@ -37,6 +37,7 @@ func TestRetry(t *testing.T) {
 	require.Equal(t, "retried", last["action"])
 	require.Equal(t, "starter:ann", last["actor"])
 	require.Equal(t, "definition-gone", last["reason"])
+	require.Equal(t, "the schema is mended", last["details"].(map[string]any)["why"])
 
 	again := c.run("retry", id)
 	require.Equal(t, exitUsage, again.code)

@@ -29,7 +29,7 @@ type EndedMany struct {
 	Cancelled  int64 `json:"cancelled"`  // they waited, and are CANCELLED
 	Asked      int64 `json:"asked"`      // they run, and their workflows were asked to cancel
 	Terminated int64 `json:"terminated"` // they ran, and their workflows were terminated
-	Unsettled  int64 `json:"unsettled"`  // their workflows are not open: their start, or the record of their end, is on its way still
+	Unsettled  int64 `json:"unsettled"`  // their claim, their start, or the record of their end is on its way still
 }
 
 func (e EndedMany) total() int64 { return e.Cancelled + e.Asked + e.Terminated }
@@ -41,15 +41,10 @@ func EndSelected(ctx context.Context, pool *pgxpool.Pool, dial func(context.Cont
 	// What waits may be claimed meanwhile, and what is claimed may come back: once more after each.
 	for until := time.Now().Add(settlePatience); ; {
 		before := e.done.total()
-		if err := e.pending(ctx); err != nil {
+		if err := e.pass(ctx); err != nil {
 			return e.done, err
 		}
-		open, err := e.running(ctx)
-		if err != nil {
-			return e.done, err
-		}
-		e.done.Unsettled = open
-		if e.done.total() == before && (open == 0 || time.Now().After(until)) {
+		if e.done.total() == before && (e.done.Unsettled == 0 || time.Now().After(until)) {
 			return e.done, nil
 		}
 		if err := pause(ctx, settlePause); err != nil {
@@ -72,6 +67,27 @@ type ending struct {
 	sync.Mutex
 	logged map[uuid.UUID]bool // that they are to be asked
 	asked  map[uuid.UUID]bool // these need not be asked again
+}
+
+// pass ends what there is to end, and counts what is neither here nor there: what a claim held when what waits was cancelled, and what
+// came back to wait while what runs was asked to end.
+func (e *ending) pass(ctx context.Context) error {
+	if err := e.pending(ctx); err != nil {
+		return err
+	}
+	held, err := e.office.Waiting(ctx, e.selection)
+	if err != nil {
+		return err
+	}
+	unsettled, err := e.running(ctx)
+	if err != nil {
+		return err
+	}
+	if held == 0 {
+		held, err = e.office.Waiting(ctx, e.selection)
+	}
+	e.done.Unsettled = held + unsettled
+	return err
 }
 
 func (e *ending) pending(ctx context.Context) error {

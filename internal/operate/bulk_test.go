@@ -78,6 +78,46 @@ func TestWhatStartsInTheSlotsThatBecomeFreeIsNotOfTheSelection(t *testing.T) {
 	}
 }
 
+func TestWhoGoesOnWithASelectionLeavesAloneWhatHasStartedSince(t *testing.T) {
+	t.Parallel()
+	s := newSystem(t)
+	first := s.choose(admin.Terminate, admin.Filter{})
+	ended, err := operate.EndSelected(t.Context(), s.pool, s.dial, first, "ann", "", nil)
+	require.NoError(t, err)
+	require.EqualValues(t, 2, ended.Terminated)
+	s.end("TERMINATED", s.running...)
+	s.claim(s.waiting)
+	s.dispatch(s.waiting, s.start(workflows.ExecutionID(s.waiting), s.waiting).GetRunID())
+	again := s.choose(admin.Terminate, admin.Filter{AsOf: first.Moment})
+	require.Zero(t, again.Total)
+	require.True(t, first.Moment.Equal(again.Moment))
+	ended, err = operate.EndSelected(t.Context(), s.pool, s.dial, again, "ann", "", nil)
+	require.NoError(t, err)
+	require.Zero(t, ended)
+	require.EqualValues(t, 1, s.choose(admin.Terminate, admin.Filter{}).Total)
+}
+
+// What a claim holds is neither cancelled nor listed as running: it is not done until that is known.
+func TestWhatAClaimHoldsIsUnsettled(t *testing.T) {
+	t.Parallel()
+	s := newSystem(t)
+	selected := s.choose(admin.Cancel, admin.Filter{IDs: []uuid.UUID{s.waiting}})
+	claim, err := s.pool.Begin(t.Context())
+	require.NoError(t, err)
+	defer func() { _ = claim.Rollback(context.WithoutCancel(t.Context())) }()
+	_, err = claim.Exec(t.Context(), `SELECT FROM sluice.pending WHERE id = $1 FOR UPDATE`, s.waiting)
+	require.NoError(t, err)
+	ended, err := operate.EndSelected(t.Context(), s.pool, s.dial, selected, "ann", "", nil)
+	require.NoError(t, err)
+	require.Equal(t, operate.EndedMany{Unsettled: 1}, ended)
+	require.NoError(t, claim.Rollback(t.Context()))
+	s.claim(s.waiting)
+	s.dispatch(s.waiting, s.start(workflows.ExecutionID(s.waiting), s.waiting).GetRunID())
+	ended, err = operate.EndSelected(t.Context(), s.pool, s.dial, selected, "ann", "", nil)
+	require.NoError(t, err)
+	require.Equal(t, operate.EndedMany{Asked: 1}, ended)
+}
+
 func TestWhatWaitsIsCancelledWithoutTemporal(t *testing.T) {
 	t.Parallel()
 	s := &system{database: newDatabase(t)}

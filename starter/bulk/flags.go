@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/google/uuid"
 	"github.com/spf13/cobra"
@@ -18,7 +19,7 @@ type Flags struct {
 	action                                     admin.Action
 	workspace, kind, definition, status, error string
 	why                                        string // a filter of reasons
-	older                                      string
+	older, asOf                                string
 	limit                                      int
 	all, dryRun, Yes                           bool
 }
@@ -41,6 +42,7 @@ func (f *Flags) Add(command *cobra.Command, action admin.Action) {
 	if action != admin.Cancel && action != admin.Terminate {
 		flags.IntVar(&f.limit, "limit", 0, "at most so many, oldest first; 0 for no limit")
 	}
+	flags.StringVar(&f.asOf, "as-of", "", "as they were at this `time`, to go on with a command that was broken off and named it")
 	flags.BoolVar(&f.all, "all", false, "all of them")
 	flags.BoolVar(&f.dryRun, "dry-run", false, "print how many there are, and do nothing")
 	flags.BoolVar(&f.Yes, "yes", false, "go ahead without asking")
@@ -110,6 +112,11 @@ func (f *Flags) Filter(ctx context.Context, command *cobra.Command, ids []uuid.U
 	if given("older-than") {
 		if filter.OlderThan, err = bounds.Duration(f.older); err != nil {
 			return filter, usage("--older-than %v", err)
+		}
+	}
+	if given("as-of") {
+		if filter.AsOf, err = time.Parse(time.RFC3339Nano, f.asOf); err != nil {
+			return filter, usage("--as-of must be a time like 2026-11-29T18:00:00Z, not %q", f.asOf)
 		}
 	}
 	if given("workspace") {

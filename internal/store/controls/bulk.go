@@ -20,6 +20,7 @@ type Selection struct {
 	Error        string // what the error has in it, in letters of either case
 	Before       time.Time
 	At           time.Time
+	Past         bool // the moment is that of an earlier selection
 }
 
 // selected are the parameters of a selection, in the order of arguments.
@@ -39,9 +40,9 @@ func loadSelected(name string, more ...string) string {
 var (
 	beginSQL        = load("begin", "older")
 	countPendingSQL = loadSelected("count_pending")
-	countRunningSQL = loadSelected("count_running", "dispatched")
+	countRunningSQL = loadSelected("count_running", "dispatched", "since", "at")
 	countFailedSQL  = loadSelected("count_failed", "at")
-	countEndedSQL   = loadSelected("count_ended", "status")
+	countEndedSQL   = loadSelected("count_ended", "status", "at")
 )
 
 // Begin is the moment at which a selection is made, and that before which its items were enqueued, at least so long ago.
@@ -55,9 +56,9 @@ func CountPending(ctx context.Context, db store.DB, s Selection) (int64, error) 
 	return count(ctx, db, countPendingSQL, s.arguments())
 }
 
-// CountRunning counts those that hold a slot and were started, or were not.
-func CountRunning(ctx context.Context, db store.DB, s Selection, dispatched bool) (int64, error) {
-	return count(ctx, db, countRunningSQL, s.arguments(dispatched))
+// CountRunning counts those that hold a slot and were started, or were not: by the moment of the selection, or also since.
+func CountRunning(ctx context.Context, db store.DB, s Selection, dispatched, since bool) (int64, error) {
+	return count(ctx, db, countRunningSQL, s.arguments(dispatched, since, s.At))
 }
 
 // CountFailed counts those that FAILED before they started and can be retried.
@@ -65,9 +66,13 @@ func CountFailed(ctx context.Context, db store.DB, s Selection) (int64, error) {
 	return count(ctx, db, countFailedSQL, s.arguments(s.At))
 }
 
-// CountEnded counts executions that have ended with a status by now and have not been replayed.
+// CountEnded counts executions that have ended with a status by the moment of the selection and have not been replayed.
 func CountEnded(ctx context.Context, db store.DB, s Selection, status string) (int64, error) {
-	args := s.arguments(status)
+	var at *time.Time // all that has ended has
+	if s.Past {
+		at = &s.At
+	}
+	args := s.arguments(status, at)
 	if !s.Before.Before(s.At) {
 		args[len(selected)] = nil // all that has ended was enqueued before
 	}
@@ -87,7 +92,7 @@ type Batch struct {
 
 var (
 	cancelSQL       = loadSelected("cancel", "after", "most", "actor", "why")
-	reprioritizeSQL = loadSelected("reprioritize", "after", "most", "actor", "why", "priority", "in", "to")
+	reprioritizeSQL = loadSelected("reprioritize", "after", "most", "actor", "why", "priority", "to")
 	replaySQL       = loadSelected("replay", "after", "most", "actor", "why", "at", "status")
 	runningSQL      = loadSelected("running", "after", "most", "dispatched", "at")
 	logRequestsSQL  = load("log_requests", "ids", "actor", "action", "why")
@@ -101,16 +106,15 @@ func Cancel(ctx context.Context, db store.DB, s Selection, after uuid.UUID, most
 	return b, store.Wrap(err, "cancel items")
 }
 
-// Place is a new priority, or a new time when an item is available: in so long, or at a time. What is nil stays.
+// Place is a new priority, or a new time when an item is available. What is nil stays.
 type Place struct {
 	Priority *int
-	In       *time.Duration
 	At       *time.Time
 }
 
 // Reprioritize gives the next pending items of a selection after an id another place, at most so many.
 func Reprioritize(ctx context.Context, db store.DB, s Selection, p Place, after uuid.UUID, most int, actor, why string) (b Batch, err error) {
-	err = db.QueryRow(ctx, reprioritizeSQL, s.arguments(after, most, actor, why, p.Priority, p.In, p.At)...).Scan(&b.Looked, &b.N, &b.Last)
+	err = db.QueryRow(ctx, reprioritizeSQL, s.arguments(after, most, actor, why, p.Priority, p.At)...).Scan(&b.Looked, &b.N, &b.Last)
 	return b, store.Wrap(err, "reprioritize items")
 }
 

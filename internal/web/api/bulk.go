@@ -30,7 +30,8 @@ type doer struct{ actor, reason string }
 
 func (s *API) bulk(h huma.API) {
 	const how = " Of the items that all that is given applies to, of those there are when it begins. With dryRun it only counts them. It works in batches " +
-		"that hold up no claim, for a minute at most: while complete is false, send the same again to go on. A token of a workspace reaches its own items."
+		"that hold up no claim, for a minute at most: while complete is false, send the same again to go on, with the asOf of the first answer, so that it is still " +
+		"about the same items. A token of a workspace reaches its own items."
 	act := func(action admin.Action, summary, description string, do does) {
 		register(s, h, route{grant: writes, timeout: bulkTime + requestTimeout, Operation: bulkOperation(action, summary, description+how)},
 			func(ctx context.Context, who access.Caller, in *bulkInput) (*body[bulkAnswer], error) {
@@ -65,6 +66,7 @@ type Selection struct {
 	OlderThan  Period      `json:"olderThan,omitempty" doc:"Those that were enqueued at least so long ago."`
 	All        bool        `json:"all,omitempty" doc:"All that this can be done to: of all workspaces, or of the token's. Needed where nothing else is given."`
 	Limit      int         `json:"limit,omitempty" minimum:"1" maximum:"1000000" doc:"At most so many, oldest first. Not for cancel and terminate."`
+	AsOf       *time.Time  `json:"asOf,omitempty" doc:"As they were then, to go on: the asOf of an answer that is not complete. What was enqueued, started or ended since is not meant."`
 	DryRun     bool        `json:"dryRun,omitempty" doc:"Count them, and change nothing."`
 	Reason     string      `json:"reason,omitempty" maxLength:"1000" doc:"Why, for the activity log."`
 }
@@ -77,7 +79,7 @@ type reprioritizeInput struct {
 	Body struct {
 		Selection
 		Priority *int       `json:"priority,omitempty" nullable:"false" minimum:"1" maximum:"5" doc:"1 (first) to 5 (last)."`
-		Delay    Period     `json:"delay,omitempty" doc:"Available so long from now, by the clock of the database; 0: at once."`
+		Delay    Period     `json:"delay,omitempty" doc:"Available so long from now, or from asOf, by the clock of the database; 0: at once."`
 		At       *time.Time `json:"availableAt,omitempty" doc:"Available at this time."`
 	}
 }
@@ -85,6 +87,7 @@ type reprioritizeInput struct {
 // bulkAnswer is what has become of a selection.
 type bulkAnswer struct {
 	Action   admin.Action     `json:"action"`
+	AsOf     time.Time        `json:"asOf" doc:"The moment of the selection, by the clock of the database."`
 	Selected int64            `json:"selected" doc:"How many items were meant when it began."`
 	Counts   map[string]int64 `json:"counts" doc:"The same by status, without the limit."`
 	Done     int64            `json:"done" doc:"How many were changed, or asked to end."`
@@ -92,7 +95,7 @@ type bulkAnswer struct {
 
 	Cancelled int64 `json:"cancelled,omitempty" doc:"Of those done: they waited, and are CANCELLED."`
 	Asked     int64 `json:"asked,omitempty" doc:"Of those done: they run, and were asked to cancel."`
-	Unsettled int64 `json:"unsettled,omitempty" doc:"Their start, or the record of their end, is on its way: send the same again."`
+	Unsettled int64 `json:"unsettled,omitempty" doc:"Their claim, their start, or the record of their end is on its way: send the same again, with asOf."`
 	Expired   int64 `json:"expired,omitempty" doc:"Of retry: left alone, they would only expire."`
 }
 
@@ -106,6 +109,9 @@ func (s *API) filter(ctx context.Context, who access.Caller, n *Selection) (f ad
 		if f.DefinitionID = *n.Definition; f.DefinitionID == uuid.Nil { // which does not narrow
 			return f, store.Invalid("definition must be the id of one")
 		}
+	}
+	if n.AsOf != nil {
+		f.AsOf = *n.AsOf
 	}
 	if n.OlderThan != "" {
 		if f.OlderThan, err = n.OlderThan.duration("olderThan"); err != nil {
@@ -131,7 +137,7 @@ func (s *API) selectAnd(ctx context.Context, who access.Caller, action admin.Act
 	if err != nil {
 		return nil, err
 	}
-	all := bulkAnswer{Action: action, Selected: selected.Total, Counts: selected.Counts}
+	all := bulkAnswer{Action: action, AsOf: selected.Moment, Selected: selected.Total, Counts: selected.Counts}
 	if n.DryRun {
 		return answer(all, nil)
 	}

@@ -103,18 +103,26 @@ func TestManyItemsAreCountedBeforeTheyAreChanged(t *testing.T) {
 	own := b.token(admin.RoleWorkspace, b.workspace, false)
 
 	counted := b.send(own, http.MethodPost, "/api/v1/items/cancel", object{"all": true, "dryRun": true}).object(http.StatusOK)
-	require.Equal(t, object{"action": "cancel", "selected": 2.0, "counts": object{"PENDING": 2.0, "CLAIMED": 0.0, "RUNNING": 0.0}, "done": 0.0, "complete": false}, counted)
+	asOf := counted["asOf"]
+	require.Equal(t, object{"action": "cancel", "asOf": asOf, "selected": 2.0, "counts": object{"PENDING": 2.0, "CLAIMED": 0.0, "RUNNING": 0.0}, "done": 0.0, "complete": false}, counted)
 	moved := b.send(own, http.MethodPost, "/api/v1/items/reprioritize", object{"ids": []string{second}, "priority": 1, "delay": "1h", "reason": "at night"}).object(http.StatusOK)
 	require.EqualValues(t, 1, moved["done"])
 	item := b.send(own, http.MethodGet, "/api/v1/items/"+second, nil).object(http.StatusOK)
 	require.EqualValues(t, 1, item["priority"])
 	require.Equal(t, "scheduled", item["reason"])
 
-	ended := b.send(own, http.MethodPost, "/api/v1/items/cancel", object{"definition": b.definition.String(), "reason": "mistake"}).object(http.StatusOK)
+	again := b.send(own, http.MethodPost, "/api/v1/items/reprioritize", object{"ids": []string{second}, "priority": 1, "delay": "1h", "asOf": moved["asOf"]}).object(http.StatusOK)
+	require.EqualValues(t, 0, again["done"], "it is as it was to be, by the time of the first request")
+	later := b.enqueue()
+	require.EqualValues(t, 2, b.send(own, http.MethodPost, "/api/v1/items/cancel", object{"all": true, "dryRun": true, "asOf": asOf}).object(http.StatusOK)["selected"], "what came later is not meant")
+
+	ended := b.send(own, http.MethodPost, "/api/v1/items/cancel", object{"asOf": asOf, "definition": b.definition.String(), "reason": "mistake"}).object(http.StatusOK)
 	require.EqualValues(t, 2, ended["done"])
 	require.EqualValues(t, 2, ended["cancelled"])
 	require.Equal(t, true, ended["complete"])
 	require.Equal(t, "CANCELLED", b.send(own, http.MethodGet, "/api/v1/items/"+first, nil).object(http.StatusOK)["status"])
+	require.Equal(t, "PENDING", b.send(own, http.MethodGet, "/api/v1/items/"+later, nil).object(http.StatusOK)["status"])
+	require.EqualValues(t, 1, b.send(own, http.MethodPost, "/api/v1/items/cancel", object{"ids": []string{later}}).object(http.StatusOK)["done"])
 	var actor, why string
 	require.NoError(t, b.pool.QueryRow(t.Context(), `SELECT actor, reason FROM sluice.activity WHERE queue_id = $1 AND action = 'reprioritized'`, second).Scan(&actor, &why))
 	require.Equal(t, []string{"api:workspace", "at night"}, []string{actor, why}, "who has done it, and why, is on record")

@@ -216,6 +216,9 @@ type Breach struct {
 type BulkAnswer struct {
 	Action string `json:"action"`
 
+	// AsOf The moment of the selection, by the clock of the database.
+	AsOf time.Time `json:"asOf"`
+
 	// Asked Of those done: they run, and were asked to cancel.
 	Asked *int64 `json:"asked,omitempty"`
 
@@ -237,7 +240,7 @@ type BulkAnswer struct {
 	// Selected How many items were meant when it began.
 	Selected int64 `json:"selected"`
 
-	// Unsettled Their start, or the record of their end, is on its way: send the same again.
+	// Unsettled Their claim, their start, or the record of their end is on its way: send the same again, with asOf.
 	Unsettled *int64 `json:"unsettled,omitempty"`
 }
 
@@ -691,13 +694,16 @@ type ReprioritizeInputBody struct {
 	// All All that this can be done to: of all workspaces, or of the token's. Needed where nothing else is given.
 	All *bool `json:"all,omitempty"`
 
+	// AsOf As they were then, to go on: the asOf of an answer that is not complete. What was enqueued, started or ended since is not meant.
+	AsOf *time.Time `json:"asOf,omitempty"`
+
 	// AvailableAt Available at this time.
 	AvailableAt *time.Time `json:"availableAt,omitempty"`
 
 	// Definition Those of this definition.
 	Definition *openapi_types.UUID `json:"definition,omitempty"`
 
-	// Delay Available so long from now, by the clock of the database; 0: at once.
+	// Delay Available so long from now, or from asOf, by the clock of the database; 0: at once.
 	//
 	// Examples: 90s, 7d
 	Delay *string `json:"delay,omitempty"`
@@ -769,6 +775,9 @@ type Scope struct {
 type Selection struct {
 	// All All that this can be done to: of all workspaces, or of the token's. Needed where nothing else is given.
 	All *bool `json:"all,omitempty"`
+
+	// AsOf As they were then, to go on: the asOf of an answer that is not complete. What was enqueued, started or ended since is not meant.
+	AsOf *time.Time `json:"asOf,omitempty"`
 
 	// Definition Those of this definition.
 	Definition *openapi_types.UUID `json:"definition,omitempty"`
@@ -1628,7 +1637,7 @@ type ClientInterface interface {
 
 	// CancelItemsWithBody Cancel many items, or the executions they have become
 	//
-	// What waits is CANCELLED at once, what runs is asked to cancel, and terminated if it has not ended 45 s later. Of the items that all that is given applies to, of those there are when it begins. With dryRun it only counts them. It works in batches that hold up no claim, for a minute at most: while complete is false, send the same again to go on. A token of a workspace reaches its own items.
+	// What waits is CANCELLED at once, what runs is asked to cancel, and terminated if it has not ended 45 s later. Of the items that all that is given applies to, of those there are when it begins. With dryRun it only counts them. It works in batches that hold up no claim, for a minute at most: while complete is false, send the same again to go on, with the asOf of the first answer, so that it is still about the same items. A token of a workspace reaches its own items.
 	//
 	// Needs: A token of a workspace, or one of role operator-write.
 	//
@@ -1639,7 +1648,7 @@ type ClientInterface interface {
 
 	// CancelItems Cancel many items, or the executions they have become
 	//
-	// What waits is CANCELLED at once, what runs is asked to cancel, and terminated if it has not ended 45 s later. Of the items that all that is given applies to, of those there are when it begins. With dryRun it only counts them. It works in batches that hold up no claim, for a minute at most: while complete is false, send the same again to go on. A token of a workspace reaches its own items.
+	// What waits is CANCELLED at once, what runs is asked to cancel, and terminated if it has not ended 45 s later. Of the items that all that is given applies to, of those there are when it begins. With dryRun it only counts them. It works in batches that hold up no claim, for a minute at most: while complete is false, send the same again to go on, with the asOf of the first answer, so that it is still about the same items. A token of a workspace reaches its own items.
 	//
 	// Needs: A token of a workspace, or one of role operator-write.
 	//
@@ -1650,7 +1659,7 @@ type ClientInterface interface {
 
 	// ReplayItemsWithBody Enqueue many executions anew
 	//
-	// Those that FAILED, TIMED_OUT or were TERMINATED, each once: a new item with the same request, which names the first one as replayOf. Of the items that all that is given applies to, of those there are when it begins. With dryRun it only counts them. It works in batches that hold up no claim, for a minute at most: while complete is false, send the same again to go on. A token of a workspace reaches its own items.
+	// Those that FAILED, TIMED_OUT or were TERMINATED, each once: a new item with the same request, which names the first one as replayOf. Of the items that all that is given applies to, of those there are when it begins. With dryRun it only counts them. It works in batches that hold up no claim, for a minute at most: while complete is false, send the same again to go on, with the asOf of the first answer, so that it is still about the same items. A token of a workspace reaches its own items.
 	//
 	// Needs: A token of a workspace, or one of role operator-write.
 	//
@@ -1661,7 +1670,7 @@ type ClientInterface interface {
 
 	// ReplayItems Enqueue many executions anew
 	//
-	// Those that FAILED, TIMED_OUT or were TERMINATED, each once: a new item with the same request, which names the first one as replayOf. Of the items that all that is given applies to, of those there are when it begins. With dryRun it only counts them. It works in batches that hold up no claim, for a minute at most: while complete is false, send the same again to go on. A token of a workspace reaches its own items.
+	// Those that FAILED, TIMED_OUT or were TERMINATED, each once: a new item with the same request, which names the first one as replayOf. Of the items that all that is given applies to, of those there are when it begins. With dryRun it only counts them. It works in batches that hold up no claim, for a minute at most: while complete is false, send the same again to go on, with the asOf of the first answer, so that it is still about the same items. A token of a workspace reaches its own items.
 	//
 	// Needs: A token of a workspace, or one of role operator-write.
 	//
@@ -1672,7 +1681,7 @@ type ClientInterface interface {
 
 	// ReprioritizeItemsWithBody Change the priority or the time of many items that wait
 	//
-	// From the next claim on. An item that would expire before its new time is left as it is. Of the items that all that is given applies to, of those there are when it begins. With dryRun it only counts them. It works in batches that hold up no claim, for a minute at most: while complete is false, send the same again to go on. A token of a workspace reaches its own items.
+	// From the next claim on. An item that would expire before its new time is left as it is. Of the items that all that is given applies to, of those there are when it begins. With dryRun it only counts them. It works in batches that hold up no claim, for a minute at most: while complete is false, send the same again to go on, with the asOf of the first answer, so that it is still about the same items. A token of a workspace reaches its own items.
 	//
 	// Needs: A token of a workspace, or one of role operator-write.
 	//
@@ -1683,7 +1692,7 @@ type ClientInterface interface {
 
 	// ReprioritizeItems Change the priority or the time of many items that wait
 	//
-	// From the next claim on. An item that would expire before its new time is left as it is. Of the items that all that is given applies to, of those there are when it begins. With dryRun it only counts them. It works in batches that hold up no claim, for a minute at most: while complete is false, send the same again to go on. A token of a workspace reaches its own items.
+	// From the next claim on. An item that would expire before its new time is left as it is. Of the items that all that is given applies to, of those there are when it begins. With dryRun it only counts them. It works in batches that hold up no claim, for a minute at most: while complete is false, send the same again to go on, with the asOf of the first answer, so that it is still about the same items. A token of a workspace reaches its own items.
 	//
 	// Needs: A token of a workspace, or one of role operator-write.
 	//
@@ -1694,7 +1703,7 @@ type ClientInterface interface {
 
 	// RetryItemsWithBody Put many FAILED items back into the queue
 	//
-	// Those that FAILED before they started, ready at once and with no attempts counted. What has expired is left alone. Of the items that all that is given applies to, of those there are when it begins. With dryRun it only counts them. It works in batches that hold up no claim, for a minute at most: while complete is false, send the same again to go on. A token of a workspace reaches its own items.
+	// Those that FAILED before they started, ready at once and with no attempts counted. What has expired is left alone. Of the items that all that is given applies to, of those there are when it begins. With dryRun it only counts them. It works in batches that hold up no claim, for a minute at most: while complete is false, send the same again to go on, with the asOf of the first answer, so that it is still about the same items. A token of a workspace reaches its own items.
 	//
 	// Needs: A token of a workspace, or one of role operator-write.
 	//
@@ -1705,7 +1714,7 @@ type ClientInterface interface {
 
 	// RetryItems Put many FAILED items back into the queue
 	//
-	// Those that FAILED before they started, ready at once and with no attempts counted. What has expired is left alone. Of the items that all that is given applies to, of those there are when it begins. With dryRun it only counts them. It works in batches that hold up no claim, for a minute at most: while complete is false, send the same again to go on. A token of a workspace reaches its own items.
+	// Those that FAILED before they started, ready at once and with no attempts counted. What has expired is left alone. Of the items that all that is given applies to, of those there are when it begins. With dryRun it only counts them. It works in batches that hold up no claim, for a minute at most: while complete is false, send the same again to go on, with the asOf of the first answer, so that it is still about the same items. A token of a workspace reaches its own items.
 	//
 	// Needs: A token of a workspace, or one of role operator-write.
 	//
@@ -1716,7 +1725,7 @@ type ClientInterface interface {
 
 	// TerminateItemsWithBody Terminate many executions that run
 	//
-	// They and their children get no chance to clean up. What waits is left alone. Of the items that all that is given applies to, of those there are when it begins. With dryRun it only counts them. It works in batches that hold up no claim, for a minute at most: while complete is false, send the same again to go on. A token of a workspace reaches its own items.
+	// They and their children get no chance to clean up. What waits is left alone. Of the items that all that is given applies to, of those there are when it begins. With dryRun it only counts them. It works in batches that hold up no claim, for a minute at most: while complete is false, send the same again to go on, with the asOf of the first answer, so that it is still about the same items. A token of a workspace reaches its own items.
 	//
 	// Needs: A token of a workspace, or one of role operator-write.
 	//
@@ -1727,7 +1736,7 @@ type ClientInterface interface {
 
 	// TerminateItems Terminate many executions that run
 	//
-	// They and their children get no chance to clean up. What waits is left alone. Of the items that all that is given applies to, of those there are when it begins. With dryRun it only counts them. It works in batches that hold up no claim, for a minute at most: while complete is false, send the same again to go on. A token of a workspace reaches its own items.
+	// They and their children get no chance to clean up. What waits is left alone. Of the items that all that is given applies to, of those there are when it begins. With dryRun it only counts them. It works in batches that hold up no claim, for a minute at most: while complete is false, send the same again to go on, with the asOf of the first answer, so that it is still about the same items. A token of a workspace reaches its own items.
 	//
 	// Needs: A token of a workspace, or one of role operator-write.
 	//
@@ -2239,7 +2248,7 @@ func (c *Client) EnqueueMany(ctx context.Context, body EnqueueManyJSONRequestBod
 
 // CancelItemsWithBody Cancel many items, or the executions they have become
 //
-// What waits is CANCELLED at once, what runs is asked to cancel, and terminated if it has not ended 45 s later. Of the items that all that is given applies to, of those there are when it begins. With dryRun it only counts them. It works in batches that hold up no claim, for a minute at most: while complete is false, send the same again to go on. A token of a workspace reaches its own items.
+// What waits is CANCELLED at once, what runs is asked to cancel, and terminated if it has not ended 45 s later. Of the items that all that is given applies to, of those there are when it begins. With dryRun it only counts them. It works in batches that hold up no claim, for a minute at most: while complete is false, send the same again to go on, with the asOf of the first answer, so that it is still about the same items. A token of a workspace reaches its own items.
 //
 // Needs: A token of a workspace, or one of role operator-write.
 //
@@ -2260,7 +2269,7 @@ func (c *Client) CancelItemsWithBody(ctx context.Context, contentType string, bo
 
 // CancelItems Cancel many items, or the executions they have become
 //
-// What waits is CANCELLED at once, what runs is asked to cancel, and terminated if it has not ended 45 s later. Of the items that all that is given applies to, of those there are when it begins. With dryRun it only counts them. It works in batches that hold up no claim, for a minute at most: while complete is false, send the same again to go on. A token of a workspace reaches its own items.
+// What waits is CANCELLED at once, what runs is asked to cancel, and terminated if it has not ended 45 s later. Of the items that all that is given applies to, of those there are when it begins. With dryRun it only counts them. It works in batches that hold up no claim, for a minute at most: while complete is false, send the same again to go on, with the asOf of the first answer, so that it is still about the same items. A token of a workspace reaches its own items.
 //
 // Needs: A token of a workspace, or one of role operator-write.
 //
@@ -2281,7 +2290,7 @@ func (c *Client) CancelItems(ctx context.Context, body CancelItemsJSONRequestBod
 
 // ReplayItemsWithBody Enqueue many executions anew
 //
-// Those that FAILED, TIMED_OUT or were TERMINATED, each once: a new item with the same request, which names the first one as replayOf. Of the items that all that is given applies to, of those there are when it begins. With dryRun it only counts them. It works in batches that hold up no claim, for a minute at most: while complete is false, send the same again to go on. A token of a workspace reaches its own items.
+// Those that FAILED, TIMED_OUT or were TERMINATED, each once: a new item with the same request, which names the first one as replayOf. Of the items that all that is given applies to, of those there are when it begins. With dryRun it only counts them. It works in batches that hold up no claim, for a minute at most: while complete is false, send the same again to go on, with the asOf of the first answer, so that it is still about the same items. A token of a workspace reaches its own items.
 //
 // Needs: A token of a workspace, or one of role operator-write.
 //
@@ -2302,7 +2311,7 @@ func (c *Client) ReplayItemsWithBody(ctx context.Context, contentType string, bo
 
 // ReplayItems Enqueue many executions anew
 //
-// Those that FAILED, TIMED_OUT or were TERMINATED, each once: a new item with the same request, which names the first one as replayOf. Of the items that all that is given applies to, of those there are when it begins. With dryRun it only counts them. It works in batches that hold up no claim, for a minute at most: while complete is false, send the same again to go on. A token of a workspace reaches its own items.
+// Those that FAILED, TIMED_OUT or were TERMINATED, each once: a new item with the same request, which names the first one as replayOf. Of the items that all that is given applies to, of those there are when it begins. With dryRun it only counts them. It works in batches that hold up no claim, for a minute at most: while complete is false, send the same again to go on, with the asOf of the first answer, so that it is still about the same items. A token of a workspace reaches its own items.
 //
 // Needs: A token of a workspace, or one of role operator-write.
 //
@@ -2323,7 +2332,7 @@ func (c *Client) ReplayItems(ctx context.Context, body ReplayItemsJSONRequestBod
 
 // ReprioritizeItemsWithBody Change the priority or the time of many items that wait
 //
-// From the next claim on. An item that would expire before its new time is left as it is. Of the items that all that is given applies to, of those there are when it begins. With dryRun it only counts them. It works in batches that hold up no claim, for a minute at most: while complete is false, send the same again to go on. A token of a workspace reaches its own items.
+// From the next claim on. An item that would expire before its new time is left as it is. Of the items that all that is given applies to, of those there are when it begins. With dryRun it only counts them. It works in batches that hold up no claim, for a minute at most: while complete is false, send the same again to go on, with the asOf of the first answer, so that it is still about the same items. A token of a workspace reaches its own items.
 //
 // Needs: A token of a workspace, or one of role operator-write.
 //
@@ -2344,7 +2353,7 @@ func (c *Client) ReprioritizeItemsWithBody(ctx context.Context, contentType stri
 
 // ReprioritizeItems Change the priority or the time of many items that wait
 //
-// From the next claim on. An item that would expire before its new time is left as it is. Of the items that all that is given applies to, of those there are when it begins. With dryRun it only counts them. It works in batches that hold up no claim, for a minute at most: while complete is false, send the same again to go on. A token of a workspace reaches its own items.
+// From the next claim on. An item that would expire before its new time is left as it is. Of the items that all that is given applies to, of those there are when it begins. With dryRun it only counts them. It works in batches that hold up no claim, for a minute at most: while complete is false, send the same again to go on, with the asOf of the first answer, so that it is still about the same items. A token of a workspace reaches its own items.
 //
 // Needs: A token of a workspace, or one of role operator-write.
 //
@@ -2365,7 +2374,7 @@ func (c *Client) ReprioritizeItems(ctx context.Context, body ReprioritizeItemsJS
 
 // RetryItemsWithBody Put many FAILED items back into the queue
 //
-// Those that FAILED before they started, ready at once and with no attempts counted. What has expired is left alone. Of the items that all that is given applies to, of those there are when it begins. With dryRun it only counts them. It works in batches that hold up no claim, for a minute at most: while complete is false, send the same again to go on. A token of a workspace reaches its own items.
+// Those that FAILED before they started, ready at once and with no attempts counted. What has expired is left alone. Of the items that all that is given applies to, of those there are when it begins. With dryRun it only counts them. It works in batches that hold up no claim, for a minute at most: while complete is false, send the same again to go on, with the asOf of the first answer, so that it is still about the same items. A token of a workspace reaches its own items.
 //
 // Needs: A token of a workspace, or one of role operator-write.
 //
@@ -2386,7 +2395,7 @@ func (c *Client) RetryItemsWithBody(ctx context.Context, contentType string, bod
 
 // RetryItems Put many FAILED items back into the queue
 //
-// Those that FAILED before they started, ready at once and with no attempts counted. What has expired is left alone. Of the items that all that is given applies to, of those there are when it begins. With dryRun it only counts them. It works in batches that hold up no claim, for a minute at most: while complete is false, send the same again to go on. A token of a workspace reaches its own items.
+// Those that FAILED before they started, ready at once and with no attempts counted. What has expired is left alone. Of the items that all that is given applies to, of those there are when it begins. With dryRun it only counts them. It works in batches that hold up no claim, for a minute at most: while complete is false, send the same again to go on, with the asOf of the first answer, so that it is still about the same items. A token of a workspace reaches its own items.
 //
 // Needs: A token of a workspace, or one of role operator-write.
 //
@@ -2407,7 +2416,7 @@ func (c *Client) RetryItems(ctx context.Context, body RetryItemsJSONRequestBody,
 
 // TerminateItemsWithBody Terminate many executions that run
 //
-// They and their children get no chance to clean up. What waits is left alone. Of the items that all that is given applies to, of those there are when it begins. With dryRun it only counts them. It works in batches that hold up no claim, for a minute at most: while complete is false, send the same again to go on. A token of a workspace reaches its own items.
+// They and their children get no chance to clean up. What waits is left alone. Of the items that all that is given applies to, of those there are when it begins. With dryRun it only counts them. It works in batches that hold up no claim, for a minute at most: while complete is false, send the same again to go on, with the asOf of the first answer, so that it is still about the same items. A token of a workspace reaches its own items.
 //
 // Needs: A token of a workspace, or one of role operator-write.
 //
@@ -2428,7 +2437,7 @@ func (c *Client) TerminateItemsWithBody(ctx context.Context, contentType string,
 
 // TerminateItems Terminate many executions that run
 //
-// They and their children get no chance to clean up. What waits is left alone. Of the items that all that is given applies to, of those there are when it begins. With dryRun it only counts them. It works in batches that hold up no claim, for a minute at most: while complete is false, send the same again to go on. A token of a workspace reaches its own items.
+// They and their children get no chance to clean up. What waits is left alone. Of the items that all that is given applies to, of those there are when it begins. With dryRun it only counts them. It works in batches that hold up no claim, for a minute at most: while complete is false, send the same again to go on, with the asOf of the first answer, so that it is still about the same items. A token of a workspace reaches its own items.
 //
 // Needs: A token of a workspace, or one of role operator-write.
 //
@@ -4642,7 +4651,7 @@ type ClientWithResponsesInterface interface {
 
 	// CancelItemsWithBodyWithResponse Cancel many items, or the executions they have become
 	//
-	// What waits is CANCELLED at once, what runs is asked to cancel, and terminated if it has not ended 45 s later. Of the items that all that is given applies to, of those there are when it begins. With dryRun it only counts them. It works in batches that hold up no claim, for a minute at most: while complete is false, send the same again to go on. A token of a workspace reaches its own items.
+	// What waits is CANCELLED at once, what runs is asked to cancel, and terminated if it has not ended 45 s later. Of the items that all that is given applies to, of those there are when it begins. With dryRun it only counts them. It works in batches that hold up no claim, for a minute at most: while complete is false, send the same again to go on, with the asOf of the first answer, so that it is still about the same items. A token of a workspace reaches its own items.
 	//
 	// Needs: A token of a workspace, or one of role operator-write.
 	//
@@ -4653,7 +4662,7 @@ type ClientWithResponsesInterface interface {
 
 	// CancelItemsWithResponse Cancel many items, or the executions they have become
 	//
-	// What waits is CANCELLED at once, what runs is asked to cancel, and terminated if it has not ended 45 s later. Of the items that all that is given applies to, of those there are when it begins. With dryRun it only counts them. It works in batches that hold up no claim, for a minute at most: while complete is false, send the same again to go on. A token of a workspace reaches its own items.
+	// What waits is CANCELLED at once, what runs is asked to cancel, and terminated if it has not ended 45 s later. Of the items that all that is given applies to, of those there are when it begins. With dryRun it only counts them. It works in batches that hold up no claim, for a minute at most: while complete is false, send the same again to go on, with the asOf of the first answer, so that it is still about the same items. A token of a workspace reaches its own items.
 	//
 	// Needs: A token of a workspace, or one of role operator-write.
 	//
@@ -4664,7 +4673,7 @@ type ClientWithResponsesInterface interface {
 
 	// ReplayItemsWithBodyWithResponse Enqueue many executions anew
 	//
-	// Those that FAILED, TIMED_OUT or were TERMINATED, each once: a new item with the same request, which names the first one as replayOf. Of the items that all that is given applies to, of those there are when it begins. With dryRun it only counts them. It works in batches that hold up no claim, for a minute at most: while complete is false, send the same again to go on. A token of a workspace reaches its own items.
+	// Those that FAILED, TIMED_OUT or were TERMINATED, each once: a new item with the same request, which names the first one as replayOf. Of the items that all that is given applies to, of those there are when it begins. With dryRun it only counts them. It works in batches that hold up no claim, for a minute at most: while complete is false, send the same again to go on, with the asOf of the first answer, so that it is still about the same items. A token of a workspace reaches its own items.
 	//
 	// Needs: A token of a workspace, or one of role operator-write.
 	//
@@ -4675,7 +4684,7 @@ type ClientWithResponsesInterface interface {
 
 	// ReplayItemsWithResponse Enqueue many executions anew
 	//
-	// Those that FAILED, TIMED_OUT or were TERMINATED, each once: a new item with the same request, which names the first one as replayOf. Of the items that all that is given applies to, of those there are when it begins. With dryRun it only counts them. It works in batches that hold up no claim, for a minute at most: while complete is false, send the same again to go on. A token of a workspace reaches its own items.
+	// Those that FAILED, TIMED_OUT or were TERMINATED, each once: a new item with the same request, which names the first one as replayOf. Of the items that all that is given applies to, of those there are when it begins. With dryRun it only counts them. It works in batches that hold up no claim, for a minute at most: while complete is false, send the same again to go on, with the asOf of the first answer, so that it is still about the same items. A token of a workspace reaches its own items.
 	//
 	// Needs: A token of a workspace, or one of role operator-write.
 	//
@@ -4686,7 +4695,7 @@ type ClientWithResponsesInterface interface {
 
 	// ReprioritizeItemsWithBodyWithResponse Change the priority or the time of many items that wait
 	//
-	// From the next claim on. An item that would expire before its new time is left as it is. Of the items that all that is given applies to, of those there are when it begins. With dryRun it only counts them. It works in batches that hold up no claim, for a minute at most: while complete is false, send the same again to go on. A token of a workspace reaches its own items.
+	// From the next claim on. An item that would expire before its new time is left as it is. Of the items that all that is given applies to, of those there are when it begins. With dryRun it only counts them. It works in batches that hold up no claim, for a minute at most: while complete is false, send the same again to go on, with the asOf of the first answer, so that it is still about the same items. A token of a workspace reaches its own items.
 	//
 	// Needs: A token of a workspace, or one of role operator-write.
 	//
@@ -4697,7 +4706,7 @@ type ClientWithResponsesInterface interface {
 
 	// ReprioritizeItemsWithResponse Change the priority or the time of many items that wait
 	//
-	// From the next claim on. An item that would expire before its new time is left as it is. Of the items that all that is given applies to, of those there are when it begins. With dryRun it only counts them. It works in batches that hold up no claim, for a minute at most: while complete is false, send the same again to go on. A token of a workspace reaches its own items.
+	// From the next claim on. An item that would expire before its new time is left as it is. Of the items that all that is given applies to, of those there are when it begins. With dryRun it only counts them. It works in batches that hold up no claim, for a minute at most: while complete is false, send the same again to go on, with the asOf of the first answer, so that it is still about the same items. A token of a workspace reaches its own items.
 	//
 	// Needs: A token of a workspace, or one of role operator-write.
 	//
@@ -4708,7 +4717,7 @@ type ClientWithResponsesInterface interface {
 
 	// RetryItemsWithBodyWithResponse Put many FAILED items back into the queue
 	//
-	// Those that FAILED before they started, ready at once and with no attempts counted. What has expired is left alone. Of the items that all that is given applies to, of those there are when it begins. With dryRun it only counts them. It works in batches that hold up no claim, for a minute at most: while complete is false, send the same again to go on. A token of a workspace reaches its own items.
+	// Those that FAILED before they started, ready at once and with no attempts counted. What has expired is left alone. Of the items that all that is given applies to, of those there are when it begins. With dryRun it only counts them. It works in batches that hold up no claim, for a minute at most: while complete is false, send the same again to go on, with the asOf of the first answer, so that it is still about the same items. A token of a workspace reaches its own items.
 	//
 	// Needs: A token of a workspace, or one of role operator-write.
 	//
@@ -4719,7 +4728,7 @@ type ClientWithResponsesInterface interface {
 
 	// RetryItemsWithResponse Put many FAILED items back into the queue
 	//
-	// Those that FAILED before they started, ready at once and with no attempts counted. What has expired is left alone. Of the items that all that is given applies to, of those there are when it begins. With dryRun it only counts them. It works in batches that hold up no claim, for a minute at most: while complete is false, send the same again to go on. A token of a workspace reaches its own items.
+	// Those that FAILED before they started, ready at once and with no attempts counted. What has expired is left alone. Of the items that all that is given applies to, of those there are when it begins. With dryRun it only counts them. It works in batches that hold up no claim, for a minute at most: while complete is false, send the same again to go on, with the asOf of the first answer, so that it is still about the same items. A token of a workspace reaches its own items.
 	//
 	// Needs: A token of a workspace, or one of role operator-write.
 	//
@@ -4730,7 +4739,7 @@ type ClientWithResponsesInterface interface {
 
 	// TerminateItemsWithBodyWithResponse Terminate many executions that run
 	//
-	// They and their children get no chance to clean up. What waits is left alone. Of the items that all that is given applies to, of those there are when it begins. With dryRun it only counts them. It works in batches that hold up no claim, for a minute at most: while complete is false, send the same again to go on. A token of a workspace reaches its own items.
+	// They and their children get no chance to clean up. What waits is left alone. Of the items that all that is given applies to, of those there are when it begins. With dryRun it only counts them. It works in batches that hold up no claim, for a minute at most: while complete is false, send the same again to go on, with the asOf of the first answer, so that it is still about the same items. A token of a workspace reaches its own items.
 	//
 	// Needs: A token of a workspace, or one of role operator-write.
 	//
@@ -4741,7 +4750,7 @@ type ClientWithResponsesInterface interface {
 
 	// TerminateItemsWithResponse Terminate many executions that run
 	//
-	// They and their children get no chance to clean up. What waits is left alone. Of the items that all that is given applies to, of those there are when it begins. With dryRun it only counts them. It works in batches that hold up no claim, for a minute at most: while complete is false, send the same again to go on. A token of a workspace reaches its own items.
+	// They and their children get no chance to clean up. What waits is left alone. Of the items that all that is given applies to, of those there are when it begins. With dryRun it only counts them. It works in batches that hold up no claim, for a minute at most: while complete is false, send the same again to go on, with the asOf of the first answer, so that it is still about the same items. A token of a workspace reaches its own items.
 	//
 	// Needs: A token of a workspace, or one of role operator-write.
 	//
@@ -6791,7 +6800,7 @@ func (c *ClientWithResponses) EnqueueManyWithResponse(ctx context.Context, body 
 
 // CancelItemsWithBodyWithResponse Cancel many items, or the executions they have become
 //
-// What waits is CANCELLED at once, what runs is asked to cancel, and terminated if it has not ended 45 s later. Of the items that all that is given applies to, of those there are when it begins. With dryRun it only counts them. It works in batches that hold up no claim, for a minute at most: while complete is false, send the same again to go on. A token of a workspace reaches its own items.
+// What waits is CANCELLED at once, what runs is asked to cancel, and terminated if it has not ended 45 s later. Of the items that all that is given applies to, of those there are when it begins. With dryRun it only counts them. It works in batches that hold up no claim, for a minute at most: while complete is false, send the same again to go on, with the asOf of the first answer, so that it is still about the same items. A token of a workspace reaches its own items.
 //
 // Needs: A token of a workspace, or one of role operator-write.
 //
@@ -6808,7 +6817,7 @@ func (c *ClientWithResponses) CancelItemsWithBodyWithResponse(ctx context.Contex
 
 // CancelItemsWithResponse Cancel many items, or the executions they have become
 //
-// What waits is CANCELLED at once, what runs is asked to cancel, and terminated if it has not ended 45 s later. Of the items that all that is given applies to, of those there are when it begins. With dryRun it only counts them. It works in batches that hold up no claim, for a minute at most: while complete is false, send the same again to go on. A token of a workspace reaches its own items.
+// What waits is CANCELLED at once, what runs is asked to cancel, and terminated if it has not ended 45 s later. Of the items that all that is given applies to, of those there are when it begins. With dryRun it only counts them. It works in batches that hold up no claim, for a minute at most: while complete is false, send the same again to go on, with the asOf of the first answer, so that it is still about the same items. A token of a workspace reaches its own items.
 //
 // Needs: A token of a workspace, or one of role operator-write.
 //
@@ -6825,7 +6834,7 @@ func (c *ClientWithResponses) CancelItemsWithResponse(ctx context.Context, body 
 
 // ReplayItemsWithBodyWithResponse Enqueue many executions anew
 //
-// Those that FAILED, TIMED_OUT or were TERMINATED, each once: a new item with the same request, which names the first one as replayOf. Of the items that all that is given applies to, of those there are when it begins. With dryRun it only counts them. It works in batches that hold up no claim, for a minute at most: while complete is false, send the same again to go on. A token of a workspace reaches its own items.
+// Those that FAILED, TIMED_OUT or were TERMINATED, each once: a new item with the same request, which names the first one as replayOf. Of the items that all that is given applies to, of those there are when it begins. With dryRun it only counts them. It works in batches that hold up no claim, for a minute at most: while complete is false, send the same again to go on, with the asOf of the first answer, so that it is still about the same items. A token of a workspace reaches its own items.
 //
 // Needs: A token of a workspace, or one of role operator-write.
 //
@@ -6842,7 +6851,7 @@ func (c *ClientWithResponses) ReplayItemsWithBodyWithResponse(ctx context.Contex
 
 // ReplayItemsWithResponse Enqueue many executions anew
 //
-// Those that FAILED, TIMED_OUT or were TERMINATED, each once: a new item with the same request, which names the first one as replayOf. Of the items that all that is given applies to, of those there are when it begins. With dryRun it only counts them. It works in batches that hold up no claim, for a minute at most: while complete is false, send the same again to go on. A token of a workspace reaches its own items.
+// Those that FAILED, TIMED_OUT or were TERMINATED, each once: a new item with the same request, which names the first one as replayOf. Of the items that all that is given applies to, of those there are when it begins. With dryRun it only counts them. It works in batches that hold up no claim, for a minute at most: while complete is false, send the same again to go on, with the asOf of the first answer, so that it is still about the same items. A token of a workspace reaches its own items.
 //
 // Needs: A token of a workspace, or one of role operator-write.
 //
@@ -6859,7 +6868,7 @@ func (c *ClientWithResponses) ReplayItemsWithResponse(ctx context.Context, body 
 
 // ReprioritizeItemsWithBodyWithResponse Change the priority or the time of many items that wait
 //
-// From the next claim on. An item that would expire before its new time is left as it is. Of the items that all that is given applies to, of those there are when it begins. With dryRun it only counts them. It works in batches that hold up no claim, for a minute at most: while complete is false, send the same again to go on. A token of a workspace reaches its own items.
+// From the next claim on. An item that would expire before its new time is left as it is. Of the items that all that is given applies to, of those there are when it begins. With dryRun it only counts them. It works in batches that hold up no claim, for a minute at most: while complete is false, send the same again to go on, with the asOf of the first answer, so that it is still about the same items. A token of a workspace reaches its own items.
 //
 // Needs: A token of a workspace, or one of role operator-write.
 //
@@ -6876,7 +6885,7 @@ func (c *ClientWithResponses) ReprioritizeItemsWithBodyWithResponse(ctx context.
 
 // ReprioritizeItemsWithResponse Change the priority or the time of many items that wait
 //
-// From the next claim on. An item that would expire before its new time is left as it is. Of the items that all that is given applies to, of those there are when it begins. With dryRun it only counts them. It works in batches that hold up no claim, for a minute at most: while complete is false, send the same again to go on. A token of a workspace reaches its own items.
+// From the next claim on. An item that would expire before its new time is left as it is. Of the items that all that is given applies to, of those there are when it begins. With dryRun it only counts them. It works in batches that hold up no claim, for a minute at most: while complete is false, send the same again to go on, with the asOf of the first answer, so that it is still about the same items. A token of a workspace reaches its own items.
 //
 // Needs: A token of a workspace, or one of role operator-write.
 //
@@ -6893,7 +6902,7 @@ func (c *ClientWithResponses) ReprioritizeItemsWithResponse(ctx context.Context,
 
 // RetryItemsWithBodyWithResponse Put many FAILED items back into the queue
 //
-// Those that FAILED before they started, ready at once and with no attempts counted. What has expired is left alone. Of the items that all that is given applies to, of those there are when it begins. With dryRun it only counts them. It works in batches that hold up no claim, for a minute at most: while complete is false, send the same again to go on. A token of a workspace reaches its own items.
+// Those that FAILED before they started, ready at once and with no attempts counted. What has expired is left alone. Of the items that all that is given applies to, of those there are when it begins. With dryRun it only counts them. It works in batches that hold up no claim, for a minute at most: while complete is false, send the same again to go on, with the asOf of the first answer, so that it is still about the same items. A token of a workspace reaches its own items.
 //
 // Needs: A token of a workspace, or one of role operator-write.
 //
@@ -6910,7 +6919,7 @@ func (c *ClientWithResponses) RetryItemsWithBodyWithResponse(ctx context.Context
 
 // RetryItemsWithResponse Put many FAILED items back into the queue
 //
-// Those that FAILED before they started, ready at once and with no attempts counted. What has expired is left alone. Of the items that all that is given applies to, of those there are when it begins. With dryRun it only counts them. It works in batches that hold up no claim, for a minute at most: while complete is false, send the same again to go on. A token of a workspace reaches its own items.
+// Those that FAILED before they started, ready at once and with no attempts counted. What has expired is left alone. Of the items that all that is given applies to, of those there are when it begins. With dryRun it only counts them. It works in batches that hold up no claim, for a minute at most: while complete is false, send the same again to go on, with the asOf of the first answer, so that it is still about the same items. A token of a workspace reaches its own items.
 //
 // Needs: A token of a workspace, or one of role operator-write.
 //
@@ -6927,7 +6936,7 @@ func (c *ClientWithResponses) RetryItemsWithResponse(ctx context.Context, body R
 
 // TerminateItemsWithBodyWithResponse Terminate many executions that run
 //
-// They and their children get no chance to clean up. What waits is left alone. Of the items that all that is given applies to, of those there are when it begins. With dryRun it only counts them. It works in batches that hold up no claim, for a minute at most: while complete is false, send the same again to go on. A token of a workspace reaches its own items.
+// They and their children get no chance to clean up. What waits is left alone. Of the items that all that is given applies to, of those there are when it begins. With dryRun it only counts them. It works in batches that hold up no claim, for a minute at most: while complete is false, send the same again to go on, with the asOf of the first answer, so that it is still about the same items. A token of a workspace reaches its own items.
 //
 // Needs: A token of a workspace, or one of role operator-write.
 //
@@ -6944,7 +6953,7 @@ func (c *ClientWithResponses) TerminateItemsWithBodyWithResponse(ctx context.Con
 
 // TerminateItemsWithResponse Terminate many executions that run
 //
-// They and their children get no chance to clean up. What waits is left alone. Of the items that all that is given applies to, of those there are when it begins. With dryRun it only counts them. It works in batches that hold up no claim, for a minute at most: while complete is false, send the same again to go on. A token of a workspace reaches its own items.
+// They and their children get no chance to clean up. What waits is left alone. Of the items that all that is given applies to, of those there are when it begins. With dryRun it only counts them. It works in batches that hold up no claim, for a minute at most: while complete is false, send the same again to go on, with the asOf of the first answer, so that it is still about the same items. A token of a workspace reaches its own items.
 //
 // Needs: A token of a workspace, or one of role operator-write.
 //

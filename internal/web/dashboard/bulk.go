@@ -54,6 +54,11 @@ func readBulk(q url.Values) (v page.BulkView, err error) {
 	if !slices.Contains(page.Actions, v.Selected.Action) {
 		return v, store.Invalid("there is no action %q", v.Selected.Action)
 	}
+	if text := q.Get("as-of"); text != "" {
+		if v.AsOf, err = time.Parse(time.RFC3339Nano, text); err != nil {
+			return v, store.Invalid("as of must be a time, not %q", text)
+		}
+	}
 	v.Selection, err = readSelection(q)
 	if err == nil && v.Workflow != "" {
 		err = store.Invalid("by the id of its workflow an item is found, not chosen: do it on the item's own page")
@@ -64,6 +69,7 @@ func readBulk(q url.Values) (v page.BulkView, err error) {
 // selected counts the items that are meant.
 func (d *dashboard) selected(ctx context.Context, v page.BulkView, g figures.Failure) (none admin.Selection, err error) {
 	f := filter(v.Selection, g)
+	f.AsOf = v.AsOf
 	if v.OlderThan != "" {
 		if f.OlderThan, err = bounds.Duration(v.OlderThan); err != nil {
 			return none, store.Invalid("enqueued at least so long ago %v", err)

@@ -17,7 +17,12 @@ import (
 // begin opens the page on which something is done to many items, sends its form, and waits until it is done.
 func (s *site) begin(t *testing.T, at string, more url.Values) string {
 	t.Helper()
-	body := s.page(t, at)
+	return s.confirm(t, at, s.page(t, at), more)
+}
+
+// confirm sends the form of such a page as it was opened, and waits until it is done.
+func (s *site) confirm(t *testing.T, at, body string, more url.Values) string {
+	t.Helper()
 	fields := url.Values{"why": {"a test"}}
 	_, form, found := strings.Cut(body, `id="bulk"`)
 	require.True(t, found, text(body))
@@ -85,6 +90,21 @@ func TestAllItemsOfAListAreChangedAtOnce(t *testing.T) {
 	}
 	status, _ := s.get(t, "/bulk/"+uuid.NewString())
 	require.Equal(t, http.StatusNotFound, status)
+}
+
+// Who looks at the page for a while does it to the items that it has counted.
+func TestWhatComesAfterThePreviewIsLeftAlone(t *testing.T) {
+	t.Parallel()
+	s := setup(t)
+	acme := s.workspace(t, "acme")
+	before := s.enqueue(t, acme, "Order", 2)
+	at := "/bulk?action=cancel&workspace=" + acme.String()
+	page := s.page(t, at)
+	later := s.enqueue(t, acme, "Order", 1)
+	require.Contains(t, s.confirm(t, at, page, nil), "Cancel 2 items")
+	require.Equal(t, []string{"CANCELLED", "CANCELLED", "PENDING"}, s.statuses(t, append(before, later...)...))
+	status, _ := s.get(t, at+"&as-of=yesterday")
+	require.Equal(t, http.StatusBadRequest, status)
 }
 
 // A group's number leads to exactly the items that it counts, and so does what is done to them.

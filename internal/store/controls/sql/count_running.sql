@@ -1,6 +1,7 @@
--- How many items of a selection hold a slot: those that were started, or that were not.
+-- How many items of a selection hold a slot: those that were started, or that were not, by the moment of the selection or also since.
 SELECT count(*) FROM sluice.running r
 WHERE (r.dispatched_at IS NOT NULL) = :'dispatched'::boolean
+      AND (:'since'::boolean OR coalesce(r.dispatched_at, r.claimed_at) <= :'at'::timestamptz)
       AND (:'ids'::uuid[] IS NULL OR r.id = ANY (:'ids'::uuid[]))
       AND (:'workspace'::uuid IS NULL OR r.workspace_id = :'workspace'::uuid)
       AND (:'type'::text IS NULL OR r.workflow_type = :'type'::text)

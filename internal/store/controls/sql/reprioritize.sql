@@ -5,8 +5,9 @@ WITH page AS MATERIALIZED (
     SELECT p.id, p.workspace_id, p.priority, p.available_at, p.expires_at,
            coalesce(:'priority'::smallint, p.priority) AS to_priority,
            -- What is ready keeps its place when it is to be available at once.
-           CASE WHEN t.at > now() THEN t.at WHEN t.at IS NOT NULL THEN least(p.available_at, now()) ELSE p.available_at END AS to_at
-    FROM sluice.pending p CROSS JOIN (SELECT coalesce(now() + :'in'::interval, :'to'::timestamptz)) AS t (at)
+           CASE WHEN :'to'::timestamptz > now() THEN :'to'::timestamptz WHEN :'to'::timestamptz IS NOT NULL THEN least(p.available_at, now())
+                ELSE p.available_at END AS to_at
+    FROM sluice.pending p
     WHERE p.id > :'after'::uuid AND (:'ids'::uuid[] IS NULL OR p.id = ANY (:'ids'::uuid[]))
       AND (:'workspace'::uuid IS NULL OR p.workspace_id = :'workspace'::uuid)
       AND (:'type'::text IS NULL OR p.workflow_type = :'type'::text)
@@ -14,7 +15,7 @@ WITH page AS MATERIALIZED (
       AND (:'reason'::text IS NULL OR split_part(p.last_error, ': ', 1) = :'reason'::text)
       AND (:'error'::text IS NULL OR strpos(lower(p.last_error), lower(:'error'::text)) > 0)
       AND p.created_at <= :'before'::timestamptz
-    ORDER BY p.id LIMIT :'most'::int FOR UPDATE OF p SKIP LOCKED
+    ORDER BY p.id LIMIT :'most'::int FOR UPDATE SKIP LOCKED
 ), moved AS (
     UPDATE sluice.pending p SET priority = n.to_priority, available_at = n.to_at
     FROM page n

@@ -15,7 +15,7 @@ import (
 type Outcome struct {
 	Done                         int64
 	Cancelled, Asked, Terminated int64
-	Unsettled                    int64 // their start, or the record of their end, is on its way
+	Unsettled                    int64 // their claim, their start, or the record of their end is on its way
 	Expired                      int64 // not retried: they would only expire
 }
 

@@ -15,8 +15,9 @@ type BulkView struct {
 	Selection
 	Selected  admin.Selection
 	Names     SelectionNames
-	OlderThan string // narrows it, as it was written
-	Limit     string // at most so many, as it was written
+	OlderThan string    // narrows it, as it was written
+	Limit     string    // at most so many, as it was written
+	AsOf      time.Time // the items are those of the page that the form is of; zero: of now
 }
 
 // SelectionNames are what a selection means, as people call it.
@@ -72,7 +73,7 @@ func told(o bulk.Operation) string {
 		add(out.Cancelled, "cancelled before they started")
 		add(out.Asked, "asked to cancel")
 		add(out.Terminated, "terminated")
-		add(out.Unsettled, "not settled: their start, or the record of their end, is on its way")
+		add(out.Unsettled, "not settled: their claim, their start, or the record of their end is on its way")
 	case admin.Retry:
 		add(out.Done, "back in the queue")
 		add(out.Expired, "left alone, which would only expire")
