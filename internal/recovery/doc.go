@@ -12,7 +12,7 @@
 //	open            pending                          its start was taken for failed: it holds a slot
 //	open            ended without an execution       the workflow is terminated
 //	missing         running                          it ends TERMINATED
-//	open            asked to cancel long ago         the workflow is terminated
+//	open            asked to cancel long ago         the workflow is terminated; a caller's own only if no worker carries it on
 //	open            running, its task is refused     the workflow is terminated, and ends FAILED
 //
 // It also notes which open executions no worker carries on: their workflow task, or that of a child, is not taken or fails.

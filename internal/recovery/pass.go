@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"sync"
 	"time"
 
@@ -217,7 +218,8 @@ func (r *Recovery) compareKnown(ctx context.Context, known []store.Known, seen *
 	return group.Wait()
 }
 
-// endOverdue terminates executions that were asked to cancel and have not ended in time, and compares them.
+// endOverdue terminates executions that were asked to cancel and have not ended in time, and compares them. A workflow of a caller's own may
+// take as long as it needs to clean up, while a worker carries it on.
 func (r *Recovery) endOverdue(ctx context.Context, ids []uuid.UUID, seen *comparison) error {
 	const most = 100 // in a pass
 	ids = ids[:min(len(ids), most)]
@@ -229,9 +231,16 @@ func (r *Recovery) endOverdue(ctx context.Context, ids []uuid.UUID, seen *compar
 			continue
 		}
 		found, err := r.standing(ctx, k, Hint{})
-		if err == nil && found.open {
-			err = r.terminate(ctx, k.WorkflowID, found.runID, fmt.Sprintf("it was asked to cancel, and had not ended %s later", workflows.CancelDeadline))
+		abandoned := !k.Own || found.stalled.For >= workflows.CancelDeadline && !found.stalled.child
+		if err == nil && found.open && !found.unasked && abandoned {
+			reason := fmt.Sprintf("it was asked to cancel, and had not ended %s later", workflows.CancelDeadline)
+			if k.Own {
+				reason += ": " + found.stalled.What
+			}
+			err = r.terminate(ctx, k.WorkflowID, found.runID, reason)
 			r.noteRepair(ctx, id, "cancel-overdue", workflows.StatusTerminated)
+	// Those that stay open must not hold up the others.
+	rand.Shuffle(len(ids), func(i, j int) { ids[i], ids[j] = ids[j], ids[i] })
 		}
 		problems = append(problems, err)
 	}

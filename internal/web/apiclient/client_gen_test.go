@@ -1747,7 +1747,7 @@ type ClientInterface interface {
 
 	// CancelItemWithBody Cancel an item, or the execution it has become
 	//
-	// An item that waits is CANCELLED at once. The workflow of one that runs is asked to cancel, and terminated if it has not ended 45 s later; with force it is terminated at once.
+	// An item that waits is CANCELLED at once. The workflow of one that runs is asked to cancel. That of a definition is terminated if it has not ended 45 s later, any other only when no worker has carried it on for 45 s; with force it is terminated at once.
 	//
 	// Needs: A token of a workspace, or one of role operator-write.
 	//
@@ -1758,7 +1758,7 @@ type ClientInterface interface {
 
 	// CancelItem Cancel an item, or the execution it has become
 	//
-	// An item that waits is CANCELLED at once. The workflow of one that runs is asked to cancel, and terminated if it has not ended 45 s later; with force it is terminated at once.
+	// An item that waits is CANCELLED at once. The workflow of one that runs is asked to cancel. That of a definition is terminated if it has not ended 45 s later, any other only when no worker has carried it on for 45 s; with force it is terminated at once.
 	//
 	// Needs: A token of a workspace, or one of role operator-write.
 	//
@@ -2468,7 +2468,7 @@ func (c *Client) GetItem(ctx context.Context, id openapi_types.UUID, params *Get
 
 // CancelItemWithBody Cancel an item, or the execution it has become
 //
-// An item that waits is CANCELLED at once. The workflow of one that runs is asked to cancel, and terminated if it has not ended 45 s later; with force it is terminated at once.
+// An item that waits is CANCELLED at once. The workflow of one that runs is asked to cancel. That of a definition is terminated if it has not ended 45 s later, any other only when no worker has carried it on for 45 s; with force it is terminated at once.
 //
 // Needs: A token of a workspace, or one of role operator-write.
 //
@@ -2489,7 +2489,7 @@ func (c *Client) CancelItemWithBody(ctx context.Context, id openapi_types.UUID, 
 
 // CancelItem Cancel an item, or the execution it has become
 //
-// An item that waits is CANCELLED at once. The workflow of one that runs is asked to cancel, and terminated if it has not ended 45 s later; with force it is terminated at once.
+// An item that waits is CANCELLED at once. The workflow of one that runs is asked to cancel. That of a definition is terminated if it has not ended 45 s later, any other only when no worker has carried it on for 45 s; with force it is terminated at once.
 //
 // Needs: A token of a workspace, or one of role operator-write.
 //
@@ -4763,7 +4763,7 @@ type ClientWithResponsesInterface interface {
 
 	// CancelItemWithBodyWithResponse Cancel an item, or the execution it has become
 	//
-	// An item that waits is CANCELLED at once. The workflow of one that runs is asked to cancel, and terminated if it has not ended 45 s later; with force it is terminated at once.
+	// An item that waits is CANCELLED at once. The workflow of one that runs is asked to cancel. That of a definition is terminated if it has not ended 45 s later, any other only when no worker has carried it on for 45 s; with force it is terminated at once.
 	//
 	// Needs: A token of a workspace, or one of role operator-write.
 	//
@@ -4774,7 +4774,7 @@ type ClientWithResponsesInterface interface {
 
 	// CancelItemWithResponse Cancel an item, or the execution it has become
 	//
-	// An item that waits is CANCELLED at once. The workflow of one that runs is asked to cancel, and terminated if it has not ended 45 s later; with force it is terminated at once.
+	// An item that waits is CANCELLED at once. The workflow of one that runs is asked to cancel. That of a definition is terminated if it has not ended 45 s later, any other only when no worker has carried it on for 45 s; with force it is terminated at once.
 	//
 	// Needs: A token of a workspace, or one of role operator-write.
 	//
@@ -6978,7 +6978,7 @@ func (c *ClientWithResponses) GetItemWithResponse(ctx context.Context, id openap
 
 // CancelItemWithBodyWithResponse Cancel an item, or the execution it has become
 //
-// An item that waits is CANCELLED at once. The workflow of one that runs is asked to cancel, and terminated if it has not ended 45 s later; with force it is terminated at once.
+// An item that waits is CANCELLED at once. The workflow of one that runs is asked to cancel. That of a definition is terminated if it has not ended 45 s later, any other only when no worker has carried it on for 45 s; with force it is terminated at once.
 //
 // Needs: A token of a workspace, or one of role operator-write.
 //
@@ -6995,7 +6995,7 @@ func (c *ClientWithResponses) CancelItemWithBodyWithResponse(ctx context.Context
 
 // CancelItemWithResponse Cancel an item, or the execution it has become
 //
-// An item that waits is CANCELLED at once. The workflow of one that runs is asked to cancel, and terminated if it has not ended 45 s later; with force it is terminated at once.
+// An item that waits is CANCELLED at once. The workflow of one that runs is asked to cancel. That of a definition is terminated if it has not ended 45 s later, any other only when no worker has carried it on for 45 s; with force it is terminated at once.
 //
 // Needs: A token of a workspace, or one of role operator-write.
 //
