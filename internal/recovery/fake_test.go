@@ -254,6 +254,9 @@ func (v *temporal) ListWorkflow(ctx context.Context, r *workflowservice.ListWork
 		}
 		return !closedSince(info, at[0]) || closedSince(info, at[1])
 	})
+	slices.SortStableFunc(found, func(a, b *workflowpb.WorkflowExecutionInfo) int {
+		return b.StartTime.AsTime().Compare(a.StartTime.AsTime())
+	}) // as Temporal does
 	answer := &workflowservice.ListWorkflowExecutionsResponse{}
 	place := len(r.GetNextPageToken())
 	answer.Executions = found[place:min(place+10, len(found))]

@@ -69,7 +69,8 @@ func (r *Recovery) Pass(ctx context.Context, known *Known) (report Report, err e
 	var changed sync.WaitGroup
 	comparing, stop := context.WithTimeout(ctx, compareTimeout)
 	defer stop()
-	changed.Go(func() { changedErr = r.compareChanged(comparing, at.LookedUntil, known, seen) })
+	lists := r.readSoFar()
+	changed.Go(func() { changedErr = r.compareChanged(comparing, at.LookedUntil, began, known, &lists, seen) })
 	turnErr := errors.Join(r.endOverdue(comparing, at.Overdue, seen), r.compareInTurn(comparing, at.Due, blind, seen))
 	changed.Wait()
 	r.noteLists(known, changedErr)
@@ -97,7 +98,18 @@ func (r *Recovery) Pass(ctx context.Context, known *Known) (report Report, err e
 	case changedErr != nil:
 		return report, changedErr
 	}
-	return report, store.SetLookedUntil(ctx, r.db, began)
+	r.setRead(lists)
+	until := lists.until()
+	if until.Before(at.LookedUntil) {
+		until = at.LookedUntil
+	}
+	if err := store.SetLookedUntil(ctx, r.db, until); err != nil {
+		return report, err
+	}
+	if lists.rest() {
+		return report, ErrUnfinished
+	}
+	return report, nil
 }
 
 // noteFailing has starter status show that passes fail; one alone may have met a server that was slow. What is noted goes away with the
@@ -132,8 +144,8 @@ func (r *Recovery) noteLists(known *Known, err error) {
 }
 
 // compareChanged compares the executions that the lists raise doubts about.
-func (r *Recovery) compareChanged(ctx context.Context, since time.Time, known *Known, seen *comparison) error {
-	doubtful, err := r.doubtful(ctx, since, known)
+func (r *Recovery) compareChanged(ctx context.Context, since, began time.Time, known *Known, lists *readings, seen *comparison) error {
+	doubtful, err := r.doubtful(ctx, since, began, known, lists)
 	if err != nil {
 		return err
 	}
@@ -222,6 +234,8 @@ func (r *Recovery) compareKnown(ctx context.Context, known []store.Known, seen *
 // take as long as it needs to clean up, while a worker carries it on.
 func (r *Recovery) endOverdue(ctx context.Context, ids []uuid.UUID, seen *comparison) error {
 	const most = 100 // in a pass
+	// Those that stay open must not hold up the others.
+	rand.Shuffle(len(ids), func(i, j int) { ids[i], ids[j] = ids[j], ids[i] })
 	ids = ids[:min(len(ids), most)]
 	known, err := store.WorkflowsOf(ctx, r.db, ids)
 	problems := []error{err}
@@ -239,8 +253,6 @@ func (r *Recovery) endOverdue(ctx context.Context, ids []uuid.UUID, seen *compar
 			}
 			err = r.terminate(ctx, k.WorkflowID, found.runID, reason)
 			r.noteRepair(ctx, id, "cancel-overdue", workflows.StatusTerminated)
-	// Those that stay open must not hold up the others.
-	rand.Shuffle(len(ids), func(i, j int) { ids[i], ids[j] = ids[j], ids[i] })
 		}
 		problems = append(problems, err)
 	}

@@ -99,6 +99,68 @@ func TestAResetWorkflowHoldsItsSlotAgain(t *testing.T) {
 	require.Equal(t, Report{}, b.pass(t))
 }
 
+// One that has ended and was reset holds no slot, so only a list shows it.
+func TestWhatALongListLeavesOutIsReadByTheNextPasses(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	began := time.Now().Truncate(time.Millisecond)
+	id := b.end(t, 1, "FAILED")[0]
+	b.has(id, workflow{runID: secondRun(id), status: running})
+	for range 10*listPages + 1 {
+		b.temporal.show(workflows.ExecutionID(uuid.New()), "run", time.Now().Add(time.Second), true)
+	}
+	_, err := b.Pass(t.Context(), &b.known)
+	require.ErrorIs(t, err, ErrUnfinished)
+	require.Empty(t, b.held(t))
+	require.True(t, b.lookedUntil(t).Before(began))
+	for first := time.Now(); errors.Is(err, ErrUnfinished); {
+		_, err = b.Pass(t.Context(), &Known{}) // of another round
+		require.True(t, b.lookedUntil(t).Before(first), "what changes while the list is read may not be in it")
+	}
+	require.NoError(t, err)
+	require.Equal(t, []uuid.UUID{id}, b.held(t))
+	require.False(t, b.lookedUntil(t).Before(began))
+}
+
+// What a pass has read and not compared is read again, not what comes after it.
+func TestAListIsReadOnFromWhatIsCompared(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	for range 10 * listPages {
+		b.temporal.show(workflows.ExecutionID(uuid.New()), "run", time.Now(), true)
+	}
+	id := b.end(t, 1, "FAILED")[0]
+	b.has(id, workflow{runID: secondRun(id), status: running}) // the newest: on the first page
+	unavailable := serviceerror.NewUnavailable("no history")
+	b.temporal.describe = func(context.Context, string) error { return unavailable }
+	_, err := b.Pass(t.Context(), &b.known)
+	require.ErrorIs(t, err, unavailable)
+	b.temporal.describe = func(context.Context, string) error { return nil }
+	for err = ErrUnfinished; errors.Is(err, ErrUnfinished); {
+		_, err = b.Pass(t.Context(), &b.known)
+	}
+	require.NoError(t, err)
+	require.Equal(t, []uuid.UUID{id}, b.held(t))
+}
+
+// A server that is another by now may not take the place to go on from.
+func TestAListThatCannotBeReadOnIsReadAnew(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	for range 10*listPages + 1 {
+		b.temporal.show(workflows.ExecutionID(uuid.New()), "run", time.Now(), true)
+	}
+	_, err := b.Pass(t.Context(), &b.known)
+	require.ErrorIs(t, err, ErrUnfinished)
+	unavailable := serviceerror.NewUnavailable("no visibility")
+	b.temporal.lists = func(context.Context) error { return unavailable }
+	for _, rest := range []bool{true, false} {
+		_, err = b.Pass(t.Context(), &b.known)
+		require.ErrorIs(t, err, ErrLists)
+		require.Equal(t, rest, b.readSoFar().rest())
+	}
+}
+
 // A run of a chain is found open, then the last one closes and its end is recorded, and only then Postgres is asked who holds a slot.
 func TestAChainThatHasEndedMeanwhileHoldsNoSlotAgain(t *testing.T) {
 	t.Parallel()
