@@ -22,10 +22,11 @@ func (a *app) cancelCommand() *cobra.Command {
 	command := &cobra.Command{
 		Use: "cancel [ID...]", Short: "Cancel items, or the executions they have become", Args: cobra.ArbitraryArgs, Annotations: forMany(),
 		Long: "Cancel an item, several, or those of a filter. One that waits is CANCELLED at once, and only Postgres is needed; one that runs is asked to\n" +
-			"cancel through Temporal and ends CANCELLED when its workflow has dealt with it. Its child workflows have " + seconds(workflows.CancelPatience) + "\n" +
-			"for that; then they are terminated. An execution that is still open " + seconds(workflows.CancelDeadline) + " after the first request, because no\n" +
-			"worker carries it on, is terminated too, and ends TERMINATED. --force does that at once. One that is over\n" +
-			"stays as it is, and the exit code is 1 where it is the only one that was named.",
+			"cancel through Temporal and ends CANCELLED when its workflow has dealt with it. The child workflows of a definition have " + seconds(workflows.CancelPatience) + "\n" +
+			"for that; then they are terminated. The execution of a definition that is still open " + seconds(workflows.CancelDeadline) + " after the first request,\n" +
+			"because no worker carries it on, is terminated too, and ends TERMINATED. Your own workflow may take as long as it\n" +
+			"needs: it is terminated only when no worker has carried it on for " + seconds(workflows.CancelDeadline) + ". --force terminates at once. One that is\n" +
+			"over stays as it is, and the exit code is 1 where it is the only one that was named.",
 		Example: "  starter cancel ID --reason mistake\n  starter cancel --workspace acme --type Report --older-than 1d --dry-run\n  starter cancel --workspace acme --status PENDING --yes",
 	}
 	f.Add(command, admin.Cancel)

@@ -23,7 +23,8 @@ const maxOutputBytes = 1 << 20
 const CancelPatience = 30 * time.Second
 
 // CancelDeadline is when recovery terminates an execution that was asked to cancel and is still open: no worker carries its
-// workflow on, or it would have ended by itself after CancelPatience.
+// workflow on, or it would have ended by itself after CancelPatience. A workflow of a caller's own may take as long as it needs; it is
+// terminated when no worker has carried it on for so long.
 const CancelDeadline = CancelPatience + 15*time.Second
 
 // graph is one run of a definition: nodes whose needs are done run in parallel.

@@ -30,8 +30,8 @@ type Cancelled struct {
 	QueueID uuid.UUID `json:"queueId"`
 	Status  string    `json:"status"` // CANCELLED, CANCEL_REQUESTED when the workflow has to see to it, or by force TERMINATED
 	Message string    `json:"message"`
-	// AskedAt is when the workflow was first asked, TerminatedAt when it is terminated unless it has ended, Awaits what it waits
-	// for.
+	// AskedAt is when the workflow was first asked, TerminatedAt when that of a definition is terminated unless it has ended, Awaits what
+	// it waits for.
 	AskedAt      *time.Time `json:"askedAt,omitempty"`
 	TerminatedAt *time.Time `json:"terminatedAt,omitempty"`
 	Awaits       []string   `json:"awaits,omitempty"`
@@ -119,15 +119,20 @@ func (by Cancellation) asked(ctx context.Context, pool *pgxpool.Pool, c client.C
 		by.note("it is not terminated if it does not end: " + err.Error())
 		return result
 	}
-	end := since.Add(workflows.CancelDeadline)
-	result.AskedAt, result.TerminatedAt = &since, &end
+	result.AskedAt = &since
 	if result.Awaits, err = Awaited(ctx, c, k); err != nil {
 		by.note("what it waits for is not known: " + err.Error())
 	}
 	if ago := time.Since(since); ago > 2*time.Second {
 		result.Message = "its workflow was asked to cancel " + ago.Truncate(time.Second).String() + " ago, and has been asked again"
 	}
-	result.Message += "; it is terminated if it has not ended at " + end.UTC().Format(time.RFC3339)
+	if k.Own {
+		result.Message += fmt.Sprintf("; it is terminated only if no worker carries it on for %.0f s", workflows.CancelDeadline.Seconds())
+	} else {
+		end := since.Add(workflows.CancelDeadline)
+		result.TerminatedAt = &end
+		result.Message += "; it is terminated if it has not ended at " + end.UTC().Format(time.RFC3339)
+	}
 	if len(result.Awaits) > 0 {
 		result.Message += "; it waits for " + strings.Join(result.Awaits, ", ")
 	}

@@ -84,6 +84,18 @@ func TestOnlyTheItemsOwnWorkflowIsEnded(t *testing.T) {
 	}
 }
 
+func TestAWorkflowOfOnesOwnThatIsCancelledHasNoTimeAtWhichItIsTerminated(t *testing.T) {
+	t.Parallel()
+	s := newSystem(t)
+	id, _ := s.own("")
+	result, err := operate.CancelItem(t.Context(), s.pool, s.dial, id, operate.Cancellation{Actor: actor})
+	require.NoError(t, err)
+	require.Equal(t, "CANCEL_REQUESTED", result.Status)
+	require.NotNil(t, result.AskedAt)
+	require.Nil(t, result.TerminatedAt)
+	require.Contains(t, result.Message, "it is terminated only if no worker carries it on for 45 s; it waits for a worker on task queue nobody")
+}
+
 func TestADeletedWorkspaceEndsWorkflowsOfOnesOwn(t *testing.T) {
 	t.Parallel()
 	s := newSystem(t)

@@ -12,7 +12,7 @@
 //	open            pending                          its start was taken for failed: it holds a slot
 //	open            ended without an execution       the workflow is terminated
 //	missing         running                          it ends TERMINATED
-//	open            asked to cancel long ago         the workflow is terminated
+//	open            asked to cancel long ago         the workflow is terminated; a caller's own only if no worker carries it on
 //	open            running, its task is refused     the workflow is terminated, and ends FAILED
 //
 // It also notes which open executions no worker carries on: their workflow task, or that of a child, is not taken or fails.
@@ -24,8 +24,9 @@
 // workspace that is gone, makes partitions, and deletes what lies behind the retention and what is read no more.
 //
 // What Temporal lists is late and may be incomplete, so it only raises doubts: what counts is what the workflow itself
-// answers (Describe). An execution that no list shows is compared in turn, so that every slot is looked at every few
-// seconds while there are few, and a deleted workflow is found. When the lists do not answer, the turn goes on.
+// answers (Describe). A list that is longer than one pass reads is read on by the next. An execution that no list shows is
+// compared in turn, so that every slot is looked at every few seconds while there are few, and a deleted workflow is found.
+// When the lists do not answer, the turn goes on.
 //
 // Invariants:
 //   - every statement guards the state that it starts from: two passes at once, or a pass and an outcome, do no harm;

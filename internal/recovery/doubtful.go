@@ -24,10 +24,13 @@ const (
 
 // doubtful returns the executions whose workflow was closed or started since a moment, and does not agree with Postgres.
 // Lists are late, so these are only doubts.
-func (r *Recovery) doubtful(ctx context.Context, since time.Time, known *Known) ([]uuid.UUID, error) {
-	closed, open, err := r.look(ctx, since, known.closed)
+func (r *Recovery) doubtful(ctx context.Context, since, began time.Time, known *Known, lists *readings) ([]uuid.UUID, error) {
+	closed, open, err := r.look(ctx, since, began, known.closed, lists)
 	if err != nil {
 		known.closed = nil // what of it is still there was not counted
+		if known.blind > 0 {
+			r.setRead(readings{}) // it may be the place to go on from that Temporal does not take
+		}
 		return nil, err
 	}
 	known.closed = closed

@@ -48,7 +48,8 @@ type workflow struct {
 	err        error
 	children   []*workflowpb.PendingChildExecutionInfo
 	newest     []*historypb.HistoryEvent // the newest first
-	terminated string                    // the run that was asked to be
+	extended   *workflowpb.WorkflowExecutionExtendedInfo
+	terminated string // the run that was asked to be
 
 	startedFor uuid.UUID // the item that the event which began it names; zero: that of its id
 	says       uuid.UUID // the item that its search attribute names by now; zero: the same
@@ -110,7 +111,7 @@ func (v *temporal) DescribeWorkflowExecution(ctx context.Context, id, runID stri
 	if w == nil {
 		return nil, serviceerror.NewNotFound("workflow not found for ID: " + id)
 	}
-	return &workflowservice.DescribeWorkflowExecutionResponse{PendingWorkflowTask: w.task, PendingChildren: w.children, WorkflowExecutionInfo: w.info(id)}, nil
+	return &workflowservice.DescribeWorkflowExecutionResponse{PendingWorkflowTask: w.task, PendingChildren: w.children, WorkflowExecutionInfo: w.info(id), WorkflowExtendedInfo: w.extended}, nil
 }
 
 func (w *workflow) info(id string) *workflowpb.WorkflowExecutionInfo {
@@ -253,6 +254,9 @@ func (v *temporal) ListWorkflow(ctx context.Context, r *workflowservice.ListWork
 		}
 		return !closedSince(info, at[0]) || closedSince(info, at[1])
 	})
+	slices.SortStableFunc(found, func(a, b *workflowpb.WorkflowExecutionInfo) int {
+		return b.StartTime.AsTime().Compare(a.StartTime.AsTime())
+	}) // as Temporal does
 	answer := &workflowservice.ListWorkflowExecutionsResponse{}
 	place := len(r.GetNextPageToken())
 	answer.Executions = found[place:min(place+10, len(found))]

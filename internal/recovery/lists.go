@@ -19,11 +19,11 @@ const (
 	visibilityLag = 20 * time.Second
 	// usualLag is how late they show one as a rule. What closed so long before the last pass is counted and not listed.
 	usualLag = 3 * time.Second
-	// listPage and listPages limit what one pass reads of each list. What lies beyond has its turn all the same. A page is small, so that a
-	// store that is busy answers within listTimeout: it goes on with a query whose caller has given up, beside the next pass's.
+	// listPage and listPages limit what one pass reads of each list. The next one reads on. A page is small, so that a store that is busy
+	// answers within listTimeout: it goes on with a query whose caller has given up, beside the next pass's.
 	listPage  = 200
 	listPages = 50
-	// listTime is how long one pass reads each list. What lies beyond has its turn too.
+	// listTime is how long one pass reads each list.
 	listTime = 750 * time.Millisecond
 	// listTimeout is for one call. The client tries again for as long as it may while the server refuses, and a pass has
 	// more to do.
@@ -59,26 +59,80 @@ func (c closedRuns) between(from, to time.Time) closedRuns {
 	})
 }
 
+// reading is how far passes have read one of the lists. One that is longer than a pass reads is read on by the next passes, from where
+// the last one stopped: to list a shorter time instead would not do, for each pass looks back by visibilityLag, in which alone there
+// may be more than it reads.
+type reading struct {
+	condition string
+	token     []byte    // of the next page; empty: it has been read to its end
+	since     time.Time // what it looks back from
+	began     time.Time // when the pass began that read the first page
+	until     time.Time // all that the list has shown of the time up to then is compared
+}
+
+// next is what a pass reads that looks back from a moment: the rest of the list, or the list anew when there is none, or somebody has
+// looked beyond it.
+func (l reading) next(since, began time.Time) (_ reading, rest bool) {
+	if since.Before(l.since) { // the database is an older one, or a clock was ahead
+		l = reading{}
+	}
+	if len(l.token) > 0 && since.Before(l.began) {
+		return l, true
+	}
+	return reading{since: since, began: began, until: l.until}, false
+}
+
+// readings are those of the two lists. They outlast the passes of one caller, which may be too few to read a list to its end.
+type readings struct{ closed, open reading }
+
+// until is up to when all that has changed is compared.
+func (l readings) until() time.Time {
+	if l.open.until.Before(l.closed.until) {
+		return l.open.until
+	}
+	return l.closed.until
+}
+
+// rest tells whether there is more to read.
+func (l readings) rest() bool { return len(l.closed.token)+len(l.open.token) > 0 }
+
+// readSoFar is how far the lists have been read by passes that have compared all that they read.
+func (r *Recovery) readSoFar() readings {
+	r.listing.Lock()
+	defer r.listing.Unlock()
+	return r.read
+}
+
+func (r *Recovery) setRead(read readings) {
+	r.listing.Lock()
+	defer r.listing.Unlock()
+	r.read = read
+}
+
 // look brings what is known up to date, and returns the runs that are open and started lately. It looks back from the
-// moment before which everything has been looked at.
-func (r *Recovery) look(ctx context.Context, since time.Time, known closedRuns) (closed closedRuns, open []store.Run, err error) {
+// moment before which everything has been looked at. Of a list that earlier passes have begun to read it returns what is next.
+func (r *Recovery) look(ctx context.Context, since, began time.Time, known closedRuns, lists *readings) (closed closedRuns, open []store.Run, err error) {
 	since = since.Truncate(time.Millisecond) // no finer than any store of Temporal's compares
 	from, recent := since.Add(-visibilityLag), since.Add(-usualLag)
-	unread := from
-	if closed = known.between(from, recent); len(closed) > 0 {
-		shown, err := r.count(ctx, fmt.Sprintf("CloseTime >= '%s' AND CloseTime < '%s'", inQuery(from), inQuery(recent)))
-		if err != nil {
-			return nil, nil, err
-		}
-		if shown == int64(len(closed)) {
-			unread = recent
-		} else {
-			closed = nil
-		}
-	}
 	// Two lists, each a range of one index of a SQL store: joined by OR they are a scan of all that the namespace retains. To such a store
 	// what is open closes in the year 9999, so the first needs an end.
-	err = r.each(ctx, fmt.Sprintf("CloseTime >= '%s' AND CloseTime < '%s'", inQuery(unread), inQuery(since.AddDate(1, 0, 0))), func(info *workflowpb.WorkflowExecutionInfo) {
+	list, rest := lists.closed.next(since, began)
+	if !rest {
+		unread := from
+		if closed = known.between(from, recent); len(closed) > 0 {
+			shown, err := r.count(ctx, fmt.Sprintf("CloseTime >= '%s' AND CloseTime < '%s'", inQuery(from), inQuery(recent)))
+			if err != nil {
+				return nil, nil, err
+			}
+			if shown == int64(len(closed)) {
+				unread = recent
+			} else {
+				closed = nil
+			}
+		}
+		list.condition = fmt.Sprintf("CloseTime >= '%s' AND CloseTime < '%s'", inQuery(unread), inQuery(since.AddDate(1, 0, 0)))
+	}
+	lists.closed, err = r.each(ctx, list, func(info *workflowpb.WorkflowExecutionInfo) {
 		run, ours := runOf(info)
 		run.ClosedAt = info.GetCloseTime().AsTime()
 		ours = ours && info.GetStatus() != enumspb.WORKFLOW_EXECUTION_STATUS_CONTINUED_AS_NEW
@@ -87,7 +141,10 @@ func (r *Recovery) look(ctx context.Context, since time.Time, known closedRuns) 
 	if err != nil {
 		return nil, nil, err
 	}
-	err = r.each(ctx, fmt.Sprintf("ExecutionStatus = 'Running' AND StartTime >= '%s'", inQuery(from)), func(info *workflowpb.WorkflowExecutionInfo) {
+	if list, rest = lists.open.next(since, began); !rest {
+		list.condition = fmt.Sprintf("ExecutionStatus = 'Running' AND StartTime >= '%s'", inQuery(from))
+	}
+	lists.open, err = r.each(ctx, list, func(info *workflowpb.WorkflowExecutionInfo) {
 		if run, ours := runOf(info); ours {
 			open = append(open, run)
 		}
@@ -98,24 +155,25 @@ func (r *Recovery) look(ctx context.Context, since time.Time, known closedRuns) 
 	return closed, open, nil
 }
 
-// each calls do with the workflows of executions of which a condition holds, as many as one pass reads.
-func (r *Recovery) each(ctx context.Context, condition string, do func(*workflowpb.WorkflowExecutionInfo)) error {
+// each calls do with the workflows of executions that a list has next, as many as one pass reads, and returns how far it has been read then.
+func (r *Recovery) each(ctx context.Context, l reading, do func(*workflowpb.WorkflowExecutionInfo)) (reading, error) {
 	began, read := time.Now(), 0
-	for pages, token := 0, []byte(nil); pages < listPages && time.Since(began) < listTime; pages++ {
-		page, err := r.list(ctx, ofExecutions(condition), token)
+	for pages := 0; pages < listPages && time.Since(began) < listTime; pages++ {
+		page, err := r.list(ctx, ofExecutions(l.condition), l.token)
 		if err != nil {
-			return err
+			return l, err
 		}
 		for _, info := range page.GetExecutions() {
 			do(info)
 		}
 		read += len(page.GetExecutions())
-		if token = page.GetNextPageToken(); len(token) == 0 {
-			return nil
+		if l.token = page.GetNextPageToken(); len(l.token) == 0 {
+			l.until = l.began
+			return l, nil
 		}
 	}
-	r.log.Warn("more executions have changed than one pass reads; the rest are checked in turn", "read", read, "of", condition)
-	return nil
+	r.log.Warn("more executions have changed than one pass reads; the next one reads on", "read", read, "of", l.condition)
+	return l, nil
 }
 
 // list is one page of the workflows that a query finds.

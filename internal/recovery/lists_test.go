@@ -36,8 +36,11 @@ func TestEveryPassKnowsAllThatTemporalShows(t *testing.T) {
 		if pass == 40 {
 			since = now.Add(-time.Minute) // Postgres has lost how far the others have looked
 		}
-		closed, open, err := r.look(t.Context(), since, known)
+		var lists readings
+		closed, open, err := r.look(t.Context(), since, now, known, &lists)
 		require.NoError(t, err)
+		require.False(t, lists.rest())
+		require.Equal(t, now, lists.until())
 		var wantClosed, wantOpen []store.Run
 		for _, info := range v.listed {
 			run, ours := runOf(info)
@@ -68,7 +71,7 @@ func TestWhatIsKnownIsNotReadAgain(t *testing.T) {
 			v.show(workflows.ExecutionID(uuid.New()), "run", now, false)
 		}
 		var err error
-		known, _, err = r.look(t.Context(), now, known)
+		known, _, err = r.look(t.Context(), now, now, known, new(readings))
 		require.NoError(t, err)
 		require.Len(t, known.runs(), 10*(pass+1))
 		now = now.Add(2 * time.Second)
@@ -80,13 +83,67 @@ func TestAPassReadsALimitedNumberOfPages(t *testing.T) {
 	t.Parallel()
 	v := newTemporal()
 	r := &Recovery{client: v, log: slog.New(slog.DiscardHandler)}
-	now := time.Now()
+	since := time.Now()
+	first, second := since.Add(2*time.Second), since.Add(4*time.Second)
 	for range 10*listPages + 1 {
-		v.show(workflows.ExecutionID(uuid.New()), "run", now, false)
+		v.show(workflows.ExecutionID(uuid.New()), "run", since, false)
 	}
-	closed, _, err := r.look(t.Context(), now, nil)
+	var lists readings
+	closed, _, err := r.look(t.Context(), since, first, nil, &lists)
 	require.NoError(t, err)
-	require.Len(t, closed, 10*listPages)
+	require.LessOrEqual(t, len(closed), 10*listPages) // fewer on a machine that takes more than listTime for them
+	require.True(t, lists.rest())
+	require.Zero(t, lists.until())
+	for read := len(closed); lists.rest(); {
+		closed, _, err = r.look(t.Context(), since, second, closed, &lists)
+		require.NoError(t, err)
+		if read += len(closed); !lists.rest() {
+			require.Equal(t, len(v.listed), read, "the next ones read on")
+		}
+	}
+	require.Equal(t, first, lists.until(), "what has changed since the first is not in the list")
+}
+
+func TestTwoLongListsAreReadOnSideBySide(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) { // its clock stands still while pages are read
+		v := newTemporal()
+		r := &Recovery{client: v, log: slog.New(slog.DiscardHandler)}
+		since := time.Now()
+		for n := range 20*listPages + 1 { // two passes for the closed, three for the open ones
+			if n%2 == 0 {
+				v.show(workflows.ExecutionID(uuid.New()), "run", since, false)
+			}
+			v.show(workflows.ExecutionID(uuid.New()), "run", since, true)
+		}
+		var lists readings
+		var until []time.Duration
+		for pass := range 6 {
+			_, _, err := r.look(t.Context(), since, since.Add(time.Duration(pass+1)*time.Second), nil, &lists)
+			require.NoError(t, err)
+			until = append(until, max(lists.until().Sub(since), 0))
+		}
+		require.Equal(t, []time.Duration{0, 0, time.Second, time.Second, time.Second, 4 * time.Second}, until)
+	})
+}
+
+func TestTheRestOfAListIsReadUnlessItIsOutOfDate(t *testing.T) {
+	t.Parallel()
+	since := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+	l := reading{condition: "some", token: []byte("next"), since: since, began: since.Add(time.Minute), until: since.Add(time.Second)}
+	for name, test := range map[string]struct {
+		since time.Time
+		want  reading
+	}{
+		"nobody has looked further":    {since, l},
+		"another has, but not so far":  {since.Add(time.Second), l},
+		"another has looked beyond it": {l.began, reading{since: l.began, began: since.Add(time.Hour), until: l.until}},
+		"the database is an older one": {since.Add(-time.Hour), reading{since: since.Add(-time.Hour), began: since.Add(time.Hour)}},
+	} {
+		got, rest := l.next(test.since, since.Add(time.Hour))
+		require.Equal(t, test.want, got, name)
+		require.Equal(t, len(test.want.token) > 0, rest, name)
+	}
 }
 
 // Another run follows it, and closes in its turn.
@@ -97,7 +154,7 @@ func TestARunThatHasContinuedAsNewIsNoEnd(t *testing.T) {
 	now := time.Now()
 	w := &workflow{runID: "first", status: enumspb.WORKFLOW_EXECUTION_STATUS_CONTINUED_AS_NEW}
 	v.list(w.info(workflows.ExecutionID(uuid.New())), now)
-	closed, open, err := r.look(t.Context(), now, nil)
+	closed, open, err := r.look(t.Context(), now, now, nil, new(readings))
 	require.NoError(t, err)
 	require.Empty(t, closed.runs())
 	require.Empty(t, open)
@@ -118,8 +175,12 @@ func TestAPassReadsListsForALimitedTime(t *testing.T) {
 			time.Sleep(listTime / 3)
 			return nil
 		}
-		closed, _, err := r.look(t.Context(), now, nil)
-		require.NoError(t, err)
-		require.Len(t, closed, 3*10)
+		var lists readings
+		for pages := 0; pages < listPages; pages += 3 {
+			closed, _, err := r.look(t.Context(), now.Add(-time.Second), time.Now(), nil, &lists)
+			require.NoError(t, err)
+			require.Len(t, closed, 10*min(3, listPages-pages))
+		}
+		require.False(t, lists.rest())
 	})
 }

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"sync"
 	"time"
 
@@ -68,7 +69,8 @@ func (r *Recovery) Pass(ctx context.Context, known *Known) (report Report, err e
 	var changed sync.WaitGroup
 	comparing, stop := context.WithTimeout(ctx, compareTimeout)
 	defer stop()
-	changed.Go(func() { changedErr = r.compareChanged(comparing, at.LookedUntil, known, seen) })
+	lists := r.readSoFar()
+	changed.Go(func() { changedErr = r.compareChanged(comparing, at.LookedUntil, began, known, &lists, seen) })
 	turnErr := errors.Join(r.endOverdue(comparing, at.Overdue, seen), r.compareInTurn(comparing, at.Due, blind, seen))
 	changed.Wait()
 	r.noteLists(known, changedErr)
@@ -96,7 +98,18 @@ func (r *Recovery) Pass(ctx context.Context, known *Known) (report Report, err e
 	case changedErr != nil:
 		return report, changedErr
 	}
-	return report, store.SetLookedUntil(ctx, r.db, began)
+	r.setRead(lists)
+	until := lists.until()
+	if until.Before(at.LookedUntil) {
+		until = at.LookedUntil
+	}
+	if err := store.SetLookedUntil(ctx, r.db, until); err != nil {
+		return report, err
+	}
+	if lists.rest() {
+		return report, ErrUnfinished
+	}
+	return report, nil
 }
 
 // noteFailing has starter status show that passes fail; one alone may have met a server that was slow. What is noted goes away with the
@@ -131,8 +144,8 @@ func (r *Recovery) noteLists(known *Known, err error) {
 }
 
 // compareChanged compares the executions that the lists raise doubts about.
-func (r *Recovery) compareChanged(ctx context.Context, since time.Time, known *Known, seen *comparison) error {
-	doubtful, err := r.doubtful(ctx, since, known)
+func (r *Recovery) compareChanged(ctx context.Context, since, began time.Time, known *Known, lists *readings, seen *comparison) error {
+	doubtful, err := r.doubtful(ctx, since, began, known, lists)
 	if err != nil {
 		return err
 	}
@@ -217,9 +230,12 @@ func (r *Recovery) compareKnown(ctx context.Context, known []store.Known, seen *
 	return group.Wait()
 }
 
-// endOverdue terminates executions that were asked to cancel and have not ended in time, and compares them.
+// endOverdue terminates executions that were asked to cancel and have not ended in time, and compares them. A workflow of a caller's own may
+// take as long as it needs to clean up, while a worker carries it on.
 func (r *Recovery) endOverdue(ctx context.Context, ids []uuid.UUID, seen *comparison) error {
 	const most = 100 // in a pass
+	// Those that stay open must not hold up the others.
+	rand.Shuffle(len(ids), func(i, j int) { ids[i], ids[j] = ids[j], ids[i] })
 	ids = ids[:min(len(ids), most)]
 	known, err := store.WorkflowsOf(ctx, r.db, ids)
 	problems := []error{err}
@@ -229,8 +245,13 @@ func (r *Recovery) endOverdue(ctx context.Context, ids []uuid.UUID, seen *compar
 			continue
 		}
 		found, err := r.standing(ctx, k, Hint{})
-		if err == nil && found.open {
-			err = r.terminate(ctx, k.WorkflowID, found.runID, fmt.Sprintf("it was asked to cancel, and had not ended %s later", workflows.CancelDeadline))
+		abandoned := !k.Own || found.stalled.For >= workflows.CancelDeadline && !found.stalled.child
+		if err == nil && found.open && !found.unasked && abandoned {
+			reason := fmt.Sprintf("it was asked to cancel, and had not ended %s later", workflows.CancelDeadline)
+			if k.Own {
+				reason += ": " + found.stalled.What
+			}
+			err = r.terminate(ctx, k.WorkflowID, found.runID, reason)
 			r.noteRepair(ctx, id, "cancel-overdue", workflows.StatusTerminated)
 		}
 		problems = append(problems, err)

@@ -99,6 +99,68 @@ func TestAResetWorkflowHoldsItsSlotAgain(t *testing.T) {
 	require.Equal(t, Report{}, b.pass(t))
 }
 
+// One that has ended and was reset holds no slot, so only a list shows it.
+func TestWhatALongListLeavesOutIsReadByTheNextPasses(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	began := time.Now().Truncate(time.Millisecond)
+	id := b.end(t, 1, "FAILED")[0]
+	b.has(id, workflow{runID: secondRun(id), status: running})
+	for range 10*listPages + 1 {
+		b.temporal.show(workflows.ExecutionID(uuid.New()), "run", time.Now().Add(time.Second), true)
+	}
+	_, err := b.Pass(t.Context(), &b.known)
+	require.ErrorIs(t, err, ErrUnfinished)
+	require.Empty(t, b.held(t))
+	require.True(t, b.lookedUntil(t).Before(began))
+	for first := time.Now(); errors.Is(err, ErrUnfinished); {
+		_, err = b.Pass(t.Context(), &Known{}) // of another round
+		require.True(t, b.lookedUntil(t).Before(first), "what changes while the list is read may not be in it")
+	}
+	require.NoError(t, err)
+	require.Equal(t, []uuid.UUID{id}, b.held(t))
+	require.False(t, b.lookedUntil(t).Before(began))
+}
+
+// What a pass has read and not compared is read again, not what comes after it.
+func TestAListIsReadOnFromWhatIsCompared(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	for range 10 * listPages {
+		b.temporal.show(workflows.ExecutionID(uuid.New()), "run", time.Now(), true)
+	}
+	id := b.end(t, 1, "FAILED")[0]
+	b.has(id, workflow{runID: secondRun(id), status: running}) // the newest: on the first page
+	unavailable := serviceerror.NewUnavailable("no history")
+	b.temporal.describe = func(context.Context, string) error { return unavailable }
+	_, err := b.Pass(t.Context(), &b.known)
+	require.ErrorIs(t, err, unavailable)
+	b.temporal.describe = func(context.Context, string) error { return nil }
+	for err = ErrUnfinished; errors.Is(err, ErrUnfinished); {
+		_, err = b.Pass(t.Context(), &b.known)
+	}
+	require.NoError(t, err)
+	require.Equal(t, []uuid.UUID{id}, b.held(t))
+}
+
+// A server that is another by now may not take the place to go on from.
+func TestAListThatCannotBeReadOnIsReadAnew(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	for range 10*listPages + 1 {
+		b.temporal.show(workflows.ExecutionID(uuid.New()), "run", time.Now(), true)
+	}
+	_, err := b.Pass(t.Context(), &b.known)
+	require.ErrorIs(t, err, ErrUnfinished)
+	unavailable := serviceerror.NewUnavailable("no visibility")
+	b.temporal.lists = func(context.Context) error { return unavailable }
+	for _, rest := range []bool{true, false} {
+		_, err = b.Pass(t.Context(), &b.known)
+		require.ErrorIs(t, err, ErrLists)
+		require.Equal(t, rest, b.readSoFar().rest())
+	}
+}
+
 // A run of a chain is found open, then the last one closes and its end is recorded, and only then Postgres is asked who holds a slot.
 func TestAChainThatHasEndedMeanwhileHoldsNoSlotAgain(t *testing.T) {
 	t.Parallel()
@@ -320,4 +382,55 @@ func TestTwoPassesAtOnceMendEachExecutionOnce(t *testing.T) {
 	require.ElementsMatch(t, reset, b.held(t))
 	require.Equal(t, 20, one[int](t, b.db, `SELECT count(*) FROM sluice.activity_log WHERE action = 'reopened'`))
 	require.Equal(t, 40, one[int](t, b.db, `SELECT count(*) FROM sluice.ended WHERE status IN ('COMPLETED', 'TERMINATED')`))
+}
+
+// What compensates may take minutes, and is half done when it is terminated.
+func TestAWorkflowOfOnesOwnHasTheTimeThatItNeedsToCancel(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	const own = true
+	reset := &workflowpb.WorkflowExecutionExtendedInfo{LastResetTime: timestamppb.Now()}
+	unhandled := enumspb.WORKFLOW_TASK_FAILED_CAUSE_WORKFLOW_WORKER_UNHANDLED_FAILURE
+	tests := map[string]struct {
+		own bool
+		workflow
+		ends bool
+	}{
+		"it is carried on":                        {own: own},
+		"its task waits, but not for long":        {own: own, workflow: workflow{task: untakenFor(workflows.CancelDeadline / 2)}},
+		"nobody takes its task":                   {own: own, workflow: workflow{task: untakenFor(time.Minute)}, ends: true},
+		"its task fails":                          {own: own, workflow: workflow{task: failing(7), newest: failedTask(time.Minute, unhandled, unknownType)}, ends: true},
+		"nobody takes its child's task":           {own: own},
+		"a definition":                            {ends: true},
+		"a definition, asked again after a reset": {workflow: workflow{extended: &workflowpb.WorkflowExecutionExtendedInfo{LastResetTime: timestamppb.Now(), CancelRequested: true}}, ends: true},
+		"a definition that was reset":             {workflow: workflow{extended: reset}},
+		"nobody takes its task, but it was reset": {own: own, workflow: workflow{extended: reset, task: untakenFor(time.Minute)}},
+	}
+	ids := map[string]uuid.UUID{}
+	for name, test := range tests {
+		id := b.run(t, 1)[0]
+		if ids[name] = id; test.own {
+			b.own(t, id, "")
+		}
+		test.runID, test.status = firstRun(id), running
+		w := b.has(id, test.workflow)
+		if name == "nobody takes its child's task" {
+			b.hasChild(w, "child", 5, workflow{taskQueue: "nobody", task: untakenFor(time.Minute)})
+		}
+	}
+	b.exec(t, `UPDATE sluice.running SET cancel_asked_at = now() - interval '1 minute'`)
+	check := func() {
+		t.Helper()
+		for name, test := range tests {
+			require.Equal(t, map[bool]string{true: "TERMINATED", false: "RUNNING"}[test.ends], b.status(t, ids[name]), name)
+		}
+	}
+	b.pass(t) // sees what is not carried on
+	b.later(t)
+	check()
+	require.Equal(t, "terminated by recovery: it was asked to cancel, and had not ended 45s later: no worker takes its workflow task",
+		one[string](t, b.db, `SELECT error ->> 'message' FROM sluice.executions WHERE id = $1`, ids["nobody takes its task"]))
+	b.exec(t, `UPDATE sluice.running SET unserved_since = now() - interval '1 minute'`) // what an earlier pass has seen
+	b.later(t)
+	check()
 }

@@ -54,6 +54,9 @@ type Recovery struct {
 	released  map[string]uuid.UUID // how far expired partitions have been released, by their names
 	lastKey   store.UniqueKey      // how far unique keys have been looked at
 	lastInput uuid.UUID            // and large inputs
+
+	listing sync.Mutex
+	read    readings // how far Temporal's lists have been read and compared
 }
 
 // New returns a Recovery with the defaults filled in.

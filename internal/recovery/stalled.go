@@ -35,6 +35,7 @@ const (
 type stalled struct {
 	store.Unserved
 	refused bool // by the server, for what the workflow's code asks for
+	child   bool // it is a child that does not move; a worker may carry the workflow itself on
 }
 
 // unserved tells whether the workflow task of an execution, or of one of its children, waits for a worker or fails.
@@ -61,7 +62,7 @@ func (r *Recovery) unserved(ctx context.Context, w *workflowservice.DescribeWork
 		s, err := r.stalledTask(ctx, found, fmt.Sprintf("the workflow task of its child %s (type %s, task queue %s)", child.GetWorkflowId(),
 			child.GetWorkflowTypeName(), found.GetWorkflowExecutionInfo().GetTaskQueue()))
 		if err != nil || s.For > 0 {
-			s.refused = false // what a child asks for is its code's affair
+			s.refused, s.child = false, true // what a child asks for is its code's affair
 			return s, err
 		}
 	}

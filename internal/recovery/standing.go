@@ -18,6 +18,7 @@ type standing struct {
 	runID   string
 	outcome *workflows.Outcome // of a closed or missing one; nil: it is open, or none is known to have been started
 	stalled stalled            // of an open one
+	unasked bool               // a reset has taken back that it was asked to cancel
 }
 
 // missing tells that Temporal does not know the workflow.
@@ -56,6 +57,7 @@ func (r *Recovery) standing(ctx context.Context, k store.Known, hint Hint) (stan
 		status, closed := outcomeStatus[info.GetStatus()]
 		if !closed && info.GetStatus() != enumspb.WORKFLOW_EXECUTION_STATUS_CONTINUED_AS_NEW {
 			s.open = true
+			s.unasked = found.GetWorkflowExtendedInfo().GetLastResetTime() != nil && !found.GetWorkflowExtendedInfo().GetCancelRequested()
 			s.stalled, err = r.unserved(ctx, found.DescribeWorkflowExecutionResponse)
 			return s, err
 		}

@@ -155,7 +155,7 @@ type RecoveryState struct {
 	LookedUntil time.Time   // up to then it has looked at what changed in Temporal; zero at first
 	Due         int64       // dispatched executions whose slot was last compared with Temporal at least age ago
 	Unserved    int64       // executions that no worker carries on
-	Overdue     []uuid.UUID // executions that were asked to cancel at least patience ago
+	Overdue     []uuid.UUID // executions that were asked to cancel at least patience ago; of workflows of a caller's own, those unserved for as long
 }
 
 var (

@@ -175,6 +175,14 @@ func TestTheFirstRequestToCancelCounts(t *testing.T) {
 	require.Empty(t, overdue(time.Hour))
 	_, err = store.AskToCancel(t.Context(), b.db, ids[1])
 	require.ErrorIs(t, err, store.ErrUnknownItem, "it does not run")
+
+	_, err = b.db.Exec(t.Context(), `UPDATE sluice.running SET workflow_definition_id = NULL, workflow_type = 'Bill', task_queue = 'bills'`)
+	require.NoError(t, err)
+	require.Empty(t, overdue(0), "one of a caller's own that a worker carries on")
+	_, err = store.Checked(t.Context(), b.db, ids[:1], map[uuid.UUID]store.Unserved{ids[0]: {For: time.Minute, What: "no worker takes its workflow task"}})
+	require.NoError(t, err)
+	require.Equal(t, ids[:1], overdue(0))
+	require.Empty(t, overdue(time.Hour))
 }
 
 func TestHowFarRecoveryHasLookedOnlyGrows(t *testing.T) {

@@ -31,7 +31,8 @@ func (s *API) items(h huma.API) {
 	}}, s.getItem)
 	register(s, h, route{grant: writes, Operation: huma.Operation{
 		OperationID: "cancel-item", Method: http.MethodPost, Path: "/api/v1/items/{id}/cancel", Tags: []string{"items"}, Summary: "Cancel an item, or the execution it has become",
-		Description: "An item that waits is CANCELLED at once. The workflow of one that runs is asked to cancel, and terminated if it has not ended 45 s later; with force it is terminated at once.",
+		Description: "An item that waits is CANCELLED at once. The workflow of one that runs is asked to cancel. That of a definition is terminated if it has not ended 45 s later, " +
+			"any other only when no worker has carried it on for 45 s; with force it is terminated at once.",
 	}}, s.cancelItem)
 }
 

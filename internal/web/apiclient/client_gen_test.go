@@ -1756,7 +1756,7 @@ type ClientInterface interface {
 
 	// CancelItemWithBody Cancel an item, or the execution it has become
 	//
-	// An item that waits is CANCELLED at once. The workflow of one that runs is asked to cancel, and terminated if it has not ended 45 s later; with force it is terminated at once.
+	// An item that waits is CANCELLED at once. The workflow of one that runs is asked to cancel. That of a definition is terminated if it has not ended 45 s later, any other only when no worker has carried it on for 45 s; with force it is terminated at once.
 	//
 	// Needs: A token of a workspace, or one of role operator-write.
 	//
@@ -1767,7 +1767,7 @@ type ClientInterface interface {
 
 	// CancelItem Cancel an item, or the execution it has become
 	//
-	// An item that waits is CANCELLED at once. The workflow of one that runs is asked to cancel, and terminated if it has not ended 45 s later; with force it is terminated at once.
+	// An item that waits is CANCELLED at once. The workflow of one that runs is asked to cancel. That of a definition is terminated if it has not ended 45 s later, any other only when no worker has carried it on for 45 s; with force it is terminated at once.
 	//
 	// Needs: A token of a workspace, or one of role operator-write.
 	//
@@ -2477,7 +2477,7 @@ func (c *Client) GetItem(ctx context.Context, id openapi_types.UUID, params *Get
 
 // CancelItemWithBody Cancel an item, or the execution it has become
 //
-// An item that waits is CANCELLED at once. The workflow of one that runs is asked to cancel, and terminated if it has not ended 45 s later; with force it is terminated at once.
+// An item that waits is CANCELLED at once. The workflow of one that runs is asked to cancel. That of a definition is terminated if it has not ended 45 s later, any other only when no worker has carried it on for 45 s; with force it is terminated at once.
 //
 // Needs: A token of a workspace, or one of role operator-write.
 //
@@ -2498,7 +2498,7 @@ func (c *Client) CancelItemWithBody(ctx context.Context, id openapi_types.UUID, 
 
 // CancelItem Cancel an item, or the execution it has become
 //
-// An item that waits is CANCELLED at once. The workflow of one that runs is asked to cancel, and terminated if it has not ended 45 s later; with force it is terminated at once.
+// An item that waits is CANCELLED at once. The workflow of one that runs is asked to cancel. That of a definition is terminated if it has not ended 45 s later, any other only when no worker has carried it on for 45 s; with force it is terminated at once.
 //
 // Needs: A token of a workspace, or one of role operator-write.
 //
@@ -4772,7 +4772,7 @@ type ClientWithResponsesInterface interface {
 
 	// CancelItemWithBodyWithResponse Cancel an item, or the execution it has become
 	//
-	// An item that waits is CANCELLED at once. The workflow of one that runs is asked to cancel, and terminated if it has not ended 45 s later; with force it is terminated at once.
+	// An item that waits is CANCELLED at once. The workflow of one that runs is asked to cancel. That of a definition is terminated if it has not ended 45 s later, any other only when no worker has carried it on for 45 s; with force it is terminated at once.
 	//
 	// Needs: A token of a workspace, or one of role operator-write.
 	//
@@ -4783,7 +4783,7 @@ type ClientWithResponsesInterface interface {
 
 	// CancelItemWithResponse Cancel an item, or the execution it has become
 	//
-	// An item that waits is CANCELLED at once. The workflow of one that runs is asked to cancel, and terminated if it has not ended 45 s later; with force it is terminated at once.
+	// An item that waits is CANCELLED at once. The workflow of one that runs is asked to cancel. That of a definition is terminated if it has not ended 45 s later, any other only when no worker has carried it on for 45 s; with force it is terminated at once.
 	//
 	// Needs: A token of a workspace, or one of role operator-write.
 	//
@@ -6987,7 +6987,7 @@ func (c *ClientWithResponses) GetItemWithResponse(ctx context.Context, id openap
 
 // CancelItemWithBodyWithResponse Cancel an item, or the execution it has become
 //
-// An item that waits is CANCELLED at once. The workflow of one that runs is asked to cancel, and terminated if it has not ended 45 s later; with force it is terminated at once.
+// An item that waits is CANCELLED at once. The workflow of one that runs is asked to cancel. That of a definition is terminated if it has not ended 45 s later, any other only when no worker has carried it on for 45 s; with force it is terminated at once.
 //
 // Needs: A token of a workspace, or one of role operator-write.
 //
@@ -7004,7 +7004,7 @@ func (c *ClientWithResponses) CancelItemWithBodyWithResponse(ctx context.Context
 
 // CancelItemWithResponse Cancel an item, or the execution it has become
 //
-// An item that waits is CANCELLED at once. The workflow of one that runs is asked to cancel, and terminated if it has not ended 45 s later; with force it is terminated at once.
+// An item that waits is CANCELLED at once. The workflow of one that runs is asked to cancel. That of a definition is terminated if it has not ended 45 s later, any other only when no worker has carried it on for 45 s; with force it is terminated at once.
 //
 // Needs: A token of a workspace, or one of role operator-write.
 //

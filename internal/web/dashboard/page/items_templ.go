@@ -1238,7 +1238,7 @@ func itemForms(p Page, v ItemView) templ.Component {
 				}()
 			}
 			ctx = templ.InitializeContext(ctx)
-			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 117, "<p>If it waits, it ends at once. If it runs, its workflow is asked to cancel, and is terminated if it has not ended a while later.</p>")
+			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 117, "<p>If it waits, it ends at once. If it runs, its workflow is asked to cancel. That of a definition is terminated if it has not ended a while later, any other only if no worker carries it on.</p>")
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
