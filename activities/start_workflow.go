@@ -15,6 +15,7 @@ import (
 
 	"sluice/internal/definition"
 	"sluice/internal/dispatch"
+	"sluice/internal/recovery"
 	"sluice/internal/request"
 	"sluice/internal/store"
 	"sluice/internal/store/catalog"
@@ -191,15 +192,5 @@ func (a *Activities) ownBefore(ctx context.Context, x dispatch.Execution) (*work
 	if ours, err := a.startedFor(ctx, x, found.GetWorkflowExecutionInfo()); err != nil || ours {
 		return found.GetWorkflowExecutionInfo(), err
 	}
-	listed, err := a.client.ListWorkflow(ctx, &workflowservice.ListWorkflowExecutionsRequest{
-		PageSize: 10, Query: fmt.Sprintf("%s = '%s'", workflows.AttributeQueueItem, x.ID)})
-	if err != nil {
-		return nil, fmt.Errorf("look for an earlier start of %s: %w", x.Workflow.ID, err)
-	}
-	for _, info := range listed.GetExecutions() {
-		if ours, err := a.startedFor(ctx, x, info); err != nil || ours && info.GetExecution().GetWorkflowId() == x.Workflow.ID {
-			return info, err
-		}
-	}
-	return nil, nil
+	return recovery.EarlierRun(ctx, a.client, x.ID, x.Workflow.ID)
 }
