@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/google/uuid"
 	enumspb "go.temporal.io/api/enums/v1"
@@ -22,13 +23,18 @@ import (
 	"sluice/workflows"
 )
 
+// aloneFor is for how long after a claim no other process can have started what it took. The SDK tells the server that a process lives when
+// 0.8 of a timeout are over, so one that stalls as it claims may be taken for dead 0.6 s later in the dispatcher's loop (workflows.TaskTimeout),
+// and 0.5 s later in a wait for work, the pause before that is tried again included.
+const aloneFor = workflows.TaskTimeout / 6
+
 // startWorkflow starts an item that is a workflow: the request of its caller, for its workspace. It returns like start.
 func (a *Activities) startWorkflow(ctx context.Context, x dispatch.Execution, mine bool) (runID string, failed *store.FailedStart, err error) {
 	r, onConflict, failed, err := a.completeRequest(ctx, x)
 	if failed != nil || err != nil {
 		return "", failed, err
 	}
-	if x.Again && x.Workflow.ID != "" {
+	if x.Workflow.ID != "" && time.Since(x.Claimed) > aloneFor {
 		before, err := a.ownBefore(ctx, x)
 		if err != nil || before != nil {
 			return a.foundStarted(ctx, x, before, err)
@@ -179,7 +185,8 @@ func (a *Activities) foundStarted(ctx context.Context, x dispatch.Execution, inf
 
 // ownBefore looks for the workflow of an item that may have been started before, under an id of its caller's own. The server knows a
 // repeated start only while the run that it began is the newest of its id. It is no longer when it has continued as new, or when the id is
-// in use again: if that has closed, a repeated start would be a second one.
+// in use again: if that has closed, a repeated start would be a second one, and so would that of a process that has stalled while another
+// took its place.
 func (a *Activities) ownBefore(ctx context.Context, x dispatch.Execution) (*workflowpb.WorkflowExecutionInfo, error) {
 	found, err := a.client.DescribeWorkflowExecution(ctx, x.Workflow.ID, "")
 	var none *serviceerror.NotFound
