@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/google/uuid"
 	enumspb "go.temporal.io/api/enums/v1"
@@ -15,11 +16,17 @@ import (
 
 	"sluice/internal/definition"
 	"sluice/internal/dispatch"
+	"sluice/internal/recovery"
 	"sluice/internal/request"
 	"sluice/internal/store"
 	"sluice/internal/store/catalog"
 	"sluice/workflows"
 )
+
+// aloneFor is for how long after a claim no other process can have started what it took. The SDK tells the server that a process lives when
+// 0.8 of a timeout are over, so one that stalls as it claims may be taken for dead 0.6 s later in the dispatcher's loop (workflows.TaskTimeout),
+// and 0.5 s later in a wait for work, the pause before that is tried again included.
+const aloneFor = workflows.TaskTimeout / 6
 
 // startWorkflow starts an item that is a workflow: the request of its caller, for its workspace. It returns like start.
 func (a *Activities) startWorkflow(ctx context.Context, x dispatch.Execution, mine bool) (runID string, failed *store.FailedStart, err error) {
@@ -27,7 +34,7 @@ func (a *Activities) startWorkflow(ctx context.Context, x dispatch.Execution, mi
 	if failed != nil || err != nil {
 		return "", failed, err
 	}
-	if x.Again && x.Workflow.ID != "" {
+	if x.Workflow.ID != "" && time.Since(x.Claimed) > aloneFor {
 		before, err := a.ownBefore(ctx, x)
 		if err != nil || before != nil {
 			return a.foundStarted(ctx, x, before, err)
@@ -178,7 +185,8 @@ func (a *Activities) foundStarted(ctx context.Context, x dispatch.Execution, inf
 
 // ownBefore looks for the workflow of an item that may have been started before, under an id of its caller's own. The server knows a
 // repeated start only while the run that it began is the newest of its id. It is no longer when it has continued as new, or when the id is
-// in use again: if that has closed, a repeated start would be a second one.
+// in use again: if that has closed, a repeated start would be a second one, and so would that of a process that has stalled while another
+// took its place.
 func (a *Activities) ownBefore(ctx context.Context, x dispatch.Execution) (*workflowpb.WorkflowExecutionInfo, error) {
 	found, err := a.client.DescribeWorkflowExecution(ctx, x.Workflow.ID, "")
 	var none *serviceerror.NotFound
@@ -191,15 +199,5 @@ func (a *Activities) ownBefore(ctx context.Context, x dispatch.Execution) (*work
 	if ours, err := a.startedFor(ctx, x, found.GetWorkflowExecutionInfo()); err != nil || ours {
 		return found.GetWorkflowExecutionInfo(), err
 	}
-	listed, err := a.client.ListWorkflow(ctx, &workflowservice.ListWorkflowExecutionsRequest{
-		PageSize: 10, Query: fmt.Sprintf("%s = '%s'", workflows.AttributeQueueItem, x.ID)})
-	if err != nil {
-		return nil, fmt.Errorf("look for an earlier start of %s: %w", x.Workflow.ID, err)
-	}
-	for _, info := range listed.GetExecutions() {
-		if ours, err := a.startedFor(ctx, x, info); err != nil || ours && info.GetExecution().GetWorkflowId() == x.Workflow.ID {
-			return info, err
-		}
-	}
-	return nil, nil
+	return recovery.EarlierRun(ctx, a.client, x.ID, x.Workflow.ID)
 }

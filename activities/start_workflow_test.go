@@ -46,6 +46,7 @@ func workflowItem(t *testing.T, r *workflowservice.StartWorkflowExecutionRequest
 	require.NoError(t, err)
 	x := execution()
 	x.DefinitionID, x.DefinitionName, x.VersionID, x.VersionNumber, x.Input, x.Graph = uuid.Nil, nil, nil, nil, nil, nil
+	x.Claimed = time.Now()
 	x.Workflow = &store.Workflow{Type: r.GetWorkflowType().GetName(), TaskQueue: r.GetTaskQueue().GetName(), ID: r.GetWorkflowId(), Request: raw}
 	return x
 }
@@ -277,25 +278,27 @@ func TestAStartThatMayBeARepeatedOneLooksForTheFirst(t *testing.T) {
 	pool := database(t)
 	const completed = enumspb.WORKFLOW_EXECUTION_STATUS_COMPLETED
 	item := execution().ID
+	continued := func(f *frontend) {
+		f.has("bill-7", "c", "a", completed, nil, nil)
+		f.has("bill-7", "a", "a", enumspb.WORKFLOW_EXECUTION_STATUS_CONTINUED_AS_NEW, ofItem(item), nil)
+	}
 	for name, c := range map[string]struct {
-		runs  func(f *frontend)
-		again bool
-		want  string
+		runs    func(f *frontend)
+		claimed time.Time // zero: it was read
+		want    string
 	}{
-		"none": {again: true, runs: func(*frontend) {}, want: "new"},
-		"it has run, continued as new and closed": {again: true, want: "a", runs: func(f *frontend) {
-			f.has("bill-7", "c", "a", completed, nil, nil)
-			f.has("bill-7", "a", "a", enumspb.WORKFLOW_EXECUTION_STATUS_CONTINUED_AS_NEW, ofItem(item), nil)
-		}},
-		"it has run, and its id was used again": {again: true, want: "a", runs: func(f *frontend) {
+		"none": {runs: func(*frontend) {}, want: "new"},
+		"it has run, continued as new and closed":                                {want: "a", runs: continued},
+		"it has run, continued as new and closed while this process stood still": {claimed: time.Now().Add(-10 * time.Second), want: "a", runs: continued},
+		"it has run, and its id was used again": {want: "a", runs: func(f *frontend) {
 			f.has("bill-7", "b", "b", completed, ofItem(uuid.New()), nil)
 			f.has("bill-7", "a", "a", completed, ofItem(item), ofItem(item))
 		}},
-		"others have run": {again: true, want: "new", runs: func(f *frontend) {
+		"others have run": {want: "new", runs: func(f *frontend) {
 			f.has("bill-7", "b", "b", completed, ofItem(uuid.New()), ofItem(item))
 			f.has("bill-8", "a", "a", completed, ofItem(item), ofItem(item))
 		}},
-		"it is the first one": {want: "new", runs: func(f *frontend) { f.has("bill-7", "b", "b", completed, nil, nil) }},
+		"it is the first one": {claimed: time.Now(), want: "new", runs: func(f *frontend) { f.has("bill-7", "b", "b", completed, nil, nil) }},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -303,7 +306,7 @@ func TestAStartThatMayBeARepeatedOneLooksForTheFirst(t *testing.T) {
 			c.runs(f)
 			r.WorkflowIdReusePolicy = enumspb.WORKFLOW_ID_REUSE_POLICY_ALLOW_DUPLICATE
 			x := workflowItem(t, r)
-			x.Again = c.again
+			x.Claimed = c.claimed
 			got, err := startAt(t, pool, f, x)
 			require.NoError(t, err)
 			require.Equal(t, answer{run: c.want}, got)

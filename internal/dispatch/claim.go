@@ -41,6 +41,7 @@ func (e *Engine) Claim(ctx context.Context, run int64) (Claimed, error) {
 	var result store.ClaimResult
 	h := e.hearing(c.in.Batch)
 	h.claims = len(e.plan.taken) > 0
+	e.plan.asked = time.Now().Round(0)
 	err := store.SendClaim(ctx, e.pool, e.shard, func(b *pgx.Batch) {
 		if h.claims {
 			store.QueueClaim(b, e.request(e.plan.taken), &result)
@@ -124,7 +125,7 @@ func (e *Engine) book(result store.ClaimResult, claimed *Claimed) (missing []pic
 		h := &held{of: p.of} // Charge counts it
 		c.held[item.ID] = h
 		began = append(began, started{h, kindOf(p, item), p.of.view.Next(p.of.view.Used + got[p.of] - 1)})
-		e.waiting.add(p, item)
+		e.waiting.add(p, item, e.plan.asked)
 	}
 	e.charge(got)
 	for _, s := range began {

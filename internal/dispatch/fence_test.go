@@ -88,6 +88,26 @@ func TestTakingOverAgainOvertakesTheOwnStepsOfARun(t *testing.T) {
 	require.Len(t, w.cycle(1), 1)
 }
 
+// Whoever starts it has to know whether another process may have, while this one stood still or before it.
+func TestWhatIsHandedOverTellsWhenItWasClaimedHere(t *testing.T) {
+	t.Parallel()
+	w := setup(t)
+	w.enqueue()
+	require.Equal(t, 1, w.plan(1).Items)
+	began := time.Now().Round(0)
+	w.claim()
+	claimed, err := w.Begin(t.Context(), w.run, 10)
+	require.NoError(t, err)
+	require.Len(t, claimed, 1)
+	require.WithinRange(t, claimed[0].Claimed, began, time.Now().Round(0))
+	require.Equal(t, claimed[0].Claimed.Round(0), claimed[0].Claimed, "a machine that was suspended knows that only by the wall clock")
+	w.Doubt()
+	read, err := w.Begin(t.Context(), w.run, 10)
+	require.NoError(t, err)
+	require.Len(t, read, 1)
+	require.Zero(t, read[0].Claimed)
+}
+
 // The next run in the same process does not know what became of it: the dispatch it was handed to may hang, or be cut off.
 func TestRunTakesUpWhatTheOneBeforeItInTheSameProcessWasHanded(t *testing.T) {
 	t.Parallel()

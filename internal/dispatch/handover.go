@@ -15,7 +15,9 @@ import (
 type Execution struct {
 	store.Execution
 	Graph json.RawMessage // of a definition; nil: it, or the version, is gone
-	Again bool            // a start may have been asked for before
+	// Claimed is when this process has asked for the claim, by the wall clock. Zero: it has been read, and a start may have been asked for
+	// before. Long ago: this process has stalled or been busy, and another may have done that meanwhile.
+	Claimed time.Time
 }
 
 // waiting is what is known of the claims that are not started: those that the last claims took, to be handed to the dispatch
@@ -48,7 +50,7 @@ func (w *waiting) count() int {
 	return len(w.executions)
 }
 
-func (w *waiting) add(p *pick, item store.Claimed) {
+func (w *waiting) add(p *pick, item store.Claimed, asked time.Time) {
 	x := store.Execution{
 		ID: item.ID, WorkspaceID: p.of.view.ID, DefinitionID: p.definition, Input: item.Input, Priority: int(p.priority) + 1, Attempt: item.Attempt,
 		Workflow: item.Workflow,
@@ -63,7 +65,7 @@ func (w *waiting) add(p *pick, item store.Claimed) {
 			x.VersionID, x.VersionNumber = &d.VersionID, &d.Version
 		}
 	}
-	w.executions = append(w.executions, Execution{Execution: x})
+	w.executions = append(w.executions, Execution{Execution: x, Claimed: asked})
 }
 
 // Begin hands over what is claimed and not started, at most so many. Normally that is what the last claims took. Where there may
@@ -106,7 +108,7 @@ func (e *Engine) Begin(ctx context.Context, run int64, most int) ([]Execution, e
 	}
 	executions := make([]Execution, len(read))
 	for i := range read {
-		executions[i].Execution, executions[i].Again = read[i], true
+		executions[i].Execution = read[i]
 		if read[i].Aside {
 			next = sooner(next, lookAgain)
 		}

@@ -15,7 +15,8 @@ import (
 type plan struct {
 	run      int64
 	decision admission.Decision
-	taken    []pick // in the order of their ids
+	taken    []pick    // in the order of their ids
+	asked    time.Time // when its claim was, by the wall clock: the other one stands still while a machine is suspended
 }
 
 // pick is an item that a plan has taken out of its line.

@@ -19,10 +19,10 @@ func TestAFailedStartDoesNotUndoAnothersStart(t *testing.T) {
 	ids := s.enqueueEach(s.callingWorkspaces(api, 1), 2)
 	z := newZombie(t, workflows.ActivityDispatchExecutions, stepStart)
 	z.late = func() (any, error) { return nil, serviceerror.NewInternal("shard closed") }
-	cut := s.hostBehindLink(z)
+	temporal, _ := s.hostBehindLink(z)
 	s.dispatch(workflows.State{})
 	await(t, "held", z.held)
-	cut()
+	temporal.cut()
 	s.killedAt("after " + stepStart)
 	_, err := s.client.DescribeWorkflowExecution(s.ctx, workflows.ExecutionID(ids[0]), "")
 	require.NoError(t, err, "it was started")

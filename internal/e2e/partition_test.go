@@ -6,6 +6,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 	"go.temporal.io/api/serviceerror"
+	"go.temporal.io/sdk/client"
 
 	"sluice/worker/host"
 	"sluice/workflows"
@@ -34,10 +35,10 @@ func TestAStepDoneByAnotherProcessMeanwhileChangesNothing(t *testing.T) {
 			if tt.late != nil {
 				z.late = func() (any, error) { return nil, tt.late }
 			}
-			cut := s.hostBehindLink(z)
+			temporal, _ := s.hostBehindLink(z)
 			s.dispatch(workflows.State{})
 			await(t, "held", z.held)
-			cut()
+			temporal.cut()
 			s.process("")                                                                          // not one of ours: workers of one process share an engine, and would wait for the zombie
 			s.awaitCount(5, `SELECT count(*) FROM sluice.running WHERE dispatched_at IS NOT NULL`) // and held: the endpoint is closed
 			require.Equal(t, 1, s.count(takeovers))
@@ -55,10 +56,40 @@ func TestAStepDoneByAnotherProcessMeanwhileChangesNothing(t *testing.T) {
 	}
 }
 
+// A workflow of a caller's own may be started by its id as often as one likes. What another process has started meanwhile, and has run, is
+// not started again by the one that goes on late.
+func TestAWorkflowThatAnotherProcessHasRunMeanwhileIsNotStartedLate(t *testing.T) {
+	t.Parallel()
+	s := newStack(t)
+	s.own("orders", ownTypes)
+	item := s.enqueueOwn(s.workspace("PRO").ID, client.StartWorkflowOptions{ID: "order-1", TaskQueue: "orders"}, "Continues", 1)
+	z := newZombie(t, workflows.ActivityDispatchExecutions, workflows.ActivityDispatchExecutions)
+	temporal, late := s.hostBehindLink(z)
+	s.dispatch(workflows.State{})
+	await(t, "held", z.held)
+	temporal.cut()
+	s.process("")
+	s.await(item.QueueID, workflows.StatusCompleted)
+	newest, err := s.client.DescribeWorkflowExecution(s.ctx, "order-1", "")
+	require.NoError(t, err)
+
+	temporal.mend()
+	s.eventually(func() bool {
+		_, err := late.DescribeWorkflowExecution(s.ctx, "order-1", "")
+		return err == nil
+	}, patience, "its connection does not come back")
+	z.wake()
+	require.NoError(t, await(t, "done", z.ended))
+	found, err := s.client.DescribeWorkflowExecution(s.ctx, "order-1", "")
+	require.NoError(t, err)
+	require.Equal(t, newest.GetWorkflowExecutionInfo().GetExecution().GetRunId(), found.GetWorkflowExecutionInfo().GetExecution().GetRunId(), "it was run again")
+	s.audit()
+}
+
 // hostBehindLink runs a worker process with this zombie in it, whose connection to Temporal can be cut.
-func (s *stack) hostBehindLink(z *zombie) (cut func()) {
+func (s *stack) hostBehindLink(z *zombie) (temporal *link, c client.Client) {
 	s.t.Helper()
-	temporal := newLink(s.t, s.address)
+	temporal = newLink(s.t, s.address)
 	c, err := dial(temporal.address, s.namespace, z.meddle)
 	require.NoError(s.t, err)
 	s.t.Cleanup(c.Close)
@@ -68,5 +99,5 @@ func (s *stack) hostBehindLink(z *zombie) (cut func()) {
 	})
 	s.t.Cleanup(temporal.mend) // it has to say goodbye
 	s.t.Cleanup(z.wake)
-	return temporal.cut
+	return temporal, c
 }

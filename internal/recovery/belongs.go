@@ -10,6 +10,7 @@ import (
 	commonpb "go.temporal.io/api/common/v1"
 	enumspb "go.temporal.io/api/enums/v1"
 	workflowpb "go.temporal.io/api/workflow/v1"
+	"go.temporal.io/api/workflowservice/v1"
 	"go.temporal.io/sdk/client"
 
 	"sluice/internal/store"
@@ -53,6 +54,24 @@ func StartedFor(ctx context.Context, c client.Client, info *workflowpb.WorkflowE
 	}
 	item, ok = ItemNamed(began.GetSearchAttributes())
 	return item, ok, nil
+}
+
+// EarlierRun looks for a run that was started for an item under an id that is in use for another by now. It is nil when there is none.
+func EarlierRun(ctx context.Context, c client.Client, item uuid.UUID, workflowID string) (*workflowpb.WorkflowExecutionInfo, error) {
+	listed, err := c.ListWorkflow(ctx, &workflowservice.ListWorkflowExecutionsRequest{
+		PageSize: 10, Query: fmt.Sprintf("%s = '%s'", workflows.AttributeQueueItem, item)})
+	if err != nil {
+		return nil, fmt.Errorf("look for an earlier start of %s: %w", workflowID, err)
+	}
+	for _, info := range listed.GetExecutions() {
+		if info.GetExecution().GetWorkflowId() != workflowID {
+			continue
+		}
+		if of, ok, err := StartedFor(ctx, c, info); err != nil || ok && of == item {
+			return info, err
+		}
+	}
+	return nil, nil
 }
 
 // ItemNamed is the item that search attributes name. A workflow can change its own.

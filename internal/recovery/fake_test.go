@@ -247,6 +247,12 @@ func (v *temporal) ListWorkflow(ctx context.Context, r *workflowservice.ListWork
 	if err := v.lists(ctx); err != nil {
 		return nil, err
 	}
+	if _, item, ok := strings.Cut(r.GetQuery(), workflows.AttributeQueueItem+" = "); ok {
+		return &workflowservice.ListWorkflowExecutionsResponse{Executions: slices.DeleteFunc(slices.Clone(v.listed), func(info *workflowpb.WorkflowExecutionInfo) bool {
+			named, _ := ItemNamed(info.GetSearchAttributes())
+			return "'"+named.String()+"'" != item
+		})}, nil
+	}
 	at, open := times(r.GetQuery()), strings.Contains(r.GetQuery(), "Running")
 	found := slices.DeleteFunc(slices.Clone(v.listed), func(info *workflowpb.WorkflowExecutionInfo) bool {
 		if open {

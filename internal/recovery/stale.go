@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+	workflowpb "go.temporal.io/api/workflow/v1"
 	"golang.org/x/sync/errgroup"
 
 	"sluice/internal/store"
@@ -63,6 +64,10 @@ func (r *Recovery) started(ctx context.Context, claims []uuid.UUID) (missing []u
 			if err == nil {
 				ours, err = IsOf(ctx, r.client, info, k)
 			}
+			if err == nil && !ours && k.Own { // its id may have been used again since
+				info, err = r.earlier(ctx, k)
+				ours = info != nil
+			}
 			mu.Lock()
 			defer mu.Unlock()
 			switch {
@@ -79,4 +84,10 @@ func (r *Recovery) started(ctx context.Context, claims []uuid.UUID) (missing []u
 		})
 	}
 	return missing, exist, group.Wait()
+}
+
+func (r *Recovery) earlier(ctx context.Context, k store.Known) (*workflowpb.WorkflowExecutionInfo, error) {
+	ctx, cancel := context.WithTimeout(ctx, listTimeout)
+	defer cancel()
+	return EarlierRun(ctx, r.client, k.ItemID, k.WorkflowID)
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"testing"
+	"time"
 
 	"github.com/google/uuid"
 	"github.com/stretchr/testify/require"
@@ -56,4 +57,29 @@ func TestAClaimThatCannotBeLookedUpHoldsUpNoOther(t *testing.T) {
 	require.ErrorIs(t, err, unavailable)
 	require.Equal(t, Report{Released: 19}, report)
 	require.Equal(t, ids[:1], b.held(t), "whether it was started is not known")
+}
+
+// What has run is not started again, whoever uses its id since. Until the lists tell, it is left alone.
+func TestAStaleClaimWhoseIDIsInUseAgainIsSettledIfItHasRun(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	ids := b.claim(t, 2)
+	has, hasNot := b.own(t, ids[0], "bill-7"), b.own(t, ids[1], "bill-8")
+	before := &workflow{runID: "a", status: completed, startedFor: has}
+	b.temporal.list(before.info("bill-7"), time.Now().Add(-time.Minute))
+	b.hasCalled("bill-7", &workflow{runID: "b", status: completed, startedFor: uuid.New(), earlier: []*workflow{before}})
+	b.hasCalled("bill-8", &workflow{runID: "c", status: completed, startedFor: uuid.New(), says: hasNot})
+	unavailable := errors.New("no answer")
+	b.temporal.lists = func(context.Context) error { return unavailable }
+	report, err := b.ReleaseStale(t.Context())
+	require.ErrorIs(t, err, unavailable)
+	require.Zero(t, report)
+	require.ElementsMatch(t, ids, b.held(t))
+
+	b.temporal.lists = func(context.Context) error { return nil }
+	report, err = b.ReleaseStale(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, Report{Settled: 1, Released: 1}, report)
+	require.Equal(t, "a", one[string](t, b.db, `SELECT engine_run_id FROM sluice.running WHERE id = $1 AND dispatched_at IS NOT NULL`, has))
+	require.Equal(t, "PENDING", b.status(t, hasNot))
 }
