@@ -39,7 +39,8 @@ func (s *API) bulk(h huma.API) {
 			})
 	}
 	act(admin.Cancel, "Cancel many items, or the executions they have become",
-		"What waits is CANCELLED at once, what runs is asked to cancel, and terminated if it has not ended 45 s later.", s.endSelected)
+		"What waits is CANCELLED at once, what runs is asked to cancel. The execution of a definition is terminated if it has not ended 45 s later, "+
+			"any other only when no worker has carried it on for 45 s.", s.endSelected)
 	act(admin.Terminate, "Terminate many executions that run",
 		"They and their children get no chance to clean up. What waits is left alone.", s.endSelected)
 	act(admin.Retry, "Put many FAILED items back into the queue",

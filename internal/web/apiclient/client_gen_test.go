@@ -1637,7 +1637,7 @@ type ClientInterface interface {
 
 	// CancelItemsWithBody Cancel many items, or the executions they have become
 	//
-	// What waits is CANCELLED at once, what runs is asked to cancel, and terminated if it has not ended 45 s later. Of the items that all that is given applies to, of those there are when it begins. With dryRun it only counts them. It works in batches that hold up no claim, for a minute at most: while complete is false, send the same again to go on, with the asOf of the first answer, so that it is still about the same items. A token of a workspace reaches its own items.
+	// What waits is CANCELLED at once, what runs is asked to cancel. The execution of a definition is terminated if it has not ended 45 s later, any other only when no worker has carried it on for 45 s. Of the items that all that is given applies to, of those there are when it begins. With dryRun it only counts them. It works in batches that hold up no claim, for a minute at most: while complete is false, send the same again to go on, with the asOf of the first answer, so that it is still about the same items. A token of a workspace reaches its own items.
 	//
 	// Needs: A token of a workspace, or one of role operator-write.
 	//
@@ -1648,7 +1648,7 @@ type ClientInterface interface {
 
 	// CancelItems Cancel many items, or the executions they have become
 	//
-	// What waits is CANCELLED at once, what runs is asked to cancel, and terminated if it has not ended 45 s later. Of the items that all that is given applies to, of those there are when it begins. With dryRun it only counts them. It works in batches that hold up no claim, for a minute at most: while complete is false, send the same again to go on, with the asOf of the first answer, so that it is still about the same items. A token of a workspace reaches its own items.
+	// What waits is CANCELLED at once, what runs is asked to cancel. The execution of a definition is terminated if it has not ended 45 s later, any other only when no worker has carried it on for 45 s. Of the items that all that is given applies to, of those there are when it begins. With dryRun it only counts them. It works in batches that hold up no claim, for a minute at most: while complete is false, send the same again to go on, with the asOf of the first answer, so that it is still about the same items. A token of a workspace reaches its own items.
 	//
 	// Needs: A token of a workspace, or one of role operator-write.
 	//
@@ -2248,7 +2248,7 @@ func (c *Client) EnqueueMany(ctx context.Context, body EnqueueManyJSONRequestBod
 
 // CancelItemsWithBody Cancel many items, or the executions they have become
 //
-// What waits is CANCELLED at once, what runs is asked to cancel, and terminated if it has not ended 45 s later. Of the items that all that is given applies to, of those there are when it begins. With dryRun it only counts them. It works in batches that hold up no claim, for a minute at most: while complete is false, send the same again to go on, with the asOf of the first answer, so that it is still about the same items. A token of a workspace reaches its own items.
+// What waits is CANCELLED at once, what runs is asked to cancel. The execution of a definition is terminated if it has not ended 45 s later, any other only when no worker has carried it on for 45 s. Of the items that all that is given applies to, of those there are when it begins. With dryRun it only counts them. It works in batches that hold up no claim, for a minute at most: while complete is false, send the same again to go on, with the asOf of the first answer, so that it is still about the same items. A token of a workspace reaches its own items.
 //
 // Needs: A token of a workspace, or one of role operator-write.
 //
@@ -2269,7 +2269,7 @@ func (c *Client) CancelItemsWithBody(ctx context.Context, contentType string, bo
 
 // CancelItems Cancel many items, or the executions they have become
 //
-// What waits is CANCELLED at once, what runs is asked to cancel, and terminated if it has not ended 45 s later. Of the items that all that is given applies to, of those there are when it begins. With dryRun it only counts them. It works in batches that hold up no claim, for a minute at most: while complete is false, send the same again to go on, with the asOf of the first answer, so that it is still about the same items. A token of a workspace reaches its own items.
+// What waits is CANCELLED at once, what runs is asked to cancel. The execution of a definition is terminated if it has not ended 45 s later, any other only when no worker has carried it on for 45 s. Of the items that all that is given applies to, of those there are when it begins. With dryRun it only counts them. It works in batches that hold up no claim, for a minute at most: while complete is false, send the same again to go on, with the asOf of the first answer, so that it is still about the same items. A token of a workspace reaches its own items.
 //
 // Needs: A token of a workspace, or one of role operator-write.
 //
@@ -4651,7 +4651,7 @@ type ClientWithResponsesInterface interface {
 
 	// CancelItemsWithBodyWithResponse Cancel many items, or the executions they have become
 	//
-	// What waits is CANCELLED at once, what runs is asked to cancel, and terminated if it has not ended 45 s later. Of the items that all that is given applies to, of those there are when it begins. With dryRun it only counts them. It works in batches that hold up no claim, for a minute at most: while complete is false, send the same again to go on, with the asOf of the first answer, so that it is still about the same items. A token of a workspace reaches its own items.
+	// What waits is CANCELLED at once, what runs is asked to cancel. The execution of a definition is terminated if it has not ended 45 s later, any other only when no worker has carried it on for 45 s. Of the items that all that is given applies to, of those there are when it begins. With dryRun it only counts them. It works in batches that hold up no claim, for a minute at most: while complete is false, send the same again to go on, with the asOf of the first answer, so that it is still about the same items. A token of a workspace reaches its own items.
 	//
 	// Needs: A token of a workspace, or one of role operator-write.
 	//
@@ -4662,7 +4662,7 @@ type ClientWithResponsesInterface interface {
 
 	// CancelItemsWithResponse Cancel many items, or the executions they have become
 	//
-	// What waits is CANCELLED at once, what runs is asked to cancel, and terminated if it has not ended 45 s later. Of the items that all that is given applies to, of those there are when it begins. With dryRun it only counts them. It works in batches that hold up no claim, for a minute at most: while complete is false, send the same again to go on, with the asOf of the first answer, so that it is still about the same items. A token of a workspace reaches its own items.
+	// What waits is CANCELLED at once, what runs is asked to cancel. The execution of a definition is terminated if it has not ended 45 s later, any other only when no worker has carried it on for 45 s. Of the items that all that is given applies to, of those there are when it begins. With dryRun it only counts them. It works in batches that hold up no claim, for a minute at most: while complete is false, send the same again to go on, with the asOf of the first answer, so that it is still about the same items. A token of a workspace reaches its own items.
 	//
 	// Needs: A token of a workspace, or one of role operator-write.
 	//
@@ -6800,7 +6800,7 @@ func (c *ClientWithResponses) EnqueueManyWithResponse(ctx context.Context, body 
 
 // CancelItemsWithBodyWithResponse Cancel many items, or the executions they have become
 //
-// What waits is CANCELLED at once, what runs is asked to cancel, and terminated if it has not ended 45 s later. Of the items that all that is given applies to, of those there are when it begins. With dryRun it only counts them. It works in batches that hold up no claim, for a minute at most: while complete is false, send the same again to go on, with the asOf of the first answer, so that it is still about the same items. A token of a workspace reaches its own items.
+// What waits is CANCELLED at once, what runs is asked to cancel. The execution of a definition is terminated if it has not ended 45 s later, any other only when no worker has carried it on for 45 s. Of the items that all that is given applies to, of those there are when it begins. With dryRun it only counts them. It works in batches that hold up no claim, for a minute at most: while complete is false, send the same again to go on, with the asOf of the first answer, so that it is still about the same items. A token of a workspace reaches its own items.
 //
 // Needs: A token of a workspace, or one of role operator-write.
 //
@@ -6817,7 +6817,7 @@ func (c *ClientWithResponses) CancelItemsWithBodyWithResponse(ctx context.Contex
 
 // CancelItemsWithResponse Cancel many items, or the executions they have become
 //
-// What waits is CANCELLED at once, what runs is asked to cancel, and terminated if it has not ended 45 s later. Of the items that all that is given applies to, of those there are when it begins. With dryRun it only counts them. It works in batches that hold up no claim, for a minute at most: while complete is false, send the same again to go on, with the asOf of the first answer, so that it is still about the same items. A token of a workspace reaches its own items.
+// What waits is CANCELLED at once, what runs is asked to cancel. The execution of a definition is terminated if it has not ended 45 s later, any other only when no worker has carried it on for 45 s. Of the items that all that is given applies to, of those there are when it begins. With dryRun it only counts them. It works in batches that hold up no claim, for a minute at most: while complete is false, send the same again to go on, with the asOf of the first answer, so that it is still about the same items. A token of a workspace reaches its own items.
 //
 // Needs: A token of a workspace, or one of role operator-write.
 //

@@ -28,7 +28,7 @@ func actionWord(a admin.Action) string { return strings.ToUpper(string(a[:1])) +
 
 // effects tell what an action comes to.
 var effects = map[admin.Action]string{
-	admin.Cancel:       "What waits ends at once as CANCELLED. What runs is asked to cancel, and is terminated if it has not ended a while later.",
+	admin.Cancel:       "What waits ends at once as CANCELLED. What runs is asked to cancel. The execution of a definition is terminated if it has not ended a while later, any other only if no worker carries it on.",
 	admin.Terminate:    "What runs ends at once, with its children and without a chance to clean up. What waits is left alone.",
 	admin.Retry:        "What FAILED before it started goes back into the queue, ready at once and with no attempts counted. What has expired, and what a later item stands for, is left alone.",
 	admin.Replay:       "Each execution that FAILED, TIMED_OUT or was TERMINATED is enqueued anew, once: a new item with the same request, which names the first.",
