@@ -51,7 +51,7 @@ func (c *Calls) Do(ctx context.Context, request, reply proto.Message, forward Fo
 		return forward(ctx, request)
 	}
 	if start, ok := request.(*workflowservice.StartWorkflowExecutionRequest); ok {
-		return c.start(ctx, start, reply, forward)
+		return c.start(ctx, start, reply, forward, describe)
 	}
 	if history, ok := request.(*workflowservice.GetWorkflowExecutionHistoryRequest); ok {
 		request = withoutOurToken(history)

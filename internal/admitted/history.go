@@ -16,7 +16,7 @@ import (
 const (
 	// longPoll is how long a client waits for an event at most until it is told to ask again, as Temporal has it.
 	longPoll = 20 * time.Second
-	// answerMargin is how long before the client's own deadline it is told so.
+	// answerMargin is how long before the client's own deadline it gets its answer.
 	answerMargin = time.Second
 )
 
@@ -27,11 +27,7 @@ var waiting = []byte("sluice: waits in the queue")
 // started, and then in Temporal: no answer says so.
 func (c *Calls) history(ctx context.Context, r *workflowservice.GetWorkflowExecutionHistoryRequest, item queue.State) (queue.State, proto.Message, error) {
 	if r.GetWaitNewEvent() {
-		within := longPoll
-		if deadline, ok := ctx.Deadline(); ok {
-			within = min(within, time.Until(deadline)-answerMargin)
-		}
-		limited, cancel := context.WithTimeout(ctx, within)
+		limited, cancel := limit(ctx, longPoll)
 		defer cancel()
 		var err error
 		if item, err = c.await(limited, item, isQueued); err != nil && limited.Err() == nil || ctx.Err() != nil {
@@ -48,6 +44,14 @@ func (c *Calls) history(ctx context.Context, r *workflowservice.GetWorkflowExecu
 		return item, nil, nil
 	}
 	return item, answer, nil
+}
+
+// limit returns a context for a wait within a call, which leaves time for an answer before the client's own deadline.
+func limit(ctx context.Context, most time.Duration) (context.Context, context.CancelFunc) {
+	if deadline, ok := ctx.Deadline(); ok {
+		most = min(most, time.Until(deadline)-answerMargin)
+	}
+	return context.WithTimeout(ctx, most)
 }
 
 // withoutOurToken is the request as Temporal knows it: one that has waited in the queue begins at the first page.

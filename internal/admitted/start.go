@@ -4,14 +4,18 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"encoding/json"
 	"errors"
 	"time"
 	"unicode/utf8"
 
 	"github.com/google/uuid"
+	commonpb "go.temporal.io/api/common/v1"
 	"go.temporal.io/api/enums/v1"
 	"go.temporal.io/api/serviceerror"
 	"go.temporal.io/api/workflowservice/v1"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/proto"
 
 	"sluice/internal/bounds"
@@ -27,7 +31,7 @@ const sameStartFor = time.Hour
 const triggerType = "CLIENT"
 
 // start enqueues a workflow that is started in a workspace's name.
-func (c *Calls) start(ctx context.Context, r *workflowservice.StartWorkflowExecutionRequest, reply proto.Message, forward Forward) error {
+func (c *Calls) start(ctx context.Context, r *workflowservice.StartWorkflowExecutionRequest, reply proto.Message, forward Forward, describe Describe) error {
 	key := ""
 	if !isOwn(r) {
 		key = c.WorkspaceOf(ctx, r)
@@ -46,7 +50,7 @@ func (c *Calls) start(ctx context.Context, r *workflowservice.StartWorkflowExecu
 	if err != nil {
 		return asStatus(err)
 	}
-	answer, err := c.enqueue(ctx, r, workspace)
+	answer, err := c.enqueue(ctx, r, workspace, describe)
 	if err != nil {
 		return asStatus(err)
 	}
@@ -86,7 +90,9 @@ func refused(r *workflowservice.StartWorkflowExecutionRequest) error {
 
 // enqueue makes an item of the start, or finds the one that holds its workflow id. The id is the unique key of items, so that of two
 // starts at once only one makes an item.
-func (c *Calls) enqueue(ctx context.Context, r *workflowservice.StartWorkflowExecutionRequest, workspace uuid.UUID) (*workflowservice.StartWorkflowExecutionResponse, error) {
+func (c *Calls) enqueue(
+	ctx context.Context, r *workflowservice.StartWorkflowExecutionRequest, workspace uuid.UUID, describe Describe,
+) (*workflowservice.StartWorkflowExecutionResponse, error) {
 	item := itemOf(r, workspace)
 	for {
 		answer, err := c.Queue.Enqueue(ctx, item)
@@ -107,6 +113,9 @@ func (c *Calls) enqueue(ctx context.Context, r *workflowservice.StartWorkflowExe
 		if err != nil {
 			return nil, err
 		}
+		if holder, err = c.onRecord(ctx, holder, describe); err != nil {
+			return nil, err
+		}
 		if !mayFollow(holder, r.GetWorkflowIdReusePolicy()) {
 			return existing(holder, first, r)
 		}
@@ -115,6 +124,50 @@ func (c *Calls) enqueue(ctx context.Context, r *workflowservice.StartWorkflowExe
 			return nil, err
 		}
 	}
+}
+
+// endRecorded is how long a start waits at most for the record of an end that Temporal knows already. Recovery takes 2 s, where nothing
+// else tells of the end.
+const endRecorded = 5 * time.Second
+
+// onRecord returns the holder of a workflow id after its end has been recorded, if its workflow has closed at Temporal. A caller that
+// has awaited the workflow may start the next one earlier than that, and must not be answered with the one that is over.
+func (c *Calls) onRecord(ctx context.Context, holder queue.State, describe Describe) (queue.State, error) {
+	if holder.Done() || holder.Status == "PENDING" {
+		return holder, nil
+	}
+	closed, err := c.closed(ctx, holder, describe)
+	if err != nil || !closed {
+		return holder, err
+	}
+	limited, cancel := limit(ctx, endRecorded)
+	defer cancel()
+	now, err := c.await(limited, holder, func(s queue.State) bool { return !s.Done() })
+	if err != nil && limited.Err() != nil && ctx.Err() == nil {
+		return holder, serviceerror.NewUnavailablef("sluice: workflow %s has closed, and the end of item %s is not recorded yet", holder.WorkflowID, holder.ID)
+	}
+	return now, err
+}
+
+// closed asks Temporal whether the workflow of an item that is claimed or runs on record is over. It asks for the newest run of the id,
+// which is open while the item's chain goes on. Once the item has been started, a closed run says so whoever's it is, and so does none: it
+// has been deleted. While the item is being started, the run may be an earlier one.
+func (c *Calls) closed(ctx context.Context, item queue.State, describe Describe) (bool, error) {
+	described, err := describe(ctx, &workflowservice.DescribeWorkflowExecutionRequest{
+		Namespace: c.Namespace, Execution: &commonpb.WorkflowExecution{WorkflowId: item.WorkflowID}})
+	if status.Code(err) == codes.NotFound {
+		return !isClaimed(item), nil
+	}
+	if err != nil {
+		return false, err // nobody knows: to answer that it runs could lose this start
+	}
+	info := described.GetWorkflowExecutionInfo()
+	if info.GetCloseTime() == nil || !isClaimed(item) {
+		return info.GetCloseTime() != nil, nil
+	}
+	var of string
+	_ = json.Unmarshal(info.GetSearchAttributes().GetIndexedFields()[workflows.AttributeQueueItem].GetData(), &of)
+	return of == item.ID.String(), nil
 }
 
 // itemOf is what a start becomes. The request is stored without what is settled here already.
