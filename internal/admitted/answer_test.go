@@ -57,20 +57,69 @@ func TestAnOpenWorkflowComesBeforeAnItemOfItsID(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	id := b.start(t, start(nil))
-	now := enums.WORKFLOW_EXECUTION_STATUS_RUNNING
+	var now enums.WorkflowExecutionStatus
 	b.answer = func(_, reply proto.Message) error {
 		if d, ok := reply.(*workflowservice.DescribeWorkflowExecutionResponse); ok {
 			d.WorkflowExecutionInfo = &workflowpb.WorkflowExecutionInfo{Execution: named("open"), Status: now, HistoryLength: 5}
 		}
 		return nil
 	}
-	require.Equal(t, "open", describe(b, t, "").GetExecution().GetRunId())
-	require.NoError(t, b.do(t.Context(), &workflowservice.TerminateWorkflowExecutionRequest{Namespace: "default", WorkflowExecution: named("")}, &workflowservice.TerminateWorkflowExecutionResponse{}))
+	for _, now = range []enums.WorkflowExecutionStatus{enums.WORKFLOW_EXECUTION_STATUS_RUNNING, enums.WORKFLOW_EXECUTION_STATUS_PAUSED} {
+		require.Equal(t, "open", describe(b, t, "").GetExecution().GetRunId())
+		b.last()
+		for _, r := range []proto.Message{
+			&workflowservice.TerminateWorkflowExecutionRequest{Namespace: "default", WorkflowExecution: named("")},
+			&workflowservice.QueryWorkflowRequest{Namespace: "default", Execution: named("")},
+			&workflowservice.DeleteWorkflowExecutionRequest{Namespace: "default", WorkflowExecution: named("")},
+			history("", nil),
+		} {
+			require.NoError(t, b.do(t.Context(), r, &workflowservice.TerminateWorkflowExecutionResponse{}))
+			require.Same(t, r, b.last())
+		}
+		waited := history("", []byte("sluice: waits in the queue")) // for an item, before this workflow was open
+		require.NoError(t, b.do(t.Context(), waited, &workflowservice.GetWorkflowExecutionHistoryResponse{}))
+		require.True(t, proto.Equal(history("", nil), b.last()))
+	}
 	require.Equal(t, "PENDING", b.get(t, id).Status)
 	now = enums.WORKFLOW_EXECUTION_STATUS_COMPLETED
+	for _, r := range []proto.Message{ // they have begun with the open one
+		history("", []byte("of Temporal")),
+		&workflowservice.GetWorkflowExecutionHistoryReverseRequest{Namespace: "default", Execution: named(""), NextPageToken: []byte("of Temporal")},
+	} {
+		require.NoError(t, b.do(t.Context(), r, &workflowservice.GetWorkflowExecutionHistoryResponse{}))
+		require.Same(t, r, b.last())
+	}
 	described := describe(b, t, "")
 	require.Equal(t, id.String(), described.GetExecution().GetRunId())
 	require.Zero(t, described.GetHistoryLength(), "nothing of the closed one is left in it")
+}
+
+// For a closed one Temporal answers these too: with its state, and by deleting it or opening it again; or it cancels nothing.
+func TestAnItemComesBeforeTheClosedWorkflowOfItsID(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	id := b.start(t, start(nil))
+	b.answer = func(_, reply proto.Message) error {
+		if d, ok := reply.(*workflowservice.DescribeWorkflowExecutionResponse); ok {
+			d.WorkflowExecutionInfo = &workflowpb.WorkflowExecutionInfo{Execution: named("closed"), Status: enums.WORKFLOW_EXECUTION_STATUS_COMPLETED}
+		}
+		return nil
+	}
+	for _, r := range []proto.Message{
+		&workflowservice.QueryWorkflowRequest{Namespace: "default", Execution: named("")},
+		&workflowservice.UpdateWorkflowExecutionRequest{Namespace: "default", WorkflowExecution: named("")}, // with the id of an earlier one
+		&workflowservice.ResetWorkflowExecutionRequest{Namespace: "default", WorkflowExecution: named("")},
+		&workflowservice.DeleteWorkflowExecutionRequest{Namespace: "default", WorkflowExecution: named("")},
+		&workflowservice.GetWorkflowExecutionHistoryReverseRequest{Namespace: "default", Execution: named("")},
+	} {
+		err := b.do(t.Context(), r, &workflowservice.QueryWorkflowResponse{})
+		require.Nil(t, b.last(), "%T", r)
+		require.Equal(t, codes.FailedPrecondition, status.Code(err), "%T", r)
+	}
+	require.NoError(t, b.do(t.Context(), &workflowservice.RequestCancelWorkflowExecutionRequest{Namespace: "default", WorkflowExecution: named("")},
+		&workflowservice.RequestCancelWorkflowExecutionResponse{}))
+	require.Nil(t, b.last())
+	require.Equal(t, "CANCELLED", b.get(t, id).Status)
 }
 
 // An id may be used by several workspaces, and a call does not say for which it is made.
