@@ -2,6 +2,7 @@ package admitted_test
 
 import (
 	"context"
+	"strings"
 	"testing"
 	"time"
 
@@ -10,11 +11,14 @@ import (
 	commonpb "go.temporal.io/api/common/v1"
 	"go.temporal.io/api/enums/v1"
 	historypb "go.temporal.io/api/history/v1"
+	updatepb "go.temporal.io/api/update/v1"
 	workflowpb "go.temporal.io/api/workflow/v1"
 	"go.temporal.io/api/workflowservice/v1"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/proto"
+
+	"sluice/internal/admitted"
 )
 
 func closed(request, _ proto.Message) error {
@@ -273,6 +277,44 @@ func TestWhatNeedsAWorkflowIsRefusedWhileItWaits(t *testing.T) {
 		case interface{ GetExecution() *execution }:
 			require.Equal(t, "run-of-temporal", sent.GetExecution().GetRunId())
 		}
+	}
+}
+
+// They name the workflow in other ways than most.
+func TestCallsAboutActivitiesAndUpdatesKnowTheRunOfAnItem(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	id := b.start(t, start(nil))
+	requests := func(run string) []proto.Message {
+		return []proto.Message{
+			&workflowservice.RecordActivityTaskHeartbeatByIdRequest{Namespace: "default", WorkflowId: "invoice-1", RunId: run, ActivityId: "a"},
+			&workflowservice.RespondActivityTaskCompletedByIdRequest{Namespace: "default", WorkflowId: "invoice-1", RunId: run, ActivityId: "a"},
+			&workflowservice.RespondActivityTaskFailedByIdRequest{Namespace: "default", WorkflowId: "invoice-1", RunId: run, ActivityId: "a"},
+			&workflowservice.RespondActivityTaskCanceledByIdRequest{Namespace: "default", WorkflowId: "invoice-1", RunId: run, ActivityId: "a"},
+			&workflowservice.PollWorkflowExecutionUpdateRequest{Namespace: "default", UpdateRef: &updatepb.UpdateRef{WorkflowExecution: named(run), UpdateId: "u"}},
+		}
+	}
+	do := func(r proto.Message) error {
+		method := strings.TrimSuffix(string(r.ProtoReflect().Descriptor().Name()), "Request")
+		request, reply, ok := admitted.Messages("/temporal.api.workflowservice.v1.WorkflowService/" + method)
+		require.True(t, ok, "a gateway reads %s", method)
+		require.IsType(t, r, request)
+		return b.do(t.Context(), r, reply)
+	}
+	for _, r := range requests(id.String()) {
+		require.Equal(t, codes.FailedPrecondition, status.Code(do(r)), "%T", r)
+	}
+	for _, r := range requests("") {
+		require.NoError(t, do(r))
+		require.Same(t, r, b.last(), "it names no run, and what waits has neither")
+	}
+	b.dispatch(t, id)
+	settled := requests("run-of-temporal")
+	for n, r := range requests(id.String()) {
+		require.NoError(t, do(r))
+		sent := b.last()
+		require.True(t, proto.Equal(settled[n], sent), "%T: %v", r, sent)
+		require.True(t, proto.Equal(requests(id.String())[n], r), "the caller's request stays as it was")
 	}
 }
 

@@ -63,13 +63,18 @@ func (c *Calls) byID(ctx context.Context, id string, request, reply proto.Messag
 	return c.answer(ctx, request, reply, item, forward)
 }
 
-// isTemporals tells of a call without a run that it is not about an item, whatever waits: it reads on in the run of its page token.
+// isTemporals tells of a call without a run that it is not about an item, whatever waits: it reads on in the run of its page token, or is
+// about an activity or an update, which only a workflow has that was started.
 func isTemporals(request proto.Message) bool {
 	switch r := request.(type) {
 	case *workflowservice.GetWorkflowExecutionHistoryRequest: // without a token of ours
 		return len(r.GetNextPageToken()) > 0
 	case *workflowservice.GetWorkflowExecutionHistoryReverseRequest:
 		return len(r.GetNextPageToken()) > 0
+	case *workflowservice.RecordActivityTaskHeartbeatByIdRequest, *workflowservice.RespondActivityTaskCompletedByIdRequest,
+		*workflowservice.RespondActivityTaskFailedByIdRequest, *workflowservice.RespondActivityTaskCanceledByIdRequest,
+		*workflowservice.PollWorkflowExecutionUpdateRequest:
+		return true
 	}
 	return false
 }
