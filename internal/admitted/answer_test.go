@@ -2,6 +2,7 @@ package admitted_test
 
 import (
 	"context"
+	"strings"
 	"testing"
 	"time"
 
@@ -10,11 +11,14 @@ import (
 	commonpb "go.temporal.io/api/common/v1"
 	"go.temporal.io/api/enums/v1"
 	historypb "go.temporal.io/api/history/v1"
+	updatepb "go.temporal.io/api/update/v1"
 	workflowpb "go.temporal.io/api/workflow/v1"
 	"go.temporal.io/api/workflowservice/v1"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/proto"
+
+	"sluice/internal/admitted"
 )
 
 func closed(request, _ proto.Message) error {
@@ -57,20 +61,69 @@ func TestAnOpenWorkflowComesBeforeAnItemOfItsID(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	id := b.start(t, start(nil))
-	now := enums.WORKFLOW_EXECUTION_STATUS_RUNNING
+	var now enums.WorkflowExecutionStatus
 	b.answer = func(_, reply proto.Message) error {
 		if d, ok := reply.(*workflowservice.DescribeWorkflowExecutionResponse); ok {
 			d.WorkflowExecutionInfo = &workflowpb.WorkflowExecutionInfo{Execution: named("open"), Status: now, HistoryLength: 5}
 		}
 		return nil
 	}
-	require.Equal(t, "open", describe(b, t, "").GetExecution().GetRunId())
-	require.NoError(t, b.do(t.Context(), &workflowservice.TerminateWorkflowExecutionRequest{Namespace: "default", WorkflowExecution: named("")}, &workflowservice.TerminateWorkflowExecutionResponse{}))
+	for _, now = range []enums.WorkflowExecutionStatus{enums.WORKFLOW_EXECUTION_STATUS_RUNNING, enums.WORKFLOW_EXECUTION_STATUS_PAUSED} {
+		require.Equal(t, "open", describe(b, t, "").GetExecution().GetRunId())
+		b.last()
+		for _, r := range []proto.Message{
+			&workflowservice.TerminateWorkflowExecutionRequest{Namespace: "default", WorkflowExecution: named("")},
+			&workflowservice.QueryWorkflowRequest{Namespace: "default", Execution: named("")},
+			&workflowservice.DeleteWorkflowExecutionRequest{Namespace: "default", WorkflowExecution: named("")},
+			history("", nil),
+		} {
+			require.NoError(t, b.do(t.Context(), r, &workflowservice.TerminateWorkflowExecutionResponse{}))
+			require.Same(t, r, b.last())
+		}
+		waited := history("", []byte("sluice: waits in the queue")) // for an item, before this workflow was open
+		require.NoError(t, b.do(t.Context(), waited, &workflowservice.GetWorkflowExecutionHistoryResponse{}))
+		require.True(t, proto.Equal(history("", nil), b.last()))
+	}
 	require.Equal(t, "PENDING", b.get(t, id).Status)
 	now = enums.WORKFLOW_EXECUTION_STATUS_COMPLETED
+	for _, r := range []proto.Message{ // they have begun with the open one
+		history("", []byte("of Temporal")),
+		&workflowservice.GetWorkflowExecutionHistoryReverseRequest{Namespace: "default", Execution: named(""), NextPageToken: []byte("of Temporal")},
+	} {
+		require.NoError(t, b.do(t.Context(), r, &workflowservice.GetWorkflowExecutionHistoryResponse{}))
+		require.Same(t, r, b.last())
+	}
 	described := describe(b, t, "")
 	require.Equal(t, id.String(), described.GetExecution().GetRunId())
 	require.Zero(t, described.GetHistoryLength(), "nothing of the closed one is left in it")
+}
+
+// For a closed one Temporal answers these too: with its state, and by deleting it or opening it again; or it cancels nothing.
+func TestAnItemComesBeforeTheClosedWorkflowOfItsID(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	id := b.start(t, start(nil))
+	b.answer = func(_, reply proto.Message) error {
+		if d, ok := reply.(*workflowservice.DescribeWorkflowExecutionResponse); ok {
+			d.WorkflowExecutionInfo = &workflowpb.WorkflowExecutionInfo{Execution: named("closed"), Status: enums.WORKFLOW_EXECUTION_STATUS_COMPLETED}
+		}
+		return nil
+	}
+	for _, r := range []proto.Message{
+		&workflowservice.QueryWorkflowRequest{Namespace: "default", Execution: named("")},
+		&workflowservice.UpdateWorkflowExecutionRequest{Namespace: "default", WorkflowExecution: named("")}, // with the id of an earlier one
+		&workflowservice.ResetWorkflowExecutionRequest{Namespace: "default", WorkflowExecution: named("")},
+		&workflowservice.DeleteWorkflowExecutionRequest{Namespace: "default", WorkflowExecution: named("")},
+		&workflowservice.GetWorkflowExecutionHistoryReverseRequest{Namespace: "default", Execution: named("")},
+	} {
+		err := b.do(t.Context(), r, &workflowservice.QueryWorkflowResponse{})
+		require.Nil(t, b.last(), "%T", r)
+		require.Equal(t, codes.FailedPrecondition, status.Code(err), "%T", r)
+	}
+	require.NoError(t, b.do(t.Context(), &workflowservice.RequestCancelWorkflowExecutionRequest{Namespace: "default", WorkflowExecution: named("")},
+		&workflowservice.RequestCancelWorkflowExecutionResponse{}))
+	require.Nil(t, b.last())
+	require.Equal(t, "CANCELLED", b.get(t, id).Status)
 }
 
 // An id may be used by several workspaces, and a call does not say for which it is made.
@@ -224,6 +277,44 @@ func TestWhatNeedsAWorkflowIsRefusedWhileItWaits(t *testing.T) {
 		case interface{ GetExecution() *execution }:
 			require.Equal(t, "run-of-temporal", sent.GetExecution().GetRunId())
 		}
+	}
+}
+
+// They name the workflow in other ways than most.
+func TestCallsAboutActivitiesAndUpdatesKnowTheRunOfAnItem(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	id := b.start(t, start(nil))
+	requests := func(run string) []proto.Message {
+		return []proto.Message{
+			&workflowservice.RecordActivityTaskHeartbeatByIdRequest{Namespace: "default", WorkflowId: "invoice-1", RunId: run, ActivityId: "a"},
+			&workflowservice.RespondActivityTaskCompletedByIdRequest{Namespace: "default", WorkflowId: "invoice-1", RunId: run, ActivityId: "a"},
+			&workflowservice.RespondActivityTaskFailedByIdRequest{Namespace: "default", WorkflowId: "invoice-1", RunId: run, ActivityId: "a"},
+			&workflowservice.RespondActivityTaskCanceledByIdRequest{Namespace: "default", WorkflowId: "invoice-1", RunId: run, ActivityId: "a"},
+			&workflowservice.PollWorkflowExecutionUpdateRequest{Namespace: "default", UpdateRef: &updatepb.UpdateRef{WorkflowExecution: named(run), UpdateId: "u"}},
+		}
+	}
+	do := func(r proto.Message) error {
+		method := strings.TrimSuffix(string(r.ProtoReflect().Descriptor().Name()), "Request")
+		request, reply, ok := admitted.Messages("/temporal.api.workflowservice.v1.WorkflowService/" + method)
+		require.True(t, ok, "a gateway reads %s", method)
+		require.IsType(t, r, request)
+		return b.do(t.Context(), r, reply)
+	}
+	for _, r := range requests(id.String()) {
+		require.Equal(t, codes.FailedPrecondition, status.Code(do(r)), "%T", r)
+	}
+	for _, r := range requests("") {
+		require.NoError(t, do(r))
+		require.Same(t, r, b.last(), "it names no run, and what waits has neither")
+	}
+	b.dispatch(t, id)
+	settled := requests("run-of-temporal")
+	for n, r := range requests(id.String()) {
+		require.NoError(t, do(r))
+		sent := b.last()
+		require.True(t, proto.Equal(settled[n], sent), "%T: %v", r, sent)
+		require.True(t, proto.Equal(requests(id.String())[n], r), "the caller's request stays as it was")
 	}
 }
 

@@ -18,10 +18,14 @@ import (
 	"sluice/workflows"
 )
 
-// byID makes a call that names no run. Where a workflow of the id is open the call goes to it, because an item waits for its end. Else
-// it is about an item that waits to start one. A call that waits for a result waits for the item's. Ids are shared by all workspaces,
-// and a call does not say for which it is made: so no item stands in for a workflow of another workspace than its own.
+// byID makes a call that names no run. Where a workflow of the id is open the call is about that one, because an item waits for its
+// end. Else it is about an item that waits to start one. Which it is, a description tells before the call is made: Temporal answers many
+// a call for a closed workflow too, deletes it or opens it again. Ids are shared by all workspaces, and a call does not say for which it
+// is made: so no item stands in for a workflow of another workspace than its own.
 func (c *Calls) byID(ctx context.Context, id string, request, reply proto.Message, forward Forward, describe Describe) error {
+	if isTemporals(request) {
+		return forward(ctx, request)
+	}
 	items, err := c.waiting(ctx, id)
 	switch {
 	case err != nil:
@@ -29,34 +33,24 @@ func (c *Calls) byID(ctx context.Context, id string, request, reply proto.Messag
 	case len(items) == 0:
 		return forward(ctx, request)
 	}
-	_, history := request.(*workflowservice.GetWorkflowExecutionHistoryRequest)
 	described, isDescription := reply.(*workflowservice.DescribeWorkflowExecutionResponse)
-	var answered error
-	if !history {
-		answered = forward(ctx, request)
-		closed := isDescription && described.GetWorkflowExecutionInfo().GetStatus() != enums.WORKFLOW_EXECUTION_STATUS_RUNNING
-		if status.Code(answered) != codes.NotFound && (answered != nil || !closed) {
-			return answered
-		}
-	}
-	if !isDescription {
+	if isDescription {
+		err = forward(ctx, request)
+	} else {
 		described, err = describe(ctx, &workflowservice.DescribeWorkflowExecutionRequest{
 			Namespace: c.Namespace, Execution: &commonpb.WorkflowExecution{WorkflowId: id}})
-		if status.Code(err) == codes.NotFound {
-			described, err = nil, nil
-		}
-		if err != nil {
-			return asStatus(err)
-		}
 	}
-	meant, ok, err := choose(id, items, described.GetWorkflowExecutionInfo())
-	switch {
-	case err != nil:
+	if err != nil && status.Code(err) != codes.NotFound {
 		return asStatus(err)
-	case !ok && history:
-		return forward(ctx, request)
+	}
+	meant, ok, unclear := choose(id, items, described.GetWorkflowExecutionInfo())
+	switch {
+	case unclear != nil:
+		return asStatus(unclear)
+	case !ok && isDescription:
+		return nil
 	case !ok:
-		return answered
+		return forward(ctx, request)
 	}
 	proto.Reset(reply)
 	item, err := c.Queue.Get(ctx, meant)
@@ -67,6 +61,27 @@ func (c *Calls) byID(ctx context.Context, id string, request, reply proto.Messag
 		return asStatus(err)
 	}
 	return c.answer(ctx, request, reply, item, forward)
+}
+
+// isTemporals tells of a call without a run that it is not about an item, whatever waits: it reads on in the run of its page token, or is
+// about an activity or an update, which only a workflow has that was started.
+func isTemporals(request proto.Message) bool {
+	switch r := request.(type) {
+	case *workflowservice.GetWorkflowExecutionHistoryRequest: // without a token of ours
+		return len(r.GetNextPageToken()) > 0
+	case *workflowservice.GetWorkflowExecutionHistoryReverseRequest:
+		return len(r.GetNextPageToken()) > 0
+	case *workflowservice.RecordActivityTaskHeartbeatByIdRequest, *workflowservice.RespondActivityTaskCompletedByIdRequest,
+		*workflowservice.RespondActivityTaskFailedByIdRequest, *workflowservice.RespondActivityTaskCanceledByIdRequest,
+		*workflowservice.PollWorkflowExecutionUpdateRequest:
+		return true
+	}
+	return false
+}
+
+// isOpen tells of a workflow that Temporal knows that it has not closed.
+func isOpen(known *workflowpb.WorkflowExecutionInfo) bool {
+	return known.GetStatus() == enums.WORKFLOW_EXECUTION_STATUS_RUNNING || known.GetStatus() == enums.WORKFLOW_EXECUTION_STATUS_PAUSED
 }
 
 // waiting returns, for each workspace that has some, its newest item that waits to start a workflow of this id.
@@ -86,8 +101,11 @@ func (c *Calls) waiting(ctx context.Context, id string) (map[uuid.UUID]uuid.UUID
 }
 
 // choose returns which of the items that wait a call means: that of the workspace in whose name the workflow was started that Temporal
-// knows, if it knows one. It is false where the call means that workflow.
+// knows, if it knows one. It is false where the call means that workflow, as it does while that is open.
 func choose(id string, items map[uuid.UUID]uuid.UUID, known *workflowpb.WorkflowExecutionInfo) (item uuid.UUID, ok bool, err error) {
+	if isOpen(known) {
+		return item, false, nil
+	}
 	if own, byItem := workflows.ParseExecutionID(id); byItem {
 		return own, true, nil // whoever has run under it, it is the item's
 	}

@@ -103,6 +103,16 @@ func namedBy(request proto.Message) (named *commonpb.WorkflowExecution, first st
 		named = r.GetWorkflowExecution()
 	case *workflowservice.UpdateWorkflowExecutionOptionsRequest:
 		named = r.GetWorkflowExecution()
+	case *workflowservice.PollWorkflowExecutionUpdateRequest:
+		named = r.GetUpdateRef().GetWorkflowExecution()
+	case *workflowservice.RecordActivityTaskHeartbeatByIdRequest:
+		named = &commonpb.WorkflowExecution{WorkflowId: r.GetWorkflowId(), RunId: r.GetRunId()}
+	case *workflowservice.RespondActivityTaskCompletedByIdRequest:
+		named = &commonpb.WorkflowExecution{WorkflowId: r.GetWorkflowId(), RunId: r.GetRunId()}
+	case *workflowservice.RespondActivityTaskFailedByIdRequest:
+		named = &commonpb.WorkflowExecution{WorkflowId: r.GetWorkflowId(), RunId: r.GetRunId()}
+	case *workflowservice.RespondActivityTaskCanceledByIdRequest:
+		named = &commonpb.WorkflowExecution{WorkflowId: r.GetWorkflowId(), RunId: r.GetRunId()}
 	}
 	return named, first
 }
@@ -113,6 +123,16 @@ func withRuns(request proto.Message, item, run string) proto.Message {
 	named, first := namedBy(request)
 	if named.GetRunId() == item {
 		named.RunId = run
+		switch r := request.(type) { // these name it by a field of their own
+		case *workflowservice.RecordActivityTaskHeartbeatByIdRequest:
+			r.RunId = run
+		case *workflowservice.RespondActivityTaskCompletedByIdRequest:
+			r.RunId = run
+		case *workflowservice.RespondActivityTaskFailedByIdRequest:
+			r.RunId = run
+		case *workflowservice.RespondActivityTaskCanceledByIdRequest:
+			r.RunId = run
+		}
 	}
 	if first == item {
 		switch r := request.(type) {

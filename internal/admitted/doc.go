@@ -9,7 +9,7 @@
 // It owns what such a call means while there is no workflow yet. It must not know connections, nor when an item starts.
 //
 // Invariants:
-//   - a start that was answered without an error is committed, and repeated with the same request id it is the same item;
+//   - a start that was answered without an error is committed, and repeated with the same request id it is the same item, or its replay;
 //   - two items with one workflow id never wait or run at once in a workspace;
 //   - errors are gRPC statuses: Unavailable where another try may help, and a code that clients do not retry where it cannot.
 package admitted

@@ -27,7 +27,7 @@ import (
 // again for a minute by default.
 const sameStartFor = time.Hour
 
-// triggerType of admitted items.
+// triggerType of admitted items. By it and the prefix of their unique keys a replay knows the key that goes on to the new item.
 const triggerType = "CLIENT"
 
 // start enqueues a workflow that is started in a workspace's name.

@@ -95,22 +95,24 @@ func TestAnIDThatWaitsOrRunsIsStartedAlready(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	id := b.start(t, start(nil))
-	check := func() {
-		t.Helper()
-		var already *serviceerror.WorkflowExecutionAlreadyStarted
-		err := b.do(t.Context(), start(nil), &workflowservice.StartWorkflowExecutionResponse{})
-		require.ErrorAs(t, serviceerror.FromStatus(status.Convert(err)), &already)
-		require.Equal(t, id.String(), already.RunId)
-		var reply workflowservice.StartWorkflowExecutionResponse
-		require.NoError(t, b.do(t.Context(), start(func(r *startRequest) { r.WorkflowIdConflictPolicy = enums.WORKFLOW_ID_CONFLICT_POLICY_USE_EXISTING }), &reply))
-		require.Equal(t, id.String(), reply.GetRunId())
-		require.False(t, reply.GetStarted())
-	}
-	check()
+	b.startedAlready(t, id)
 	b.claim(t, id)
-	check()
+	b.startedAlready(t, id)
 	b.settle(t, id)
-	check()
+	b.startedAlready(t, id)
+}
+
+// startedAlready requires that a start of the id is answered with this item.
+func (b *bundle) startedAlready(t *testing.T, id uuid.UUID) {
+	t.Helper()
+	var already *serviceerror.WorkflowExecutionAlreadyStarted
+	err := b.do(t.Context(), start(nil), &workflowservice.StartWorkflowExecutionResponse{})
+	require.ErrorAs(t, serviceerror.FromStatus(status.Convert(err)), &already)
+	require.Equal(t, id.String(), already.RunId)
+	var reply workflowservice.StartWorkflowExecutionResponse
+	require.NoError(t, b.do(t.Context(), start(func(r *startRequest) { r.WorkflowIdConflictPolicy = enums.WORKFLOW_ID_CONFLICT_POLICY_USE_EXISTING }), &reply))
+	require.Equal(t, id.String(), reply.GetRunId())
+	require.False(t, reply.GetStarted())
 }
 
 func TestOfManyStartsOfAnIDAtOnceOneIsEnqueued(t *testing.T) {

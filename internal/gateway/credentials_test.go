@@ -99,6 +99,21 @@ func TestARealFrontendFindsAnEmptyCallInvalid(t *testing.T) {
 		"options": func() (proto.Message, error) {
 			return s.UpdateWorkflowExecutionOptions(ctx, &workflowservice.UpdateWorkflowExecutionOptionsRequest{Namespace: namespace})
 		},
+		"update that is waited for": func() (proto.Message, error) {
+			return s.PollWorkflowExecutionUpdate(ctx, &workflowservice.PollWorkflowExecutionUpdateRequest{Namespace: namespace})
+		},
+		"heartbeat": func() (proto.Message, error) {
+			return s.RecordActivityTaskHeartbeatById(ctx, &workflowservice.RecordActivityTaskHeartbeatByIdRequest{Namespace: namespace})
+		},
+		"activity completed": func() (proto.Message, error) {
+			return s.RespondActivityTaskCompletedById(ctx, &workflowservice.RespondActivityTaskCompletedByIdRequest{Namespace: namespace})
+		},
+		"activity failed": func() (proto.Message, error) {
+			return s.RespondActivityTaskFailedById(ctx, &workflowservice.RespondActivityTaskFailedByIdRequest{Namespace: namespace})
+		},
+		"activity canceled": func() (proto.Message, error) {
+			return s.RespondActivityTaskCanceledById(ctx, &workflowservice.RespondActivityTaskCanceledByIdRequest{Namespace: namespace})
+		},
 	} {
 		_, err := call()
 		require.Equal(t, codes.InvalidArgument, serviceerror.ToStatus(err).Code(), "%s: %v", name, err)

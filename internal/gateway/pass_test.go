@@ -7,7 +7,10 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+	commonpb "go.temporal.io/api/common/v1"
+	"go.temporal.io/api/enums/v1"
 	"go.temporal.io/api/operatorservice/v1"
+	"go.temporal.io/api/workflowservice/v1"
 	"go.temporal.io/sdk/client"
 	sdklog "go.temporal.io/sdk/log"
 	"go.temporal.io/sdk/worker"
@@ -87,4 +90,33 @@ func TestAnAnswerOfTheQueueTakesThePlaceOfTheFrontends(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, itemID.String(), described.GetWorkflowExecutionInfo().GetExecution().GetRunId())
 	require.ErrorContains(t, c.SignalWorkflow(t.Context(), "invoice-1", "", "s", nil), "waits in the queue")
+}
+
+// A real frontend answers for the closed one, and finds that there is nothing to cancel.
+func TestAnItemComesBeforeTheClosedWorkflowOfItsID(t *testing.T) {
+	t.Parallel()
+	address, namespace := devtest.Namespace(t, nil)
+	q := &emptyQueue{waits: &queue.State{ID: itemID, WorkflowID: "invoice-1", Status: "PENDING"}}
+	through := serve(t, func(c *gateway.Config) {
+		c.Queue, c.Upstream = q, client.Options{HostPort: address, Namespace: namespace}
+	})
+	direct := dial(t, client.Options{HostPort: address, Namespace: namespace, Logger: quiet})
+	c := dial(t, client.Options{HostPort: through, Namespace: namespace, Logger: quiet})
+	closed, err := direct.ExecuteWorkflow(t.Context(), client.StartWorkflowOptions{ID: "invoice-1", TaskQueue: "invoices"}, "SendInvoice")
+	require.NoError(t, err)
+	require.NoError(t, c.CancelWorkflow(t.Context(), "invoice-1", ""), "it is open")
+	require.NoError(t, c.TerminateWorkflow(t.Context(), "invoice-1", "", ""))
+
+	_, err = c.QueryWorkflow(t.Context(), "invoice-1", "", client.QueryTypeStackTrace)
+	require.ErrorContains(t, err, "waits in the queue")
+	_, err = c.WorkflowService().DeleteWorkflowExecution(t.Context(), &workflowservice.DeleteWorkflowExecutionRequest{
+		Namespace: namespace, WorkflowExecution: &commonpb.WorkflowExecution{WorkflowId: "invoice-1"}})
+	require.ErrorContains(t, err, "waits in the queue")
+	_, err = c.ResetWorkflowExecution(t.Context(), &workflowservice.ResetWorkflowExecutionRequest{
+		Namespace: namespace, WorkflowExecution: &commonpb.WorkflowExecution{WorkflowId: "invoice-1"}, WorkflowTaskFinishEventId: 3, RequestId: "r"})
+	require.ErrorContains(t, err, "waits in the queue")
+	require.ErrorContains(t, c.CancelWorkflow(t.Context(), "invoice-1", ""), queue.ErrUnknownItem.Error(), "it asks the queue")
+	described, err := c.DescribeWorkflowExecution(t.Context(), "invoice-1", closed.GetRunID())
+	require.NoError(t, err)
+	require.Equal(t, enums.WORKFLOW_EXECUTION_STATUS_TERMINATED, described.GetWorkflowExecutionInfo().GetStatus())
 }
