@@ -22,7 +22,8 @@ func (s *API) enqueues(h huma.API) {
 	register(s, h, route{grant: writes, Operation: huma.Operation{
 		OperationID: "enqueue", Method: http.MethodPost, Path: "/api/v1/items", Tags: []string{"items"}, Summary: "Put a workflow or a definition into the queue",
 		Description: "When it answers 201 the item is committed, and will start once or end FAILED, CANCELLED or EXPIRED with a reason. Under a unique key that an earlier item of the workspace " +
-			"holds nothing is added: the answer is 200 with that item and what has become of it. So with a key it is safe to try again.",
+			"holds nothing is added: the answer is 200 with that item and what has become of it. So with a key it is safe to try again. Without one, and where the key " +
+			"is held for less than a minute after the item's end, the code doubtful says that it is not known whether the item was enqueued: to try again may enqueue it twice.",
 		DefaultStatus: http.StatusCreated,
 		Responses: map[string]*huma.Response{"200": {Description: "An earlier item holds the unique key.", Content: map[string]*huma.MediaType{
 			"application/json": {Schema: &huma.Schema{Ref: "#/components/schemas/Enqueued"}},
@@ -111,7 +112,7 @@ func (s *API) enqueue(ctx context.Context, who access.Caller, in *enqueueInput) 
 	}
 	answer, err := s.queue.Enqueue(ctx, item)
 	if err != nil {
-		return nil, err
+		return nil, doubt(err, item)
 	}
 	out := &enqueueOutput{Status: http.StatusOK, Location: "/api/v1/items/" + answer.QueueID.String(), Body: answer}
 	if answer.New() {
@@ -151,7 +152,23 @@ func (s *API) enqueueMany(ctx context.Context, who access.Caller, in *enqueueMan
 		return nil, err
 	}
 	list, err := s.queue.EnqueueMany(ctx, items)
-	return answer(answers{list}, err)
+	return answer(answers{list}, doubt(err, items...))
+}
+
+// longHeld is how long after its end an item must hold its key for its caller to be told to try again: by then the item may have run.
+const longHeld = time.Minute
+
+// doubt is an error of an enqueue, and says so if the items may be in the queue nevertheless, and to enqueue them again might add them twice.
+func doubt(err error, items ...queue.Item) error {
+	if err == nil || store.ChangedNothing(err) {
+		return err
+	}
+	if slices.ContainsFunc(items, func(i queue.Item) bool {
+		return i.UniqueKey == "" || i.UniqueFor != 0 && i.UniqueFor < longHeld // queue.UntilEnded is less
+	}) {
+		return fmt.Errorf("%w: %w", store.ErrDoubtful, err)
+	}
+	return err
 }
 
 // findWorkspaces fills in the workspaces of items, each of which is looked for once. Those of definitions come first: they must be there, and

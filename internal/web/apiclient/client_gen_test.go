@@ -1584,7 +1584,7 @@ type ClientInterface interface {
 
 	// EnqueueWithBody Put a workflow or a definition into the queue
 	//
-	// When it answers 201 the item is committed, and will start once or end FAILED, CANCELLED or EXPIRED with a reason. Under a unique key that an earlier item of the workspace holds nothing is added: the answer is 200 with that item and what has become of it. So with a key it is safe to try again.
+	// When it answers 201 the item is committed, and will start once or end FAILED, CANCELLED or EXPIRED with a reason. Under a unique key that an earlier item of the workspace holds nothing is added: the answer is 200 with that item and what has become of it. So with a key it is safe to try again. Without one, and where the key is held for less than a minute after the item's end, the code doubtful says that it is not known whether the item was enqueued: to try again may enqueue it twice.
 	//
 	// Needs: A token of a workspace, or one of role operator-write.
 	//
@@ -1595,7 +1595,7 @@ type ClientInterface interface {
 
 	// Enqueue Put a workflow or a definition into the queue
 	//
-	// When it answers 201 the item is committed, and will start once or end FAILED, CANCELLED or EXPIRED with a reason. Under a unique key that an earlier item of the workspace holds nothing is added: the answer is 200 with that item and what has become of it. So with a key it is safe to try again.
+	// When it answers 201 the item is committed, and will start once or end FAILED, CANCELLED or EXPIRED with a reason. Under a unique key that an earlier item of the workspace holds nothing is added: the answer is 200 with that item and what has become of it. So with a key it is safe to try again. Without one, and where the key is held for less than a minute after the item's end, the code doubtful says that it is not known whether the item was enqueued: to try again may enqueue it twice.
 	//
 	// Needs: A token of a workspace, or one of role operator-write.
 	//
@@ -2155,7 +2155,7 @@ func (c *Client) ListItems(ctx context.Context, params *ListItemsParams, reqEdit
 
 // EnqueueWithBody Put a workflow or a definition into the queue
 //
-// When it answers 201 the item is committed, and will start once or end FAILED, CANCELLED or EXPIRED with a reason. Under a unique key that an earlier item of the workspace holds nothing is added: the answer is 200 with that item and what has become of it. So with a key it is safe to try again.
+// When it answers 201 the item is committed, and will start once or end FAILED, CANCELLED or EXPIRED with a reason. Under a unique key that an earlier item of the workspace holds nothing is added: the answer is 200 with that item and what has become of it. So with a key it is safe to try again. Without one, and where the key is held for less than a minute after the item's end, the code doubtful says that it is not known whether the item was enqueued: to try again may enqueue it twice.
 //
 // Needs: A token of a workspace, or one of role operator-write.
 //
@@ -2176,7 +2176,7 @@ func (c *Client) EnqueueWithBody(ctx context.Context, params *EnqueueParams, con
 
 // Enqueue Put a workflow or a definition into the queue
 //
-// When it answers 201 the item is committed, and will start once or end FAILED, CANCELLED or EXPIRED with a reason. Under a unique key that an earlier item of the workspace holds nothing is added: the answer is 200 with that item and what has become of it. So with a key it is safe to try again.
+// When it answers 201 the item is committed, and will start once or end FAILED, CANCELLED or EXPIRED with a reason. Under a unique key that an earlier item of the workspace holds nothing is added: the answer is 200 with that item and what has become of it. So with a key it is safe to try again. Without one, and where the key is held for less than a minute after the item's end, the code doubtful says that it is not known whether the item was enqueued: to try again may enqueue it twice.
 //
 // Needs: A token of a workspace, or one of role operator-write.
 //
@@ -4598,7 +4598,7 @@ type ClientWithResponsesInterface interface {
 
 	// EnqueueWithBodyWithResponse Put a workflow or a definition into the queue
 	//
-	// When it answers 201 the item is committed, and will start once or end FAILED, CANCELLED or EXPIRED with a reason. Under a unique key that an earlier item of the workspace holds nothing is added: the answer is 200 with that item and what has become of it. So with a key it is safe to try again.
+	// When it answers 201 the item is committed, and will start once or end FAILED, CANCELLED or EXPIRED with a reason. Under a unique key that an earlier item of the workspace holds nothing is added: the answer is 200 with that item and what has become of it. So with a key it is safe to try again. Without one, and where the key is held for less than a minute after the item's end, the code doubtful says that it is not known whether the item was enqueued: to try again may enqueue it twice.
 	//
 	// Needs: A token of a workspace, or one of role operator-write.
 	//
@@ -4609,7 +4609,7 @@ type ClientWithResponsesInterface interface {
 
 	// EnqueueWithResponse Put a workflow or a definition into the queue
 	//
-	// When it answers 201 the item is committed, and will start once or end FAILED, CANCELLED or EXPIRED with a reason. Under a unique key that an earlier item of the workspace holds nothing is added: the answer is 200 with that item and what has become of it. So with a key it is safe to try again.
+	// When it answers 201 the item is committed, and will start once or end FAILED, CANCELLED or EXPIRED with a reason. Under a unique key that an earlier item of the workspace holds nothing is added: the answer is 200 with that item and what has become of it. So with a key it is safe to try again. Without one, and where the key is held for less than a minute after the item's end, the code doubtful says that it is not known whether the item was enqueued: to try again may enqueue it twice.
 	//
 	// Needs: A token of a workspace, or one of role operator-write.
 	//
@@ -6723,7 +6723,7 @@ func (c *ClientWithResponses) ListItemsWithResponse(ctx context.Context, params 
 
 // EnqueueWithBodyWithResponse Put a workflow or a definition into the queue
 //
-// When it answers 201 the item is committed, and will start once or end FAILED, CANCELLED or EXPIRED with a reason. Under a unique key that an earlier item of the workspace holds nothing is added: the answer is 200 with that item and what has become of it. So with a key it is safe to try again.
+// When it answers 201 the item is committed, and will start once or end FAILED, CANCELLED or EXPIRED with a reason. Under a unique key that an earlier item of the workspace holds nothing is added: the answer is 200 with that item and what has become of it. So with a key it is safe to try again. Without one, and where the key is held for less than a minute after the item's end, the code doubtful says that it is not known whether the item was enqueued: to try again may enqueue it twice.
 //
 // Needs: A token of a workspace, or one of role operator-write.
 //
@@ -6740,7 +6740,7 @@ func (c *ClientWithResponses) EnqueueWithBodyWithResponse(ctx context.Context, p
 
 // EnqueueWithResponse Put a workflow or a definition into the queue
 //
-// When it answers 201 the item is committed, and will start once or end FAILED, CANCELLED or EXPIRED with a reason. Under a unique key that an earlier item of the workspace holds nothing is added: the answer is 200 with that item and what has become of it. So with a key it is safe to try again.
+// When it answers 201 the item is committed, and will start once or end FAILED, CANCELLED or EXPIRED with a reason. Under a unique key that an earlier item of the workspace holds nothing is added: the answer is 200 with that item and what has become of it. So with a key it is safe to try again. Without one, and where the key is held for less than a minute after the item's end, the code doubtful says that it is not known whether the item was enqueued: to try again may enqueue it twice.
 //
 // Needs: A token of a workspace, or one of role operator-write.
 //
