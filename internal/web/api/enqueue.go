@@ -31,7 +31,8 @@ func (s *API) enqueues(h huma.API) {
 	}}, s.enqueue)
 	register(s, h, route{grant: writes, Operation: huma.Operation{
 		OperationID: "enqueue-many", Method: http.MethodPost, Path: "/api/v1/items/bulk", Tags: []string{"items"}, Summary: "Put many items into the queue, all or none",
-		Description: "In one transaction. The answers are in the order of the items.", DefaultStatus: http.StatusCreated,
+		Description: "In one transaction. The answers are in the order of the items. As with one item, it is safe to try again only where each has a unique key. The header " +
+			"Idempotency-Key is refused: it stands for one item.", DefaultStatus: http.StatusCreated,
 	}}, s.enqueueMany)
 }
 
@@ -46,7 +47,7 @@ type newItem struct {
 	Delay       Period          `json:"delay,omitempty" doc:"The earliest start, from now, by the clock of the database."`
 	ExpiresAt   *time.Time      `json:"expiresAt,omitempty" doc:"It ends EXPIRED if it has not been claimed by then."`
 	ExpiresIn   Period          `json:"expiresIn,omitempty" doc:"The same, from now."`
-	UniqueKey   string          `json:"uniqueKey,omitempty" maxLength:"512" doc:"While an item of the workspace holds the key, nothing is added under it. The header Idempotency-Key says the same."`
+	UniqueKey   string          `json:"uniqueKey,omitempty" maxLength:"512" doc:"While an item of the workspace holds the key, nothing is added under it. Where one item is enqueued, the header Idempotency-Key says the same."`
 	UniqueFor   Period          `json:"uniqueFor,omitempty" doc:"How long after its end the item goes on holding its key; 0: not beyond it; not given: as long as it is retained."`
 }
 
@@ -122,6 +123,7 @@ func (s *API) enqueue(ctx context.Context, who access.Caller, in *enqueueInput) 
 }
 
 type enqueueManyInput struct {
+	Key  string `header:"Idempotency-Key" hidden:"true"` // refused
 	Body struct {
 		Items []newItem `json:"items" minItems:"1" maxItems:"1000"`
 	}
@@ -133,6 +135,9 @@ type answers struct {
 }
 
 func (s *API) enqueueMany(ctx context.Context, who access.Caller, in *enqueueManyInput) (*body[answers], error) {
+	if in.Key != "" {
+		return nil, store.Invalid("Idempotency-Key stands for one item: give each item a uniqueKey")
+	}
 	leave, err := s.reading.take(ctx, who) // it takes a connection for as long as a read may
 	if err != nil {
 		return nil, err

@@ -528,7 +528,7 @@ type NewItem struct {
 	// Examples: 90s, 7d
 	UniqueFor *string `json:"uniqueFor,omitempty"`
 
-	// UniqueKey While an item of the workspace holds the key, nothing is added under it. The header Idempotency-Key says the same.
+	// UniqueKey While an item of the workspace holds the key, nothing is added under it. Where one item is enqueued, the header Idempotency-Key says the same.
 	UniqueKey *string `json:"uniqueKey,omitempty"`
 
 	// Workflow The workflow that is to run.
@@ -1606,7 +1606,7 @@ type ClientInterface interface {
 
 	// EnqueueManyWithBody Put many items into the queue, all or none
 	//
-	// In one transaction. The answers are in the order of the items.
+	// In one transaction. The answers are in the order of the items. As with one item, it is safe to try again only where each has a unique key. The header Idempotency-Key is refused: it stands for one item.
 	//
 	// Needs: A token of a workspace, or one of role operator-write.
 	//
@@ -1617,7 +1617,7 @@ type ClientInterface interface {
 
 	// EnqueueMany Put many items into the queue, all or none
 	//
-	// In one transaction. The answers are in the order of the items.
+	// In one transaction. The answers are in the order of the items. As with one item, it is safe to try again only where each has a unique key. The header Idempotency-Key is refused: it stands for one item.
 	//
 	// Needs: A token of a workspace, or one of role operator-write.
 	//
@@ -2197,7 +2197,7 @@ func (c *Client) Enqueue(ctx context.Context, params *EnqueueParams, body Enqueu
 
 // EnqueueManyWithBody Put many items into the queue, all or none
 //
-// In one transaction. The answers are in the order of the items.
+// In one transaction. The answers are in the order of the items. As with one item, it is safe to try again only where each has a unique key. The header Idempotency-Key is refused: it stands for one item.
 //
 // Needs: A token of a workspace, or one of role operator-write.
 //
@@ -2218,7 +2218,7 @@ func (c *Client) EnqueueManyWithBody(ctx context.Context, contentType string, bo
 
 // EnqueueMany Put many items into the queue, all or none
 //
-// In one transaction. The answers are in the order of the items.
+// In one transaction. The answers are in the order of the items. As with one item, it is safe to try again only where each has a unique key. The header Idempotency-Key is refused: it stands for one item.
 //
 // Needs: A token of a workspace, or one of role operator-write.
 //
@@ -4620,7 +4620,7 @@ type ClientWithResponsesInterface interface {
 
 	// EnqueueManyWithBodyWithResponse Put many items into the queue, all or none
 	//
-	// In one transaction. The answers are in the order of the items.
+	// In one transaction. The answers are in the order of the items. As with one item, it is safe to try again only where each has a unique key. The header Idempotency-Key is refused: it stands for one item.
 	//
 	// Needs: A token of a workspace, or one of role operator-write.
 	//
@@ -4631,7 +4631,7 @@ type ClientWithResponsesInterface interface {
 
 	// EnqueueManyWithResponse Put many items into the queue, all or none
 	//
-	// In one transaction. The answers are in the order of the items.
+	// In one transaction. The answers are in the order of the items. As with one item, it is safe to try again only where each has a unique key. The header Idempotency-Key is refused: it stands for one item.
 	//
 	// Needs: A token of a workspace, or one of role operator-write.
 	//
@@ -6757,7 +6757,7 @@ func (c *ClientWithResponses) EnqueueWithResponse(ctx context.Context, params *E
 
 // EnqueueManyWithBodyWithResponse Put many items into the queue, all or none
 //
-// In one transaction. The answers are in the order of the items.
+// In one transaction. The answers are in the order of the items. As with one item, it is safe to try again only where each has a unique key. The header Idempotency-Key is refused: it stands for one item.
 //
 // Needs: A token of a workspace, or one of role operator-write.
 //
@@ -6774,7 +6774,7 @@ func (c *ClientWithResponses) EnqueueManyWithBodyWithResponse(ctx context.Contex
 
 // EnqueueManyWithResponse Put many items into the queue, all or none
 //
-// In one transaction. The answers are in the order of the items.
+// In one transaction. The answers are in the order of the items. As with one item, it is safe to try again only where each has a unique key. The header Idempotency-Key is refused: it stands for one item.
 //
 // Needs: A token of a workspace, or one of role operator-write.
 //
