@@ -3,10 +3,13 @@ package queue
 import (
 	"context"
 	"errors"
+	"fmt"
 	"math/rand/v2"
 	"time"
 
 	"github.com/jackc/pgx/v5/pgconn"
+
+	"sluice/internal/store"
 )
 
 // mostTries of a transaction that Postgres could not serialise with others. Each time at least one of them gets through.
@@ -30,3 +33,22 @@ func again(ctx context.Context, do func() error) error {
 		}
 	}
 }
+
+// transact does an enqueue that is a transaction of its own, on a connection of the pool. Where there is none nothing was sent, and the
+// error says so.
+func (c *Client) transact(ctx context.Context, do func(db store.DB) error) error {
+	return again(ctx, func() error {
+		conn, err := c.pool.Acquire(ctx)
+		if err != nil {
+			return unsent{fmt.Errorf("get a connection to enqueue: %w", err)}
+		}
+		defer conn.Release()
+		return do(conn)
+	})
+}
+
+// unsent is an error before anything was sent; see pgconn.SafeToRetry.
+type unsent struct{ error }
+
+func (u unsent) Unwrap() error   { return u.error }
+func (unsent) SafeToRetry() bool { return true }

@@ -17,7 +17,7 @@ import (
 
 // EnqueueMany enqueues all items or none, in one transaction, and answers for each in the order given. Items without a key
 // and times also start in that order within their workspace and priority. Use it for more than a handful: a thousand of those
-// cost one statement.
+// cost one statement. After an error that leaves open whether an item is in the queue, see Enqueue, all of them are or none.
 func (c *Client) EnqueueMany(ctx context.Context, items []Item) ([]Answer, error) {
 	narrow := c.narrow.Load()
 	m, err := newMany(items, narrow)
@@ -26,10 +26,10 @@ func (c *Client) EnqueueMany(ctx context.Context, items []Item) ([]Answer, error
 	}
 	asked := time.Now()
 	check := c.checked.missing(m.plain, asked)
-	switch err := again(ctx, func() error { return m.enqueue(ctx, c.pool, true, check) }); {
+	switch err := c.transact(ctx, func(db store.DB) error { return m.enqueue(ctx, db, true, check) }); {
 	case store.IsForbidden(err) && !narrow:
 		if m, err = newMany(items, true); err == nil {
-			err = m.enqueue(ctx, c.pool, true, nil)
+			err = c.transact(ctx, func(db store.DB) error { return m.enqueue(ctx, db, true, nil) })
 		}
 		if err != nil {
 			return nil, err

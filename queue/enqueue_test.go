@@ -2,12 +2,16 @@ package queue_test
 
 import (
 	"cmp"
+	"context"
 	"encoding/json"
+	"errors"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/stretchr/testify/require"
 
 	"sluice/internal/store"
@@ -232,4 +236,27 @@ func TestAnOpenEnqueueTxHoldsNothingUp(t *testing.T) {
 
 	require.NoError(t, tx.Commit(t.Context()))
 	require.Equal(t, "PENDING", b.get(t, held.QueueID).Status)
+}
+
+// A caller who knows that can enqueue again without a unique key.
+func TestAnErrorTellsThatThereWasNoConnectionToEnqueueOn(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	refused := errors.New("no session here")
+	q := queue.New(b.open(t, func(config *pgxpool.Config) {
+		config.AfterConnect = func(context.Context, *pgx.Conn) error { return refused }
+	}))
+	keyed := b.item()
+	keyed.UniqueKey = "k"
+	for _, items := range [][]queue.Item{{b.item()}, {keyed}, {b.item(), b.item()}, {b.item(), keyed}} {
+		var err error
+		if len(items) == 1 {
+			_, err = q.Enqueue(t.Context(), items[0])
+		} else {
+			_, err = q.EnqueueMany(t.Context(), items)
+		}
+		require.ErrorIs(t, err, refused)
+		require.True(t, store.ChangedNothing(err), err)
+	}
+	b.requireNothing(t)
 }

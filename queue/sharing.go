@@ -48,7 +48,7 @@ func (c *Client) enqueueTogether(ctx context.Context, calls []*gather.Call[store
 	}
 	asked := time.Now()
 	check := c.checked.missing(items, asked)
-	err := store.Wrap(again(ctx, func() error { return store.EnqueueMany(ctx, c.pool, items, true, check) }), "enqueue")
+	err := store.Wrap(c.transact(ctx, func(db store.DB) error { return store.EnqueueMany(ctx, db, items, true, check) }), "enqueue")
 	if errors.As(err, new(*store.RequestError)) || store.IsForbidden(err) {
 		return // nothing of it has happened; each finds out alone whose item it was, or that the role is narrow
 	}
@@ -67,9 +67,11 @@ func (c *Client) enqueueTogether(ctx context.Context, calls []*gather.Call[store
 // enqueueNarrowly has a function of the database enqueue each item, in one transaction.
 func (c *Client) enqueueNarrowly(ctx context.Context, calls []*gather.Call[store.Arrival, Answer], items []store.Arrival) {
 	answers := make([]Answer, len(items))
-	err := store.Wrap(store.EnqueueMixed(ctx, c.pool, nil, items, nil, func(i int, answer store.Enqueued, err error) error {
-		answers[i] = Answer(answer)
-		return err
+	err := store.Wrap(c.transact(ctx, func(db store.DB) error {
+		return store.EnqueueMixed(ctx, db, nil, items, nil, func(i int, answer store.Enqueued, err error) error {
+			answers[i] = Answer(answer)
+			return err
+		})
 	}), "enqueue")
 	if errors.As(err, new(*store.RequestError)) {
 		return

@@ -117,6 +117,22 @@ func IsForbidden(err error) bool {
 	return errors.As(err, &pg) && (pg.Code == "42501" || pg.Code == "SL015")
 }
 
+// ChangedNothing tells whether an error of a transaction says that nothing of it has happened: the database has refused it, or was
+// never sent it. After any other, such as a lost connection or a caller that has left, it may have committed.
+func ChangedNothing(err error) bool {
+	var pg *pgconn.PgError
+	switch {
+	case errors.As(err, new(*RequestError)), errors.As(err, new(*pgconn.ConnectError)):
+		return true
+	case pgconn.SafeToRetry(err): // which pgx says, too, where it has closed the connection while it read the answer
+		return !errors.Is(err, pgconn.ErrConnClosed)
+	case !errors.As(err, &pg):
+		return false
+	}
+	// The end of a session may come between its commit and the answer. With class 08 a pooler says that it has lost the server.
+	return cmp.Or(pg.SeverityUnlocalized, pg.Severity) == "ERROR" && !strings.HasPrefix(pg.Code, "08")
+}
+
 // IsUnreadable tells that the database has answered with something that this program cannot read, or that a statement met data
 // that it cannot compute with. To ask the same again brings the same.
 func IsUnreadable(err error) bool {

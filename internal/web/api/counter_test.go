@@ -2,8 +2,10 @@ package api
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -131,7 +133,17 @@ func TestARequestThatWaitsHoldsNoBody(t *testing.T) {
 
 func TestWhoDoesNotKnowWhetherItIsDoneIsNotToldToDoItAgain(t *testing.T) {
 	t.Parallel()
-	s := &API{}
-	require.Empty(t, s.problemOf(t.Context(), access.Caller{}, fmt.Errorf("enqueue: %w", store.ErrDoubtful)).GetHeaders())
+	s := &API{config: Config{Log: slog.New(slog.DiscardHandler)}}
+	gone, leave := context.WithCancel(t.Context())
+	leave()
+	for _, ctx := range []context.Context{t.Context(), gone} {
+		p := s.problemOf(ctx, access.Caller{}, fmt.Errorf("enqueue: %w: %w", store.ErrDoubtful, errors.New("read tcp 10.0.0.7: reset")))
+		require.Equal(t, "doubtful", p.Code)
+		require.Empty(t, p.GetHeaders())
+		require.NotContains(t, p.Detail, "10.0.0.7", "nothing of the inside is told")
+	}
 	require.Equal(t, "1", s.problemOf(t.Context(), access.Caller{}, fmt.Errorf("enqueue: %w", store.ErrBusy)).GetHeaders().Get("Retry-After"))
+	closed := s.problemOf(t.Context(), access.Caller{}, fmt.Errorf("enqueue: %w", io.ErrUnexpectedEOF))
+	require.Equal(t, "unavailable", closed.Code, "a connection that the server has closed")
+	require.Equal(t, "1", closed.GetHeaders().Get("Retry-After"))
 }

@@ -22,7 +22,8 @@ func (s *API) enqueues(h huma.API) {
 	register(s, h, route{grant: writes, Operation: huma.Operation{
 		OperationID: "enqueue", Method: http.MethodPost, Path: "/api/v1/items", Tags: []string{"items"}, Summary: "Put a workflow or a definition into the queue",
 		Description: "When it answers 201 the item is committed, and will start once or end FAILED, CANCELLED or EXPIRED with a reason. Under a unique key that an earlier item of the workspace " +
-			"holds nothing is added: the answer is 200 with that item and what has become of it. So with a key it is safe to try again.",
+			"holds nothing is added: the answer is 200 with that item and what has become of it. So with a key it is safe to try again. Without one, and where the key " +
+			"is held for less than a minute after the item's end, the code doubtful says that it is not known whether the item was enqueued: to try again may enqueue it twice.",
 		DefaultStatus: http.StatusCreated,
 		Responses: map[string]*huma.Response{"200": {Description: "An earlier item holds the unique key.", Content: map[string]*huma.MediaType{
 			"application/json": {Schema: &huma.Schema{Ref: "#/components/schemas/Enqueued"}},
@@ -30,7 +31,8 @@ func (s *API) enqueues(h huma.API) {
 	}}, s.enqueue)
 	register(s, h, route{grant: writes, Operation: huma.Operation{
 		OperationID: "enqueue-many", Method: http.MethodPost, Path: "/api/v1/items/bulk", Tags: []string{"items"}, Summary: "Put many items into the queue, all or none",
-		Description: "In one transaction. The answers are in the order of the items.", DefaultStatus: http.StatusCreated,
+		Description: "In one transaction. The answers are in the order of the items. As with one item, it is safe to try again only where each has a unique key. The header " +
+			"Idempotency-Key is refused: it stands for one item.", DefaultStatus: http.StatusCreated,
 	}}, s.enqueueMany)
 }
 
@@ -45,7 +47,7 @@ type newItem struct {
 	Delay       Period          `json:"delay,omitempty" doc:"The earliest start, from now, by the clock of the database."`
 	ExpiresAt   *time.Time      `json:"expiresAt,omitempty" doc:"It ends EXPIRED if it has not been claimed by then."`
 	ExpiresIn   Period          `json:"expiresIn,omitempty" doc:"The same, from now."`
-	UniqueKey   string          `json:"uniqueKey,omitempty" maxLength:"512" doc:"While an item of the workspace holds the key, nothing is added under it. The header Idempotency-Key says the same."`
+	UniqueKey   string          `json:"uniqueKey,omitempty" maxLength:"512" doc:"While an item of the workspace holds the key, nothing is added under it. Where one item is enqueued, the header Idempotency-Key says the same."`
 	UniqueFor   Period          `json:"uniqueFor,omitempty" doc:"How long after its end the item goes on holding its key; 0: not beyond it; not given: as long as it is retained."`
 }
 
@@ -111,7 +113,7 @@ func (s *API) enqueue(ctx context.Context, who access.Caller, in *enqueueInput) 
 	}
 	answer, err := s.queue.Enqueue(ctx, item)
 	if err != nil {
-		return nil, err
+		return nil, doubt(err, item)
 	}
 	out := &enqueueOutput{Status: http.StatusOK, Location: "/api/v1/items/" + answer.QueueID.String(), Body: answer}
 	if answer.New() {
@@ -121,6 +123,7 @@ func (s *API) enqueue(ctx context.Context, who access.Caller, in *enqueueInput) 
 }
 
 type enqueueManyInput struct {
+	Key  string `header:"Idempotency-Key" hidden:"true"` // refused
 	Body struct {
 		Items []newItem `json:"items" minItems:"1" maxItems:"1000"`
 	}
@@ -132,6 +135,9 @@ type answers struct {
 }
 
 func (s *API) enqueueMany(ctx context.Context, who access.Caller, in *enqueueManyInput) (*body[answers], error) {
+	if in.Key != "" {
+		return nil, store.Invalid("Idempotency-Key stands for one item: give each item a uniqueKey")
+	}
 	leave, err := s.reading.take(ctx, who) // it takes a connection for as long as a read may
 	if err != nil {
 		return nil, err
@@ -151,7 +157,23 @@ func (s *API) enqueueMany(ctx context.Context, who access.Caller, in *enqueueMan
 		return nil, err
 	}
 	list, err := s.queue.EnqueueMany(ctx, items)
-	return answer(answers{list}, err)
+	return answer(answers{list}, doubt(err, items...))
+}
+
+// longHeld is how long after its end an item must hold its key for its caller to be told to try again: by then the item may have run.
+const longHeld = time.Minute
+
+// doubt is an error of an enqueue, and says so if the items may be in the queue nevertheless, and to enqueue them again might add them twice.
+func doubt(err error, items ...queue.Item) error {
+	if err == nil || store.ChangedNothing(err) {
+		return err
+	}
+	if slices.ContainsFunc(items, func(i queue.Item) bool {
+		return i.UniqueKey == "" || i.UniqueFor != 0 && i.UniqueFor < longHeld // queue.UntilEnded is less
+	}) {
+		return fmt.Errorf("%w: %w", store.ErrDoubtful, err)
+	}
+	return err
 }
 
 // findWorkspaces fills in the workspaces of items, each of which is looked for once. Those of definitions come first: they must be there, and

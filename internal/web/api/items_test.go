@@ -278,6 +278,20 @@ func TestManyItemsAreEnqueuedAllOrNone(t *testing.T) {
 	b.send(secret, http.MethodPost, "/api/v1/items/bulk", object{"items": []object{}}).problem(http.StatusUnprocessableEntity, "invalid")
 }
 
+// Who sends the header means to be safe from enqueueing twice, and would not be.
+func TestAKeyOfOneItemIsRefusedForMany(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	secret := b.token(admin.RoleWorkspace, b.workspace, true)
+	for _, items := range [][]object{{{"definition": b.definition.String()}}, {{"workflow": object{"type": "T"}, "uniqueKey": "k"}, {"workflow": object{"type": "T"}}}} {
+		p := b.send(secret, http.MethodPost, "/api/v1/items/bulk", object{"items": items}, "Idempotency-Key", "k").problem(http.StatusUnprocessableEntity, "invalid")
+		require.Equal(t, "Idempotency-Key stands for one item: give each item a uniqueKey", p["detail"])
+	}
+	var n int
+	require.NoError(t, b.pool.QueryRow(t.Context(), `SELECT count(*) FROM sluice.pending`).Scan(&n))
+	require.Zero(t, n)
+}
+
 // Where items create workspaces: a request that is refused for what can be seen beforehand creates none, and each is looked for once.
 func TestARefusedRequestCreatesNoWorkspace(t *testing.T) {
 	t.Parallel()

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"io"
 	"net"
 	"net/http"
 	"reflect"
@@ -136,7 +137,6 @@ var kinds = []struct {
 	{store.ErrBusy, http.StatusServiceUnavailable, "busy"},
 	{operate.ErrNotRunning, http.StatusServiceUnavailable, "dispatcher-not-running"},
 	{operate.ErrNoWorker, http.StatusServiceUnavailable, "no-worker"},
-	{store.ErrDoubtful, http.StatusServiceUnavailable, "doubtful"},
 }
 
 // problemOf is the one mapping of errors to problems.
@@ -151,6 +151,11 @@ func (s *API) problemOf(ctx context.Context, who access.Caller, err error) *Prob
 	case !who.Operator && (errors.Is(err, store.ErrForeignDefinition) || errors.Is(err, store.ErrUnknownDefinition)):
 		// What is another's is as what there is not.
 		return newProblem(http.StatusNotFound, "unknown-definition", "the workspace has no such workflow definition")
+	case errors.Is(err, store.ErrDoubtful): // whatever has become of the request, who tries again on being told to might do it twice
+		s.Log.Warn("it is not known whether a request has been carried out", "error", err)
+		p = newProblem(http.StatusServiceUnavailable, "doubtful", "Postgres did not say whether it has committed: the items are enqueued, or they are not")
+		p.Hint = "see whether they are there before you send them again; with unique keys that would be safe"
+		return p
 	}
 	for _, kind := range kinds {
 		if errors.Is(err, kind.err) {
@@ -179,7 +184,7 @@ func asProblem(status int, code string, err error) *Problem {
 		p.Hint = request.Hint
 		p.Detail = strings.TrimSuffix(p.Detail, " ("+request.Hint+")")
 	}
-	if status == http.StatusServiceUnavailable && !errors.Is(err, store.ErrDoubtful) { // who tries again on being told to might do it twice
+	if status == http.StatusServiceUnavailable {
 		p.later()
 	}
 	return p
@@ -205,5 +210,6 @@ func isUnavailable(err error) bool {
 		}
 		return pg.Code == "40001" || pg.Code == "40P01" || pg.Code == "55P03" || pg.Code == "25006"
 	}
-	return errors.As(err, &connecting) || errors.As(err, &network) || errors.As(err, &unavailable) || errors.As(err, &exhausted) || pgconn.SafeToRetry(err)
+	return errors.As(err, &connecting) || errors.As(err, &network) || errors.Is(err, io.ErrUnexpectedEOF) || // the last is a connection that was closed
+		errors.As(err, &unavailable) || errors.As(err, &exhausted) || pgconn.SafeToRetry(err)
 }

@@ -94,15 +94,21 @@ func setupWith(t testing.TB, temporal client.Client, namespace string) *bundle {
 	t.Cleanup(pool.Close)
 	b.pool, b.office, b.queue = pool, admin.New(pool), queue.New(pool)
 	b.workspace, b.definition = b.newWorkspace("acme")
+	b.serve(pool)
+	return b
+}
+
+// serve has an API on this pool answer from now on.
+func (b *bundle) serve(pool *pgxpool.Pool) {
+	b.t.Helper()
 	handler, err := api.New(api.Config{
 		Pool: pool, Temporal: b.temporal, Guard: access.New(access.Config{DB: pool, Loopback: true}), Log: slog.New(slog.NewTextHandler(b.logged, nil)),
 	})
-	require.NoError(t, err)
+	require.NoError(b.t, err)
 	b.stop = handler.Stop
 	server := httptest.NewServer(handler)
-	t.Cleanup(server.Close)
+	b.t.Cleanup(server.Close)
 	b.url = server.URL
-	return b
 }
 
 // newWorkspace creates a workspace on plan PRO with one definition.

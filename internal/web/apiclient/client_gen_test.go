@@ -531,7 +531,7 @@ type NewItem struct {
 	// Examples: 90s, 7d
 	UniqueFor *string `json:"uniqueFor,omitempty"`
 
-	// UniqueKey While an item of the workspace holds the key, nothing is added under it. The header Idempotency-Key says the same.
+	// UniqueKey While an item of the workspace holds the key, nothing is added under it. Where one item is enqueued, the header Idempotency-Key says the same.
 	UniqueKey *string `json:"uniqueKey,omitempty"`
 
 	// Workflow The workflow that is to run.
@@ -1593,7 +1593,7 @@ type ClientInterface interface {
 
 	// EnqueueWithBody Put a workflow or a definition into the queue
 	//
-	// When it answers 201 the item is committed, and will start once or end FAILED, CANCELLED or EXPIRED with a reason. Under a unique key that an earlier item of the workspace holds nothing is added: the answer is 200 with that item and what has become of it. So with a key it is safe to try again.
+	// When it answers 201 the item is committed, and will start once or end FAILED, CANCELLED or EXPIRED with a reason. Under a unique key that an earlier item of the workspace holds nothing is added: the answer is 200 with that item and what has become of it. So with a key it is safe to try again. Without one, and where the key is held for less than a minute after the item's end, the code doubtful says that it is not known whether the item was enqueued: to try again may enqueue it twice.
 	//
 	// Needs: A token of a workspace, or one of role operator-write.
 	//
@@ -1604,7 +1604,7 @@ type ClientInterface interface {
 
 	// Enqueue Put a workflow or a definition into the queue
 	//
-	// When it answers 201 the item is committed, and will start once or end FAILED, CANCELLED or EXPIRED with a reason. Under a unique key that an earlier item of the workspace holds nothing is added: the answer is 200 with that item and what has become of it. So with a key it is safe to try again.
+	// When it answers 201 the item is committed, and will start once or end FAILED, CANCELLED or EXPIRED with a reason. Under a unique key that an earlier item of the workspace holds nothing is added: the answer is 200 with that item and what has become of it. So with a key it is safe to try again. Without one, and where the key is held for less than a minute after the item's end, the code doubtful says that it is not known whether the item was enqueued: to try again may enqueue it twice.
 	//
 	// Needs: A token of a workspace, or one of role operator-write.
 	//
@@ -1615,7 +1615,7 @@ type ClientInterface interface {
 
 	// EnqueueManyWithBody Put many items into the queue, all or none
 	//
-	// In one transaction. The answers are in the order of the items.
+	// In one transaction. The answers are in the order of the items. As with one item, it is safe to try again only where each has a unique key. The header Idempotency-Key is refused: it stands for one item.
 	//
 	// Needs: A token of a workspace, or one of role operator-write.
 	//
@@ -1626,7 +1626,7 @@ type ClientInterface interface {
 
 	// EnqueueMany Put many items into the queue, all or none
 	//
-	// In one transaction. The answers are in the order of the items.
+	// In one transaction. The answers are in the order of the items. As with one item, it is safe to try again only where each has a unique key. The header Idempotency-Key is refused: it stands for one item.
 	//
 	// Needs: A token of a workspace, or one of role operator-write.
 	//
@@ -2164,7 +2164,7 @@ func (c *Client) ListItems(ctx context.Context, params *ListItemsParams, reqEdit
 
 // EnqueueWithBody Put a workflow or a definition into the queue
 //
-// When it answers 201 the item is committed, and will start once or end FAILED, CANCELLED or EXPIRED with a reason. Under a unique key that an earlier item of the workspace holds nothing is added: the answer is 200 with that item and what has become of it. So with a key it is safe to try again.
+// When it answers 201 the item is committed, and will start once or end FAILED, CANCELLED or EXPIRED with a reason. Under a unique key that an earlier item of the workspace holds nothing is added: the answer is 200 with that item and what has become of it. So with a key it is safe to try again. Without one, and where the key is held for less than a minute after the item's end, the code doubtful says that it is not known whether the item was enqueued: to try again may enqueue it twice.
 //
 // Needs: A token of a workspace, or one of role operator-write.
 //
@@ -2185,7 +2185,7 @@ func (c *Client) EnqueueWithBody(ctx context.Context, params *EnqueueParams, con
 
 // Enqueue Put a workflow or a definition into the queue
 //
-// When it answers 201 the item is committed, and will start once or end FAILED, CANCELLED or EXPIRED with a reason. Under a unique key that an earlier item of the workspace holds nothing is added: the answer is 200 with that item and what has become of it. So with a key it is safe to try again.
+// When it answers 201 the item is committed, and will start once or end FAILED, CANCELLED or EXPIRED with a reason. Under a unique key that an earlier item of the workspace holds nothing is added: the answer is 200 with that item and what has become of it. So with a key it is safe to try again. Without one, and where the key is held for less than a minute after the item's end, the code doubtful says that it is not known whether the item was enqueued: to try again may enqueue it twice.
 //
 // Needs: A token of a workspace, or one of role operator-write.
 //
@@ -2206,7 +2206,7 @@ func (c *Client) Enqueue(ctx context.Context, params *EnqueueParams, body Enqueu
 
 // EnqueueManyWithBody Put many items into the queue, all or none
 //
-// In one transaction. The answers are in the order of the items.
+// In one transaction. The answers are in the order of the items. As with one item, it is safe to try again only where each has a unique key. The header Idempotency-Key is refused: it stands for one item.
 //
 // Needs: A token of a workspace, or one of role operator-write.
 //
@@ -2227,7 +2227,7 @@ func (c *Client) EnqueueManyWithBody(ctx context.Context, contentType string, bo
 
 // EnqueueMany Put many items into the queue, all or none
 //
-// In one transaction. The answers are in the order of the items.
+// In one transaction. The answers are in the order of the items. As with one item, it is safe to try again only where each has a unique key. The header Idempotency-Key is refused: it stands for one item.
 //
 // Needs: A token of a workspace, or one of role operator-write.
 //
@@ -4607,7 +4607,7 @@ type ClientWithResponsesInterface interface {
 
 	// EnqueueWithBodyWithResponse Put a workflow or a definition into the queue
 	//
-	// When it answers 201 the item is committed, and will start once or end FAILED, CANCELLED or EXPIRED with a reason. Under a unique key that an earlier item of the workspace holds nothing is added: the answer is 200 with that item and what has become of it. So with a key it is safe to try again.
+	// When it answers 201 the item is committed, and will start once or end FAILED, CANCELLED or EXPIRED with a reason. Under a unique key that an earlier item of the workspace holds nothing is added: the answer is 200 with that item and what has become of it. So with a key it is safe to try again. Without one, and where the key is held for less than a minute after the item's end, the code doubtful says that it is not known whether the item was enqueued: to try again may enqueue it twice.
 	//
 	// Needs: A token of a workspace, or one of role operator-write.
 	//
@@ -4618,7 +4618,7 @@ type ClientWithResponsesInterface interface {
 
 	// EnqueueWithResponse Put a workflow or a definition into the queue
 	//
-	// When it answers 201 the item is committed, and will start once or end FAILED, CANCELLED or EXPIRED with a reason. Under a unique key that an earlier item of the workspace holds nothing is added: the answer is 200 with that item and what has become of it. So with a key it is safe to try again.
+	// When it answers 201 the item is committed, and will start once or end FAILED, CANCELLED or EXPIRED with a reason. Under a unique key that an earlier item of the workspace holds nothing is added: the answer is 200 with that item and what has become of it. So with a key it is safe to try again. Without one, and where the key is held for less than a minute after the item's end, the code doubtful says that it is not known whether the item was enqueued: to try again may enqueue it twice.
 	//
 	// Needs: A token of a workspace, or one of role operator-write.
 	//
@@ -4629,7 +4629,7 @@ type ClientWithResponsesInterface interface {
 
 	// EnqueueManyWithBodyWithResponse Put many items into the queue, all or none
 	//
-	// In one transaction. The answers are in the order of the items.
+	// In one transaction. The answers are in the order of the items. As with one item, it is safe to try again only where each has a unique key. The header Idempotency-Key is refused: it stands for one item.
 	//
 	// Needs: A token of a workspace, or one of role operator-write.
 	//
@@ -4640,7 +4640,7 @@ type ClientWithResponsesInterface interface {
 
 	// EnqueueManyWithResponse Put many items into the queue, all or none
 	//
-	// In one transaction. The answers are in the order of the items.
+	// In one transaction. The answers are in the order of the items. As with one item, it is safe to try again only where each has a unique key. The header Idempotency-Key is refused: it stands for one item.
 	//
 	// Needs: A token of a workspace, or one of role operator-write.
 	//
@@ -6732,7 +6732,7 @@ func (c *ClientWithResponses) ListItemsWithResponse(ctx context.Context, params 
 
 // EnqueueWithBodyWithResponse Put a workflow or a definition into the queue
 //
-// When it answers 201 the item is committed, and will start once or end FAILED, CANCELLED or EXPIRED with a reason. Under a unique key that an earlier item of the workspace holds nothing is added: the answer is 200 with that item and what has become of it. So with a key it is safe to try again.
+// When it answers 201 the item is committed, and will start once or end FAILED, CANCELLED or EXPIRED with a reason. Under a unique key that an earlier item of the workspace holds nothing is added: the answer is 200 with that item and what has become of it. So with a key it is safe to try again. Without one, and where the key is held for less than a minute after the item's end, the code doubtful says that it is not known whether the item was enqueued: to try again may enqueue it twice.
 //
 // Needs: A token of a workspace, or one of role operator-write.
 //
@@ -6749,7 +6749,7 @@ func (c *ClientWithResponses) EnqueueWithBodyWithResponse(ctx context.Context, p
 
 // EnqueueWithResponse Put a workflow or a definition into the queue
 //
-// When it answers 201 the item is committed, and will start once or end FAILED, CANCELLED or EXPIRED with a reason. Under a unique key that an earlier item of the workspace holds nothing is added: the answer is 200 with that item and what has become of it. So with a key it is safe to try again.
+// When it answers 201 the item is committed, and will start once or end FAILED, CANCELLED or EXPIRED with a reason. Under a unique key that an earlier item of the workspace holds nothing is added: the answer is 200 with that item and what has become of it. So with a key it is safe to try again. Without one, and where the key is held for less than a minute after the item's end, the code doubtful says that it is not known whether the item was enqueued: to try again may enqueue it twice.
 //
 // Needs: A token of a workspace, or one of role operator-write.
 //
@@ -6766,7 +6766,7 @@ func (c *ClientWithResponses) EnqueueWithResponse(ctx context.Context, params *E
 
 // EnqueueManyWithBodyWithResponse Put many items into the queue, all or none
 //
-// In one transaction. The answers are in the order of the items.
+// In one transaction. The answers are in the order of the items. As with one item, it is safe to try again only where each has a unique key. The header Idempotency-Key is refused: it stands for one item.
 //
 // Needs: A token of a workspace, or one of role operator-write.
 //
@@ -6783,7 +6783,7 @@ func (c *ClientWithResponses) EnqueueManyWithBodyWithResponse(ctx context.Contex
 
 // EnqueueManyWithResponse Put many items into the queue, all or none
 //
-// In one transaction. The answers are in the order of the items.
+// In one transaction. The answers are in the order of the items. As with one item, it is safe to try again only where each has a unique key. The header Idempotency-Key is refused: it stands for one item.
 //
 // Needs: A token of a workspace, or one of role operator-write.
 //
