@@ -72,7 +72,8 @@ func (s Selection) failed(why string) catalog.Failed {
 
 // ReplaySelected enqueues the executions of a selection anew: for each a new item with the same request, priority and workspace, which
 // names the first one as its ReplayOf, and returns how many. Each is replayed once: a replay that fails can be replayed. A new item
-// has neither the unique key nor the expiry of the first, and runs the current version of its definition.
+// has neither the unique key nor the expiry of the first, and runs the current version of its definition. Where the first was a client's
+// start, it holds the workflow id as that did, and an execution is left alone while another item with its id waits or runs.
 func (c *Client) ReplaySelected(ctx context.Context, s Selection, actor, reason string, progress Progress) (done int64, err error) {
 	for _, status := range s.statuses {
 		n, err := c.inBatches(ctx, s, Replay, actor, reason, func(n int64) { tell(progress, done+n) }, func(after uuid.UUID, most int) (controls.Batch, error) {

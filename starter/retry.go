@@ -129,7 +129,8 @@ func (a *app) replayCommand() *cobra.Command {
 		Long: "Enqueue executions anew that FAILED, TIMED_OUT or were TERMINATED: those named, or those of a filter. For each\n" +
 			"there is a new item with the same request, which names the first (replay of, in starter describe). An execution is\n" +
 			"replayed once, so this can be broken off and run again; when its replay fails, replay that. The new item has\n" +
-			"neither the unique key nor the expiry of the first.",
+			"neither the unique key nor the expiry of the first. Where the first was a client's start, it holds the workflow id as\n" +
+			"that did: an execution is left alone while another item with its id waits or runs.",
 		Example: "  starter replay --type SendInvoice --error timeout --dry-run\n  starter replay --workspace acme --status TIMED_OUT --yes --reason 'the mail server is back'",
 	}
 	f.Add(command, admin.Replay)
