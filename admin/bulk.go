@@ -201,7 +201,8 @@ func (c *Client) Requested(ctx context.Context, action Action, ids []uuid.UUID, 
 	return controls.LogRequests(ctx, c.pool, ids, actor, string(action)+"-requested", reason)
 }
 
-// Asked notes that the workflows of running items have been asked to cancel: Recovery terminates those that have not ended a while later.
+// Asked notes that the workflows of running items have been asked to cancel: Recovery terminates those of definitions that have not ended a
+// while later, and others that no worker carries on.
 func (c *Client) Asked(ctx context.Context, ids []uuid.UUID) error {
 	return controls.Asked(ctx, c.pool, ids)
 }
