@@ -69,8 +69,8 @@ type ending struct {
 	asked  map[uuid.UUID]bool // these need not be asked again
 }
 
-// pass ends what there is to end, and counts what is neither here nor there: what a claim held when what waits was cancelled, and what
-// came back to wait while what runs was asked to end.
+// pass ends what there is to end, and counts what is on its way: what a claim held when what waits was cancelled, and what came back to
+// wait while what runs was asked to end.
 func (e *ending) pass(ctx context.Context) error {
 	if err := e.pending(ctx); err != nil {
 		return err
