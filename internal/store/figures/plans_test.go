@@ -1,6 +1,7 @@
 package figures_test
 
 import (
+	"fmt"
 	"regexp"
 	"strings"
 	"testing"
@@ -21,6 +22,10 @@ func TestNoPageReadsATableWhole(t *testing.T) {
 	t.Parallel()
 	pool := setup(t)
 	acme := workspace(t, pool, "acme")
+	// What ended yesterday has a partition of its own, as it would have had then.
+	today := time.Now().UTC().Truncate(24 * time.Hour)
+	exec(t, pool, fmt.Sprintf(`CREATE TABLE sluice.ended_yesterday PARTITION OF sluice.ended FOR VALUES FROM ('%s') TO ('%s')`,
+		today.Add(-24*time.Hour).Format(time.RFC3339), today.Format(time.RFC3339)))
 	exec(t, pool, `INSERT INTO sluice.activity_log (at, actor, action) SELECT now() - n * interval '1 second', 'ann', 'paused' FROM generate_series(1, 20000) AS n`)
 	exec(t, pool, `INSERT INTO sluice.limit_changes (at, actor, action, workspace_id) SELECT now() - n * interval '1 second', 'ann', 'limits-changed', gen_random_uuid() FROM generate_series(1, 20000) AS n`)
 	exec(t, pool, `INSERT INTO sluice.ended (id, workspace_id, workflow_type, task_queue, status, priority, attempt_count, created_at, available_at, claimed_at, dispatched_at, ended_at, trigger_type, enqueued_by, engine_run_id)
