@@ -101,7 +101,7 @@ func (c *Client) ReprioritizeSelected(ctx context.Context, s Selection, p Place,
 		return 0, fmt.Errorf("reprioritize items: %w", err)
 	}
 	place := controls.Place{Priority: p.Priority, At: p.At}
-	if p.In != nil { // one time for all, so that who goes on with the selection leaves alone what has got it
+	if p.In != nil { // one time for all items: a repeat with the same moment changes none that has it
 		place.At = new(s.Moment.Add(*p.In))
 	}
 	return c.inBatches(ctx, s, Reprioritize, actor, reason, progress, func(after uuid.UUID, most int) (controls.Batch, error) {

@@ -111,7 +111,7 @@ func TestADeletionLeavesWhatRuns(t *testing.T) {
 	require.Empty(t, b.traces(t, b.workspace))
 }
 
-// What ends while the rest is erased is not forgotten: it counts as running, so that whoever deletes comes again.
+// An execution that ends while the rest is erased counts as running: the caller calls again, and it is erased then.
 func TestWhatEndsDuringADeletionIsLeftToTheNextCall(t *testing.T) {
 	t.Parallel()
 	b := setup(t)

@@ -63,8 +63,8 @@ func (c *Calls) byID(ctx context.Context, id string, request, reply proto.Messag
 	return c.answer(ctx, request, reply, item, forward)
 }
 
-// isTemporals tells of a call without a run that it is not about an item, whatever waits: it reads on in the run of its page token, or is
-// about an activity or an update, which only a workflow has that was started.
+// isTemporals tells whether a call without a run goes to Temporal even while an item waits: it reads on in the run of its page token, or it
+// is about an activity or an update, which only a workflow that was started can have.
 func isTemporals(request proto.Message) bool {
 	switch r := request.(type) {
 	case *workflowservice.GetWorkflowExecutionHistoryRequest: // without a token of ours
@@ -79,7 +79,7 @@ func isTemporals(request proto.Message) bool {
 	return false
 }
 
-// isOpen tells of a workflow that Temporal knows that it has not closed.
+// isOpen tells whether a workflow that Temporal knows is open.
 func isOpen(known *workflowpb.WorkflowExecutionInfo) bool {
 	return known.GetStatus() == enums.WORKFLOW_EXECUTION_STATUS_RUNNING || known.GetStatus() == enums.WORKFLOW_EXECUTION_STATUS_PAUSED
 }

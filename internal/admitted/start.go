@@ -149,9 +149,9 @@ func (c *Calls) onRecord(ctx context.Context, holder queue.State, describe Descr
 	return now, err
 }
 
-// closed asks Temporal whether the workflow of an item that is claimed or runs on record is over. It asks for the newest run of the id,
-// which is open while the item's chain goes on. Once the item has been started, a closed run says so whoever's it is, and so does none: it
-// has been deleted. While the item is being started, the run may be an earlier one.
+// closed asks Temporal whether the workflow of an item that is claimed or runs on record is over. It describes the newest run of the id. If
+// the item has been started, its workflow is over when that run is closed, even if it is another's, and when there is none, because it was
+// deleted. If the item is still being started, the run may be an earlier one: it counts only if it names the item.
 func (c *Calls) closed(ctx context.Context, item queue.State, describe Describe) (bool, error) {
 	described, err := describe(ctx, &workflowservice.DescribeWorkflowExecutionRequest{
 		Namespace: c.Namespace, Execution: &commonpb.WorkflowExecution{WorkflowId: item.WorkflowID}})

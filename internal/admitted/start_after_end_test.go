@@ -39,7 +39,7 @@ func (b *bundle) count(t *testing.T) int {
 	return len(items)
 }
 
-// Whoever has awaited a workflow at Temporal can know of its end before the queue does.
+// A caller that has awaited a workflow at Temporal can know of its end before the queue does.
 func TestAStartRightAfterTheEndWaitsUntilTheEndIsRecorded(t *testing.T) {
 	t.Parallel()
 	deleted := func(uuid.UUID) func(request, reply proto.Message) error { return closed }

@@ -88,7 +88,7 @@ func TestTakingOverAgainOvertakesTheOwnStepsOfARun(t *testing.T) {
 	require.Len(t, w.cycle(1), 1)
 }
 
-// Whoever starts it has to know whether another process may have, while this one stood still or before it.
+// From the time of the claim a start knows whether another process may have started the item: before, or while this one stood still.
 func TestWhatIsHandedOverTellsWhenItWasClaimedHere(t *testing.T) {
 	t.Parallel()
 	w := setup(t)

@@ -46,7 +46,7 @@ func TestADeletedWorkspaceEndsWhatRuns(t *testing.T) {
 	require.Equal(t, other, s.id(`SELECT id FROM sluice.pending`), "of the others nothing is touched")
 }
 
-// However long it takes to delete what has ended, and whenever it is started: what runs hears of it before it is terminated.
+// An execution is asked to cancel before it is terminated, however long it takes to delete what has ended, and also if it starts meanwhile.
 func TestWhatRunsIsAskedToCancelBeforeItIsTerminated(t *testing.T) {
 	t.Parallel()
 	s := newSystem(t)

@@ -59,7 +59,7 @@ func TestAClaimThatCannotBeLookedUpHoldsUpNoOther(t *testing.T) {
 	require.Equal(t, ids[:1], b.held(t), "whether it was started is not known")
 }
 
-// What has run is not started again, whoever uses its id since. Until the lists tell, it is left alone.
+// An item that has run is not started again when another workflow has its id by now. It is left alone until the lists have answered.
 func TestAStaleClaimWhoseIDIsInUseAgainIsSettledIfItHasRun(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
