@@ -2,7 +2,6 @@ package top
 
 import (
 	"context"
-	"errors"
 	"io"
 	"os"
 	"strings"
@@ -31,11 +30,15 @@ func OnTerminal(stream any) bool {
 
 // Run shows the view until the user quits or the context ends.
 func Run(ctx context.Context, c Config, t Terminal) error {
-	m := newModel(ctx, newSource(c), time.Now)
-	_, err := tea.NewProgram(m, tea.WithContext(ctx), tea.WithInput(t.In), tea.WithOutput(t.Out), tea.WithEnvironment(t.Env), tea.WithoutSignalHandler()).Run()
-	if errors.Is(err, tea.ErrProgramKilled) && ctx.Err() != nil {
-		return nil // it was asked to end
-	}
+	return run(ctx, newModel(ctx, newSource(c), time.Now), t)
+}
+
+// run quits where the context ends, as the user does. Bubble Tea's own context would not wait for the goroutine that reads the
+// terminal, which then races with the end of its reader.
+func run(ctx context.Context, m tea.Model, t Terminal) error {
+	p := tea.NewProgram(m, tea.WithInput(t.In), tea.WithOutput(t.Out), tea.WithEnvironment(t.Env), tea.WithoutSignalHandler())
+	defer context.AfterFunc(ctx, p.Quit)()
+	_, err := p.Run()
 	return err
 }
 
