@@ -173,7 +173,7 @@ func naiveShared(changes []Change, global []GlobalChange, second int) (limits ma
 func TestJudgeSharedAgreesWithTheNaiveOne(t *testing.T) {
 	t.Parallel()
 	found, excused := 0, 0
-	rapid.Check(t, func(t *rapid.T) {
+	judge := func(t *rapid.T) {
 		maybe := func(name string, most int) *int {
 			if n := rapid.IntRange(-2, most).Draw(t, name); n >= 0 {
 				return &n
@@ -274,7 +274,12 @@ func TestJudgeSharedAgreesWithTheNaiveOne(t *testing.T) {
 		if got := history.Full(held, workspace, at(from), at(to)); got != full {
 			t.Fatalf("full: got %t, want %t", got, full)
 		}
-	})
-	require.NotZero(t, found)
-	require.NotZero(t, excused)
+	}
+	for range 50 { // with -short, a check has one that is excused in three of four
+		rapid.Check(t, judge)
+		if found > 0 && excused > 0 {
+			return
+		}
+	}
+	require.Fail(t, "nothing was found, or nothing excused", "%d and %d", found, excused)
 }
