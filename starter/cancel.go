@@ -34,7 +34,7 @@ func (a *app) cancelCommand() *cobra.Command {
 	command.Flags().StringVar(&reason, "reason", "", "why, for the activity log")
 	command.Flags().BoolVar(&force, "force", false, "terminate the workflow and its children at once, without giving them a chance to clean up")
 	return a.does(command, func(ctx context.Context, args []string) error {
-		if len(args) != 1 || f.Given(command) || f.DryRun() {
+		if !f.OneByID(command, args) || f.DryRun() {
 			if force {
 				return usage("--force is for a single item: to terminate several, use starter terminate")
 			}

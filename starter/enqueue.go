@@ -243,6 +243,9 @@ func enqueueAll(ctx context.Context, pool *pgxpool.Pool, item queue.Item, count 
 	q := queue.New(pool)
 	if count == 1 {
 		answer, err := q.Enqueue(ctx, item)
+		if err != nil && item.UniqueKey == "" && !store.ChangedNothing(err) {
+			err = fmt.Errorf("the item may be enqueued: see whether starter list has it before you try again; with a --unique-key that would be safe: %w", err)
+		}
 		return enqueued{Answer: answer}, err
 	}
 	result := enqueued{Count: count, QueueIDs: make([]uuid.UUID, 0, count)}

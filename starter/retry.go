@@ -95,6 +95,9 @@ func (a *app) retryCommand() *cobra.Command {
 		if command.Flags().Changed("reason") && command.Flags().Lookup("reason").Value.String() == "" {
 			return usage("--reason must not be empty")
 		}
+		if len(args) > 0 && command.Flags().Changed("as-of") {
+			return usage("--as-of is for a filter: of the items that are named, all are retried or none")
+		}
 		office, s, goAhead, err := a.choose(ctx, command, &f, admin.Retry, args)
 		if err != nil || !goAhead {
 			return err

@@ -54,6 +54,10 @@ func TestRetryByFilter(t *testing.T) {
 	require.Equal(t, "0 items retried\n", c.ok("retry", "--reason", "start-failed"))
 	require.Equal(t, "1 item retried\n", c.ok("retry", "--workspace", workspace, "--reason", "definition-gone", "--limit", "7", "--yes"))
 
+	out := c.run("retry", id, "--as-of", "2026-11-29T18:00:00Z")
+	require.Equal(t, exitUsage, out.code)
+	require.Contains(t, out.stderr, "--as-of is for a filter")
+
 	c.ok("cancel", id)
 	c.exec(`UPDATE sluice.ended SET status = 'FAILED', expires_at = now()`)
 	require.Equal(t, "0 items retried; 1 item left FAILED: the expiry has passed\n", c.ok("retry", "--all"))

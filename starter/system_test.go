@@ -110,6 +110,7 @@ func TestCancelWaiting(t *testing.T) {
 	t.Parallel()
 	c := onPostgres(t) // Temporal is down, and not needed
 	id := c.enqueue()
+	require.Contains(t, c.ok("cancel", id, "--as-of", "2026-01-01T00:00:00Z"), "0 items cancelled before they started", "it came later")
 	require.Equal(t, id+": cancelled before it started\n", c.ok("cancel", id, "--reason", "mistake"))
 	described := c.object("describe", id)
 	require.Equal(t, "CANCELLED", described["status"])

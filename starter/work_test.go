@@ -285,6 +285,29 @@ func TestDefinitionsHaveBounds(t *testing.T) {
 	}
 }
 
+func TestWhoseEnqueueIsInDoubtIsToldSo(t *testing.T) {
+	t.Parallel()
+	c := onPostgres(t)
+	workspace, definition := c.workspace()
+	c.exec(`CREATE FUNCTION public.end_session() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+		PERFORM pg_terminate_backend(pg_backend_pid());
+		RETURN NULL;
+	END $$`)
+	c.exec(`CREATE TRIGGER end_session AFTER INSERT ON sluice.pending FOR EACH STATEMENT EXECUTE FUNCTION public.end_session()`)
+	for name, what := range map[string][]string{"a definition": {"--definition", definition}, "a workflow": {"--type", "Ship"}} {
+		args := append([]string{"enqueue", "--workspace", workspace}, what...)
+		out := c.run(args...)
+		require.Equal(t, exitFailed, out.code, name)
+		require.Contains(t, out.stderr, "the item may be enqueued", name)
+		out = c.run(append(args, "--unique-key", "one "+name)...)
+		require.Equal(t, exitFailed, out.code, name)
+		require.NotContains(t, out.stderr, "may be enqueued", name)
+	}
+	out := c.run("enqueue", "--workspace", uuid.NewString(), "--definition", definition)
+	require.Equal(t, exitUsage, out.code)
+	require.NotContains(t, out.stderr, "may be enqueued")
+}
+
 func TestGrantEnqueue(t *testing.T) {
 	t.Parallel()
 	c := onPostgres(t)

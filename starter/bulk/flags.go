@@ -69,6 +69,11 @@ func (f *Flags) Given(command *cobra.Command) bool {
 	return given || f.why != ""
 }
 
+// OneByID tells whether exactly one item is named, by its id and by nothing else.
+func (f *Flags) OneByID(command *cobra.Command, args []string) bool {
+	return len(args) == 1 && !f.Given(command) && !command.Flags().Changed("as-of")
+}
+
 // DryRun tells whether nothing is to be done.
 func (f *Flags) DryRun() bool { return f.dryRun }
 
