@@ -15,8 +15,8 @@ import (
 // staleBatch limits the calls to Temporal of one look at stale claims.
 const staleBatch = 2000
 
-// ReleaseStale mends claims that no dispatcher has taken up: if the workflow exists after all the claim is settled,
-// otherwise the item is pending again.
+// ReleaseStale mends claims that no dispatcher has taken up: if the workflow exists after all the claim is settled, or
+// dropped where the item has ended; otherwise the item is pending again.
 func (r *Recovery) ReleaseStale(ctx context.Context) (report Report, err error) {
 	stale, err := store.StaleClaims(ctx, r.db, r.staleAfter, staleBatch)
 	if err != nil || len(stale) == 0 {
@@ -68,6 +68,14 @@ func (r *Recovery) started(ctx context.Context, claims []uuid.UUID) (missing []u
 				info, err = r.earlier(ctx, k)
 				ours = info != nil
 			}
+			run := info.GetExecution().GetRunId()
+			if first := info.GetFirstRunId(); k.Own && first != "" {
+				run = first
+			}
+			twice := false
+			if err == nil && ours { // it may have been pending a second time
+				twice, err = store.DropClaim(ctx, r.db, store.Run{ExecutionID: id, RunID: run}, info.GetCloseTime() != nil)
+			}
 			mu.Lock()
 			defer mu.Unlock()
 			switch {
@@ -75,10 +83,8 @@ func (r *Recovery) started(ctx context.Context, claims []uuid.UUID) (missing []u
 				missing = append(missing, id)
 			case err != nil:
 				return err
-			case k.Own && info.GetFirstRunId() != "":
-				exist = append(exist, store.Started{ExecutionID: id, RunID: info.GetFirstRunId()})
-			default:
-				exist = append(exist, store.Started{ExecutionID: id, RunID: info.GetExecution().GetRunId()})
+			case !twice:
+				exist = append(exist, store.Started{ExecutionID: id, RunID: run})
 			}
 			return nil
 		})

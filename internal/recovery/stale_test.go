@@ -83,3 +83,25 @@ func TestAStaleClaimWhoseIDIsInUseAgainIsSettledIfItHasRun(t *testing.T) {
 	require.Equal(t, "a", one[string](t, b.db, `SELECT engine_run_id FROM sluice.running WHERE id = $1 AND dispatched_at IS NOT NULL`, has))
 	require.Equal(t, "PENDING", b.status(t, hasNot))
 }
+
+// Somebody has put an item that has ended into pending again, and it was claimed: before its start is refused, a pass may see that its run has
+// closed.
+func TestTheClaimOfAnItemThatHasEndedIsDroppedAndEndsNothing(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	id := b.end(t, 1, "COMPLETED")[0]
+	b.exec(t, `INSERT INTO sluice.running (id, workspace_id, workflow_definition_id, priority, attempt_count, turn, created_at, available_at, claimed_at, trigger_type, enqueued_by, input)
+		SELECT id, workspace_id, workflow_definition_id, priority, attempt_count, 2, created_at, available_at, now() - interval '1 hour', trigger_type, 'hand', input FROM sluice.ended`)
+	b.has(id, workflow{runID: firstRun(id), status: completed})
+	b.pass(t)
+	require.NoError(t, b.Look(t.Context(), Hint{Item: id, RunID: firstRun(id), By: ByCallback}))
+	require.Equal(t, 1, one[int](t, b.db, `SELECT count(*) FROM sluice.ended`))
+	require.Equal(t, []uuid.UUID{id}, b.held(t), "to drop it is for who starts it")
+
+	report, err := b.ReleaseStale(t.Context()) // who has started nothing for an hour
+	require.NoError(t, err)
+	require.Zero(t, report)
+	require.Empty(t, b.held(t))
+	require.Equal(t, 1, one[int](t, b.db, `SELECT count(*) FROM sluice.ended`))
+	require.Equal(t, 1, one[int](t, b.db, `SELECT count(*) FROM sluice.activity WHERE queue_id = $1 AND action = 'dropped' AND reason = 'duplicate'`, id))
+}

@@ -69,6 +69,7 @@ var (
 
 // Unrecorded returns the executions of those closed runs whose end is not on record: they hold a slot, or what is on record
 // is the end of another run, unless that came a minute or more after the closed one: then it is of a later run of the chain.
+// One that has an end on record and holds a slot is none of them: it was claimed a second time, and DropClaim takes that away.
 func Unrecorded(ctx context.Context, db DB, closed []Run) ([]uuid.UUID, error) {
 	at := make([]*time.Time, len(closed))
 	for i := range closed {
