@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -86,6 +87,29 @@ func TestSessionsOfAnySettingsAreWatched(t *testing.T) {
 	_, err = conn.Exec(t.Context(), `SELECT 1`)
 	require.ErrorIs(t, err, alive.ErrLost)
 	require.Less(t, time.Since(began), tooLong)
+}
+
+// A pooler may give the server connection to another application next: what that must not find set is not set before the session is known
+// to be one's own, which what is called after connecting finds out.
+func TestNothingIsSetInASessionBeforeItIsPrepared(t *testing.T) {
+	t.Parallel()
+	config, err := pgxpool.ParseConfig(devtest.Postgres(t))
+	require.NoError(t, err)
+	var set []string
+	config.AfterConnect = func(ctx context.Context, conn *pgx.Conn) error {
+		rows, err := conn.Query(ctx, `SELECT name FROM pg_settings WHERE source = 'session'`)
+		if err == nil {
+			set, err = pgx.CollectRows(rows, pgx.RowTo[string])
+		}
+		return err
+	}
+	attach := alive.Watch(config)
+	pool, err := pgxpool.NewWithConfig(t.Context(), config)
+	require.NoError(t, err)
+	defer pool.Close()
+	attach(pool)
+	require.NoError(t, pool.Ping(t.Context()))
+	require.Empty(t, set)
 }
 
 func TestAPoolOfLostConnectionsIsSoonUsableAgain(t *testing.T) {

@@ -95,12 +95,8 @@ func (w *watch) session(conn net.Conn) *session {
 	return s
 }
 
-// introduceSQL tells how a session is called there, and has the server end it when its client is gone or does not go on with
-// a transaction: others wait for its locks. Where the role or the URL says something else, that holds.
-const introduceSQL = `SELECT pid, to_char(backend_start AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS.US'),
-	set_config('tcp_keepalives_idle', '5', false), set_config('tcp_keepalives_interval', '2', false), set_config('tcp_keepalives_count', '3', false),
-	CASE WHEN current_setting('idle_in_transaction_session_timeout') = '0' THEN set_config('idle_in_transaction_session_timeout', '10s', false) END
-FROM pg_stat_activity WHERE pid = pg_backend_pid()`
+// introduceSQL tells how a session is called there. It sets nothing: a pooler may give the server connection to somebody else next.
+const introduceSQL = `SELECT pid, to_char(backend_start AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS.US') FROM pg_stat_activity WHERE pid = pg_backend_pid()`
 
 // introduce works in a session of any settings: pgx would refuse to send the statement where the role has another encoding.
 func introduce(ctx context.Context, conn *pgx.Conn) error {
