@@ -5,10 +5,12 @@ import (
 	"log/slog"
 	"maps"
 	"net/url"
+	"strings"
 	"sync"
 	"testing"
 	"time"
 
+	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/stretchr/testify/assert"
@@ -110,6 +112,35 @@ func TestNothingIsSetInASessionBeforeItIsPrepared(t *testing.T) {
 	attach(pool)
 	require.NoError(t, pool.Ping(t.Context()))
 	require.Empty(t, set)
+}
+
+// What logs in may act as another role, for example as the owner of the schema (ALTER ROLE … SET role). That one is not shown what the
+// sessions of the first do.
+func TestSessionsThatActAsAnotherRoleAreWatched(t *testing.T) {
+	t.Parallel()
+	admin, err := pgx.Connect(t.Context(), devtest.Postgres(t))
+	require.NoError(t, err)
+	defer func() { _ = admin.Close(context.Background()) }()
+	role := "owner_" + strings.ReplaceAll(uuid.NewString(), "-", "")
+	_, err = admin.Exec(t.Context(), `CREATE ROLE `+role)
+	require.NoError(t, err)
+	defer func() { _, _ = admin.Exec(context.Background(), `DROP ROLE `+role) }()
+	pool, straight, proxy := watchedWith(t, map[string]string{"role": role})
+	conn, err := pool.Acquire(t.Context())
+	require.NoError(t, err)
+	defer conn.Release()
+	var acts string
+	require.NoError(t, conn.QueryRow(t.Context(), `SELECT current_user FROM pg_advisory_lock(9)`).Scan(&acts))
+	require.Equal(t, role, acts)
+	proxy.Swallow(nil)
+	began := time.Now()
+	_, err = conn.Exec(t.Context(), `SELECT 1`)
+	require.ErrorIs(t, err, alive.ErrLost)
+	require.Eventually(t, func() bool {
+		var free bool
+		return straight.QueryRow(t.Context(), `SELECT pg_try_advisory_lock(9)`).Scan(&free) == nil && free
+	}, patience, 50*time.Millisecond, "the lost session is ended")
+	require.Less(t, time.Since(began), tooLong)
 }
 
 func TestAPoolOfLostConnectionsIsSoonUsableAgain(t *testing.T) {
