@@ -150,7 +150,7 @@ func (w *watch) lost(ctx context.Context, all []waiting) (*pgx.Conn, map[int]boo
 func (w *watch) connect(ctx context.Context) (*pgx.Conn, error) {
 	config := w.config.ConnConfig.Copy()
 	config.DialFunc = w.dial
-	config.ConnectTimeout = inquiryTimeout
+	config.ConnectTimeout = min(config.ConnectTimeout, inquiryTimeout) // of each host
 	if before := w.config.BeforeConnect; before != nil {
 		if err := before(ctx, config); err != nil {
 			return nil, err
