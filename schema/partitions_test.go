@@ -55,6 +55,31 @@ func TestPartitionsAreMadeAgainAfterAPause(t *testing.T) {
 	require.Equal(t, 3, one[int](t, b.db, `SELECT count(*) FROM sluice.ended`))
 }
 
+// A clock that was ahead for a while has had partitions made of a time to come.
+func TestPartitionsOfATimeToComeDoNotStandForThoseOfToday(t *testing.T) {
+	t.Parallel()
+	for _, retention := range []string{"30 days", "0"} {
+		t.Run(retention, func(t *testing.T) {
+			t.Parallel()
+			b := setup(t)
+			exec(t, b.db, `UPDATE sluice.settings SET retention = $1::text::interval`, retention)
+			exec(t, b.db, `DO $$ DECLARE x text; BEGIN FOR x IN SELECT name FROM sluice.partitions LOOP EXECUTE 'DROP TABLE sluice.' || x; END LOOP; END $$`)
+			exec(t, b.db, `DELETE FROM sluice.partitions`)
+			exec(t, b.db, `DO $$ DECLARE whose text; day timestamptz := date_trunc('day', now(), 'UTC') + interval '240 hours'; BEGIN FOREACH whose IN ARRAY '{ended,activity_log}'::text[] LOOP
+				EXECUTE format('CREATE TABLE sluice.%1$I PARTITION OF sluice.%2$I FOR VALUES FROM (%3$L) TO (%4$L)', whose || '_ahead', whose, day, day + interval '24 hours');
+				INSERT INTO sluice.partitions VALUES (whose || '_ahead', whose, day, day + interval '24 hours'); END LOOP; END $$`)
+			require.NotZero(t, one[int](t, b.db, `SELECT sluice.make_partitions()`))
+			for _, at := range []string{"now()", "now() + interval '3 days'"} {
+				require.NotEqual(t, "sluice.ended_rest", b.end(t, at))
+			}
+			require.Equal(t, "sluice.ended_ahead", b.end(t, "date_trunc('day', now(), 'UTC') + interval '241 hours'"))
+			require.Zero(t, one[int](t, b.db, `SELECT sluice.make_partitions()`))
+			require.Zero(t, one[int](t, b.db, `SELECT count(*) FROM sluice.partitions a JOIN sluice.partitions b ON a.parent = b.parent AND a.name < b.name
+				AND a.from_at < b.to_at AND b.from_at < a.to_at`))
+		})
+	}
+}
+
 func TestOnlyPartitionsBehindTheRetentionAreDropped(t *testing.T) {
 	t.Parallel()
 	b := setup(t)

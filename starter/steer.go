@@ -2,13 +2,16 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"time"
 
+	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/spf13/cobra"
 
 	"sluice/internal/operate"
+	"sluice/internal/store/catalog"
 	"sluice/workflows"
 )
 
@@ -26,7 +29,8 @@ func (a *app) stopCommand() *cobra.Command {
 	command := &cobra.Command{
 		Use: "stop", Short: "Stop the dispatcher", Args: exactly(),
 		Long: "Stop the dispatcher, with several shards all of them, once its current cycle is done. What runs goes on, what\n" +
-			"waits stays in the queue, and the recovery schedule stays, because what runs still needs its outcome recorded.",
+			"waits stays in the queue, and the recovery schedule stays, because what runs still needs its outcome recorded.\n" +
+			"So give --all only when nothing runs any more.",
 	}
 	command.Flags().StringVar(&reason, "reason", "", "why, for the activity log")
 	command.Flags().BoolVar(&all, "all", false, "delete the recovery schedule too")
@@ -36,7 +40,12 @@ func (a *app) stopCommand() *cobra.Command {
 			return err
 		}
 		request := workflows.StopRequest{Actor: a.config.Actor, Reason: reason}
-		if err := operate.Stop(ctx, c, a.databaseIfKnown(ctx), request, operate.StopOptions{DeleteRecovery: all}); err != nil {
+		pool := a.databaseIfKnown(ctx)
+		err = operate.Stop(ctx, c, pool, request, operate.StopOptions{DeleteRecovery: all})
+		if all && pool != nil && (err == nil || errors.Is(err, operate.ErrNotRunning)) {
+			a.noteHeld(ctx, pool)
+		}
+		if err != nil {
 			return err
 		}
 		result := struct {
@@ -50,6 +59,14 @@ func (a *app) stopCommand() *cobra.Command {
 			}
 		})
 	})
+}
+
+// noteHeld says what is left to itself now that recovery has ended.
+func (a *app) noteHeld(ctx context.Context, pool *pgxpool.Pool) {
+	if i, err := catalog.ReadInstallation(ctx, pool); err == nil && i.Running > 0 {
+		a.note(fmt.Sprintf("note: %s, and without recovery one whose end nobody reports goes on holding it; starter start starts recovery again",
+			plural(i.Running, "execution still holds a slot", "executions still hold slots")))
+	}
 }
 
 func (a *app) configureCommand() *cobra.Command {

@@ -65,6 +65,22 @@ func TestDispatcherFromStartToStop(t *testing.T) {
 	require.Equal(t, 1, starts, "one start has started something")
 }
 
+// Without recovery nobody finds out how a workflow has ended that does not say it itself.
+func TestStoppingRecoveryTellsWhatStillHoldsSlots(t *testing.T) {
+	t.Parallel()
+	c := onBoth(t)
+	operatetest.Worker(t, c.temporal())
+	c.ok("start")
+	c.enqueue()
+	require.NotContains(t, c.run("stop", "--all").stderr, "note:", "what waits holds none")
+	c.ok("start")
+	claim(t, c)
+	require.NotContains(t, c.run("stop").stderr, "note:", "recovery goes on")
+	out := c.run("stop", "--all")
+	require.Equal(t, exitNotRunning, out.code)
+	require.Contains(t, out.stderr, "note: 1 execution still holds a slot, and without recovery")
+}
+
 func TestStatusWithoutDispatcher(t *testing.T) {
 	t.Parallel()
 	c := onBoth(t)

@@ -52,10 +52,11 @@ func newRoles(t *testing.T) *roles {
 	t.Helper()
 	r := &roles{url: devtest.Postgres(t)}
 	suffix := "_" + strings.ReplaceAll(uuid.NewString(), "-", "")[:12]
-	r.names = strings.NewReplacer("sluice_owner", "sluice_owner"+suffix, "sluice_worker", "sluice_worker"+suffix, "shop", "shop"+suffix)
+	r.names = strings.NewReplacer("sluice_owner", "sluice_owner"+suffix, "sluice_worker", "sluice_worker"+suffix, "shop", "shop"+suffix, "analyst", "analyst"+suffix)
 	server := r.open(t, "")
 	r.exec(t, server, block(t, "operations.md", "sql", "CREATE ROLE sluice_owner LOGIN;"))
-	r.exec(t, server, "CREATE ROLE sluice_worker LOGIN; CREATE ROLE shop LOGIN")
+	r.exec(t, server, "CREATE ROLE sluice_worker LOGIN; CREATE ROLE shop LOGIN; CREATE ROLE analyst LOGIN")
+	r.exec(t, server, "ALTER DEFAULT PRIVILEGES FOR ROLE sluice_owner REVOKE EXECUTE ON FUNCTIONS FROM PUBLIC") // as some administrators have it
 	_, err := schema.Migrate(t.Context(), r.as(t, "sluice_owner"))
 	require.NoError(t, err)
 	r.owner = r.open(t, "sluice_owner")
@@ -149,6 +150,28 @@ func TestTheGrantsOfTheDocumentsAreEnoughToEnqueue(t *testing.T) {
 	status, err := q.Cancel(t.Context(), last, actor, "")
 	require.NoError(t, err)
 	require.Equal(t, "CANCELLED", status)
+}
+
+func TestTheGrantsOfTheDocumentsAreEnoughToRead(t *testing.T) {
+	t.Parallel()
+	r := newRoles(t)
+	r.exec(t, r.owner, `INSERT INTO sluice.workspaces (name, external_key) VALUES ('acme', 'acme');
+		SELECT sluice.enqueue_workflow(sluice.workspace('acme'), 'SendInvoice', 'invoices', args => '["ann"]')`)
+	r.grant(t, "read")
+	pool := r.open(t, "analyst")
+	for _, view := range []string{"queue_items", "executions", "estimated_starts", "activity"} {
+		_, err := pool.Exec(t.Context(), `SELECT * FROM sluice.`+view)
+		require.NoError(t, err, view)
+	}
+	var input string
+	require.NoError(t, pool.QueryRow(t.Context(), `SELECT input ->> 0 FROM sluice.queue_items`).Scan(&input))
+	require.Equal(t, "ann", input)
+
+	r.exec(t, r.owner, `REVOKE SELECT ON sluice.inputs FROM analyst`)
+	_, err := pool.Exec(t.Context(), `SELECT * FROM sluice.queue_items`)
+	require.ErrorContains(t, err, "permission denied")
+	_, err = pool.Exec(t.Context(), `SELECT id, status, error FROM sluice.queue_items`)
+	require.NoError(t, err)
 }
 
 func TestTheGrantsOfTheDocumentsAreEnoughToWork(t *testing.T) {

@@ -5,10 +5,13 @@ import (
 	"log/slog"
 	"maps"
 	"net/url"
+	"strings"
 	"sync"
 	"testing"
 	"time"
 
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -85,6 +88,58 @@ func TestSessionsOfAnySettingsAreWatched(t *testing.T) {
 	began := time.Now()
 	_, err = conn.Exec(t.Context(), `SELECT 1`)
 	require.ErrorIs(t, err, alive.ErrLost)
+	require.Less(t, time.Since(began), tooLong)
+}
+
+// A pooler may give the server connection to another application next: what that must not find set is not set before the session is known
+// to be one's own, which what is called after connecting finds out.
+func TestNothingIsSetInASessionBeforeItIsPrepared(t *testing.T) {
+	t.Parallel()
+	config, err := pgxpool.ParseConfig(devtest.Postgres(t))
+	require.NoError(t, err)
+	var set []string
+	config.AfterConnect = func(ctx context.Context, conn *pgx.Conn) error {
+		rows, err := conn.Query(ctx, `SELECT name FROM pg_settings WHERE source = 'session'`)
+		if err == nil {
+			set, err = pgx.CollectRows(rows, pgx.RowTo[string])
+		}
+		return err
+	}
+	attach := alive.Watch(config)
+	pool, err := pgxpool.NewWithConfig(t.Context(), config)
+	require.NoError(t, err)
+	defer pool.Close()
+	attach(pool)
+	require.NoError(t, pool.Ping(t.Context()))
+	require.Empty(t, set)
+}
+
+// What logs in may act as another role, for example as the owner of the schema (ALTER ROLE … SET role). That one is not shown what the
+// sessions of the first do.
+func TestSessionsThatActAsAnotherRoleAreWatched(t *testing.T) {
+	t.Parallel()
+	admin, err := pgx.Connect(t.Context(), devtest.Postgres(t))
+	require.NoError(t, err)
+	defer func() { _ = admin.Close(context.Background()) }()
+	role := "owner_" + strings.ReplaceAll(uuid.NewString(), "-", "")
+	_, err = admin.Exec(t.Context(), `CREATE ROLE `+role)
+	require.NoError(t, err)
+	defer func() { _, _ = admin.Exec(context.Background(), `DROP ROLE `+role) }()
+	pool, straight, proxy := watchedWith(t, map[string]string{"role": role})
+	conn, err := pool.Acquire(t.Context())
+	require.NoError(t, err)
+	defer conn.Release()
+	var acts string
+	require.NoError(t, conn.QueryRow(t.Context(), `SELECT current_user FROM pg_advisory_lock(9)`).Scan(&acts))
+	require.Equal(t, role, acts)
+	proxy.Swallow(nil)
+	began := time.Now()
+	_, err = conn.Exec(t.Context(), `SELECT 1`)
+	require.ErrorIs(t, err, alive.ErrLost)
+	require.Eventually(t, func() bool {
+		var free bool
+		return straight.QueryRow(t.Context(), `SELECT pg_try_advisory_lock(9)`).Scan(&free) == nil && free
+	}, patience, 50*time.Millisecond, "the lost session is ended")
 	require.Less(t, time.Since(began), tooLong)
 }
 

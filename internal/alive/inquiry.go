@@ -146,15 +146,23 @@ func (w *watch) lost(ctx context.Context, all []waiting) (*pgx.Conn, map[int]boo
 	return nil, lost
 }
 
-// connect opens a connection beside the pool, as the pool would.
+// connect opens a connection beside the pool, as the pool would. It acts as the role that has logged in, which may see and end sessions of its own.
 func (w *watch) connect(ctx context.Context) (*pgx.Conn, error) {
 	config := w.config.ConnConfig.Copy()
 	config.DialFunc = w.dial
-	config.ConnectTimeout = inquiryTimeout
+	config.ConnectTimeout = min(config.ConnectTimeout, inquiryTimeout) // of each host
 	if before := w.config.BeforeConnect; before != nil {
 		if err := before(ctx, config); err != nil {
 			return nil, err
 		}
 	}
-	return pgx.ConnectConfig(ctx, config)
+	conn, err := pgx.ConnectConfig(ctx, config)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := conn.Exec(ctx, `SET ROLE NONE`); err != nil {
+		_ = conn.Close(ctx)
+		return nil, err
+	}
+	return conn, nil
 }

@@ -4,13 +4,20 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
+	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
 )
 
 // statementCache is how many statements a connection keeps prepared where the URL says none: pgx' own default.
 const statementCache = 512
+
+// ofSeveral is how long each of several hosts may take to connect where the URL does not say it (connect_timeout). One that is gone without a
+// word, as after a failover, is passed over within the time for which a person waits for an answer.
+const ofSeveral = 2 * time.Second
 
 // Config is that of a pool whose connections are prepared, see the package. It takes the URLs and keyword strings that pgx
 // takes, with the pool's settings in them. Statements are prepared whatever the URL says of that: our sessions are our own.
@@ -24,6 +31,9 @@ func Config(databaseURL string) (*pgxpool.Config, error) {
 	c.DefaultQueryExecMode = pgx.QueryExecModeCacheStatement
 	if c.StatementCacheCapacity <= 0 {
 		c.StatementCacheCapacity = statementCache
+	}
+	if c.ConnectTimeout == 0 && slices.ContainsFunc(c.Fallbacks, func(f *pgconn.FallbackConfig) bool { return f.Host != c.Host || f.Port != c.Port }) {
+		c.ConnectTimeout = ofSeveral
 	}
 	config.BeforeConnect = followFiles(databaseURL)
 	config.AfterConnect = (&session{timeouts: unsetTimeouts(c.RuntimeParams)}).prepare

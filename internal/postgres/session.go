@@ -24,17 +24,28 @@ var ours = [][2]string{
 	{"array_nulls", "on"},
 	{"transform_null_equals", "off"},
 	{"default_table_access_method", "heap"},
+	// The server ends a session whose client is gone without a word.
+	{"tcp_keepalives_idle", "5"},
+	{"tcp_keepalives_interval", "2"},
+	{"tcp_keepalives_count", "3"},
 }
 
 // timeouts may be set for a role or a database, and end a statement, a transaction or a session. They are switched off, because an
-// audit, a migration or a dispatcher that waits takes longer than a web application. One in the database URL stays.
-var timeouts = []string{"statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout", "idle_session_timeout", "transaction_timeout"}
+// audit, a migration or a dispatcher that waits takes longer than a web application. Only a transaction that its client does not go on
+// with is ended: others wait for its locks. One in the database URL stays.
+var timeouts = [][2]string{
+	{"statement_timeout", "0"},
+	{"lock_timeout", "0"},
+	{"idle_in_transaction_session_timeout", "10s"},
+	{"idle_session_timeout", "0"},
+	{"transaction_timeout", "0"},
+}
 
 // unsetTimeouts are the timeouts that the database URL, or PGOPTIONS, does not set.
-func unsetTimeouts(asked map[string]string) (unset []string) {
-	for _, name := range timeouts {
-		if _, ok := asked[name]; !ok && !strings.Contains(asked["options"], name) {
-			unset = append(unset, name)
+func unsetTimeouts(asked map[string]string) (unset [][2]string) {
+	for _, timeout := range timeouts {
+		if _, ok := asked[timeout[0]]; !ok && !strings.Contains(asked["options"], timeout[0]) {
+			unset = append(unset, timeout)
 		}
 	}
 	return unset
@@ -42,7 +53,7 @@ func unsetTimeouts(asked map[string]string) (unset []string) {
 
 // session prepares the sessions of one pool.
 type session struct {
-	timeouts []string // to be switched off
+	timeouts [][2]string // those that are ours to set
 
 	mu     sync.Mutex
 	sticky bool // behind a pooler, sessions were found to keep their server connections
@@ -86,12 +97,8 @@ func (s *session) settle(condition string) string {
 	}
 	// A standby refuses queries of a session that was made serializable, and could not say what it is.
 	begin := "SET TRANSACTION ISOLATION LEVEL READ COMMITTED;\n"
-	var off [][2]string
-	for _, name := range s.timeouts {
-		off = append(off, [2]string{name, "0"})
-	}
-	if len(off) == 0 {
+	if len(s.timeouts) == 0 {
 		return begin + set(ours)
 	}
-	return begin + set(off) + set(ours)
+	return begin + set(s.timeouts) + set(ours)
 }

@@ -18,7 +18,7 @@ const leastConns = 2
 // Its sessions have Sluice's own settings (time zone, isolation level, no timeouts), whatever is set for the role or the
 // database; new ones read the password file, the service file and certificates again. A server that cannot work is refused.
 // Connections on which Postgres does not answer are ended within seconds, and so are transactions that rest for ten seconds
-// (idle_in_transaction_session_timeout, where that is not set). So do not wait for notifications on it yourself.
+// (idle_in_transaction_session_timeout, where the URL does not set that). So do not wait for notifications on it yourself.
 //
 // Another pool does as well, one that the application has for itself for example, if it can prepare statements and its
 // sessions are at read committed. This one sends ids in their binary form, which takes less time.
