@@ -45,11 +45,13 @@ type cache struct {
 	left    []left       // at the same places
 	changed []int32      // places, since the last decision
 	decided bool
-	waiting map[Kept]int // as it was noted last
-	noted   time.Time
-	decider admission.Decider
-	ledger  slots.Ledger
-	anew    bool // its clocks began anew: those on record have come too far
+	// contended tells whether somebody was left to wait by the last decision.
+	contended bool
+	waiting   map[Kept]int // as it was noted last
+	noted     time.Time
+	decider   admission.Decider
+	ledger    slots.Ledger
+	anew      bool // its clocks began anew: those on record have come too far
 
 	touched []*workspace // to be laid out again
 	hungry  []*workspace // may have more items that are ready than are known
@@ -141,6 +143,9 @@ func (c *cache) free(id uuid.UUID, ended bool) bool {
 		c.ledger.Drop(&h.Hold, now)
 	}
 	c.use(h.of, -1)
+	if c.contended && h.of.plan != "" {
+		c.dirty[h.of] = true // it may have been given something back
+	}
 	return true
 }
 
