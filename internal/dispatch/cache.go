@@ -197,6 +197,7 @@ func (c *cache) setQuota(q store.Quota) bool {
 	if q.Cohort != nil {
 		cohort = c.cohort(*q.Cohort)
 	}
+	c.in.Reweigh(v, q.Weight)
 	if v.Cohort != cohort {
 		if v.Cohort != admission.NoCohort || v.Used > 0 {
 			return false
@@ -206,7 +207,7 @@ func (c *cache) setQuota(q store.Quota) bool {
 		k := &c.in.Cohorts[cohort]
 		k.Limit, k.Weight, k.Used = k.Limit-v.Lends(), k.Weight-v.Weight, k.Used-v.Pooled()
 	}
-	w.name, w.plan, v.Weight = q.Name, q.Plan, q.Weight
+	w.name, w.plan = q.Name, q.Plan
 	w.planIndex = c.planIndex(q.Plan)
 	v.Quota = admission.Quota{Ceiling: q.Ceiling, Nominal: q.Nominal, BorrowingLimit: admission.Unlimited}
 	if q.BorrowingLimit != nil {

@@ -141,3 +141,19 @@ func TestWhoMayHoldMoreAfterAQuietDayGetsItsShare(t *testing.T) {
 	p.play(5 * time.Minute)
 	require.InDelta(t, 5, p.holds(a), 1)
 }
+
+// Executions of a workspace were expected to take an hour and fail after a minute. Meanwhile it was given a hundred times the weight: what it
+// gets back has to be what it was charged.
+func TestWhatIsGivenBackAfterAChangeOfWeightIsWhatWasCharged(t *testing.T) {
+	t.Parallel()
+	p := newPlayer(t, 100)
+	a := p.add(50, 1, time.Hour, time.Minute)
+	b := p.add(100, 1, time.Minute, time.Minute)
+	require.Equal(t, 50, p.holds(b))
+	p.limit(a, 100, 1, 0) // it waits for more
+	p.play(20 * time.Second)
+	p.limit(a, 100, 100, 0)
+	p.play(4 * time.Minute)
+	t.Logf("%d and %d slots", p.holds(a), p.holds(b))
+	require.Greater(t, p.holds(a), 90)
+}
