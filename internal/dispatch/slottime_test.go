@@ -194,6 +194,24 @@ func TestProcessesThatTakeTurnsPassNobodyOver(t *testing.T) {
 	}
 }
 
+// An execution has held its slot until its end, and not until the dispatcher looked last.
+func TestWhatThisProcessRecordsHasHeldItsSlotUntilThen(t *testing.T) {
+	t.Parallel()
+	w := setup(t)
+	w.enqueueN(2)
+	ids := w.cycle(1)
+	require.Len(t, ids, 1)
+	took := func() float64 {
+		return one[float64](w, `SELECT extract(epoch FROM clock_timestamp() - claimed_at)::float8 FROM sluice.running`)
+	}
+	require.Eventually(t, func() bool { return took() > 0.3 }, patience, 10*time.Millisecond)
+	began := time.Now()
+	w.end(ids...)
+	w.engines.Freed(ids, began)
+	w.plan(1)
+	require.Greater(t, w.Took(w.workspace), 300*time.Millisecond)
+}
+
 // Two workspaces wait for the one slot there is: the one of which is foretold that it starts is the one that does, because the other's
 // executions take longer.
 func TestWhatIsToldOfWaitsIsWhatSlotTimeDecides(t *testing.T) {
