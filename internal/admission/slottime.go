@@ -98,6 +98,31 @@ func (in *Input) Extend(w *Workspace, class Class, cost VirtualTime, another boo
 // End takes back what a slot has been charged and was not held for.
 func (in *Input) End(w *Workspace, class Class, left VirtualTime) { in.spend(w, class, -1, -left) }
 
+// Reweigh has a workspace compete with another weight from now on, and its cohort with that of all its members. What is still to come of
+// what was charged is charged by the new weight: that is how it is given back.
+func (in *Input) Reweigh(w *Workspace, weight int) {
+	if weight == w.Weight {
+		return
+	}
+	for class := range classes {
+		w.Places[class], w.Tags[class] = w.held[class].reweighed(in, w.Places[class], w.Tags[class], in.clockOf(w, class), w.Weight, weight)
+		if w.Cohort != NoCohort {
+			c := &in.Cohorts[w.Cohort]
+			c.Places[class], c.Tags[class] = c.held[class].reweighed(in, c.Places[class], c.Tags[class], in.Clocks[class], c.Weight, c.Weight-w.Weight+weight)
+		}
+	}
+	if w.Cohort != NoCohort {
+		in.Cohorts[w.Cohort].Weight += weight - w.Weight
+	}
+	w.Weight = weight
+}
+
+// reweighed is where one stands whose weight was another.
+func (h *Held) reweighed(in *Input, p Place, tag, clock VirtualTime, was, weight int) (Place, VirtualTime) {
+	h.pass(in.at)
+	return p.moved(tag, clock, perWeight(h.left, weight)-perWeight(h.left, was))
+}
+
 // spend books slots that are held from now on and what they cost, for a workspace, its cohort, and those that each stands among.
 func (in *Input) spend(w *Workspace, class Class, n int, cost VirtualTime) {
 	add := func(h *Held) {
@@ -123,7 +148,11 @@ func (in *Input) spend(w *Workspace, class Class, n int, cost VirtualTime) {
 
 // charged is where one stands after it was charged a cost, or got one back.
 func (p Place) charged(tag, clock, cost VirtualTime, weight int) (Place, VirtualTime) {
-	by := perWeight(cost, weight)
+	return p.moved(tag, clock, perWeight(cost, weight))
+}
+
+// moved is where one stands whose next start is due so much later.
+func (p Place) moved(tag, clock, by VirtualTime) (Place, VirtualTime) {
 	switch {
 	case p == Full:
 		return p, tag // which is without what it is charged

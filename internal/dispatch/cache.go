@@ -45,11 +45,13 @@ type cache struct {
 	left    []left       // at the same places
 	changed []int32      // places, since the last decision
 	decided bool
-	waiting map[Kept]int // as it was noted last
-	noted   time.Time
-	decider admission.Decider
-	ledger  slots.Ledger
-	anew    bool // its clocks began anew: those on record have come too far
+	// contended tells whether somebody was left to wait by the last decision.
+	contended bool
+	waiting   map[Kept]int // as it was noted last
+	noted     time.Time
+	decider   admission.Decider
+	ledger    slots.Ledger
+	anew      bool // its clocks began anew: those on record have come too far
 
 	touched []*workspace // to be laid out again
 	hungry  []*workspace // may have more items that are ready than are known
@@ -141,6 +143,9 @@ func (c *cache) free(id uuid.UUID, ended bool) bool {
 		c.ledger.Drop(&h.Hold, now)
 	}
 	c.use(h.of, -1)
+	if c.contended && h.of.plan != "" {
+		c.dirty[h.of] = true // it may have been given something back
+	}
 	return true
 }
 
@@ -192,6 +197,7 @@ func (c *cache) setQuota(q store.Quota) bool {
 	if q.Cohort != nil {
 		cohort = c.cohort(*q.Cohort)
 	}
+	c.in.Reweigh(v, q.Weight)
 	if v.Cohort != cohort {
 		if v.Cohort != admission.NoCohort || v.Used > 0 {
 			return false
@@ -201,7 +207,7 @@ func (c *cache) setQuota(q store.Quota) bool {
 		k := &c.in.Cohorts[cohort]
 		k.Limit, k.Weight, k.Used = k.Limit-v.Lends(), k.Weight-v.Weight, k.Used-v.Pooled()
 	}
-	w.name, w.plan, v.Weight = q.Name, q.Plan, q.Weight
+	w.name, w.plan = q.Name, q.Plan
 	w.planIndex = c.planIndex(q.Plan)
 	v.Quota = admission.Quota{Ceiling: q.Ceiling, Nominal: q.Nominal, BorrowingLimit: admission.Unlimited}
 	if q.BorrowingLimit != nil {

@@ -1,9 +1,21 @@
 package dispatch
 
-import "github.com/google/uuid"
+import (
+	"time"
+
+	"github.com/google/uuid"
+)
 
 // HeardIn has the engine believe that it has last heard in a snapshot, in Postgres' own notation.
 func (e *Engine) HeardIn(snapshot string) { e.cache.mark = snapshot }
+
+// KeepTimes has the engine put virtual times on record with its next claim, as if a second had passed.
+func (e *Engine) KeepTimes() { e.cache.kept = time.Time{} }
+
+// Took is for how long the engine knows the executions of a workspace to take.
+func (e *Engine) Took(workspace uuid.UUID) time.Duration {
+	return time.Duration(e.cache.byID[workspace].account.Mean.Micros) * time.Microsecond
+}
 
 // SlotTimes is what the engine knows of how long executions of each kind of a workspace take.
 func (e *Engine) SlotTimes(workspace uuid.UUID) map[string]float64 {

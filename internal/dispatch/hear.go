@@ -88,6 +88,7 @@ func (e *Engine) apply(ctx context.Context, h *hearing) error {
 		return nil
 	}
 	c.mark, c.now, c.heard = n.Mark, n.Now.UnixMicro(), h.began
+	c.in.Pass(n.Now) // slots that are freed now were held until now, and not until the last decision
 	var a again
 	if !e.follow(n.Turns, &a) || c.pauses.ends <= c.now && !c.setPauses(c.pauses.rows) {
 		c.known = false

@@ -7,6 +7,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
+	"sluice/internal/admission"
 	"sluice/internal/store"
 )
 
@@ -23,7 +24,7 @@ func (e *Engine) load(ctx context.Context) error {
 	c.charges()
 	c.anew = e.cache.in.Late()
 	c.read = time.Now()
-	c.decider = e.cache.decider
+	c.decider, c.kept = e.cache.decider, e.cache.kept
 	e.plan, e.locked, e.sweep = plan{}, nil, sweep{}
 	tx, err := e.pool.BeginTx(ctx, pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly})
 	if err != nil {
@@ -94,11 +95,33 @@ func (c *cache) load(ctx context.Context, tx pgx.Tx, number int) (unstarted int,
 			c.setClock(k)
 		}
 	}
+	c.charge(slots)
+	c.setLines(first)
+	return unstarted, nil
+}
+
+// charge notes the slots that are held, and has all stand where they were before.
+func (c *cache) charge(slots []store.Slot) {
+	workspaces, cohorts := make(map[*workspace]admission.Tags, len(c.byID)), make([]admission.Tags, len(c.in.Cohorts))
+	for _, w := range c.byID {
+		workspaces[w] = w.view.Tags
+	}
+	for i := range cohorts {
+		cohorts[i] = c.in.Cohorts[i].Tags
+	}
 	for _, s := range slots {
 		c.hold(s, c.workspace(s.WorkspaceID))
 	}
-	c.setLines(first)
-	return unstarted, nil
+	if c.anew {
+		return // what is on record is of clocks that are no more
+	}
+	for w, on := range workspaces {
+		c.in.Recall(&w.view, on)
+		c.touch(w)
+	}
+	for i, on := range cohorts {
+		c.in.RecallCohort(&c.in.Cohorts[i], on)
+	}
 }
 
 // readBacklog reads the first item of each line there is.

@@ -42,7 +42,7 @@ func (e *Engine) decide(batch int) {
 	} else {
 		d = c.decider.Decide(c.in)
 	}
-	c.decided, c.changed = true, c.changed[:0]
+	c.decided, c.contended, c.changed = true, d.Contended, c.changed[:0]
 	c.follow(&d)
 	e.plan.decision, e.plan.taken = d, e.plan.taken[:0]
 	for _, g := range d.Grants {

@@ -243,6 +243,31 @@ func TestShardsThatAlwaysHaveWorkShareAGlobalLimitByWeight(t *testing.T) {
 	}
 }
 
+// Shards were short while the clock was a day ahead. Now that it is right, the one slot there is goes on from one to the other all the same.
+func TestNoShardKeepsASlotBecauseTheClockWasAhead(t *testing.T) {
+	t.Parallel()
+	w := setup(t)
+	w.exec(`UPDATE sluice.settings SET shards = 2, max_concurrent_workflows = 1`)
+	shards := []*process{w.process, w.of(1)}
+	started := [2]int{}
+	round := func() {
+		for _, p := range shards {
+			ids := p.cycle(100)
+			p.plan(100)
+			started[p.shard] += len(ids)
+			w.end(ids...)
+		}
+	}
+	for _, p := range shards {
+		ws, d := w.workspaceOf(p.shard)
+		w.exec(`SELECT sluice.enqueue($1, $2) FROM generate_series(1, 10000)`, ws, d)
+	}
+	require.Eventually(t, func() bool { round(); return one[int](w, `SELECT count(*) FROM sluice.shortages`) == 2 }, patience, 10*time.Millisecond)
+	w.exec(`UPDATE sluice.shortages SET asked_at = asked_at + interval '1 day'`)
+	started = [2]int{}
+	require.Eventually(t, func() bool { round(); return started[0] > 0 && started[1] > 0 }, patience, 10*time.Millisecond)
+}
+
 // While more is held than a limit that was cut allows, no shard replaces what ends, whatever its part of the new limit is.
 func TestNoShardReplacesWhatEndsAboveALimitThatWasCut(t *testing.T) {
 	t.Parallel()

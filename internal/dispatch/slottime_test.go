@@ -162,6 +162,56 @@ func TestSuccessorKnowsHowLongDefinitionsTake(t *testing.T) {
 	require.Len(t, p.SlotTimes(ids[0]), 2)
 }
 
+// Two processes take turns as the dispatcher, because each wait may be another worker's: each claims once after the other. One slot is shared by two
+// heavy workspaces and a light one, which must not wait for ever.
+func TestProcessesThatTakeTurnsPassNobodyOver(t *testing.T) {
+	t.Parallel()
+	for _, fairness := range []string{"slot-time", "starts"} {
+		t.Run(fairness, func(t *testing.T) {
+			t.Parallel()
+			w := setup(t)
+			w.exec(`UPDATE sluice.settings SET fairness = $1`, fairness)
+			ids := w.sharers(3, 200)
+			w.exec(`UPDATE sluice.workspaces SET weight = CASE id WHEN $1 THEN 1 ELSE 5 END`, ids[0])
+			processes := []*process{w.process, w.newProcess()}
+			started := map[uuid.UUID]int{}
+			var held []uuid.UUID
+			for n := range 110 {
+				p := processes[n%2]
+				p.plan(1)
+				w.end(held...)
+				require.Equal(t, 1, p.plan(1).Items)
+				p.KeepTimes()
+				p.claim()
+				held = p.begin()
+				require.Len(t, held, 1)
+				started[one[uuid.UUID](w, `SELECT workspace_id FROM sluice.running`)]++
+			}
+			t.Log(started[ids[0]], started[ids[1]], started[ids[2]])
+			require.InDelta(t, 10, started[ids[0]], 6, "%v", started)
+			require.InDelta(t, 50, started[ids[1]], 25, "%v", started)
+		})
+	}
+}
+
+// An execution has held its slot until its end, and not until the dispatcher looked last.
+func TestWhatThisProcessRecordsHasHeldItsSlotUntilThen(t *testing.T) {
+	t.Parallel()
+	w := setup(t)
+	w.enqueueN(2)
+	ids := w.cycle(1)
+	require.Len(t, ids, 1)
+	took := func() float64 {
+		return one[float64](w, `SELECT extract(epoch FROM clock_timestamp() - claimed_at)::float8 FROM sluice.running`)
+	}
+	require.Eventually(t, func() bool { return took() > 0.3 }, patience, 10*time.Millisecond)
+	began := time.Now()
+	w.end(ids...)
+	w.engines.Freed(ids, began)
+	w.plan(1)
+	require.Greater(t, w.Took(w.workspace), 300*time.Millisecond)
+}
+
 // Two workspaces wait for the one slot there is: the one of which is foretold that it starts is the one that does, because the other's
 // executions take longer.
 func TestWhatIsToldOfWaitsIsWhatSlotTimeDecides(t *testing.T) {

@@ -25,9 +25,10 @@ func (e *Engine) keepTimes(ctx context.Context) error {
 	return e.unheard(store.Wrap(store.Send(ctx, e.pool, e.queueTimes), "keep virtual times"))
 }
 
-// timesDue tells whether there are any to be put on record, and it is time.
+// timesDue tells whether there are any to be put on record, and it is time. While somebody waits the clocks move on by themselves, and the next
+// look may be another process's.
 func (e *Engine) timesDue() bool {
-	return len(e.cache.dirty) > 0 && time.Since(e.cache.kept) >= keepEvery
+	return (len(e.cache.dirty) > 0 || e.cache.contended) && time.Since(e.cache.kept) >= keepEvery
 }
 
 // queueTimes adds what puts virtual times on record, if it is time.

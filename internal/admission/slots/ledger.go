@@ -44,7 +44,10 @@ func (l *Ledger) Resume(h *Hold, a *Account, kind Kind, class admission.Class, s
 	if !l.Input.CountsSlotTime {
 		return
 	}
-	*h = Hold{of: a, kind: kind, began: min(since.UnixMicro(), now.UnixMicro()), class: class, paid: true}
+	if since.After(now) { // the clock was ahead when it began
+		since = now
+	}
+	*h = Hold{of: a, kind: kind, began: since.UnixMicro(), class: class, paid: true}
 	expected := l.expectedOf(a, kind)
 	more := max(expected-now.Sub(since), l.step(h, now))
 	if since.Equal(now) {

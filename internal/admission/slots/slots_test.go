@@ -102,6 +102,40 @@ func TestWhatIsFoundRunningCountsFromNowOn(t *testing.T) {
 	require.Equal(t, 70*time.Second, b.ledger.Expected(&b.accounts[0]))
 }
 
+// The clock was a day ahead when the execution began, and has been set right since.
+func TestWhatIsFoundToBeginTomorrowIsChargedAsIfItBeganNow(t *testing.T) {
+	t.Parallel()
+	b := newBook()
+	b.ledger.Fleet = slots.Known(10)
+	var h slots.Hold
+	b.ledger.Resume(&h, &b.accounts[0], slots.Kind{}, admission.Own, noon.Add(24*time.Hour), noon)
+	require.InDelta(t, 10, b.ahead(0).Seconds(), 0.01)
+	b.pass(noon.Add(4 * time.Second))
+	b.ledger.End(&h, noon.Add(4*time.Second))
+	require.InDelta(t, 4, b.ahead(0).Seconds(), 0.01)
+	require.Equal(t, 4*time.Second, b.ledger.Expected(&b.accounts[0]))
+}
+
+// Whatever the weight was when it began: what is not used up is charged and given back by the weight of now.
+func TestAChangeOfWeightChangesWhatIsStillToCome(t *testing.T) {
+	t.Parallel()
+	for _, weights := range [][2]int{{1, 100}, {100, 1}, {3, 3}} {
+		b := newBook()
+		b.ledger.Fleet = slots.Known(1000)
+		b.state[0].Weight = weights[0]
+		b.pass(noon)
+		var h slots.Hold
+		b.ledger.Begin(&h, &b.accounts[0], slots.Kind{}, admission.Own, noon)
+		b.pass(noon.Add(100 * time.Second))
+		b.in.Reweigh(&b.state[0], weights[1])
+		require.Equal(t, weights[1], b.state[0].Weight)
+		used := 100 / float64(weights[0])
+		require.InDelta(t, used+900/float64(weights[1]), b.ahead(0).Seconds(), 0.01)
+		b.ledger.End(&h, noon.Add(100*time.Second))
+		require.InDelta(t, used, b.ahead(0).Seconds(), 0.01)
+	}
+}
+
 // A quarter of what it has taken would be more than is charged at once.
 func TestWhatRunsForWeeksIsChargedAllThatItHolds(t *testing.T) {
 	t.Parallel()

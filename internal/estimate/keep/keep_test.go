@@ -138,6 +138,24 @@ func TestWhereNothingCanBeSaidTheReasonIs(t *testing.T) {
 	}
 }
 
+// Estimates that were made while the clock was a day ahead tell of tomorrow. Once it is right they are made anew, and those that nobody needs are gone.
+func TestWhatWasEstimatedWhileTheClockWasAheadIsMadeAnew(t *testing.T) {
+	t.Parallel()
+	pool := setup(t)
+	_, waiting := fill(t, pool, 2, 80, 2, 20)
+	require.NoError(t, Now(t.Context(), pool))
+	exec(t, pool, `UPDATE sluice.estimation SET began_at = began_at + interval '1 day'`)
+	exec(t, pool, `UPDATE sluice.estimates SET made_at = made_at + interval '1 day',
+		start_after = ARRAY(SELECT a + interval '1 day' FROM unnest(start_after) AS a), start_before = ARRAY(SELECT b + interval '1 day' FROM unnest(start_before) AS b)`)
+	exec(t, pool, `INSERT INTO sluice.estimates (workspace_id, made_at, due, id, start_after, start_before) VALUES (gen_random_uuid(), now() + interval '1 day', '{}', '{}', '{}', '{}')`)
+	require.NoError(t, Now(t.Context(), pool))
+	s := starts(t, pool, waiting[0])[waiting[0]]
+	require.Empty(t, s.Why)
+	require.WithinDuration(t, time.Now(), *s.EstimatedAt, time.Hour)
+	require.WithinDuration(t, time.Now(), *s.Before, time.Hour)
+	require.Empty(t, ids(t, pool, `SELECT workspace_id FROM sluice.estimates WHERE made_at > now() + interval '1 hour'`))
+}
+
 // Of many who look at the same time one works it out, and the figures are left alone for a while after that.
 func TestWhoLooksTogetherHasItMadeOnce(t *testing.T) {
 	t.Parallel()

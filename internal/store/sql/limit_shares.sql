@@ -6,6 +6,6 @@ LEFT JOIN (
     SELECT sluice.shard_of(r.workspace_id, w.cohort, s.shards) AS shard, count(*) AS used
     FROM sluice.settings s CROSS JOIN sluice.running r LEFT JOIN sluice.workspaces w ON w.id = r.workspace_id GROUP BY 1
 ) AS u ON u.shard = a.shard
-LEFT JOIN sluice.shortages q ON q.shard = a.shard AND q.asked_at > now() - interval '3 seconds'
+LEFT JOIN sluice.shortages q ON q.shard = a.shard AND q.asked_at BETWEEN now() - interval '3 seconds' AND now() + interval '3 seconds'
 WHERE n.max_concurrent_workflows IS NOT NULL AND n.shards > 1
 ORDER BY a.shard;
