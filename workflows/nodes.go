@@ -85,10 +85,27 @@ func requestOf(in ExecutionInput, n definition.Node, c definition.HTTPConfig) HT
 		Method: c.Method, URL: c.URL, Headers: c.Headers, Body: c.Body,
 		IdempotencyKey: fmt.Sprintf("%s/%s", in.ExecutionID, n.ID),
 	}
-	if len(request.Body) == 0 && (c.Method == http.MethodPost || c.Method == http.MethodPut || c.Method == http.MethodPatch) {
+	if bodyIsInput(c) {
 		request.Body = in.Input
 	}
 	return request
+}
+
+func bodyIsInput(c definition.HTTPConfig) bool {
+	return len(c.Body) == 0 && (c.Method == http.MethodPost || c.Method == http.MethodPut || c.Method == http.MethodPatch)
+}
+
+// sendsInput tells whether a node sends the input of its execution.
+func sendsInput(n definition.Node) bool {
+	switch n.Type {
+	case definition.HTTP:
+		c, err := n.HTTP()
+		return err == nil && bodyIsInput(c)
+	case definition.Workflow:
+		c, err := n.Workflow()
+		return err == nil && len(c.Input) == 0
+	}
+	return false
 }
 
 func callHTTP(ctx workflow.Context, n definition.Node, c definition.HTTPConfig, request HTTPRequest) workflow.Future {
