@@ -108,12 +108,17 @@ func sendsInput(n definition.Node) bool {
 	return false
 }
 
+// sharedPriority is that of activities on the task queue that all workspaces share, as if nothing was said of it. An item's priority orders the
+// items of its workspace only, and an activity has its workflow's unless it has one of its own.
+const sharedPriority = 3
+
 func callHTTP(ctx workflow.Context, n definition.Node, c definition.HTTPConfig, request HTTPRequest) workflow.Future {
 	ctx = workflow.WithActivityOptions(ctx, workflow.ActivityOptions{
 		TaskQueue:           TaskQueueExternalAPI,
 		StartToCloseTimeout: time.Duration(c.Timeout),
 		RetryPolicy:         retryPolicy(c.Retry),
 		Summary:             summaryOf(n),
+		Priority:            temporal.Priority{PriorityKey: sharedPriority},
 	})
 	return workflow.ExecuteActivity(ctx, ActivityCallHTTP, request)
 }
