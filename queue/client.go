@@ -18,7 +18,8 @@ type Client struct {
 	narrow  atomic.Bool                             // the role of the pool may only call sluice.enqueue, or this machine's clock is far ahead
 	shared  *gather.Gatherer[store.Arrival, Answer] // nil: enqueues of this pool share no statements
 	encode  client.Options                          // with which workflows are encoded
-	looks   *gather.Gatherer[uuid.UUID, State]      // of Get and Wait; nil in the same case
+	looks   *gather.Gatherer[uuid.UUID, State]      // of Get; nil in the same case
+	peeks   *gather.Gatherer[uuid.UUID, State]      // of Wait, without inputs and results
 }
 
 // New returns the queue in the pool's database, whose schema must be migrated. The pool stays the caller's to close; a Client
@@ -28,7 +29,7 @@ func New(pool *pgxpool.Pool, options ...Option) *Client {
 	for _, option := range options {
 		option(c)
 	}
-	c.shared, c.looks = c.sharing(), c.looking()
+	c.shared, c.looks, c.peeks = c.sharing(), c.looking(whole, wholeLook), c.looking(bare, 0)
 	return c
 }
 

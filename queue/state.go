@@ -54,7 +54,7 @@ func (s State) Done() bool {
 // Get returns one item, or ErrUnknownItem. Many may ask at once: they look together, and take two connections of the pool.
 func (c *Client) Get(ctx context.Context, id uuid.UUID) (State, error) {
 	if c.looks == nil {
-		return c.lookAlone(ctx, id)
+		return c.lookAlone(ctx, whole, id)
 	}
 	return c.looks.Do(ctx, id)
 }
@@ -70,6 +70,8 @@ type Filter struct {
 	Error        string    // what its error has in it, in letters of either case: it looks through the newest 2,000 items of each status
 	Before       uuid.UUID // items that are older than this one: the ID of the last one of the page before
 	Limit        int       // defaults to 50
+	// WithoutPayloads leaves inputs and results out: those of a page may be hundreds of megabytes.
+	WithoutPayloads bool
 }
 
 // List returns items, newest first: a page of them. To go on, ask for those Before the last one.

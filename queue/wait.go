@@ -21,8 +21,16 @@ const (
 func (c *Client) Wait(ctx context.Context, id uuid.UUID) (State, error) {
 	var last State
 	began := time.Now()
-	for {
-		state, err := c.Get(ctx, id)
+	// The input is read once, and the result at the end: many wait, and each looks once a second.
+	for look := c.Get; ; look = c.peek {
+		state, err := look(ctx, id)
+		if err == nil && last.ID != uuid.Nil {
+			if state.Done() {
+				state, err = c.Get(ctx, id)
+			} else {
+				state.Input = last.Input
+			}
+		}
 		switch {
 		case err == nil && state.Done():
 			return state, nil

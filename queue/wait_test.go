@@ -4,10 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sync/errgroup"
 
@@ -61,6 +65,54 @@ func TestWaitEndsWithItsContext(t *testing.T) {
 	stop()
 	_, err = b.queue.Wait(ctx, id)
 	require.ErrorIs(t, err, context.Canceled)
+}
+
+// payloads counts looks at items, by whether they read inputs and results.
+type payloads struct{ with, without atomic.Int32 }
+
+func (p *payloads) TraceQueryStart(ctx context.Context, _ *pgx.Conn, data pgx.TraceQueryStartData) context.Context {
+	if n := len(data.Args); n > 0 && strings.HasPrefix(data.SQL, "-- Items by their ids") {
+		if reads, _ := data.Args[n-1].(bool); reads {
+			p.with.Add(1)
+		} else {
+			p.without.Add(1)
+		}
+	}
+	return ctx
+}
+
+func (*payloads) TraceQueryEnd(context.Context, *pgx.Conn, pgx.TraceQueryEndData) {}
+
+// Many wait for long, for items with hundreds of kilobytes.
+func TestWhoWaitsReadsInputAndResultOnce(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	var read payloads
+	traced := queue.New(b.open(t, func(c *pgxpool.Config) { c.ConnConfig.Tracer = &read }))
+	item := b.item()
+	item.Input = []byte(`{"order": 7}`)
+	id := b.enqueue(t, item)
+	ctx, stop := context.WithCancel(t.Context())
+	seen := make(chan queue.State, 1)
+	go func() {
+		state, _ := traced.Wait(ctx, id)
+		seen <- state
+	}()
+	require.Eventually(t, func() bool { return read.with.Load()+read.without.Load() >= 5 }, time.Minute, time.Millisecond)
+	stop()
+	require.JSONEq(t, `{"order": 7}`, string((<-seen).Input), "what was seen last")
+	require.EqualValues(t, 1, read.with.Load())
+
+	ended := make(chan queue.State, 1)
+	go func() {
+		state, _ := traced.Wait(t.Context(), id)
+		ended <- state
+	}()
+	require.Eventually(t, func() bool { return read.with.Load()+read.without.Load() >= 10 }, time.Minute, time.Millisecond)
+	b.dispatch(t, id)
+	b.end(t, id, "COMPLETED")
+	require.Equal(t, b.get(t, id), <-ended)
+	require.EqualValues(t, 3, read.with.Load())
 }
 
 func TestWaitForAnUnknownItem(t *testing.T) {

@@ -139,4 +139,12 @@ func TestARoleThatMayEnqueueWorkflowsMayDoNothingElse(t *testing.T) {
 	exec(t, b.db, `UPDATE sluice.settings SET auto_create_plan = 'FREE'`)
 	exec(t, as, `SELECT sluice.enqueue_workflow(sluice.workspace('globex'), 'Bill')`)
 	require.Equal(t, 1, one[int](t, b.db, `SELECT count(*) FROM sluice.activity a JOIN sluice.workspaces w ON w.id = a.workspace_id WHERE w.external_key = 'globex' AND a.action = 'workspace-created'`))
+
+	// What it says of itself is kept for ever, and shown to operators.
+	for _, actor := range []string{strings.Repeat("x", 201), "ann\x1b[2J", "\u202egnp"} {
+		exec(t, as, `SELECT set_config('sluice.actor', $1, false)`, actor)
+		requireRefused(t, as, "23514", `SELECT sluice.enqueue_workflow(sluice.workspace('initech'), 'Bill')`)
+	}
+	exec(t, as, `SELECT set_config('sluice.actor', 'shop', false)`)
+	exec(t, as, `SELECT sluice.enqueue_workflow(sluice.workspace('initech'), 'Bill')`)
 }

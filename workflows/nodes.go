@@ -85,11 +85,32 @@ func requestOf(in ExecutionInput, n definition.Node, c definition.HTTPConfig) HT
 		Method: c.Method, URL: c.URL, Headers: c.Headers, Body: c.Body,
 		IdempotencyKey: fmt.Sprintf("%s/%s", in.ExecutionID, n.ID),
 	}
-	if len(request.Body) == 0 && (c.Method == http.MethodPost || c.Method == http.MethodPut || c.Method == http.MethodPatch) {
+	if bodyIsInput(c) {
 		request.Body = in.Input
 	}
 	return request
 }
+
+func bodyIsInput(c definition.HTTPConfig) bool {
+	return len(c.Body) == 0 && (c.Method == http.MethodPost || c.Method == http.MethodPut || c.Method == http.MethodPatch)
+}
+
+// sendsInput tells whether a node sends the input of its execution.
+func sendsInput(n definition.Node) bool {
+	switch n.Type {
+	case definition.HTTP:
+		c, err := n.HTTP()
+		return err == nil && bodyIsInput(c)
+	case definition.Workflow:
+		c, err := n.Workflow()
+		return err == nil && len(c.Input) == 0
+	}
+	return false
+}
+
+// sharedPriority is that of activities on the task queue that all workspaces share, as if nothing was said of it. An item's priority orders the
+// items of its workspace only, and an activity has its workflow's unless it has one of its own.
+const sharedPriority = 3
 
 func callHTTP(ctx workflow.Context, n definition.Node, c definition.HTTPConfig, request HTTPRequest) workflow.Future {
 	ctx = workflow.WithActivityOptions(ctx, workflow.ActivityOptions{
@@ -97,6 +118,7 @@ func callHTTP(ctx workflow.Context, n definition.Node, c definition.HTTPConfig, 
 		StartToCloseTimeout: time.Duration(c.Timeout),
 		RetryPolicy:         retryPolicy(c.Retry),
 		Summary:             summaryOf(n),
+		Priority:            temporal.Priority{PriorityKey: sharedPriority},
 	})
 	return workflow.ExecuteActivity(ctx, ActivityCallHTTP, request)
 }

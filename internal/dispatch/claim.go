@@ -34,6 +34,13 @@ func (e *Engine) Claim(ctx context.Context, run int64) (Claimed, error) {
 		e.putBack()
 		return Claimed{Unstarted: e.waiting.count()}, nil
 	}
+	batch := c.in.Batch
+	release, err := e.insist(ctx, func() error { return e.planAgain(ctx, run, batch) })
+	if err != nil {
+		e.putBack()
+		return Claimed{Unstarted: e.waiting.count()}, err
+	}
+	defer release()
 	if err := e.learnVersions(ctx); err != nil {
 		e.putBack()
 		return Claimed{}, err
@@ -42,7 +49,7 @@ func (e *Engine) Claim(ctx context.Context, run int64) (Claimed, error) {
 	h := e.hearing(c.in.Batch)
 	h.claims = len(e.plan.taken) > 0
 	e.plan.asked = time.Now().Round(0)
-	err := store.SendClaim(ctx, e.pool, e.shard, func(b *pgx.Batch) {
+	err = store.SendClaim(ctx, e.pool, e.shard, func(b *pgx.Batch) {
 		if h.claims {
 			store.QueueClaim(b, e.request(e.plan.taken), &result)
 		}
@@ -63,6 +70,9 @@ func (e *Engine) Claim(ctx context.Context, run int64) (Claimed, error) {
 	claimed := Claimed{New: len(result.Items)}
 	var missing []pick
 	known, asked := c.turn, len(e.plan.taken) > 0
+	if asked {
+		e.tried(result.Taken)
+	}
 	if result.Taken {
 		c.turn++
 		missing = e.book(result, &claimed)

@@ -34,6 +34,9 @@
 // A claim whose answer is lost may have committed or not. The cache is loaded again then: it sees the turn, or its next claim
 // collides with it.
 //
+// Changes may come faster than claims follow: a workspace that applies definitions again and again takes one turn after the other. When too many
+// were lost, changes are made to wait with their turns for as long as one claim takes.
+//
 // # What is heard
 //
 // Events report items that have arrived and slots that were freed. They are read by transaction id, from one snapshot to
@@ -64,6 +67,7 @@
 //   - a plan that is not claimed leaves no trace;
 //   - what is claimed is handed to a dispatch, in this process or the next, until it is known to be started or undone;
 //   - a process undoes only claims that no other can have taken up;
+//   - no change that comes again and again keeps all claims from being made (TestClaimsComeThroughAFloodOfTurns);
 //   - no claim that commits after a pause takes what is paused;
 //   - with several shards and a global limit, the allotments and what is held above them never exceed it in sum.
 package dispatch

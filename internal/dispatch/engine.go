@@ -71,6 +71,7 @@ type Engine struct {
 	told    map[uuid.UUID]string // what was last logged of an item
 	waiting waiting
 	sweep   sweep
+	lost    int // turns that others have taken first, see mostLost
 
 	allotment allotment
 }

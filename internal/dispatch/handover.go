@@ -87,8 +87,13 @@ func (e *Engine) Begin(ctx context.Context, run int64, most int) ([]Execution, e
 			e.cache.known, tried = false, -1
 			continue
 		}
+		release, err := e.insist(ctx, func() error { return e.upToDate(ctx, run, 1) })
+		if err != nil {
+			return nil, err
+		}
 		tried = e.cache.turn
 		taken, err := store.TakeTurn(ctx, e.pool, e.shard, e.cache.turn+1, store.TurnHandover)
+		release()
 		if err != nil {
 			e.cache.known = e.cache.known && errors.Is(err, store.ErrHeld)
 			return nil, err
@@ -97,6 +102,7 @@ func (e *Engine) Begin(ctx context.Context, run int64, most int) ([]Execution, e
 			e.cache.turn++
 			break
 		}
+		e.tried(false)
 	}
 	read, err := store.Undispatched(ctx, e.pool, e.shard, most)
 	if err != nil {
@@ -170,6 +176,16 @@ func (e *Engine) Requeue(ctx context.Context, run int64, failed []store.FailedSt
 		e.waiting.doubtful = true
 		return r, nil
 	}
+	release, err := e.insist(ctx, func() error { return e.hear(ctx, e.cache.in.Batch) })
+	if err != nil {
+		e.waiting.doubtful = true
+		return r, err
+	}
+	defer release()
+	if !e.cache.known || e.cache.run != run { // one of these turns was another process's
+		e.waiting.doubtful = true
+		return r, nil
+	}
 	n, err := e.requeue(ctx, failed, policy, &r)
 	e.waiting.doubtful = e.waiting.doubtful || n < len(failed)
 	return r, err
@@ -197,11 +213,15 @@ func (e *Engine) requeue(ctx context.Context, failed []store.FailedStart, policy
 		_, err := store.PutAside(ctx, e.pool, []store.Unanswered{why})
 		return 0, err
 	case err != nil || !taken:
+		if err == nil {
+			e.tried(false)
+		}
 		e.cache.known = e.cache.known && (err == nil || errors.Is(err, store.ErrHeld))
 		e.waiting.doubtful = true
 		return 0, err
 	}
 	e.cache.turn++
+	e.tried(true)
 	for _, u := range undone {
 		var w *workspace
 		if h := e.cache.held[u.ID]; h != nil {

@@ -63,6 +63,16 @@ func TestAnExecutionGoesFromEnqueueToOutcome(t *testing.T) {
 	require.Equal(t, enumspb.WORKFLOW_EXECUTION_STATUS_COMPLETED, info.Status)
 	require.EqualValues(t, 2, info.Priority.PriorityKey)
 	require.Equal(t, ws.ID.String(), info.Priority.FairnessKey)
+	calls := 0
+	for events := s.client.GetWorkflowHistory(s.ctx, workflows.ExecutionID(id), "", false, enumspb.HISTORY_EVENT_FILTER_TYPE_ALL_EVENT); events.HasNext(); {
+		event, err := events.Next()
+		require.NoError(t, err)
+		if call := event.GetActivityTaskScheduledEventAttributes(); call != nil {
+			calls++
+			require.EqualValues(t, 3, call.GetPriority().GetPriorityKey(), "calls of all workspaces share a task queue: no item's priority counts there")
+		}
+	}
+	require.Equal(t, 1, calls)
 	require.EqualValues(t, 4, info.Priority.FairnessWeight, "the weight of PRO")
 	for name, want := range map[string]string{workflows.AttributeWorkspace: ws.ID.String(), workflows.AttributePlan: "PRO",
 		workflows.AttributeDefinition: def.Name, workflows.AttributeQueueItem: id.String()} {

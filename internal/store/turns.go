@@ -7,6 +7,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgxpool"
 
 	"sluice/internal/admission/share"
 )
@@ -15,8 +16,9 @@ var (
 	tuneTurnSQL   = load("tune_turn", "milliseconds")
 	turnHolderSQL = load("turn_holder")
 
-	takeOverSQL = load("take_over", "shard", "run", "takeover")
-	takeTurnSQL = load("take_turn", "shard", "turn", "kind")
+	takeOverSQL  = load("take_over", "shard", "run", "takeover")
+	takeTurnSQL  = load("take_turn", "shard", "turn", "kind")
+	holdTurnsSQL = load("hold_turns")
 
 	noteShortageSQL  = load("note_shortage", "shard", "weight", "more")
 	endShortageSQL   = load("end_shortage", "shard")
@@ -47,6 +49,24 @@ func TakeTurn(ctx context.Context, db DB, shard int, turn int64, kind string) (t
 	})
 	err = held(ctx, db, shard, db.SendBatch(ctx, b).Close())
 	return taken && err == nil, Wrap(err, "take a turn")
+}
+
+// HoldTurns has all who change limits or definitions wait with their turns until release is called; those of claims are taken all the same. It
+// waits for the turns of others that come first. ErrHeld says that it has waited in vain.
+func HoldTurns(ctx context.Context, pool *pgxpool.Pool, shard int) (release func(), err error) {
+	const doing = "hold the turns of others"
+	tx, err := pool.Begin(ctx)
+	if err != nil {
+		return nil, Wrap(err, doing)
+	}
+	release = func() { _ = tx.Rollback(context.WithoutCancel(ctx)) } // a connection that is lost holds nothing
+	b := tunedForTurn()
+	b.Queue(holdTurnsSQL)
+	if err := tx.SendBatch(ctx, b).Close(); err != nil {
+		release()
+		return nil, Wrap(held(ctx, pool, shard, err), doing)
+	}
+	return release, nil
 }
 
 // turnPatience is how long, in milliseconds, a dispatcher waits for a turn that another transaction has taken and not yet

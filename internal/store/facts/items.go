@@ -43,13 +43,23 @@ type View struct {
 }
 
 var (
-	itemsSQL    = load("items", "ids", "oldest", "status")
+	itemsSQL    = load("items", "ids", "oldest", "status", "payloads")
 	activitySQL = load("item_activity", "item")
 )
 
 // Item returns one item, or store.ErrUnknownItem. T has the fields of View.
-func Item[T any](ctx context.Context, db store.DB, id uuid.UUID) (item T, err error) {
+func Item[T any](ctx context.Context, db store.DB, id uuid.UUID) (T, error) {
 	items, err := ItemsOf[T](ctx, db, id)
+	return only(id, items, err)
+}
+
+// BareItem is Item without its input and result.
+func BareItem[T any](ctx context.Context, db store.DB, id uuid.UUID) (T, error) {
+	items, err := BareItemsOf[T](ctx, db, id)
+	return only(id, items, err)
+}
+
+func only[T any](id uuid.UUID, items []T, err error) (item T, _ error) {
 	switch {
 	case err != nil:
 		return item, err
@@ -66,7 +76,13 @@ func UnknownItem(id uuid.UUID) error {
 
 // ItemsOf returns those of these items that there are, newest first. T has the fields of View.
 func ItemsOf[T any](ctx context.Context, db store.DB, ids ...uuid.UUID) ([]T, error) {
-	items, err := store.Collect[T](ctx, db, itemsSQL, ids, oldest(ids), "")
+	items, err := store.Collect[T](ctx, db, itemsSQL, ids, oldest(ids), "", true)
+	return items, store.Wrap(err, "read items")
+}
+
+// BareItemsOf is ItemsOf without inputs and results.
+func BareItemsOf[T any](ctx context.Context, db store.DB, ids ...uuid.UUID) ([]T, error) {
+	items, err := store.Collect[T](ctx, db, itemsSQL, ids, oldest(ids), "", false)
 	return items, store.Wrap(err, "read items")
 }
 
@@ -80,7 +96,7 @@ func Items[T any](ctx context.Context, db store.DB, f Filter) ([]T, error) {
 		return nil, store.Wrap(err, "list items")
 	}
 	// One whose status has changed since is left out.
-	items, err := store.Collect[T](ctx, db, itemsSQL, ids, oldest(ids), f.Status)
+	items, err := store.Collect[T](ctx, db, itemsSQL, ids, oldest(ids), f.Status, !f.WithoutPayloads)
 	return items, store.Wrap(err, "list items")
 }
 

@@ -23,6 +23,8 @@ type Filter struct {
 	Error        string    // what its error has in it, in letters of either case; see mostLooked
 	Before       uuid.UUID // items that are older than this one: the last of the page before
 	Limit        int       // defaults to DefaultLimit
+	// WithoutPayloads leaves inputs and results out: those of a page may be hundreds of megabytes.
+	WithoutPayloads bool
 }
 
 const (

@@ -40,9 +40,11 @@ type API struct {
 	overview    overview.Source
 	mux         *http.ServeMux
 	document    []byte
-	ordinary    *counter
-	waits       *counter
+	ordinary    counters
+	waits       counters
 	reading     *places
+	keyed       *places
+	large       *places
 	bulks       counters
 	audits      chan struct{}
 	simulations counters
@@ -53,8 +55,9 @@ type API struct {
 func New(c Config) (*API, error) {
 	s := &API{
 		config: c, queue: queue.New(c.Pool), office: admin.New(c.Pool), mux: http.NewServeMux(),
-		ordinary: newCounter(mostOrdinary, mostOrdinaryOfOne), waits: newCounter(mostWaits, mostWaitsOfOne),
-		reading: newPlaces(mostReading, placePatience), bulks: newCounters(mostBulk, mostBulkOfOne), simulations: newCounters(1, 1), audits: make(chan struct{}, 1),
+		ordinary: newCounters(mostOrdinary, mostOrdinaryOfOne), waits: newCounters(mostWaits, mostWaitsOfOne),
+		reading: newPlaces(mostReading, placePatience), keyed: newPlaces(mostKeyed, placePatience),
+		large: newPlaces(mostLarge, placePatience), bulks: newCounters(mostBulk, mostBulkOfOne), simulations: newCounters(1, 1), audits: make(chan struct{}, 1),
 	}
 	s.stop.begun, s.stop.begin = context.WithCancel(context.Background())
 	dial := func(context.Context) (client.Client, error) { return c.Temporal, nil }

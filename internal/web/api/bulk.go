@@ -18,7 +18,7 @@ const (
 	// bulkTime is how long a request works on many items before it answers how far it has come.
 	bulkTime = time.Minute
 	// mostBulk is how many requests of operators do so at once, and how many of tokens of workspaces; mostBulkOfOne is how many of them show
-	// the same token. Each may be about millions of items, and takes a connection most of the time.
+	// the same operator's token, or one of the same workspace. Each may be about millions of items, and takes a connection most of the time.
 	mostBulk, mostBulkOfOne = 3, 1
 )
 

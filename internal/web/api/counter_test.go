@@ -66,6 +66,32 @@ func TestTokensOfWorkspacesKeepNoOperatorOutOfBulkOperations(t *testing.T) {
 	}
 }
 
+func TestAWorkspaceWithManyTokensKeepsNobodyOut(t *testing.T) {
+	t.Parallel()
+	a := &API{ordinary: newCounters(mostOrdinary, mostOrdinaryOfOne), waits: newCounters(mostWaits, mostWaitsOfOne)}
+	workspace, r := uuid.New(), httptest.NewRequest(http.MethodGet, "/api/v1/items", nil)
+	waits := httptest.NewRequest(http.MethodGet, "/api/v1/items/x?wait=1s", nil)
+	for range 2 * mostWaits { // each with another of its tokens
+		who := access.Caller{Workspace: workspace, Token: uuid.New()}
+		a.enter(who, r)
+		a.enter(who, waits)
+	}
+	for _, another := range []access.Caller{{Workspace: uuid.New(), Token: uuid.New()}, {Operator: true, Token: uuid.New()}} {
+		for _, r := range []*http.Request{r, waits} {
+			_, ok := a.enter(another, r)
+			require.True(t, ok)
+		}
+	}
+	for range 2 * mostWaits { // many workspaces
+		a.enter(access.Caller{Workspace: uuid.New()}, r)
+		a.enter(access.Caller{Workspace: uuid.New()}, waits)
+	}
+	for _, r := range []*http.Request{r, waits} {
+		_, ok := a.enter(access.Caller{Operator: true, Token: uuid.New()}, r)
+		require.True(t, ok, "an operator")
+	}
+}
+
 func TestOneWorkspaceReadsInItsPlacesOnly(t *testing.T) {
 	t.Parallel()
 	p := newPlaces(2, time.Minute)
@@ -112,7 +138,7 @@ func TestOneWorkspaceReadsInItsPlacesOnly(t *testing.T) {
 
 func TestOnlyWhoWaitsForAnItemCountsAsOneWhoWaits(t *testing.T) {
 	t.Parallel()
-	s := &API{ordinary: newCounter(0, 0), waits: newCounter(1, 1)}
+	s := &API{ordinary: newCounters(0, 0), waits: newCounters(1, 1)}
 	_, ok := s.enter(access.Caller{}, httptest.NewRequest(http.MethodPost, "/api/v1/items?wait=1s", nil))
 	require.False(t, ok)
 	_, ok = s.enter(access.Caller{}, httptest.NewRequest(http.MethodGet, "/api/v1/items/x?wait=1s", nil))

@@ -111,6 +111,13 @@ func (s *API) enqueue(ctx context.Context, who access.Caller, in *enqueueInput) 
 	if item.WorkspaceID, err = s.enqueueFor(ctx, who, &in.Body); err != nil {
 		return nil, err
 	}
+	if item.UniqueKey != "" {
+		leave, err := s.keyed.take(ctx, access.Caller{Workspace: uuid.NewSHA1(item.WorkspaceID, []byte(item.UniqueKey))}) // of the key, whoever enqueues
+		if err != nil {
+			return nil, err
+		}
+		defer leave()
+	}
 	answer, err := s.queue.Enqueue(ctx, item)
 	if err != nil {
 		return nil, doubt(err, item)

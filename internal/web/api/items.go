@@ -60,7 +60,7 @@ type itemPage struct {
 }
 
 func (s *API) listItems(ctx context.Context, who access.Caller, in *listItemsInput) (*body[itemPage], error) {
-	f := queue.Filter{DefinitionID: in.Definition, WorkflowType: in.Type, WorkflowID: in.WorkflowID, Status: in.Status, Reason: in.Reason, Before: in.Before, Limit: in.Limit}
+	f := queue.Filter{DefinitionID: in.Definition, WorkflowType: in.Type, WorkflowID: in.WorkflowID, Status: in.Status, Reason: in.Reason, Before: in.Before, Limit: in.Limit, WithoutPayloads: true}
 	switch {
 	case in.Type != "" && in.Definition != uuid.Nil:
 		return nil, store.Invalid("type is of workflows, and definition excludes them: give one of the two")
@@ -90,7 +90,6 @@ func (s *API) listItems(ctx context.Context, who access.Caller, in *listItemsInp
 	}
 	starts, err := s.overview.Starts(ctx, items)
 	for i := range items {
-		withoutPayloads(&items[i])
 		page.Items[i] = listedItem{items[i], starts[items[i].ID]}
 	}
 	return answer(page, err)

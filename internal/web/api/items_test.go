@@ -335,3 +335,15 @@ func TestARefusedRequestCreatesNoWorkspace(t *testing.T) {
 	require.NoError(t, b.pool.QueryRow(t.Context(), `SELECT last_value FROM public.looks`).Scan(&looks))
 	require.Equal(t, 2, looks)
 }
+
+// A page may have 200 items, each with an input of 256 KiB and a result of 1 MiB: hundreds of megabytes that no answer has.
+func TestAPageReadsNoInputs(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	b.send("", http.MethodPost, "/api/v1/items", object{"definition": b.definition.String(), "workspace": b.workspace.String(),
+		"input": object{"text": strings.Repeat("x", 4000)}}).object(http.StatusCreated)
+	b.exec(`ALTER TABLE sluice.inputs RENAME TO inputs_elsewhere`)
+	page := b.send("", http.MethodGet, "/api/v1/items", nil).object(http.StatusOK)
+	require.Len(t, page["items"], 1)
+	require.NotContains(t, page["items"].([]any)[0], "input")
+}

@@ -16,12 +16,19 @@ const (
 	// mostReading is how many requests of one workspace's tokens, or of one operator's, have a place to read at once. There are eight
 	// connections: some are left to others however long a read takes.
 	mostReading = 4
+	// mostKeyed is how many items are enqueued at once under one unique key, one by one. They wait for one another in Postgres too, and for an
+	// application that has enqueued under the key in a transaction of its own, which may take long.
+	mostKeyed = 1
+	// largeBody is from how many bytes on a request's body is large, and mostLarge how many of these are looked at at once for one workspace. What
+	// JSON is made of may have twenty times its bytes in memory, and thirty more to be collected: 2 MiB of {} in a list, for example.
+	largeBody, mostLarge = 128 << 10, 2
 	// placePatience is how long a request waits for a place.
 	placePatience = 10 * time.Second
 )
 
-// places bound how many connections are read from at once for one workspace's tokens, or for one of an operator's. A request that finds none
-// free waits for a moment. Who waits for items, or enqueues one, needs no place: many of these share statements, or take one that is short.
+// places bound how much is taken at once by what takes long or much memory, for one workspace's tokens or one of an operator's. A request that finds
+// none free waits for a moment. Who waits for items, or enqueues one, needs no place otherwise: many of these share statements, or take
+// one that is short.
 type places struct {
 	most     int
 	patience time.Duration
@@ -65,7 +72,7 @@ func (p *places) take(ctx context.Context, who access.Caller) (leave func(), err
 	case <-ctx.Done():
 		err = ctx.Err()
 	case <-late.C:
-		err = newProblem(http.StatusTooManyRequests, "too-many", "too many requests that read are under way; try again").later()
+		err = newProblem(http.StatusTooManyRequests, "too-many", "too many requests that take long are under way; try again").later()
 	}
 	gone()
 	return nil, err

@@ -1,7 +1,9 @@
 package api_test
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
 	"fmt"
 	"io"
 	"net"
@@ -99,6 +101,88 @@ func TestNothingOfTheInsideIsTold(t *testing.T) {
 	p := b.send("", http.MethodGet, "/api/v1/items", nil).problem(http.StatusInternalServerError, "internal")
 	require.NotContains(t, fmt.Sprint(p), "pending")
 	require.Contains(t, b.logged.text(), "pending", "the log says why")
+}
+
+// An application has enqueued under a key in a transaction that takes long. Who enqueues under it waits for that, and keeps no others waiting.
+func TestWhoWaitsForAUniqueKeyLeavesConnectionsToOthers(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	other, definition := b.newWorkspace("globex")
+	own, another := b.token(admin.RoleWorkspace, b.workspace, false), b.token(admin.RoleWorkspace, other, false)
+	operator := b.token(admin.RoleOperatorWrite, uuid.Nil, false)
+	tx, err := b.pool.Begin(t.Context()) // one of eight connections
+	require.NoError(t, err)
+	defer func() { _ = tx.Rollback(context.WithoutCancel(t.Context())) }() // unless it has committed
+	_, err = tx.Exec(t.Context(), `SELECT sluice.enqueue($1, $2, unique_key => 'order-7')`, b.workspace, b.definition)
+	require.NoError(t, err)
+	waiting := func() (n int) {
+		t.Helper()
+		require.NoError(t, tx.QueryRow(t.Context(), `SELECT count(*) FROM pg_locks WHERE NOT granted AND locktype = 'transactionid'`).Scan(&n))
+		return n
+	}
+	statuses := make(chan int, 12)
+	for range cap(statuses) {
+		go func() {
+			r, _ := http.NewRequestWithContext(t.Context(), http.MethodPost, b.url+"/api/v1/items", strings.NewReader(`{"definition": "`+b.definition.String()+`"}`))
+			r.Header.Set("Content-Type", "application/json")
+			r.Header.Set("Authorization", "Bearer "+own)
+			r.Header.Set("Idempotency-Key", "order-7")
+			response, err := http.DefaultClient.Do(r)
+			if err != nil {
+				statuses <- 0
+				return
+			}
+			_ = response.Body.Close()
+			statuses <- response.StatusCode
+		}()
+	}
+	require.Eventually(t, func() bool { return waiting() >= 1 }, time.Minute, 10*time.Millisecond)
+	b.send(another, http.MethodPost, "/api/v1/items", object{"definition": definition.String(), "uniqueKey": "order-7"}).object(http.StatusCreated)
+	b.send(own, http.MethodPost, "/api/v1/items", object{"definition": b.definition.String(), "uniqueKey": "order-8"}).object(http.StatusCreated)
+	b.send(operator, http.MethodGet, "/api/v1/pauses", nil).object(http.StatusOK)
+	require.Equal(t, 1, waiting())
+	require.NoError(t, tx.Commit(t.Context()))
+	answered := 0
+	for range cap(statuses) {
+		if status := <-statuses; status == http.StatusOK {
+			answered++
+		} else {
+			require.Equal(t, http.StatusTooManyRequests, status, "on a machine that is slow")
+		}
+	}
+	require.Positive(t, answered)
+}
+
+// JSON has many times its bytes in memory.
+func TestAFewLargeRequestsAreLookedAtAtOnce(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	letGo, err := b.api.HoldLarge()
+	require.NoError(t, err)
+	of := func(bytes int) object {
+		return object{"workspace": b.workspace.String(), "definition": b.definition.String(), "input": object{"text": strings.Repeat("x", bytes)}}
+	}
+	large := make(chan int, 1)
+	go func() {
+		raw, _ := json.Marshal(of(200 << 10))
+		r, _ := http.NewRequestWithContext(t.Context(), http.MethodPost, b.url+"/api/v1/items", io.NopCloser(bytes.NewReader(raw))) // in chunks
+		r.Header.Set("Content-Type", "application/json")
+		response, err := http.DefaultClient.Do(r)
+		if err != nil {
+			large <- 0
+			return
+		}
+		_ = response.Body.Close()
+		large <- response.StatusCode
+	}()
+	b.send("", http.MethodPost, "/api/v1/items", of(100<<10)).object(http.StatusCreated)
+	select {
+	case status := <-large:
+		t.Fatalf("it is answered %d while others are looked at", status)
+	case <-time.After(time.Second):
+	}
+	letGo()
+	require.Equal(t, http.StatusCreated, <-large)
 }
 
 // What one workspace reads may take long: it leaves connections to others, and to its own requests that enqueue.

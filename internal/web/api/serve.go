@@ -2,6 +2,7 @@ package api
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -29,8 +30,8 @@ const (
 	requestTimeout = 30 * time.Second
 	// writeTimeout is how long an answer may take to be taken.
 	writeTimeout = 30 * time.Second
-	// mostOrdinary is how many requests are under way at once, and mostOrdinaryOfOne how many of them show the same token: who sends
-	// slowly must not keep others out.
+	// mostOrdinary is how many requests of operators are under way at once, and how many of tokens of workspaces; mostOrdinaryOfOne is how many of
+	// them show the same operator's token, or one of the same workspace: who sends slowly must not keep others out.
 	mostOrdinary, mostOrdinaryOfOne = 256, 64
 	// mostWaits is the same for requests that wait for items.
 	mostWaits, mostWaitsOfOne = 2000, 500
@@ -104,6 +105,14 @@ func (s *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		p.write(w)
 		return
 	}
+	if r.ContentLength > largeBody {
+		done, err := s.large.take(ctx, who)
+		if err != nil {
+			s.problemOf(ctx, who, err).write(w)
+			return
+		}
+		defer done()
+	}
 	s.mux.ServeHTTP(deadlined{w}, r.WithContext(context.WithValue(ctx, callerKey{}, who)))
 }
 
@@ -152,9 +161,9 @@ func unclear(r *http.Request) *Problem {
 // enter counts a request as under way until it leaves.
 func (s *API) enter(who access.Caller, r *http.Request) (leave func(), ok bool) {
 	if r.Method == http.MethodGet && r.URL.Query().Has("wait") {
-		return s.waits.enter(who.Token)
+		return s.waits.enter(who)
 	}
-	return s.ordinary.enter(who.Token)
+	return s.ordinary.enter(who)
 }
 
 // readBody reads the body before anything is done, so that who sends slowly holds nothing but memory, and for a time that is bounded. The
@@ -182,7 +191,7 @@ func readBody(w http.ResponseWriter, r *http.Request) *Problem {
 	if r.Method == http.MethodGet {
 		raw = nil // no route of it reads one, and a request that waits would hold it all the time
 	}
-	r.Body = io.NopCloser(bytes.NewReader(raw))
+	r.Body, r.ContentLength = io.NopCloser(bytes.NewReader(raw)), int64(len(raw)) // which was not told, or not the truth
 	return nil
 }
 
@@ -203,32 +212,33 @@ type counter struct {
 
 	mu  sync.Mutex
 	all int
-	of  map[uuid.UUID]int // by token
+	of  map[uuid.UUID]int // by workspace, else by token
 }
 
 func newCounter(most, mostOfOne int) *counter {
 	return &counter{most: most, mostOfOne: mostOfOne, of: map[uuid.UUID]int{}}
 }
 
-func (c *counter) enter(token uuid.UUID) (leave func(), ok bool) {
+func (c *counter) enter(one uuid.UUID) (leave func(), ok bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.all >= c.most || c.of[token] >= c.mostOfOne {
+	if c.all >= c.most || c.of[one] >= c.mostOfOne {
 		return nil, false
 	}
 	c.all++
-	c.of[token]++
+	c.of[one]++
 	return func() {
 		c.mu.Lock()
 		defer c.mu.Unlock()
 		c.all--
-		if c.of[token]--; c.of[token] == 0 {
-			delete(c.of, token)
+		if c.of[one]--; c.of[one] == 0 {
+			delete(c.of, one)
 		}
 	}, true
 }
 
-// counters count operators and tokens of workspaces apart: however many of the one kind there are, they keep none of the other out.
+// counters count operators and tokens of workspaces apart: however many of the one kind there are, they keep none of the other out. A workspace
+// may have many tokens, which count as one.
 type counters struct{ operators, workspaces *counter }
 
 func newCounters(most, mostOfOne int) counters {
@@ -239,5 +249,5 @@ func (c counters) enter(who access.Caller) (leave func(), ok bool) {
 	if who.Operator {
 		return c.operators.enter(who.Token)
 	}
-	return c.workspaces.enter(who.Token)
+	return c.workspaces.enter(cmp.Or(who.Workspace, who.Token))
 }

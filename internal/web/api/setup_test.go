@@ -42,6 +42,7 @@ type bundle struct {
 	url        string
 	namespace  string
 	logged     *logs
+	api        *api.API
 	stop       func()
 }
 
@@ -105,7 +106,7 @@ func (b *bundle) serve(pool *pgxpool.Pool) {
 		Pool: pool, Temporal: b.temporal, Guard: access.New(access.Config{DB: pool, Loopback: true}), Log: slog.New(slog.NewTextHandler(b.logged, nil)),
 	})
 	require.NoError(b.t, err)
-	b.stop = handler.Stop
+	b.api, b.stop = handler, handler.Stop
 	server := httptest.NewServer(handler)
 	b.t.Cleanup(server.Close)
 	b.url = server.URL

@@ -65,13 +65,13 @@ func (d *dashboard) items(ctx context.Context, r *http.Request, p page.Page) (te
 // list is a page of the items of a selection, newest first.
 func (d *dashboard) list(ctx context.Context, v page.ItemsView, g figures.Failure) ([]queue.State, error) {
 	if v.Group == "" {
-		return d.queue.List(ctx, queue.Filter{WorkspaceID: v.Workspace, DefinitionID: v.Definition, WorkflowType: v.Type, WorkflowID: v.Workflow, Status: v.Status, Reason: v.Reason, Error: v.Error, Before: v.Before, Limit: v.Most})
+		return d.queue.List(ctx, queue.Filter{WorkspaceID: v.Workspace, DefinitionID: v.Definition, WorkflowType: v.Type, WorkflowID: v.Workflow, Status: v.Status, Reason: v.Reason, Error: v.Error, Before: v.Before, Limit: v.Most, WithoutPayloads: true})
 	}
 	ids := g.IDs
 	if v.Before != uuid.Nil {
 		ids = slices.DeleteFunc(ids, func(id uuid.UUID) bool { return bytes.Compare(id[:], v.Before[:]) >= 0 })
 	}
-	return facts.ItemsOf[queue.State](ctx, d.Pool, ids[:min(len(ids), v.Most)]...)
+	return facts.BareItemsOf[queue.State](ctx, d.Pool, ids[:min(len(ids), v.Most)]...)
 }
 
 // explain gives those items that are pending the reason why they wait.
