@@ -37,6 +37,10 @@ func byExecution(reopenings []Reopening) map[uuid.UUID][]Reopening {
 	return of
 }
 
+// commits is how long a reopening may take from the time that is on record of it to its turn of the journal, which comes with its commit. A
+// claim in between has taken the turn before, when the slot was free.
+const commits = 500 * time.Millisecond
+
 func split(h Held, reopenings []Reopening) (parts []Held) {
 	end := h.To
 	for _, r := range reopenings {
@@ -46,7 +50,10 @@ func split(h Held, reopenings []Reopening) (parts []Held) {
 		}
 		h.To = r.Before
 		parts = append(parts, h)
-		h.From, h.To, h.Reopened = r.At, end, true
+		h.From, h.To, h.Reopened = r.At.Add(commits), end, true
+		if !end.IsZero() && h.From.After(end) {
+			h.From = end
+		}
 	}
 	return append(parts, h)
 }
