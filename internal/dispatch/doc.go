@@ -67,7 +67,7 @@
 //   - a plan that is not claimed leaves no trace;
 //   - what is claimed is handed to a dispatch, in this process or the next, until it is known to be started or undone;
 //   - a process undoes only claims that no other can have taken up;
-//   - no change that comes again and again keeps all claims from being made (TestClaimsComeThroughAFloodOfTurns);
+//   - no change that comes again and again keeps all claims from being made (TestItemsAreClaimedWhileAWorkspaceAppliesDefinitionsAllTheTime);
 //   - no claim that commits after a pause takes what is paused;
 //   - with several shards and a global limit, the allotments and what is held above them never exceed it in sum.
 package dispatch

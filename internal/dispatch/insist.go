@@ -6,8 +6,8 @@ import (
 	"sluice/internal/store"
 )
 
-// mostLost is what may be lost to others before their turns are held until this process has taken one: three in a row, or most of many. A
-// workspace may apply definitions again and again, and each time takes a turn: without this, nothing of any workspace would be claimed meanwhile.
+// mostLost is the value of Engine.lost from which on the turns of others are held: three turns lost in a row come to it, or most of many. A
+// workspace may apply definitions again and again, and takes a turn each time: without this, most claims of all workspaces would be lost.
 const mostLost = 6
 
 // tried notes whether a turn was to be had. One that was makes up for half of one that was not: the next may be lost as those before.

@@ -1,9 +1,7 @@
 package dispatch_test
 
 import (
-	"context"
 	"fmt"
-	"sync"
 	"testing"
 
 	"github.com/google/uuid"
@@ -89,36 +87,6 @@ func TestWhoInsistsUndoesNothingThatAnotherProcessHasTakenUp(t *testing.T) {
 	require.NoError(t, err)
 	require.Zero(t, requeued)
 	require.Equal(t, 1, w.running())
-}
-
-// Several workspaces leave no moment between one turn and the next.
-func TestClaimsComeThroughAFloodOfTurns(t *testing.T) {
-	t.Parallel()
-	w := setup(t)
-	ctx, stop := context.WithCancel(t.Context())
-	var flood sync.WaitGroup
-	office := admin.New(w.app)
-	for range 4 {
-		workspace, _ := w.newWorkspace("FREE")
-		flood.Go(func() {
-			for n := 0; ctx.Err() == nil; n++ {
-				_, _ = office.ApplyDefinition(ctx, workspace, fmt.Appendf(nil, `{"name": "again", "nodes": [{"name": "n%d", "type": "noop"}]}`, n), "ann")
-			}
-		})
-	}
-	defer flood.Wait()
-	defer stop()
-	for range 20 {
-		id := w.enqueue()
-		for claims := 0; w.running() == 0; claims++ {
-			require.Less(t, claims, 50)
-			w.plan(10)
-			w.claim()
-		}
-		w.Doubt()
-		require.Equal(t, []uuid.UUID{id}, w.begin())
-		w.end(id)
-	}
 }
 
 // claimedNow are the items that hold a slot and are not started.

@@ -98,7 +98,7 @@ func TestTheClaimOfAnItemThatHasEndedIsDroppedAndEndsNothing(t *testing.T) {
 	require.Equal(t, 1, one[int](t, b.db, `SELECT count(*) FROM sluice.ended`))
 	require.Equal(t, []uuid.UUID{id}, b.held(t), "to drop it is for who starts it")
 
-	report, err := b.ReleaseStale(t.Context()) // who has started nothing for an hour
+	report, err := b.ReleaseStale(t.Context()) // the claim is an hour old
 	require.NoError(t, err)
 	require.Zero(t, report)
 	require.Empty(t, b.held(t))

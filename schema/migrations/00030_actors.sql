@@ -1,5 +1,6 @@
--- Who has changed a limit is what a session says of itself (sluice.actor), and is kept for ever. Where an enqueue may create its workspace that is also
--- a role that may do nothing else: it must not write there as much as it likes, nor what acts on the terminals of others. Rows that are there stay.
+-- The actor of a change of limits is what the session says of itself (sluice.actor), and the record is kept for ever. Where an enqueue may create
+-- its workspace, a role that may only enqueue writes such a record too. So the actor has a bound, and no characters that act on a terminal. Rows
+-- that are there stay.
 
 -- +goose Up
 

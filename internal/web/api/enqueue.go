@@ -112,7 +112,8 @@ func (s *API) enqueue(ctx context.Context, who access.Caller, in *enqueueInput) 
 		return nil, err
 	}
 	if item.UniqueKey != "" {
-		leave, err := s.keyed.take(ctx, access.Caller{Workspace: uuid.NewSHA1(item.WorkspaceID, []byte(item.UniqueKey))}) // of the key, whoever enqueues
+		// The places are those of the key, whichever token is shown: the id stands for both.
+		leave, err := s.keyed.take(ctx, access.Caller{Workspace: uuid.NewSHA1(item.WorkspaceID, []byte(item.UniqueKey))})
 		if err != nil {
 			return nil, err
 		}

@@ -26,9 +26,9 @@ const (
 	placePatience = 10 * time.Second
 )
 
-// places bound how much is taken at once by what takes long or much memory, for one workspace's tokens or one of an operator's. A request that finds
-// none free waits for a moment. Who waits for items, or enqueues one, needs no place otherwise: many of these share statements, or take
-// one that is short.
+// places limit how many slow or large requests are handled at once for one workspace's tokens, or for one operator's token. A request that
+// finds no free place waits for placePatience. A request that waits for items needs no place, nor does a small one that enqueues a single item without
+// a unique key: many of these share a statement, or each takes a short one.
 type places struct {
 	most     int
 	patience time.Duration
