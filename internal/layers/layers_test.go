@@ -13,7 +13,7 @@ import (
 
 // layers are the packages from the bottom up: each may import those in the rows before its own. Test files may import more.
 var layers = [][]string{
-	{"internal/alive", "internal/bounds", "internal/metric", "internal/postgres"},
+	{"internal/alive", "internal/bounds", "internal/metric", "internal/places", "internal/postgres"},
 	{"schema", "internal/admission", "internal/admission/share", "internal/audit", "internal/definition", "internal/gather", "internal/connect", "internal/devstack", "internal/layers", "internal/request"},
 	{"internal/store", "internal/outbound", "workflows", "internal/admission/slots", "internal/devstack/devtest"},
 	{"internal/admission/simulate", "internal/estimate", "internal/store/catalog", "internal/store/controls", "internal/store/estimates", "internal/store/facts", "internal/store/figures", "internal/store/fleet", "internal/store/tokens", "internal/dispatch", "internal/recovery"},
