@@ -1,6 +1,7 @@
 package activities
 
 import (
+	"cmp"
 	"context"
 	"log/slog"
 	"net/http"
@@ -15,8 +16,10 @@ import (
 
 	"sluice/internal/callback"
 	"sluice/internal/dispatch"
+	"sluice/internal/metric"
 	"sluice/internal/outbound"
 	"sluice/internal/pairing"
+	"sluice/internal/places"
 	"sluice/internal/recovery"
 	"sluice/internal/request"
 	"sluice/internal/store"
@@ -39,6 +42,8 @@ type Config struct {
 	// HTTPClient brings the transport that makes the connections of http nodes, if it has one: Outbound then says nothing.
 	// Defaults to one that Outbound holds for.
 	HTTPClient *http.Client
+	// Calls is how many calls of http nodes are made at once. Defaults to DefaultCalls.
+	Calls int
 	// SecretsDir has the workspaces' secrets, see outbound.Secrets. Defaults to none.
 	SecretsDir string
 	// StaleAfter is how old a claim must be before recovery takes it for abandoned. Defaults to recovery.DefaultStaleAfter.
@@ -49,6 +54,9 @@ type Config struct {
 	// to the activities' own handlers.
 	Metrics client.MetricsHandler
 }
+
+// DefaultCalls lets a workspace alone make 100 calls at once.
+const DefaultCalls = 500
 
 // Activities holds the dependencies of all activities. It is safe for concurrent use.
 type Activities struct {
@@ -64,6 +72,7 @@ type Activities struct {
 	ensureWorkspace func(uuid.UUID, string)
 	transport       http.RoundTripper
 	secrets         outbound.Secrets
+	places          *places.Places // for calls of http nodes
 
 	eager   *eager
 	sender  *request.Sender
@@ -86,6 +95,11 @@ func New(c Config) *Activities {
 	if logger == nil {
 		logger = slog.Default()
 	}
+	outside := cmp.Or(c.Metrics, client.MetricsNopHandler)
+	a.places = places.New(cmp.Or(c.Calls, DefaultCalls), func(taken, waiting int) {
+		metric.HTTPCalls.Set(outside, float64(taken), "calling")
+		metric.HTTPCalls.Set(outside, float64(waiting), "waiting")
+	})
 	engines.LogTo(logger)
 	a.log = logger
 	if a.ensureWorkspace == nil {

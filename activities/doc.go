@@ -16,8 +16,8 @@
 //	AwaitWork            regular  waits, then takes the three steps above
 //	LogAction            local    may log twice: a fact for people, not for decisions
 //	RecordOutcome        local    the first outcome stays; refused from any other workflow than the execution's own
-//	CallHTTP             regular  sends an Idempotency-Key; the endpoint decides. Where it may go: internal/outbound. Refused from any
-//	                              other workflow than an execution of a definition, and from a child of its id
+//	CallHTTP             regular  sends an Idempotency-Key; the endpoint decides. Where it may go: internal/outbound; when: internal/places.
+//	                              Refused from any other workflow than an execution of a definition, and from a child of its id
 //	Sweep                regular  each transition is guarded in its statement
 //	ReleaseStaleClaims   regular  the same; asks Temporal before it puts a claim back
 //	Reconcile            regular  the same; asks Temporal before it frees a slot

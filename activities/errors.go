@@ -28,6 +28,12 @@ func temporalError(err error) error {
 	return err
 }
 
+// isFinal tells an error that is not retried.
+func isFinal(err error) bool {
+	var refused *temporal.ApplicationError
+	return errors.As(err, &refused) && refused.NonRetryable()
+}
+
 // Reasons of failed starts, as they stand in queue_items.error, in logs and in metrics.
 const (
 	reasonWorkspaceGone  = "workspace-gone"

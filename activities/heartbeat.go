@@ -24,24 +24,43 @@ var errWorkerStopping = temporal.NewApplicationErrorWithOptions("this worker is 
 // beating heartbeats until stop is called, which waits for the last beat. The context it returns also ends when this
 // worker stops; stopping then tells so.
 func beating(ctx context.Context) (waiting context.Context, stop func()) {
+	waiting, left := untilStop(ctx)
+	beaten := make(chan struct{})
+	go func() {
+		defer close(beaten)
+		activity.RecordHeartbeat(ctx)
+		beat(waiting, beatEvery(activity.GetInfo(ctx).HeartbeatTimeout))
+	}()
+	return waiting, func() {
+		left()
+		<-beaten
+	}
+}
+
+// beat heartbeats every so often until ctx ends, and shows details each time: those of the last one are what the next attempt knows of this one.
+func beat(ctx context.Context, every time.Duration, details ...any) {
+	next := time.NewTicker(every)
+	defer next.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-next.C:
+			activity.RecordHeartbeat(ctx, details...)
+		}
+	}
+}
+
+// untilStop returns a context that also ends when this worker stops; stopping then tells so.
+func untilStop(ctx context.Context) (waiting context.Context, left func()) {
 	waiting, cancel := context.WithCancelCause(ctx)
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		every := beatEvery(activity.GetInfo(ctx).HeartbeatTimeout)
-		beat := time.NewTimer(every)
-		defer beat.Stop()
-		for {
-			activity.RecordHeartbeat(ctx)
-			beat.Reset(every)
-			select {
-			case <-waiting.Done():
-				return
-			case <-activity.GetWorkerStopChannel(ctx):
-				cancel(errWorkerStopping)
-				return
-			case <-beat.C:
-			}
+		select {
+		case <-waiting.Done():
+		case <-activity.GetWorkerStopChannel(ctx):
+			cancel(errWorkerStopping)
 		}
 	}()
 	return waiting, func() {
@@ -50,7 +69,7 @@ func beating(ctx context.Context) (waiting context.Context, stop func()) {
 	}
 }
 
-// stopping tells whether a context of beating has ended because this worker stops.
+// stopping tells whether a context of untilStop has ended because this worker stops.
 func stopping(waiting context.Context) bool {
 	return errors.Is(context.Cause(waiting), errWorkerStopping)
 }

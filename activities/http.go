@@ -15,23 +15,20 @@ import (
 
 	"sluice/internal/definition"
 	"sluice/internal/outbound"
+	"sluice/internal/store/facts"
 	"sluice/workflows"
 )
 
 // maxResponseBytes of a body are kept; the outputs of all nodes travel in the result of the execution.
 const maxResponseBytes = 64 << 10
 
-// CallHTTP makes the request of an http node. A status from 300 on is an error: 408, 425, 429 and from 500 on are
+// call makes the request of an http node. A status from 300 on is an error: 408, 425, 429 and from 500 on are
 // retried by the node's policy, as is a call that got no answer; the others fail the node at once, and so does what the
 // workspace may not reach. What it returns, errors included, shows no secret.
-func (a *Activities) CallHTTP(ctx context.Context, r workflows.HTTPRequest) (workflows.HTTPResponse, error) {
+func (a *Activities) call(ctx context.Context, reach facts.Reach, r workflows.HTTPRequest) (workflows.HTTPResponse, error) {
 	to, err := url.Parse(r.URL)
 	if err != nil {
 		return workflows.HTTPResponse{}, refusedCall("invalid request: " + err.Error())
-	}
-	reach, err := a.reachOf(ctx)
-	if err != nil {
-		return workflows.HTTPResponse{}, err
 	}
 	if err := outbound.Check(reach.AllowedHosts, to); err != nil {
 		return workflows.HTTPResponse{}, callError(to, err, nil)

@@ -1,8 +1,8 @@
 package activities
 
 import (
+	"cmp"
 	"encoding/json"
-	"errors"
 	"io"
 	"log/slog"
 	"net/http"
@@ -89,12 +89,6 @@ func TestCallHTTP(t *testing.T) {
 	require.False(t, isFinal(err), "no answer is retried")
 }
 
-// isFinal tells an error that is not retried.
-func isFinal(err error) bool {
-	var refused *temporal.ApplicationError
-	return errors.As(err, &refused) && refused.NonRetryable()
-}
-
 // callAs makes a call for an execution's workflow, as the activity of an http node is run.
 func callAs(t *testing.T, a *Activities, workflowID string, r workflows.HTTPRequest) (response workflows.HTTPResponse, err error) {
 	t.Helper()
@@ -104,6 +98,7 @@ func callAs(t *testing.T, a *Activities, workflowID string, r workflows.HTTPRequ
 // callOf makes a call for a workflow of any type.
 func callOf(t *testing.T, a *Activities, kind, workflowID string, r workflows.HTTPRequest) (response workflows.HTTPResponse, err error) {
 	t.Helper()
+	r.Timeout = cmp.Or(r.Timeout, definition.Duration(time.Minute))
 	var suite testsuite.WorkflowTestSuite
 	suite.SetLogger(sdklog.NewStructuredLogger(slog.New(slog.DiscardHandler)))
 	env := newWorkflowEnvironment(&suite)

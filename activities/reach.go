@@ -31,7 +31,7 @@ func (a *Activities) reachOf(ctx context.Context) (facts.Reach, error) {
 	return reach, nil
 }
 
-// readReach asks a database that is away again for as long as the attempt lasts: its outage is not the node's failure.
+// readReach asks a database that is away again for as long as ctx lasts: its outage is not the node's failure.
 func (a *Activities) readReach(ctx context.Context, id uuid.UUID) (facts.Reach, error) {
 	for pause := 50 * time.Millisecond; ; pause = min(2*pause, time.Second) {
 		reach, err := facts.ReachOf(ctx, a.pool, id)
@@ -41,8 +41,6 @@ func (a *Activities) readReach(ctx context.Context, id uuid.UUID) (facts.Reach, 
 		select {
 		case <-ctx.Done():
 			return reach, temporalError(err)
-		case <-activity.GetWorkerStopChannel(ctx):
-			return reach, errWorkerStopping
 		case <-time.After(pause):
 		}
 	}

@@ -120,6 +120,8 @@ func TestHTTPNodesRetryByTheirPolicy(t *testing.T) {
 	require.NoError(t, env.GetWorkflowError())
 	require.Len(t, api.requests, 3)
 	require.Equal(t, api.requests[0].IdempotencyKey, api.requests[2].IdempotencyKey, "one key for all attempts")
+	require.Equal(t, definition.Retry{MaximumAttempts: 3}, api.requests[0].Retry, "the activity ends the attempts")
+	require.Equal(t, definition.Duration(definition.DefaultHTTPTimeout), api.requests[0].Timeout)
 }
 
 func TestAFailedNodeCancelsTheOthersAndIsNamed(t *testing.T) {

@@ -83,7 +83,7 @@ func summaryOf(n definition.Node) string {
 func requestOf(in ExecutionInput, n definition.Node, c definition.HTTPConfig) HTTPRequest {
 	request := HTTPRequest{
 		Method: c.Method, URL: c.URL, Headers: c.Headers, Body: c.Body,
-		IdempotencyKey: fmt.Sprintf("%s/%s", in.ExecutionID, n.ID),
+		IdempotencyKey: fmt.Sprintf("%s/%s", in.ExecutionID, n.ID), Timeout: c.Timeout, Retry: c.Retry,
 	}
 	if bodyIsInput(c) {
 		request.Body = in.Input
@@ -112,11 +112,22 @@ func sendsInput(n definition.Node) bool {
 // items of its workspace only, and an activity has its workflow's unless it has one of its own.
 const sharedPriority = 3
 
+// PlacePatience is for how long a call waits in a worker for a place. Then it is put back: another worker may have one.
+const PlacePatience = time.Minute
+
+// callHeartbeat is after how long without a sign of life an attempt is taken for lost with its worker. It is what a call may take by
+// default, for which a short outage of Temporal must not cost an attempt either.
+const callHeartbeat = 30 * time.Second
+
+// callHTTP leaves the number of attempts open: a call that is put back is none, and Temporal counts it as one. The activity ends them.
 func callHTTP(ctx workflow.Context, n definition.Node, c definition.HTTPConfig, request HTTPRequest) workflow.Future {
+	policy := retryPolicy(c.Retry)
+	policy.MaximumAttempts = 0
 	ctx = workflow.WithActivityOptions(ctx, workflow.ActivityOptions{
 		TaskQueue:           TaskQueueExternalAPI,
-		StartToCloseTimeout: time.Duration(c.Timeout),
-		RetryPolicy:         retryPolicy(c.Retry),
+		StartToCloseTimeout: PlacePatience + time.Duration(c.Timeout) + callHeartbeat, // the activity keeps to both itself
+		HeartbeatTimeout:    callHeartbeat,
+		RetryPolicy:         policy,
 		Summary:             summaryOf(n),
 		Priority:            temporal.Priority{PriorityKey: sharedPriority},
 	})

@@ -130,7 +130,10 @@ type HTTPRequest struct {
 	Headers map[string]definition.Header `json:"headers,omitempty"`
 	Body    json.RawMessage              `json:"body,omitempty"`
 	// IdempotencyKey is the same for every attempt of one node of one execution; sent as the header Idempotency-Key.
-	IdempotencyKey string `json:"idempotencyKey"`
+	IdempotencyKey string              `json:"idempotencyKey"`
+	Timeout        definition.Duration `json:"timeout"` // of an attempt, from when it has a place
+	// Retry is kept to by the activity, which knows what was an attempt.
+	Retry definition.Retry `json:"retry"`
 }
 
 // HTTPResponse is the output of an http node.

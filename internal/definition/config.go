@@ -1,9 +1,11 @@
 package definition
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
 	"net/http"
 	"net/url"
 	"slices"
@@ -21,7 +23,7 @@ const (
 // hundred times the initial interval.
 const (
 	MaxDelay         = 10 * 365 * 24 * time.Hour // also of a definition's and a child's timeout
-	MaxHTTPTimeout   = time.Hour                 // of one attempt, which takes one of the worker's places for calls
+	MaxHTTPTimeout   = time.Hour                 // of one attempt, which takes one of its workspace's places for calls
 	MaxRetryInterval = 365 * 24 * time.Hour
 	MinTime          = time.Millisecond // of timeouts and intervals
 	// MaxCoefficient is more than reaches the longest interval at once.
@@ -134,6 +136,13 @@ func (n Node) Workflow() (WorkflowConfig, error) {
 	}
 	return c, errors.Join(checkWorkflowType("config.workflowType", c.WorkflowType), checkTaskQueue("config.taskQueue", c.TaskQueue),
 		checkTime("config.timeout", c.Timeout, MaxDelay), c.Retry.validate())
+}
+
+// After returns the pause after an attempt, counted from 1, as Temporal has it by the policy.
+func (r Retry) After(attempt int) time.Duration {
+	initial, coefficient := cmp.Or(time.Duration(r.InitialInterval), DefaultRetryInterval), cmp.Or(r.BackoffCoefficient, 2)
+	most := cmp.Or(time.Duration(r.MaximumInterval), 100*initial)
+	return time.Duration(min(float64(most), float64(initial)*math.Pow(coefficient, float64(attempt-1))))
 }
 
 // validate returns everything that Temporal would refuse, joined.

@@ -118,6 +118,17 @@ func TestAMadeIDDependsOnTheNamesOnly(t *testing.T) {
 	require.NotEqual(t, first, made(nodes(named("ship"))))
 }
 
+func TestRetriesComeAsTemporalHasThem(t *testing.T) {
+	t.Parallel()
+	own := Retry{InitialInterval: Duration(300 * time.Millisecond), BackoffCoefficient: 3, MaximumInterval: Duration(2 * time.Second)}
+	for attempt, want := range map[int][2]time.Duration{ // by default, by its own policy
+		1: {time.Second, 300 * time.Millisecond}, 2: {2 * time.Second, 900 * time.Millisecond}, 3: {4 * time.Second, 2 * time.Second},
+		8: {100 * time.Second, 2 * time.Second}, 5000: {100 * time.Second, 2 * time.Second},
+	} {
+		require.Equal(t, want, [2]time.Duration{Retry{}.After(attempt), own.After(attempt)}, "attempt %d", attempt)
+	}
+}
+
 func TestHTTPDefaults(t *testing.T) {
 	t.Parallel()
 	got, err := Node{Type: HTTP, Config: json.RawMessage(`{"url": "http://localhost:8080"}`)}.HTTP()

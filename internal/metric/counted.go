@@ -35,6 +35,13 @@ var (
 	Unserved = count("executions_unserved", Gauge, "Executions that no worker carries on, at present: their workflow task, or that of a child, is not taken or fails.")
 )
 
+// What the calls of http nodes have of a process' places.
+var (
+	HTTPCalls        = count("http_calls", Gauge, "Calls of http nodes, at present: those that have a place (calling), and those that wait for one.", "state")
+	HTTPCallsPutBack = count("http_calls_put_back", Counter, "Calls of http nodes that were put back before they were made, to come again later: no-place (the workspace "+
+		"has its part of the places already), unreachable (Postgres or Temporal), worker-stopping.", "reason")
+)
+
 // NotAdmitted counts what package admit and the gateway let pass.
 var NotAdmitted = count("not_admitted", Counter, "Starts of workflows that went past the queue, at a gateway or in a client with package admit.", "call")
 

@@ -13,6 +13,8 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/worker"
+
+	"sluice/activities"
 )
 
 // Config says what a host runs and how much of it. Client and Pool are required.
@@ -72,7 +74,8 @@ type Config struct {
 	// it has in hand, activities above all, is finished all the same, however long that takes. Defaults to 5 s.
 	TurnInterval time.Duration
 
-	// ExternalConcurrency is how many external-API activities run at once in this process. Defaults to 100.
+	// ExternalConcurrency is how many calls of http nodes are made at once in this process. A workspace alone may have a fifth of them, so that
+	// one whose calls are not answered leaves room for others. Defaults to 500.
 	ExternalConcurrency int
 	// ExternalPerSecond limits the external-API activities that this process starts. Defaults to no limit.
 	ExternalPerSecond float64
@@ -92,7 +95,7 @@ const (
 	DefaultPollInterval        = 500 * time.Millisecond
 	DefaultIdleTimeout         = 30 * time.Second
 	DefaultTurnInterval        = 5 * time.Second
-	DefaultExternalConcurrency = 100
+	DefaultExternalConcurrency = activities.DefaultCalls
 	DefaultShutdownTimeout     = 20 * time.Second
 )
 

@@ -58,7 +58,7 @@ func New(cfg Config) (*Host, error) {
 	h.activities = activities.New(activities.Config{
 		Pool: cfg.Pool, Client: cfg.Client, Logger: cfg.Logger, EnsureWorkspace: h.ensure,
 		Outbound: outbound.Config{AllowPrivate: cfg.AllowPrivateAddresses, Allow: cfg.AllowAddresses}, HTTPClient: cfg.HTTPClient,
-		SecretsDir: cfg.SecretsDir, CallbackURL: cfg.CallbackURL, Metrics: cfg.Metrics,
+		Calls: cfg.ExternalConcurrency, SecretsDir: cfg.SecretsDir, CallbackURL: cfg.CallbackURL, Metrics: cfg.Metrics,
 	})
 	return h, nil
 }

@@ -43,12 +43,17 @@ func (h *Host) newDefault(fatal func(error)) worker.Worker {
 	return w
 }
 
-// newExternal makes the worker of the activities that call the outside world.
+// spareCalls are tasks of http nodes that may be in hand beside those that have a place or wait for one: they learn that they may not wait.
+const spareCalls = 50
+
+// newExternal makes the worker of the activities that call the outside world. What it takes of the task queue it must be able to look at,
+// whosever it is.
 func (h *Host) newExternal(fatal func(error)) worker.Worker {
 	w := h.newWorker(workflows.TaskQueueExternalAPI, worker.Options{
 		DisableWorkflowWorker:              true,
 		MaxConcurrentActivityTaskPollers:   externalPollers,
-		MaxConcurrentActivityExecutionSize: h.cfg.ExternalConcurrency,
+		MaxConcurrentActivityExecutionSize: 2*h.cfg.ExternalConcurrency + spareCalls,
+		MaxHeartbeatThrottleInterval:       heartbeatThrottle,
 		WorkerActivitiesPerSecond:          h.cfg.ExternalPerSecond,
 		TaskQueueActivitiesPerSecond:       h.cfg.ExternalTaskQueuePerSecond,
 		WorkerStopTimeout:                  h.cfg.ShutdownTimeout / 4,
