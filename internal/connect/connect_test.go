@@ -163,6 +163,21 @@ func TestTemporal(t *testing.T) {
 	c.Close()
 }
 
+func TestWorkflowsWhoseIDsAreNotASCIIAreReached(t *testing.T) {
+	t.Parallel()
+	address, namespace := devtest.Temporal(t, nil)
+	c, err := connect.Temporal(t.Context(), options(address, namespace), connect.Wait{Patience: patience})
+	require.NoError(t, err)
+	defer c.Close()
+	const id = "Überweisung-注文-1"
+	_, err = c.ExecuteWorkflow(t.Context(), client.StartWorkflowOptions{ID: id, TaskQueue: "nobody-serves-it"}, "Transfer")
+	require.NoError(t, err)
+	described, err := c.DescribeWorkflowExecution(t.Context(), id, "")
+	require.NoError(t, err)
+	require.Equal(t, id, described.GetWorkflowExecutionInfo().GetExecution().GetWorkflowId())
+	require.NoError(t, c.TerminateWorkflow(t.Context(), id, "", ""))
+}
+
 func TestTemporalIsWaitedFor(t *testing.T) {
 	t.Parallel()
 	server, namespace := devtest.Temporal(t, nil)

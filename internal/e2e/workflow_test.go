@@ -106,6 +106,19 @@ func (s *stack) enqueueSQL(ws uuid.UUID, arguments string) (id uuid.UUID) {
 	return answer.QueueID
 }
 
+func TestAWorkflowsIDMayHaveAnyCharactersThatCanBeSeen(t *testing.T) {
+	t.Parallel()
+	s := newStack(t)
+	ws := s.workspace("PRO")
+	s.own("orders", ownTypes)
+	s.run()
+	const id = "Überweisung-注文-1"
+	item := s.enqueueSQL(ws.ID, `'Waits', 'orders', '[]', '`+id+`'`)
+	s.await(item, "RUNNING")
+	require.NoError(t, s.client.TerminateWorkflow(s.ctx, id, "", "by hand"))
+	require.Equal(t, id, s.await(item, workflows.StatusTerminated).WorkflowID)
+}
+
 // A caller may choose any id, and use it again; what waits for it is started when it is free, in its turn, and costs no attempt.
 func TestAnIDThatIsInUseIsWaitedFor(t *testing.T) {
 	t.Parallel()
