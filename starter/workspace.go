@@ -174,7 +174,7 @@ func (a *app) workspaceDelete() *cobra.Command {
 			"From the first moment on nothing can be enqueued for it. What runs is cancelled, and terminated when it has not\n" +
 			"ended within --grace. Without --yes it only tells how much there is.\n\n" +
 			"With --drain the workspace is paused first, and deleted when all that runs has ended by itself.\n\n" +
-			"Run it again when it was broken off, or to clean up after a workspace whose row was deleted with SQL.",
+			"Run it again, with the id, when it was broken off, or to clean up after a workspace whose row was deleted with SQL.",
 		Example: "  starter workspace delete ID\n  starter workspace delete ID --yes --grace 10s\n  starter workspace delete ID --yes --drain --timeout 1h",
 	}
 	command.Flags().BoolVar(&yes, "yes", false, "do it")

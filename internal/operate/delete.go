@@ -46,20 +46,25 @@ func DeleteWorkspace(ctx context.Context, pool *pgxpool.Pool, dial func(context.
 		return d.total, err
 	}
 	if d.client, err = dial(ctx); err != nil {
-		return d.total, fmt.Errorf("%d executions of workspace %s still run, and only Temporal can end them; run this again: %w", running, workspace, err)
+		return d.total, d.unfinished(fmt.Errorf("%d executions still run, and only Temporal can end them: %w", running, err))
 	}
 	for running > 0 {
 		if err := d.endRunning(ctx); err != nil {
-			return d.total, err
+			return d.total, d.unfinished(err)
 		}
 		if err := pause(ctx, deletePause); err != nil {
-			return d.total, fmt.Errorf("executions of workspace %s still run; run this again: %w", workspace, err)
+			return d.total, d.unfinished(fmt.Errorf("executions still run: %w", err))
 		}
 		if running, err = d.erase(ctx); err != nil {
-			return d.total, err
+			return d.total, d.unfinished(err)
 		}
 	}
 	return d.total, d.endLate(ctx)
+}
+
+// unfinished tells how to go on. The row is gone first, and the key with it: only the id still names the workspace.
+func (d *deletion) unfinished(err error) error {
+	return fmt.Errorf("not all of workspace %[1]s is deleted; run this again with its id, %[1]s, because its key is gone: %[2]w", d.workspace, err)
 }
 
 // Drain pauses a workspace and returns when nothing of it runs any more, so that it can be deleted without ending anything. What waits or

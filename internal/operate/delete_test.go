@@ -104,7 +104,7 @@ func TestADeletionWithoutTemporal(t *testing.T) {
 	require.NoError(t, err)
 	require.EqualValues(t, 1, deleted.Pending)
 	_, err = operate.DeleteWorkspace(t.Context(), d.pool, away, busy, actor, time.Second)
-	require.ErrorContains(t, err, "run this again")
+	require.ErrorContains(t, err, "run this again with its id, "+busy.String(), "its key went with its row")
 }
 
 func TestADrainedWorkspaceIsDeletedWithoutEndingAnything(t *testing.T) {
