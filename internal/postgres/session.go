@@ -30,6 +30,11 @@ var ours = [][2]string{
 	{"tcp_keepalives_count", "3"},
 }
 
+// catalogFirst has Postgres' own functions found before those of the same names in a schema that a role or database names before
+// pg_catalog, as Orafce wants it. Views and statements of ours would mean the other ones.
+const catalogFirst = `SELECT pg_catalog.set_config('search_path', pg_catalog.concat('pg_catalog, ', p.path), false)
+FROM pg_catalog.current_setting('search_path') AS p (path) WHERE p.path LIKE '%, pg_catalog%' AND p.path NOT LIKE 'pg_catalog%' AND `
+
 // timeouts may be set for a role or a database, and end a statement, a transaction or a session. They are switched off, because an
 // audit, a migration or a dispatcher that waits takes longer than a web application. Only a transaction that its client does not go on
 // with is ended: others wait for its locks. One in the database URL stays.
@@ -97,8 +102,8 @@ func (s *session) settle(condition string) string {
 	}
 	// A standby refuses queries of a session that was made serializable, and could not say what it is.
 	begin := "SET TRANSACTION ISOLATION LEVEL READ COMMITTED;\n"
-	if len(s.timeouts) == 0 {
-		return begin + set(ours)
+	if len(s.timeouts) > 0 {
+		begin += set(s.timeouts)
 	}
-	return begin + set(s.timeouts) + set(ours)
+	return begin + set(ours) + catalogFirst + condition + ";\n"
 }

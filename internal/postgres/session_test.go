@@ -43,6 +43,23 @@ func TestSettingsOfARoleOrDatabaseDoNotCount(t *testing.T) {
 	}
 }
 
+// A role or a database may name a schema before pg_catalog, whose functions are called like Postgres' own.
+func TestFunctionsOfPostgresAreFoundBeforeOthersOfTheirNames(t *testing.T) {
+	t.Parallel()
+	databaseURL := devtest.Postgres(t)
+	role, asRole := newRole(t, databaseURL)
+	admin(t, databaseURL, "CREATE SCHEMA compat", "GRANT USAGE ON SCHEMA compat TO "+role,
+		"CREATE FUNCTION compat.lower(text) RETURNS text LANGUAGE sql AS $$ SELECT 'compat' $$")
+	for path, want := range map[string]string{"compat, pg_catalog": "pg_catalog, compat, pg_catalog", "compat, public": "compat, public", "''": `""`} {
+		admin(t, databaseURL, "ALTER ROLE "+role+" SET search_path = "+path)
+		pool := open(t, asRole)
+		require.Equal(t, want, setting(t, pool, "search_path"))
+		var small string
+		require.NoError(t, pool.QueryRow(t.Context(), `SELECT lower('A'::text)`).Scan(&small))
+		require.Equal(t, "a", small, path)
+	}
+}
+
 // quoted leaves the timeouts alone: those of the URL count.
 func quoted(name, theirs, want string) string {
 	value := theirs
