@@ -15,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/stretchr/testify/require"
@@ -115,6 +116,23 @@ func TestPostgresThatNeverComes(t *testing.T) {
 	require.Equal(t, "connection refused", requireError(t, err).Reason)
 	require.EqualError(t, err, "cannot use Postgres at "+address+": connection refused; is it running, and is DATABASE_URL right?")
 	require.Less(t, time.Since(started), 30*time.Second)
+}
+
+func TestPostgresWithoutAConnectionLeftSaysWhereTheLimitIs(t *testing.T) {
+	t.Parallel()
+	server := devtest.Postgres(t)
+	admin, err := pgx.Connect(t.Context(), server)
+	require.NoError(t, err)
+	defer func() { _ = admin.Close(context.WithoutCancel(t.Context())) }()
+	_, err = admin.Exec(t.Context(), `CREATE ROLE many_to_one LOGIN CONNECTION LIMIT 0`)
+	require.NoError(t, err)
+	defer func() { _, _ = admin.Exec(context.WithoutCancel(t.Context()), `DROP ROLE many_to_one`) }()
+	at, err := url.Parse(server)
+	require.NoError(t, err)
+	at.User = url.User("many_to_one")
+	_, err = connect.Postgres(t.Context(), at.String(), connect.Wait{}, nil)
+	require.Equal(t, `too many connections for role "many_to_one"`, requireError(t, err).Reason)
+	require.Contains(t, requireError(t, err).Remedy, "CONNECTION LIMIT")
 }
 
 func TestPostgresFailsAtOnceWhenWaitingCannotHelp(t *testing.T) {

@@ -101,6 +101,9 @@ func postgresFailure(err error, databaseURL string) *failure {
 		f.final, f.reason, f.remedy = true, refusal.Reason, refusal.Remedy
 	case errors.As(err, &pg):
 		f.reason = pg.Message
+		if pg.Code == "53300" { // too_many_connections: others may end theirs
+			f.remedy = "raise max_connections, or the CONNECTION LIMIT of the role or database, or give each worker fewer (--postgres-connections)"
+		}
 		if remedy := postgresRemedy(pg); remedy != "" {
 			f.final, f.remedy = true, remedy
 		}
