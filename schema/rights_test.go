@@ -9,6 +9,8 @@ import (
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 	"github.com/stretchr/testify/require"
+
+	"sluice/schema"
 )
 
 // enqueuer returns a session of a role that may enqueue and nothing else.
@@ -29,6 +31,29 @@ func (b *bundle) enqueuer(t *testing.T) *pgx.Conn {
 	_, err = conn.Exec(ctx, `SET ROLE `+role)
 	require.NoError(t, err)
 	return conn
+}
+
+// A worker whose role lacks a right would start, and dispatch nothing.
+func TestARoleThatMayNotDoWhatAWorkerDoesIsToldWhatIsMissing(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	app := b.enqueuer(t)
+	require.ErrorIs(t, schema.Check(t.Context(), app), schema.ErrForbidden)
+	err := schema.CheckWorker(t.Context(), app)
+	require.ErrorIs(t, err, schema.ErrForbidden)
+	require.ErrorContains(t, err, "and more")
+
+	var role string
+	require.NoError(t, app.QueryRow(t.Context(), `SELECT current_user::text`).Scan(&role))
+	exec(t, b.db, `GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA sluice TO `+role)
+	exec(t, b.db, `GRANT EXECUTE ON FUNCTION sluice.make_partitions(), sluice.drop_partition(text), sluice.release_key TO `+role)
+	require.NoError(t, schema.Check(t.Context(), app))
+	require.NoError(t, schema.CheckWorker(t.Context(), app))
+
+	exec(t, b.db, `REVOKE UPDATE ON sluice.allotments FROM `+role)
+	exec(t, b.db, `REVOKE EXECUTE ON FUNCTION sluice.drop_partition(text) FROM `+role)
+	require.EqualError(t, schema.CheckWorker(t.Context(), app), fmt.Sprintf(
+		"role %q may not use all of a worker's: sluice.allotments, sluice.drop_partition(text); %v", role, schema.ErrForbidden))
 }
 
 // A role that may only connect can take an advisory lock of any number, and keep it.

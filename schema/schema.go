@@ -141,14 +141,14 @@ func Check(ctx context.Context, conn interface {
 }) error {
 	var exists bool
 	if err := conn.QueryRow(ctx, `SELECT to_regclass('sluice.schema_migrations') IS NOT NULL`).Scan(&exists); err != nil {
-		return fmt.Errorf("look for schema sluice: %w", err)
+		return fmt.Errorf("look for schema sluice: %w", forbidden(err))
 	}
 	if !exists {
 		return ErrNotMigrated
 	}
 	var version int64
 	if err := conn.QueryRow(ctx, `SELECT coalesce(max(version_id), 0) FROM sluice.schema_migrations WHERE is_applied`).Scan(&version); err != nil {
-		return fmt.Errorf("read version of schema sluice: %w", err)
+		return fmt.Errorf("read version of schema sluice: %w", forbidden(err))
 	}
 	if version < Version() {
 		return fmt.Errorf("%w (found version %d, need %d)", ErrNotMigrated, version, Version())

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net"
@@ -88,8 +89,13 @@ func (s *servers) connect(ctx context.Context, c config, databaseURL string, opt
 		if len(applied) > 0 {
 			log.Info("database schema migrated", "versions", applied)
 		}
-	} else if err := schema.Check(ctx, s.pool); err != nil {
+	} else if err := schema.Check(ctx, s.pool); errors.Is(err, schema.ErrNotMigrated) {
 		return fmt.Errorf("%w; or run the worker with --migrate", err)
+	} else if err != nil {
+		return err
+	}
+	if err := schema.CheckWorker(ctx, s.pool); err != nil {
+		return err
 	}
 	options.Logger = sdkLogger(log)
 	s.temporal, err = connect.Temporal(ctx, options, wait)
