@@ -47,7 +47,7 @@ type newItem struct {
 	Delay       Period          `json:"delay,omitempty" doc:"The earliest start, from now, by the clock of the database."`
 	ExpiresAt   *time.Time      `json:"expiresAt,omitempty" doc:"It ends EXPIRED if it has not been claimed by then."`
 	ExpiresIn   Period          `json:"expiresIn,omitempty" doc:"The same, from now."`
-	UniqueKey   string          `json:"uniqueKey,omitempty" maxLength:"512" doc:"While an item of the workspace holds the key, nothing is added under it. Where one item is enqueued, the header Idempotency-Key says the same."`
+	UniqueKey   string          `json:"uniqueKey,omitempty" minLength:"1" maxLength:"512" doc:"While an item of the workspace holds the key, nothing is added under it. Where one item is enqueued, the header Idempotency-Key says the same."`
 	UniqueFor   Period          `json:"uniqueFor,omitempty" doc:"How long after its end the item goes on holding its key; 0: not beyond it; not given: as long as it is retained."`
 }
 

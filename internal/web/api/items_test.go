@@ -231,6 +231,7 @@ func TestAWorkflowIsEnqueuedAsJSON(t *testing.T) {
 		`{"workflow": {"type": "SluiceX"}, "input": {}}`:              "input is of a definition",
 		`{}`:                  "a definition or a workflow",
 		`{"definition": "x"}`: "body.definition",
+		`{"workflow": {"type": "T"}, "uniqueKey": ""}`:                                      "body.uniqueKey",
 		`{"workflow": {"type": "T"}, "delay": "soon"}`:                                      "body.delay",
 		`{"workflow": {"type": "T"}, "delay": "1h", "availableAt": "2030-01-01T00:00:00Z"}`: "exclude each other",
 		`{"workflow": {"type": "T"}, "uniqueFor": "1h"}`:                                    "needs a uniqueKey",
