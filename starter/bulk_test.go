@@ -63,6 +63,26 @@ func TestManyAreCancelledAfterAPreviewAndAYes(t *testing.T) {
 	}
 }
 
+// What a named item is is said where nothing is done to it.
+func TestANamedItemToWhichNothingCanBeDoneIsAnError(t *testing.T) {
+	t.Parallel()
+	c := onPostgres(t)
+	workspace, _ := c.workspace()
+	ids := c.shipments(workspace, 2)
+	c.ok("cancel", ids[0])
+	for _, command := range []string{"terminate", "replay", "reprioritize --priority 1"} {
+		words := strings.Fields(command)
+		out := c.run(append(words, ids[0])...)
+		require.Equal(t, exitFailed, out.code, command)
+		require.Contains(t, out.stderr, "item "+ids[0]+" is CANCELLED: starter "+words[0]+" is for what is", command)
+		require.Equal(t, exitNotRunning, c.run(append(words, uuid.NewString())...).code, command)
+	}
+	out := c.run("reprioritize", "--priority", "1", ids[0], ids[1])
+	require.Equal(t, exitOK, out.code)
+	require.Equal(t, "1 item changed\n", out.stdout)
+	require.Contains(t, out.stderr, "1 of 2 items left alone: not PENDING")
+}
+
 func TestManyThatRunAreTerminated(t *testing.T) {
 	t.Parallel()
 	c := onBoth(t)

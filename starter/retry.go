@@ -5,12 +5,15 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/google/uuid"
 	"github.com/spf13/cobra"
 
 	"sluice/admin"
+	"sluice/queue"
 	"sluice/starter/bulk"
 )
 
@@ -40,6 +43,9 @@ func (a *app) choose(ctx context.Context, command *cobra.Command, f *bulk.Flags,
 	if s, err = office.Select(ctx, action, filter); err != nil {
 		return nil, s, false, err
 	}
+	if err := a.leftAlone(ctx, s, ids, f.OneByID(command, args) && !f.DryRun()); err != nil {
+		return nil, s, false, err
+	}
 	switch {
 	case f.DryRun():
 		return office, s, false, a.result(s, func(w io.Writer) { _, _ = fmt.Fprintln(w, bulk.Preview(s)) })
@@ -50,6 +56,30 @@ func (a *app) choose(ctx context.Context, command *cobra.Command, f *bulk.Flags,
 	}
 	err = bulk.Ask(a.stdin, a.stderr, s)
 	return office, s, err == nil, err
+}
+
+// leftAlone tells of items that were named and are not of a selection; where the only one is not, it is an error that says what that is.
+// (A retry does so itself.)
+func (a *app) leftAlone(ctx context.Context, s admin.Selection, ids []uuid.UUID, only bool) error {
+	left := len(ids) - int(s.Total)
+	switch {
+	case s.Action == admin.Retry || left <= 0:
+		return nil
+	case !only:
+		a.note(fmt.Sprintf("note: %d of %s left alone: not %s, or named twice, or unknown", left, plural(len(ids), "item", "items"), strings.Join(s.Action.Statuses(), " or ")))
+		return nil
+	}
+	item, err := queue.New(a.pool).Get(ctx, ids[0])
+	if err != nil {
+		return err
+	}
+	if status := finalStatus(item); !slices.Contains(s.Action.Statuses(), status) {
+		return fmt.Errorf("item %s is %s: starter %s is for what is %s", ids[0], status, s.Action, strings.Join(s.Action.Statuses(), " or "))
+	}
+	if s.Action == admin.Replay {
+		return fmt.Errorf("item %s cannot be replayed: it has been already, or it never started, or another item with its workflow id waits or runs", ids[0])
+	}
+	return nil // it has become so just now
 }
 
 // progress tells how far a command has come.
