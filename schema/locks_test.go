@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io/fs"
+	"net/url"
 	"sync/atomic"
 	"testing"
 	"testing/fstest"
@@ -12,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sync/errgroup"
 
+	"sluice/internal/chaos/cluster"
 	"sluice/schema"
 )
 
@@ -130,4 +132,41 @@ func TestAFleetMigratesUnderLoad(t *testing.T) {
 	require.NoError(t, load.Wait())
 	require.EqualValues(t, 1, applied.Load())
 	require.EqualValues(t, enqueued.Load(), one[int64](t, b.db, `SELECT count(*) FROM sluice.pending WHERE extra IS NULL`))
+}
+
+// A connection may deliver nothing any more without being closed, as after a failover.
+func TestAMigrationIsNotHeldUpByAConnectionThatDeliversNothing(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	target, err := url.Parse(b.db.Config().ConnString())
+	require.NoError(t, err)
+	proxy, err := cluster.NewProxy(target.Host)
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, proxy.Close()) })
+	target.Host = proxy.Address
+	long, err := b.db.Begin(t.Context())
+	require.NoError(t, err)
+	_, err = long.Exec(t.Context(), `SELECT sluice.enqueue($1, $2)`, b.workspace, b.definition)
+	require.NoError(t, err)
+
+	migrate := func() error {
+		_, err := schema.MigrateWith(t.Context(), target.String(), nextBuild(t), 5*time.Minute)
+		return err
+	}
+	migrated := make(chan error, 1)
+	go func() { migrated <- migrate() }()
+	require.Eventually(t, func() bool {
+		return one[int](t, b.db, `SELECT count(*) FROM pg_locks WHERE relation = 'sluice.pending'::regclass AND NOT granted`) > 0
+	}, time.Minute, time.Millisecond)
+	require.NotZero(t, proxy.Swallow(func(int) bool { return true }))
+	require.NoError(t, long.Commit(t.Context()))
+	select {
+	case err := <-migrated:
+		if err != nil { // it was lost in the middle of a statement
+			require.NoError(t, migrate())
+		}
+	case <-time.After(time.Minute):
+		require.Fail(t, "it still waits")
+	}
+	one[int](t, b.db, `SELECT count(extra) FROM sluice.pending`)
 }

@@ -11,10 +11,12 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/jackc/pgx/v5/stdlib" // database/sql for goose
 	"github.com/pressly/goose/v3"
 	"github.com/pressly/goose/v3/lock"
 
+	"sluice/internal/alive"
 	"sluice/internal/postgres"
 )
 
@@ -49,11 +51,11 @@ func MigrateNotifying(ctx context.Context, databaseURL string, notify func(messa
 }
 
 func migrate(ctx context.Context, databaseURL string, files fs.FS, patience time.Duration, notify func(string)) ([]int64, error) {
-	db, err := open(databaseURL)
+	db, closeAll, err := open(ctx, databaseURL)
 	if err != nil {
 		return nil, err
 	}
-	defer func() { _ = db.Close() }()
+	defer closeAll()
 	provider, err := newProvider(db, files)
 	if err != nil {
 		return nil, fmt.Errorf("read migrations: %w", err)
@@ -78,21 +80,33 @@ func migrate(ctx context.Context, databaseURL string, files fs.FS, patience time
 	}
 }
 
-// open returns a database whose sessions wait for no lock longer than lockTimeout.
-func open(databaseURL string) (*sql.DB, error) {
+// leastConns is what a migration may need at once: for goose's lock, for a statement beside it, and to see who is in the way.
+const leastConns = 4
+
+// open returns a database whose sessions wait for no lock longer than lockTimeout. A connection that delivers nothing any more is noticed.
+func open(ctx context.Context, databaseURL string) (db *sql.DB, closeAll func(), err error) {
 	config, err := postgres.Config(databaseURL)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	conn := config.ConnConfig
-	conn.DefaultQueryExecMode = pgx.QueryExecModeExec // no statement runs twice
-	return stdlib.OpenDB(*conn, stdlib.OptionAfterConnect(func(ctx context.Context, conn *pgx.Conn) error {
-		if err := config.AfterConnect(ctx, conn); err != nil {
+	config.MaxConns = max(config.MaxConns, leastConns)
+	config.ConnConfig.DefaultQueryExecMode = pgx.QueryExecModeExec // no statement runs twice
+	prepare := config.AfterConnect
+	config.AfterConnect = func(ctx context.Context, conn *pgx.Conn) error {
+		if err := prepare(ctx, conn); err != nil {
 			return err
 		}
 		_, err := conn.Exec(ctx, `SELECT set_config('lock_timeout', $1, false)`, fmt.Sprint(lockTimeout.Milliseconds()))
 		return err
-	})), nil
+	}
+	watched := alive.Watch(config)
+	pool, err := pgxpool.NewWithConfig(ctx, config)
+	if err != nil {
+		return nil, nil, fmt.Errorf("open database pool: %w", err)
+	}
+	watched(pool)
+	db = stdlib.OpenDBFromPool(pool)
+	return db, func() { _ = db.Close(); pool.Close() }, nil
 }
 
 // up applies what is left to do, as far as it gets.
