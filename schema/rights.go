@@ -13,12 +13,12 @@ import (
 // ErrForbidden says that a role lacks rights.
 var ErrForbidden = errors.New("grant it what docs/operations.md lists under 'Roles and grants', after each migration")
 
-// missingSQL finds what the grants of a worker have and the role has not.
+// missingSQL finds what the grants of a worker have and the role has not, and what row security would hide from it without an error.
 const missingSQL = `
 SELECT current_user, coalesce(string_agg(m.name, ', ' ORDER BY m.name), '') FROM (
-    SELECT c.oid::regclass::text FROM pg_class c
+    SELECT concat(c.oid::regclass::text, CASE WHEN row_security_active(c.oid) THEN ' (row security)' END) FROM pg_class c
     WHERE c.relnamespace = 'sluice'::regnamespace AND c.relkind IN ('r', 'p', 'v') AND NOT c.relispartition
-      AND NOT (has_table_privilege(c.oid, 'SELECT') AND (c.relkind = 'v' OR c.relname = 'schema_migrations'
+      AND NOT (NOT row_security_active(c.oid) AND has_table_privilege(c.oid, 'SELECT') AND (c.relkind = 'v' OR c.relname = 'schema_migrations'
           OR has_table_privilege(c.oid, 'INSERT') AND has_table_privilege(c.oid, 'UPDATE') AND has_table_privilege(c.oid, 'DELETE')))
     UNION ALL
     SELECT p.oid::regprocedure::text FROM pg_proc p

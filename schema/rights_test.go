@@ -50,6 +50,10 @@ func TestARoleThatMayNotDoWhatAWorkerDoesIsToldWhatIsMissing(t *testing.T) {
 	require.NoError(t, schema.Check(t.Context(), app))
 	require.NoError(t, schema.CheckWorker(t.Context(), app))
 
+	exec(t, b.db, `ALTER TABLE sluice.pending ENABLE ROW LEVEL SECURITY`)
+	require.ErrorContains(t, schema.CheckWorker(t.Context(), app), "sluice.pending (row security)", "what waits is hidden from it")
+	exec(t, b.db, `ALTER TABLE sluice.pending DISABLE ROW LEVEL SECURITY`)
+
 	exec(t, b.db, `REVOKE UPDATE ON sluice.allotments FROM `+role)
 	exec(t, b.db, `REVOKE EXECUTE ON FUNCTION sluice.drop_partition(text) FROM `+role)
 	require.EqualError(t, schema.CheckWorker(t.Context(), app), fmt.Sprintf(
