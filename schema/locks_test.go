@@ -10,6 +10,7 @@ import (
 	"testing/fstest"
 	"time"
 
+	"github.com/google/uuid"
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sync/errgroup"
 
@@ -91,6 +92,19 @@ func TestAMigrationGivesUpBehindATransactionThatDoesNotEnd(t *testing.T) {
 	require.ErrorIs(t, err, context.Canceled)
 	require.ErrorContains(t, err, "behind session", "whoever gives up learns why it took so long")
 	require.Contains(t, <-told, "the migration waits for session")
+}
+
+// A prepared transaction keeps its locks when its session has gone on, so no session is to be seen that has them.
+func TestAMigrationNamesThePreparedTransactionThatItWaitsFor(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	gid := "'" + uuid.NewString() + "'"
+	exec(t, b.db, `BEGIN; SET LOCAL sluice.notify = off; SELECT sluice.enqueue('`+b.workspace.String()+`', '`+b.definition.String()+`'); PREPARE TRANSACTION `+gid)
+	defer exec(t, b.db, `ROLLBACK PREPARED `+gid)
+	_, err := schema.MigrateWith(t.Context(), b.db.Config().ConnString(), nextBuild(t), 0)
+	require.ErrorIs(t, err, schema.ErrLocked)
+	require.ErrorContains(t, err, "prepared transaction "+gid+" of role")
+	require.ErrorContains(t, err, "ROLLBACK PREPARED ends it")
 }
 
 // Every process of a fleet that is deployed under load migrates. It is done once, and every enqueue meanwhile succeeds.

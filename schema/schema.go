@@ -35,7 +35,7 @@ const (
 )
 
 // ErrLocked says that other transactions held what a migration has to change for as long as it was tried.
-var ErrLocked = errors.New("other transactions keep tables of schema sluice locked; end them (see pg_stat_activity) and run again: starter migrate")
+var ErrLocked = errors.New("other transactions keep tables of schema sluice locked; end them (see pg_stat_activity, pg_prepared_xacts) and run again: starter migrate")
 
 // Migrate brings the schema `sluice` of the database to the newest version and returns the versions it applied,
 // oldest first; none when it was up to date. It may run in several processes at once and while workers run: one

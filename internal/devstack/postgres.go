@@ -153,6 +153,7 @@ func postgresArgs(dataDir string, port int, inMemory bool) []string {
 		set("full_page_writes", "off")
 		set("wal_level", "minimal")
 		set("max_wal_senders", "0")
+		set("max_prepared_transactions", "8") // an application may prepare its transactions, and tests do
 	}
 	return args
 }
