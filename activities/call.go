@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"sync"
 	"time"
 
 	"go.temporal.io/sdk/activity"
@@ -17,8 +18,8 @@ import (
 	"sluice/workflows"
 )
 
-// callBeat is the pause between two heartbeats of a call, a third of their timeout. It is also how soon a call ends, and leaves its place,
-// that is cancelled or whose execution has ended.
+// callBeat is the pause between two heartbeats of a call. The SDK sends them at most every 24 s, 0.8 of their timeout, and tries each for as
+// long, so a shorter outage of Temporal ends no call. That is also how soon a call ends, and leaves its place, whose execution has ended.
 const callBeat = 10 * time.Second
 
 // A call that was put back comes again after a second, then after two, and so on.
@@ -95,16 +96,15 @@ func attemptOf(ctx context.Context) (at attempt) {
 
 // beating shows Temporal that the attempt goes on, until the function is called that it returns.
 func (at attempt) beating(ctx context.Context) (stop func()) {
-	beats, cancel := context.WithCancel(ctx)
-	done := make(chan struct{})
+	end, done := make(chan struct{}), make(chan struct{})
 	go func() {
 		defer close(done)
-		beat(beats, callBeat, at.progress)
+		beat(ctx, end, callBeat, at.progress)
 	}()
-	return func() {
-		cancel()
+	return sync.OnceFunc(func() {
+		close(end)
 		<-done
-	}
+	})
 }
 
 // putBack has the call come again later, because of an error before it was made. What no attempt will mend is returned as it is.
