@@ -31,6 +31,7 @@ type frontend struct {
 	refuse  error                         // what it says to a start
 	allows  enumspb.WorkflowIdReusePolicy // but not to one of this policy
 	runs    []frontendRun
+	pages   []int32 // how many events reads of histories have asked for; 0: as many as a page has
 
 	workspace string // in whose name the runs are that are added
 }
@@ -98,6 +99,7 @@ func (f *frontend) DescribeWorkflowExecution(_ context.Context, r *workflowservi
 func (f *frontend) GetWorkflowExecutionHistory(_ context.Context, r *workflowservice.GetWorkflowExecutionHistoryRequest) (*workflowservice.GetWorkflowExecutionHistoryResponse, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	f.pages = append(f.pages, r.GetMaximumPageSize())
 	found := f.find(r.GetExecution().GetWorkflowId(), r.GetExecution().GetRunId())
 	if found == nil {
 		return nil, serviceerror.ToStatus(serviceerror.NewNotFound("no such run")).Err()

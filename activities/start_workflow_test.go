@@ -268,6 +268,7 @@ func TestAnIDThatIsTaken(t *testing.T) {
 				got.failed.Reason, got.failed.Error = "", ""
 			}
 			require.Equal(t, c.want, got)
+			require.Equal(t, []int32{1}, f.pages, "of a history, which may be long, the beginning is read")
 		})
 	}
 }
