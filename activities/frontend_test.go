@@ -33,6 +33,8 @@ type frontend struct {
 	runs    []frontendRun
 	pages   []int32 // how many events reads of histories have asked for; 0: as many as a page has
 
+	looked func() // comes between a description and its answer, if it is not nil
+
 	workspace string // in whose name the runs are that are added
 }
 
@@ -90,7 +92,11 @@ func (f *frontend) find(id, run string) *frontendRun {
 func (f *frontend) DescribeWorkflowExecution(_ context.Context, r *workflowservice.DescribeWorkflowExecutionRequest) (*workflowservice.DescribeWorkflowExecutionResponse, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if found := f.find(r.GetExecution().GetWorkflowId(), r.GetExecution().GetRunId()); found != nil {
+	found := f.find(r.GetExecution().GetWorkflowId(), r.GetExecution().GetRunId())
+	if f.looked != nil {
+		f.looked()
+	}
+	if found != nil {
 		return &workflowservice.DescribeWorkflowExecutionResponse{WorkflowExecutionInfo: found.info}, nil
 	}
 	return nil, serviceerror.ToStatus(serviceerror.NewNotFound("no such workflow")).Err()

@@ -316,6 +316,35 @@ func TestAStartThatMayBeARepeatedOneLooksForTheFirst(t *testing.T) {
 	}
 }
 
+// A process that stalls is taken for dead, and another one starts what it has in hand.
+func TestAStartLooksAgainForTheFirstIfItsProcessHasStalledAsItLooked(t *testing.T) {
+	t.Parallel()
+	pool := database(t)
+	for name, c := range map[string]struct {
+		started bool
+		want    string
+	}{"and it was started": {true, "a"}, "and it was not, and Temporal may be slow": {false, "new"}} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			f, r, looks := &frontend{}, fullRequest(t), 0
+			f.looked = func() {
+				if looks++; looks == 1 && c.started {
+					f.has("bill-7", "b", "b", enumspb.WORKFLOW_EXECUTION_STATUS_COMPLETED, nil, nil) // with its id
+					f.has("bill-7", "a", "a", enumspb.WORKFLOW_EXECUTION_STATUS_COMPLETED, ofItem(execution().ID), ofItem(execution().ID))
+				}
+				<-time.After(aloneFor + 100*time.Millisecond)
+			}
+			r.WorkflowIdReusePolicy = enumspb.WORKFLOW_ID_REUSE_POLICY_ALLOW_DUPLICATE
+			x := workflowItem(t, r)
+			x.Claimed = time.Time{}
+			got, err := startAt(t, pool, f, x)
+			require.NoError(t, err)
+			require.Equal(t, answer{run: c.want}, got)
+			require.Equal(t, 2, looks)
+		})
+	}
+}
+
 // A search attribute that the namespace does not have is the item's fault; one of Sluice's own is the operator's to add.
 func TestAnUnknownSearchAttributeEndsItsItemAlone(t *testing.T) {
 	t.Parallel()
