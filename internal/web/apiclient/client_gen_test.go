@@ -1956,7 +1956,7 @@ type ClientInterface interface {
 
 	// DeleteWorkspace Delete a workspace and all that belongs to it
 	//
-	// Its definitions, what it has waiting, what has ended, inputs, unique keys, log and limits. From the first moment on nothing can be enqueued for it. What runs is cancelled, and terminated when it has not ended within grace. With dryRun it only counts. Broken off, send the same again, with the workspace's id.
+	// Its definitions, what it has waiting, what has ended, inputs, unique keys, log and limits. From the first moment on nothing can be enqueued for it, unless an enqueue creates it anew (autoCreatePlan). What runs is cancelled, and terminated when it has not ended within grace. With dryRun it only counts. Broken off, send the same again, with the workspace's id.
 	//
 	// Needs: A token of role operator-write.
 	//
@@ -2877,7 +2877,7 @@ func (c *Client) CreateWorkspace(ctx context.Context, body CreateWorkspaceJSONRe
 
 // DeleteWorkspace Delete a workspace and all that belongs to it
 //
-// Its definitions, what it has waiting, what has ended, inputs, unique keys, log and limits. From the first moment on nothing can be enqueued for it. What runs is cancelled, and terminated when it has not ended within grace. With dryRun it only counts. Broken off, send the same again, with the workspace's id.
+// Its definitions, what it has waiting, what has ended, inputs, unique keys, log and limits. From the first moment on nothing can be enqueued for it, unless an enqueue creates it anew (autoCreatePlan). What runs is cancelled, and terminated when it has not ended within grace. With dryRun it only counts. Broken off, send the same again, with the workspace's id.
 //
 // Needs: A token of role operator-write.
 //
@@ -4984,7 +4984,7 @@ type ClientWithResponsesInterface interface {
 
 	// DeleteWorkspaceWithResponse Delete a workspace and all that belongs to it
 	//
-	// Its definitions, what it has waiting, what has ended, inputs, unique keys, log and limits. From the first moment on nothing can be enqueued for it. What runs is cancelled, and terminated when it has not ended within grace. With dryRun it only counts. Broken off, send the same again, with the workspace's id.
+	// Its definitions, what it has waiting, what has ended, inputs, unique keys, log and limits. From the first moment on nothing can be enqueued for it, unless an enqueue creates it anew (autoCreatePlan). What runs is cancelled, and terminated when it has not ended within grace. With dryRun it only counts. Broken off, send the same again, with the workspace's id.
 	//
 	// Needs: A token of role operator-write.
 	//
@@ -7319,7 +7319,7 @@ func (c *ClientWithResponses) CreateWorkspaceWithResponse(ctx context.Context, b
 
 // DeleteWorkspaceWithResponse Delete a workspace and all that belongs to it
 //
-// Its definitions, what it has waiting, what has ended, inputs, unique keys, log and limits. From the first moment on nothing can be enqueued for it. What runs is cancelled, and terminated when it has not ended within grace. With dryRun it only counts. Broken off, send the same again, with the workspace's id.
+// Its definitions, what it has waiting, what has ended, inputs, unique keys, log and limits. From the first moment on nothing can be enqueued for it, unless an enqueue creates it anew (autoCreatePlan). What runs is cancelled, and terminated when it has not ended within grace. With dryRun it only counts. Broken off, send the same again, with the workspace's id.
 //
 // Needs: A token of role operator-write.
 //
