@@ -127,6 +127,7 @@ var kinds = []struct {
 	{store.ErrUnknownDefinition, http.StatusNotFound, "unknown-definition"},
 	{store.ErrUnknownItem, http.StatusNotFound, "unknown-item"},
 	{store.ErrForeignDefinition, http.StatusUnprocessableEntity, "foreign-definition"},
+	{store.ErrTooManyDefinitions, http.StatusUnprocessableEntity, "too-many-definitions"},
 	{store.ErrUnknownPlan, http.StatusUnprocessableEntity, "unknown-plan"},
 	{store.ErrInvalid, http.StatusUnprocessableEntity, "invalid"},
 	{store.ErrNotRetryable, http.StatusConflict, "not-retryable"},
