@@ -21,7 +21,7 @@ func (in *Input) RecallCohort(c *Cohort, on Tags) {
 }
 
 func (in *Input) recalled(h *Held, p Place, tag, on, clock VirtualTime, weight int) (Place, VirtualTime) {
-	most := clock + shared(max(h.left, 0)+in.longest(), weight)
+	most := clock + max(h.left, 0).per(weight) + shared(in.longest(), weight)
 	if !in.CountsSlotTime || on <= clock || on > most || p == Ahead && on <= tag {
 		return p, tag
 	}
