@@ -150,6 +150,31 @@ func TestWhatRunsForWeeksIsChargedAllThatItHolds(t *testing.T) {
 	}
 }
 
+// However many short executions end meanwhile, what a long one took is known when the next may end; but not for ever.
+func TestTheLongestExecutionIsForgottenInTimeAndNotWithHowManyEnd(t *testing.T) {
+	t.Parallel()
+	b := newBook()
+	now := noon
+	run := func(takes time.Duration) {
+		var h slots.Hold
+		b.ledger.Begin(&h, &b.accounts[0], slots.Kind{}, admission.Own, now)
+		now = now.Add(takes)
+		b.ledger.Pass(now)
+		b.ledger.End(&h, now)
+	}
+	run(5 * time.Minute)
+	for range 30_000 {
+		run(100 * time.Millisecond)
+	}
+	require.Greater(t, b.in.Longest, admission.SlotTime(290*time.Second), "of fifty minutes")
+	now = now.Add(24*time.Hour - 50*time.Minute)
+	b.ledger.Pass(now)
+	require.InEpsilon(t, float64(admission.SlotTime(150*time.Second)), float64(b.in.Longest), 0.01)
+	now = now.Add(12 * 24 * time.Hour)
+	run(100 * time.Millisecond)
+	require.Equal(t, admission.SlotTime(100*time.Millisecond), b.in.Longest)
+}
+
 func TestWhereStartsAreCountedNothingIsCharged(t *testing.T) {
 	t.Parallel()
 	b := newBook()
