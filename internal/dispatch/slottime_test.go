@@ -84,6 +84,35 @@ func TestSlotTimeIsSharedOnTheRealQueue(t *testing.T) {
 	require.True(t, inSomeStretch(t, func() bool { return ratio() > 2 }), "twenty to one in rounds; those in which something is claimed take longer")
 }
 
+// Two processes take turns as the dispatcher, and each loads everything when its turn comes. A workspace with long executions must wait
+// for some of its slots for long, and then be given them.
+func TestProcessesThatTakeTurnsShareSlotTime(t *testing.T) {
+	t.Parallel()
+	w := setup(t)
+	ids := w.sharers(2, 16_000)
+	w.exec(`UPDATE sluice.settings SET max_concurrent_workflows = 10`)
+	h := newHolders(w, ids[1])
+	processes := []*process{w.process, w.newProcess()}
+	ratio := func() float64 {
+		held := map[uuid.UUID]float64{}
+		for range 400 {
+			p := processes[h.round/10%2]
+			p.KeepTimes()
+			for id, seconds := range h.play(1, p) {
+				held[id] += seconds
+			}
+			w.exec(`UPDATE sluice.running SET dispatched_at = now() WHERE dispatched_at IS NULL`) // or the other process would take them up
+			if h.round%10 == 0 {
+				processes[h.round/10%2].hear()
+			}
+		}
+		t.Logf("%.2f to 1", held[ids[1]]/held[ids[0]])
+		return held[ids[1]] / held[ids[0]]
+	}
+	ratio() // they learn
+	require.True(t, inSomeStretch(t, func() bool { return near(ratio()) }))
+}
+
 // near tells whether two shares are about the same.
 func near(ratio float64) bool { return math.Abs(ratio-1) <= 0.35 }
 

@@ -112,9 +112,7 @@ func expected(w *Workspace, d Durations) slots.Mean {
 	if seconds <= 0 {
 		seconds = d.mean
 	}
-	m := slots.Known(seconds)
-	m.Count *= ofMean
-	return m
+	return slots.Known(seconds)
 }
 
 // recorded are tags as they are on record: times of the clocks, in which what is held has been charged.

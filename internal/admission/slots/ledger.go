@@ -41,7 +41,8 @@ func (l *Ledger) Begin(h *Hold, a *Account, kind Kind, class admission.Class, no
 	l.Resume(h, a, kind, class, now, now)
 }
 
-// Resume is Begin for a slot that has been held since then, of which nothing is known any more.
+// Resume is Begin for a slot that has been held since then, of which nothing is known any more. What is still to come of what it was charged is
+// about what is charged now: the tag on record holds it (admission.Input.Recall), and at the end it is given back.
 func (l *Ledger) Resume(h *Hold, a *Account, kind Kind, class admission.Class, since, now time.Time) {
 	if !l.Input.CountsSlotTime {
 		return
@@ -50,13 +51,12 @@ func (l *Ledger) Resume(h *Hold, a *Account, kind Kind, class admission.Class, s
 		since = now
 	}
 	*h = Hold{of: a, kind: kind, began: since.UnixMicro(), class: class, paid: true}
-	expected := l.expectedOf(a, kind)
-	more := max(expected-now.Sub(since), l.step(h, now))
-	if since.Equal(now) {
-		more = expected
+	charged, taken := l.expectedOf(a, kind), now.Sub(since)
+	for charged <= taken {
+		charged += min(max(charged/4, leastStep), longestStep)
 	}
-	h.until = now.UnixMicro() + more.Microseconds()
-	l.Input.Start(a.Workspace, class, admission.SlotTime(more))
+	h.until = h.began + charged.Microseconds()
+	l.Input.Start(a.Workspace, class, admission.SlotTime(charged-taken))
 	heap.Push(&l.due, h)
 }
 

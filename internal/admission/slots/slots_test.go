@@ -102,6 +102,30 @@ func TestWhatIsFoundRunningCountsFromNowOn(t *testing.T) {
 	require.Equal(t, 70*time.Second, b.ledger.Expected(&b.accounts[0]))
 }
 
+// What one dispatcher has charged, the next gives back at the end: whenever it begins, it must take as much for charged.
+func TestWhatIsFoundRunningIsChargedUntilWhenItWas(t *testing.T) {
+	t.Parallel()
+	b := newBook()
+	b.ledger.Fleet = slots.Known(10)
+	b.ledger.Longest = slots.Known(1000)
+	b.ledger.Learn()
+	var h slots.Hold
+	b.ledger.Begin(&h, &b.accounts[0], slots.Kind{}, admission.Own, noon)
+	for at := time.Duration(0); at <= 100*time.Second; at += 5 * time.Millisecond {
+		now := noon.Add(at)
+		b.pass(now)
+		if at%time.Second != 0 {
+			continue
+		}
+		next := newBook()
+		next.ledger.Fleet = slots.Known(10)
+		next.pass(now)
+		var found slots.Hold
+		next.ledger.Resume(&found, &next.accounts[0], slots.Kind{}, admission.Own, noon, now)
+		require.InDelta(t, b.ahead(0).Seconds(), at.Seconds()+next.ahead(0).Seconds(), 0.1, "after %v", at)
+	}
+}
+
 // The clock was a day ahead when the execution began, and has been set right since.
 func TestWhatIsFoundToBeginTomorrowIsChargedAsIfItBeganNow(t *testing.T) {
 	t.Parallel()
