@@ -66,7 +66,7 @@ func (c *cache) load(ctx context.Context, tx pgx.Tx, number int, before *cache) 
 	if err != nil {
 		return 0, err
 	}
-	c.mark, c.now, c.turn, c.run = shard.Mark, shard.Now.UnixMicro(), shard.Turn, shard.Run
+	c.mark, c.asOf, c.now, c.turn, c.run = shard.Mark, shard.Now.UnixMicro(), shard.Now.UnixMicro(), shard.Turn, shard.Run
 	c.setShard(shard)
 	c.setPauses(paused)
 	first, err := readBacklog(ctx, tx)

@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"sluice/internal/admission"
+	"sluice/internal/store"
 	"sluice/internal/store/facts"
 )
 
@@ -223,7 +224,7 @@ func TestProcessesThatTakeTurnsPassNobodyOver(t *testing.T) {
 	}
 }
 
-// An execution has held its slot until its end, and not until the dispatcher looked last.
+// An execution has held its slot until its end, and not until the dispatcher looked last; and the dispatcher need not look again to know it.
 func TestWhatThisProcessRecordsHasHeldItsSlotUntilThen(t *testing.T) {
 	t.Parallel()
 	w := setup(t)
@@ -234,10 +235,12 @@ func TestWhatThisProcessRecordsHasHeldItsSlotUntilThen(t *testing.T) {
 		return one[float64](w, `SELECT extract(epoch FROM clock_timestamp() - claimed_at)::float8 FROM sluice.running`)
 	}
 	require.Eventually(t, func() bool { return took() > 0.3 }, patience, 10*time.Millisecond)
-	began := time.Now()
-	w.end(ids...)
-	w.engines.Freed(ids, began)
-	w.plan(1)
+	ended, err := store.NewRecorder(w.app, w.engines.Freed).Record(t.Context(), store.Outcome{ExecutionID: ids[0], RunID: "r", Status: "COMPLETED"})
+	require.NoError(t, err)
+	require.True(t, ended)
+	w.HeardNow() // however long that took
+	w.pool.Close()
+	require.Equal(t, 1, w.plan(1).Items)
 	require.Greater(t, w.Took(w.workspace), 300*time.Millisecond)
 }
 
