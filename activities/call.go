@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"sync"
 	"time"
 
 	"go.temporal.io/sdk/activity"
@@ -17,8 +18,8 @@ import (
 	"sluice/workflows"
 )
 
-// callBeat is the pause between two heartbeats of a call, a third of their timeout. It is also how soon a call ends, and leaves its place,
-// that is cancelled or whose execution has ended.
+// callBeat is the pause between two heartbeats of a call. The SDK sends them at most every 24 s, 0.8 of their timeout, and tries each for as
+// long, so a shorter outage of Temporal ends no call. That is also how soon a call ends, and leaves its place, whose execution has ended.
 const callBeat = 10 * time.Second
 
 // A call that was put back comes again after a second, then after two, and so on.
@@ -73,34 +74,37 @@ func (a *Activities) awaitPlace(ctx context.Context) (reach facts.Reach, leave f
 
 // attempt is which attempt of a node this one is, and how often its call was put back before. Temporal counts both together.
 type attempt struct {
-	number   int32
-	putBacks int32
+	number int32
+	progress
 }
 
-// attemptOf reads from the heartbeats of earlier ones how many of them were put back. One whose heartbeat was lost counts as an attempt.
-func attemptOf(ctx context.Context) attempt {
-	at := attempt{number: activity.GetInfo(ctx).Attempt}
+// progress is what heartbeats tell the next attempt.
+type progress struct {
+	PutBacks int32 `json:"putBacks"`
+}
+
+// attemptOf reads from the heartbeats of earlier attempts how many of them were put back. One whose heartbeat was lost counts as an attempt.
+func attemptOf(ctx context.Context) (at attempt) {
 	if activity.HasHeartbeatDetails(ctx) {
-		if err := activity.GetHeartbeatDetails(ctx, &at.putBacks); err != nil {
-			at.putBacks = 0
+		if err := activity.GetHeartbeatDetails(ctx, &at.progress); err != nil {
+			at.progress = progress{}
 		}
 	}
-	at.number -= at.putBacks
+	at.number = max(1, activity.GetInfo(ctx).Attempt-at.PutBacks) // an operator may have reset Temporal's count
 	return at
 }
 
 // beating shows Temporal that the attempt goes on, until the function is called that it returns.
 func (at attempt) beating(ctx context.Context) (stop func()) {
-	beats, cancel := context.WithCancel(ctx)
-	done := make(chan struct{})
+	end, done := make(chan struct{}), make(chan struct{})
 	go func() {
 		defer close(done)
-		beat(beats, callBeat, at.putBacks)
+		beat(ctx, end, callBeat, at.progress)
 	}()
-	return func() {
-		cancel()
+	return sync.OnceFunc(func() {
+		close(end)
 		<-done
-	}
+	})
 }
 
 // putBack has the call come again later, because of an error before it was made. What no attempt will mend is returned as it is.
@@ -108,7 +112,7 @@ func (at attempt) putBack(ctx context.Context, err error) error {
 	if isFinal(err) || ctx.Err() != nil {
 		return err
 	}
-	reason, after := putBackUnreachable, min(firstPutBack<<min(at.putBacks, 10), mostPutBack)
+	reason, after := putBackUnreachable, min(firstPutBack<<min(at.PutBacks, 10), mostPutBack)
 	switch {
 	case errors.Is(err, places.ErrFull):
 		reason = putBackNoPlace
@@ -116,7 +120,7 @@ func (at attempt) putBack(ctx context.Context, err error) error {
 		reason, after = putBackStopping, 0
 	}
 	metric.HTTPCallsPutBack.Add(activity.GetMetricsHandler(ctx), 1, reason)
-	activity.RecordHeartbeat(ctx, at.putBacks+1)
+	activity.RecordHeartbeat(ctx, progress{at.PutBacks + 1})
 	return temporal.NewApplicationErrorWithOptions("put back, which is no attempt: "+err.Error(), reason, temporal.ApplicationErrorOptions{
 		// Those that were put back together don't come back together.
 		NextRetryDelay: max(time.Millisecond, after/2+rand.N(after+1)), Category: temporal.ApplicationErrorCategoryBenign,
@@ -129,7 +133,7 @@ func (at attempt) failed(retry definition.Retry, err error) error {
 		return err
 	}
 	options := temporal.ApplicationErrorOptions{NonRetryable: retry.MaximumAttempts > 0 && at.number >= retry.MaximumAttempts}
-	if at.putBacks > 0 { // otherwise Temporal counts right
+	if at.PutBacks > 0 { // otherwise Temporal counts right
 		options.NextRetryDelay = retry.After(int(at.number))
 	}
 	return temporal.NewApplicationErrorWithOptions(err.Error(), "HTTPCall", options)

@@ -31,6 +31,9 @@ type frontend struct {
 	refuse  error                         // what it says to a start
 	allows  enumspb.WorkflowIdReusePolicy // but not to one of this policy
 	runs    []frontendRun
+	pages   []int32 // how many events reads of histories have asked for; 0: as many as a page has
+
+	looked func() // comes between a description and its answer, if it is not nil
 
 	workspace string // in whose name the runs are that are added
 }
@@ -89,7 +92,11 @@ func (f *frontend) find(id, run string) *frontendRun {
 func (f *frontend) DescribeWorkflowExecution(_ context.Context, r *workflowservice.DescribeWorkflowExecutionRequest) (*workflowservice.DescribeWorkflowExecutionResponse, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if found := f.find(r.GetExecution().GetWorkflowId(), r.GetExecution().GetRunId()); found != nil {
+	found := f.find(r.GetExecution().GetWorkflowId(), r.GetExecution().GetRunId())
+	if f.looked != nil {
+		f.looked()
+	}
+	if found != nil {
 		return &workflowservice.DescribeWorkflowExecutionResponse{WorkflowExecutionInfo: found.info}, nil
 	}
 	return nil, serviceerror.ToStatus(serviceerror.NewNotFound("no such workflow")).Err()
@@ -98,6 +105,7 @@ func (f *frontend) DescribeWorkflowExecution(_ context.Context, r *workflowservi
 func (f *frontend) GetWorkflowExecutionHistory(_ context.Context, r *workflowservice.GetWorkflowExecutionHistoryRequest) (*workflowservice.GetWorkflowExecutionHistoryResponse, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	f.pages = append(f.pages, r.GetMaximumPageSize())
 	found := f.find(r.GetExecution().GetWorkflowId(), r.GetExecution().GetRunId())
 	if found == nil {
 		return nil, serviceerror.ToStatus(serviceerror.NewNotFound("no such run")).Err()

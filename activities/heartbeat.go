@@ -29,7 +29,7 @@ func beating(ctx context.Context) (waiting context.Context, stop func()) {
 	go func() {
 		defer close(beaten)
 		activity.RecordHeartbeat(ctx)
-		beat(waiting, beatEvery(activity.GetInfo(ctx).HeartbeatTimeout))
+		beat(ctx, waiting.Done(), beatEvery(activity.GetInfo(ctx).HeartbeatTimeout))
 	}()
 	return waiting, func() {
 		left()
@@ -37,13 +37,14 @@ func beating(ctx context.Context) (waiting context.Context, stop func()) {
 	}
 }
 
-// beat heartbeats every so often until ctx ends, and shows details each time: those of the last one are what the next attempt knows of this one.
-func beat(ctx context.Context, every time.Duration, details ...any) {
+// beat heartbeats every so often until end is closed, and shows details each time: those of the last one are what the next attempt knows of
+// this one. The context is the activity's own: a heartbeat that is cut off by another one is taken for the activity's cancellation.
+func beat(ctx context.Context, end <-chan struct{}, every time.Duration, details ...any) {
 	next := time.NewTicker(every)
 	defer next.Stop()
 	for {
 		select {
-		case <-ctx.Done():
+		case <-end:
 			return
 		case <-next.C:
 			activity.RecordHeartbeat(ctx, details...)

@@ -34,7 +34,9 @@ func (a *Activities) startWorkflow(ctx context.Context, x dispatch.Execution, mi
 	if failed != nil || err != nil {
 		return "", failed, err
 	}
-	if x.Workflow.ID != "" && time.Since(x.Claimed) > aloneFor {
+	// Once more if the first look took as long as that: this process may have stalled as it was answered. Not for ever: Temporal may be slow.
+	for look, at := 0, x.Claimed; x.Workflow.ID != "" && look < 2 && time.Since(at) > aloneFor; look++ {
+		at = time.Now()
 		before, err := a.ownBefore(ctx, x)
 		if err != nil || before != nil {
 			return a.foundStarted(ctx, x, before, err)

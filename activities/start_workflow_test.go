@@ -268,6 +268,7 @@ func TestAnIDThatIsTaken(t *testing.T) {
 				got.failed.Reason, got.failed.Error = "", ""
 			}
 			require.Equal(t, c.want, got)
+			require.Equal(t, []int32{1}, f.pages, "of a history, which may be long, the beginning is read")
 		})
 	}
 }
@@ -311,6 +312,35 @@ func TestAStartThatMayBeARepeatedOneLooksForTheFirst(t *testing.T) {
 			require.NoError(t, err)
 			require.Equal(t, answer{run: c.want}, got)
 			require.Equal(t, c.want == "new", len(f.started) == 1)
+		})
+	}
+}
+
+// A process that stalls is taken for dead, and another one starts what it has in hand.
+func TestAStartLooksAgainForTheFirstIfItsProcessHasStalledAsItLooked(t *testing.T) {
+	t.Parallel()
+	pool := database(t)
+	for name, c := range map[string]struct {
+		started bool
+		want    string
+	}{"and it was started": {true, "a"}, "and it was not, and Temporal may be slow": {false, "new"}} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			f, r, looks := &frontend{}, fullRequest(t), 0
+			f.looked = func() {
+				if looks++; looks == 1 && c.started {
+					f.has("bill-7", "b", "b", enumspb.WORKFLOW_EXECUTION_STATUS_COMPLETED, nil, nil) // with its id
+					f.has("bill-7", "a", "a", enumspb.WORKFLOW_EXECUTION_STATUS_COMPLETED, ofItem(execution().ID), ofItem(execution().ID))
+				}
+				<-time.After(aloneFor + 100*time.Millisecond)
+			}
+			r.WorkflowIdReusePolicy = enumspb.WORKFLOW_ID_REUSE_POLICY_ALLOW_DUPLICATE
+			x := workflowItem(t, r)
+			x.Claimed = time.Time{}
+			got, err := startAt(t, pool, f, x)
+			require.NoError(t, err)
+			require.Equal(t, answer{run: c.want}, got)
+			require.Equal(t, 2, looks)
 		})
 	}
 }

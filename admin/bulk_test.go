@@ -215,6 +215,42 @@ func TestManyAreReplayedUpToALimit(t *testing.T) {
 	require.Equal(t, 8, one[int](t, m.pool, `SELECT count(*) FROM sluice.replays`))
 }
 
+// A client's start holds its workflow id, and so does its replay.
+func TestWhatIsCountedToBeReplayedIs(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	globex, _ := b.newWorkspace(t, "globex", "PRO")
+	put := func(workspace uuid.UUID, trigger, key, state string) uuid.UUID {
+		id := b.put(t, workspace, uuid.Nil, "Ship", "pending")
+		b.exec(t, `UPDATE sluice.pending SET trigger_type = $2, unique_key = $3 WHERE id = $1`, id, trigger, key)
+		b.move(t, id, state, "broken")
+		return id
+	}
+	hold := func(id uuid.UUID, key string) {
+		b.exec(t, `INSERT INTO sluice.unique_keys (workspace_id, unique_key, queue_id, keep) VALUES ($1, $2, $3, '0') ON CONFLICT (workspace_id, unique_key) DO UPDATE SET queue_id = excluded.queue_id`, b.workspace, key, id)
+	}
+	for _, state := range []string{"TIMED_OUT", "TERMINATED", "FAILED", "FAILED"} { // of several with one id one is
+		put(b.workspace, "CLIENT", "workflow/a", state)
+	}
+	put(globex, "REPLAY", "workflow/a", "FAILED") // another workspace's
+	put(b.workspace, "CLIENT", "workflow/b", "FAILED")
+	hold(put(b.workspace, "CLIENT", "workflow/b", "pending"), "workflow/b")
+	put(b.workspace, "CLIENT", "workflow/c", "TIMED_OUT")
+	hold(put(b.workspace, "CLIENT", "workflow/c", "running"), "workflow/c")
+	hold(put(b.workspace, "CLIENT", "workflow/d", "TIMED_OUT"), "workflow/d")
+	for range 2 { // the key is none of an id
+		put(b.workspace, "FUNCTION", "workflow/a", "TERMINATED")
+	}
+	s := b.choose(t, admin.Replay, admin.Filter{})
+	require.Equal(t, map[string]int64{"FAILED": 2, "TIMED_OUT": 1, "TERMINATED": 2}, s.Counts)
+	require.EqualValues(t, 5, s.Total)
+	require.Equal(t, map[string]int64{"TIMED_OUT": 2}, b.choose(t, admin.Replay, admin.Filter{Status: "TIMED_OUT"}).Counts)
+	n, err := b.office.ReplaySelected(t.Context(), s, "ann", "", nil)
+	require.NoError(t, err)
+	require.Equal(t, s.Total, n)
+	require.Zero(t, b.choose(t, admin.Replay, admin.Filter{}).Total)
+}
+
 func TestManyAreRetriedAndWhatFailsAgainIsNot(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
@@ -240,6 +276,7 @@ func TestItemsOfTheSameKeyKeepNoOthersFromBeingRetried(t *testing.T) {
 	b.exec(t, `INSERT INTO sluice.ended (id, workspace_id, workflow_definition_id, status, reason, priority, attempt_count, created_at, available_at, ended_at, unique_key, trigger_type, enqueued_by, input)
 		SELECT sluice.uuid_v7(), $1, $2, 'FAILED', 'start-failed', 3, 3, now(), now(), now(), CASE WHEN n <= 2 THEN 'order-7' END, 'x', 'x', '{}' FROM generate_series(1, 1100) AS n ORDER BY n`, b.workspace, b.definition)
 	s := b.choose(t, admin.Retry, admin.Filter{WorkspaceID: b.workspace})
+	require.EqualValues(t, 1099, s.Total)
 	n, err := b.office.RetrySelected(t.Context(), s, "ann", "", nil)
 	require.NoError(t, err)
 	require.EqualValues(t, 1099, n)

@@ -29,8 +29,9 @@ type Definition struct {
 
 // ApplyDefinition validates a definition file and makes it the current version of the definition with its name in the
 // workspace, creating the definition if need be. Applying what is current already changes nothing. Executions keep
-// the version they were claimed with. Nodes that name what is Sluice's own or another workspace's are refused, here and again when
-// they start. Errors: ErrInvalid with everything that is wrong, ErrUnknownWorkspace.
+// the version they were claimed with; older versions than the newest 100 are deleted once none runs them. Nodes that name what is
+// Sluice's own or another workspace's are refused, here and again when they start. Errors: ErrInvalid with everything that is wrong,
+// ErrUnknownWorkspace, ErrTooManyDefinitions for a workspace that has 1,000 already.
 func (c *Client) ApplyDefinition(ctx context.Context, workspace uuid.UUID, file []byte, actor string) (d Definition, err error) {
 	const doing = "apply definition"
 	graph, err := definition.Parse(file)
@@ -50,9 +51,20 @@ func (c *Client) ApplyDefinition(ctx context.Context, workspace uuid.UUID, file 
 	return d, err
 }
 
-// Definitions lists the definitions of a workspace, or all of them for the nil id, by name.
-func (c *Client) Definitions(ctx context.Context, workspace uuid.UUID) ([]Definition, error) {
-	return catalog.Definitions[Definition](ctx, c.pool, workspace)
+// DefinitionFilter says which definitions to list.
+type DefinitionFilter struct {
+	WorkspaceID uuid.UUID // nil: those of all workspaces
+	After       uuid.UUID // those that come after this one: the last of the page before
+	Limit       int       // defaults to 50
+}
+
+// Definitions lists definitions, those of a workspace together and by name: a page of them, whose last one is what the next page is after.
+// ErrUnknownDefinition says that there is no such one any more.
+func (c *Client) Definitions(ctx context.Context, f DefinitionFilter) ([]Definition, error) {
+	if f.Limit <= 0 {
+		f.Limit = 50
+	}
+	return catalog.Definitions[Definition](ctx, c.pool, f.WorkspaceID, f.After, f.Limit)
 }
 
 // DefinitionGraph is a definition with its graph: the file as it was applied, but for blanks and the order of keys.

@@ -20,9 +20,10 @@ type Deletion struct {
 }
 
 // DeleteWorkspace deletes a workspace with its definitions, and all that it has waiting, has ended or has been logged of it.
-// From the first moment on nothing can be enqueued for it and nothing of it is claimed. What runs is not touched, because only
-// Temporal can end it: while Running is not 0, cancel or terminate the workflows of those executions, and call it again. It
-// works in batches; when it is broken off, call it again. It also cleans up after a workspace whose row was deleted with SQL.
+// From the first moment on nothing can be enqueued for it, unless an enqueue creates it anew (Settings.AutoCreatePlan), and nothing of it is
+// claimed. What runs is not touched, because only Temporal can end it: while Running is not 0, cancel or terminate the workflows of
+// those executions, and call it again. It works in batches; when it is broken off, call it again. It also cleans up after a workspace
+// whose row was deleted with SQL.
 //
 // The turns and events of the dispatchers forget its id within two hours. If it was ever in a cohort, the record of its limits
 // stays, without its name, for as long as an audit judges by it what others in the cohort claimed. What a transaction that is

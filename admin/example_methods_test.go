@@ -47,7 +47,7 @@ func TestAProgramSetsItselfUpAtEachStart(t *testing.T) {
 	for range 2 {
 		require.NoError(t, setUp(t.Context(), b.office))
 		require.Equal(t, "Acme Inc. SHOP 10 2.5", one[string](t, b.pool, `SELECT concat_ws(' ', name, plan, ceiling, starts_per_second) FROM sluice.quotas`))
-		definitions, err := b.office.Definitions(t.Context(), uuid.Nil)
+		definitions, err := b.office.Definitions(t.Context(), admin.DefinitionFilter{})
 		require.NoError(t, err)
 		require.Len(t, definitions, 1)
 		require.Equal(t, 1, definitions[0].Version)

@@ -68,7 +68,7 @@ func (c *Client) Select(ctx context.Context, action Action, f Filter) (s Selecti
 	if err := f.check(action); err != nil {
 		return s, fmt.Errorf("%s: %w", doing, err)
 	}
-	s = Selection{Action: action, limit: int64(f.Limit), Counts: map[string]int64{}, statuses: action.Statuses(), items: controls.Selection{
+	s = Selection{Action: action, limit: int64(f.Limit), statuses: action.Statuses(), items: controls.Selection{
 		IDs: f.ids(), WorkspaceID: f.WorkspaceID, WorkflowType: f.WorkflowType, DefinitionID: f.DefinitionID, Reason: f.Reason, Error: f.Error,
 	}}
 	if f.Status != "" {
@@ -81,12 +81,10 @@ func (c *Client) Select(ctx context.Context, action Action, f Filter) (s Selecti
 		s.items.At, s.items.Before, s.items.Past = f.AsOf, f.AsOf.Add(-f.OlderThan), true
 	}
 	s.Moment = s.items.At
-	for _, status := range s.statuses {
-		n, err := c.count(ctx, s, status)
-		if err != nil {
-			return s, fmt.Errorf("%s: %w", doing, err)
-		}
-		s.Counts[status] = n
+	if s.Counts, err = c.counts(ctx, s); err != nil {
+		return s, fmt.Errorf("%s: %w", doing, err)
+	}
+	for _, n := range s.Counts {
 		s.Total += n
 	}
 	if s.limit > 0 {
@@ -95,16 +93,25 @@ func (c *Client) Select(ctx context.Context, action Action, f Filter) (s Selecti
 	return s, nil
 }
 
-func (c *Client) count(ctx context.Context, s Selection, status string) (int64, error) {
-	switch {
-	case status == "PENDING":
-		return controls.CountPending(ctx, c.pool, s.items)
-	case status == "CLAIMED" || status == "RUNNING":
-		return controls.CountRunning(ctx, c.pool, s.items, status == "RUNNING", s.has("PENDING"))
-	case s.Action == Retry:
-		return controls.CountFailed(ctx, c.pool, s.items)
+func (c *Client) counts(ctx context.Context, s Selection) (counts map[string]int64, err error) {
+	if s.Action == Replay {
+		return controls.CountEnded(ctx, c.pool, s.items, s.statuses)
 	}
-	return controls.CountEnded(ctx, c.pool, s.items, status)
+	counts = map[string]int64{}
+	for _, status := range s.statuses {
+		switch {
+		case status == "PENDING":
+			counts[status], err = controls.CountPending(ctx, c.pool, s.items)
+		case s.Action == Retry:
+			counts[status], err = controls.CountFailed(ctx, c.pool, s.items)
+		default:
+			counts[status], err = controls.CountRunning(ctx, c.pool, s.items, status == "RUNNING", s.has("PENDING"))
+		}
+		if err != nil {
+			return nil, err
+		}
+	}
+	return counts, nil
 }
 
 func (s Selection) has(status string) bool { return slices.Contains(s.statuses, status) }

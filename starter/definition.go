@@ -52,19 +52,35 @@ func (a *app) definitionApply() *cobra.Command {
 }
 
 func (a *app) definitionList() *cobra.Command {
-	var workspace string
-	command := &cobra.Command{Use: "list", Short: "List definitions at their current versions", Args: exactly()}
+	var workspace, after string
+	var limit int
+	command := &cobra.Command{
+		Use: "list", Short: "List definitions at their current versions", Args: exactly(),
+		Long: "List definitions at their current versions, those of a workspace together and by name. To see more than those of\n" +
+			"a page, name its last one with --after.",
+	}
 	command.Flags().StringVar(&workspace, "workspace", "", "only those of the workspace with this `id` or key")
+	command.Flags().StringVar(&after, "after", "", "only those that come after the definition with this `id`")
+	command.Flags().IntVar(&limit, "limit", 50, "at most so many")
 	return a.does(command, func(ctx context.Context, _ []string) error {
-		id, err := a.optionalWorkspace(ctx, command, workspace)
-		if err != nil {
+		filter := admin.DefinitionFilter{Limit: limit}
+		var err error
+		if after != "" {
+			if filter.After, err = definitionID("--after", after); err != nil {
+				return err
+			}
+		}
+		if limit < 1 || limit > maxLimit {
+			return usage("--limit must be 1 to %d, not %d", maxLimit, limit)
+		}
+		if filter.WorkspaceID, err = a.optionalWorkspace(ctx, command, workspace); err != nil {
 			return err
 		}
 		office, err := a.office(ctx)
 		if err != nil {
 			return err
 		}
-		list, err := office.Definitions(ctx, id)
+		list, err := office.Definitions(ctx, filter)
 		if err != nil {
 			return err
 		}

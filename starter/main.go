@@ -34,6 +34,7 @@ import (
 	"sluice/internal/connect"
 	"sluice/internal/operate"
 	"sluice/internal/pairing"
+	"sluice/internal/store/catalog"
 	"sluice/queue"
 	"sluice/starter/bulk"
 )
@@ -113,7 +114,7 @@ func (e codeError) Error() string { return fmt.Sprintf("exit code %d", int(e)) }
 // refusals are what a request can be refused for.
 var refusals = []error{
 	queue.ErrUnknownWorkspace, queue.ErrUnknownDefinition, queue.ErrForeignDefinition, queue.ErrInvalid,
-	queue.ErrKeyHeld, admin.ErrUnknownPlan, admin.ErrNotRetryable, admin.ErrBusy,
+	queue.ErrKeyHeld, admin.ErrTooManyDefinitions, admin.ErrUnknownPlan, admin.ErrNotRetryable, admin.ErrBusy, catalog.ErrRunning,
 }
 
 // exitCode maps an error to the promise in the help.

@@ -117,7 +117,12 @@ func TestANamespaceThatIsNotTheDatabasesIsRefused(t *testing.T) {
 		require.Contains(t, out.stdout+out.stderr, home, command[0])
 		require.Contains(t, out.stdout+out.stderr, c.env["TEMPORAL_NAMESPACE"], command[0])
 	}
-	require.Contains(t, c.ok("start", "--move"), "dispatcher started")
+	c.enqueue()
+	claim(t, c)
+	out := c.run("start", "--move")
+	require.Equal(t, exitUsage, out.code)
+	require.Contains(t, out.stderr, "executions still run; let them end there, or move all the same with --abandon")
+	require.Contains(t, c.ok("start", "--move", "--abandon"), "dispatcher started")
 	require.Contains(t, c.ok("start"), "already running")
 	require.Equal(t, exitUsage, c.run("start", "--abandon").code)
 }

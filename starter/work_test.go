@@ -79,6 +79,9 @@ func TestDefinitions(t *testing.T) {
 	require.Len(t, c.array("definition", "list"), 1)
 	require.Len(t, c.array("definition", "list", "--workspace", workspace), 1)
 	require.Empty(t, c.array("definition", "list", "--workspace", uuid.NewString()))
+	require.Empty(t, c.array("definition", "list", "--limit", "1", "--after", first["id"].(string)))
+	require.Equal(t, exitUsage, c.run("definition", "list", "--limit", "0").code)
+	require.Equal(t, exitUsage, c.run("definition", "list", "--after", uuid.NewString()).code)
 }
 
 func TestEnqueue(t *testing.T) {

@@ -171,8 +171,9 @@ func (a *app) workspaceDelete() *cobra.Command {
 		Use: "delete ID", Short: "Delete a workspace and all that belongs to it", Args: exactly("ID"),
 		Annotations: map[string]string{unbounded: "it deletes in batches, and can be broken off and run again"},
 		Long: "Delete a workspace with its definitions, what it has waiting, what has ended, inputs, unique keys, log and limits.\n" +
-			"From the first moment on nothing can be enqueued for it. What runs is cancelled, and terminated when it has not\n" +
-			"ended within --grace. Without --yes it only tells how much there is.\n\n" +
+			"From the first moment on nothing can be enqueued for it, unless an enqueue creates it anew: see limits set\n" +
+			"--auto-create-plan. What runs is cancelled, and terminated when it has not ended within --grace. Without --yes it\n" +
+			"only tells how much there is.\n\n" +
 			"With --drain the workspace is paused first, and deleted when all that runs has ended by itself.\n\n" +
 			"Run it again, with the id, when it was broken off, or to clean up after a workspace whose row was deleted with SQL.",
 		Example: "  starter workspace delete ID\n  starter workspace delete ID --yes --grace 10s\n  starter workspace delete ID --yes --drain --timeout 1h",

@@ -36,7 +36,7 @@ func TestConfigDefaults(t *testing.T) {
 		dev: true, devDir: ".sluice", logFormat: "text", logLevel: slog.LevelInfo,
 		postgres: port{number: 54329}, temporal: port{number: 7233}, ui: port{number: 8233},
 		http: address{hostPort: "127.0.0.1:8077"}, connections: 20,
-		pollBudget: 1000, workspaceIdle: 30 * time.Second, externalConcurrency: 100, patience: time.Minute, shutdownTimeout: 20 * time.Second, auditInterval: 5 * time.Minute,
+		pollBudget: 1000, workspaceIdle: 30 * time.Second, externalConcurrency: 500, patience: time.Minute, shutdownTimeout: 20 * time.Second, auditInterval: 5 * time.Minute,
 	}, c)
 }
 

@@ -8,6 +8,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/stretchr/testify/require"
 
+	"sluice/admin"
 	"sluice/internal/store"
 )
 
@@ -24,7 +25,7 @@ func TestDemoMayRunAgain(t *testing.T) {
 	again, err := d.prepare(t.Context(), "http://127.0.0.1:8078")
 	require.NoError(t, err)
 	require.Equal(t, first, again)
-	definitions, err := d.admin.Definitions(t.Context(), uuid.Nil)
+	definitions, err := d.admin.Definitions(t.Context(), admin.DefinitionFilter{})
 	require.NoError(t, err)
 	require.Len(t, definitions, 4*len(demoCast))
 	for _, definition := range definitions {

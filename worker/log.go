@@ -30,7 +30,7 @@ func sdkLogger(l *slog.Logger) log.Logger {
 }
 
 // notStopping drops the warning that a poll has failed because its worker stops: the SDK means to keep it to itself, but
-// a poll may end a moment before the worker knows.
+// a poll may end a moment before the worker knows, and those that package host cuts do.
 type notStopping struct{ slog.Handler }
 
 func (h notStopping) Handle(ctx context.Context, r slog.Record) error {

@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
 	"go.temporal.io/api/workflowservice/v1"
 	"go.temporal.io/sdk/client"
@@ -112,9 +113,13 @@ func (s *servers) connect(ctx context.Context, c config, databaseURL string, opt
 	return err
 }
 
-// withoutPassword makes a URL of whatever form the configuration had.
+// withoutPassword makes a URL of whatever form the configuration had. The directory of a socket is no host of a URL.
 func withoutPassword(c *pgx.ConnConfig) string {
-	u := url.URL{Scheme: "postgres", User: url.User(c.User), Host: net.JoinHostPort(c.Host, strconv.Itoa(int(c.Port))), Path: "/" + c.Database}
+	port := strconv.Itoa(int(c.Port))
+	u := url.URL{Scheme: "postgres", User: url.User(c.User), Host: net.JoinHostPort(c.Host, port), Path: "/" + c.Database}
+	if network, _ := pgconn.NetworkAddress(c.Host, c.Port); network == "unix" {
+		u.Host, u.RawQuery = "", url.Values{"host": {c.Host}, "port": {port}}.Encode()
+	}
 	if c.Password != "" {
 		u.User = url.UserPassword(c.User, "xxxxx")
 	}

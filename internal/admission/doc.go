@@ -29,7 +29,7 @@
 // clock, and neither gains nor loses (Full). What a workspace is owed is bounded: by the longest recent execution for each slot that is its
 // share of those in use, and once more. What it is charged in advance is bounded too: by one such execution beyond what its slots are still
 // charged for. The rest is forgiven, so no workspace pays for ever for one long execution. When a dispatcher
-// begins, it reads from the record which workspaces are ahead (Recall).
+// begins, it reads from the record which workspaces are ahead, and what those are owed that it knows from before to have waited (Recall).
 //
 // Two simpler rules were rejected. To choose by the slots held now divided by the weight, without a memory, would do where there are more
 // slots than workspaces, but cannot divide one slot ten to one. Usage that decays, as in Slurm and Kueue, gives everything to a workspace that

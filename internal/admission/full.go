@@ -11,7 +11,7 @@ package admission
 // Absolute is a workspace's tag as a time of the clock: what is put on record.
 func (w *Workspace) Absolute(class Class, clock VirtualTime) VirtualTime {
 	if w.Places[class] == Full {
-		return clock + w.Tags[class] + perWeight(w.held[class].left, w.Weight)
+		return clock + w.Tags[class] + w.held[class].left.per(w.Weight)
 	}
 	return w.Places[class].absolute(w.Tags[class], clock)
 }
@@ -56,7 +56,7 @@ func (r *round) holds(i int32, m *measured) int {
 // finish makes a workspace Full that has no more items and is not ahead: the ideal schedule has come to the end of what it holds.
 func (r *round) finish(i int32, l *line, m *measured) {
 	l.slots -= r.holds(i, m)
-	m.tags[r.class] = l.began + perWeight(r.left(i), m.weight)
+	m.tags[r.class] = l.began + r.left(i).per(m.weight)
 	r.fill(i, l, m)
 }
 
@@ -64,18 +64,18 @@ func (r *round) finish(i int32, l *line, m *measured) {
 func (r *round) fill(i int32, l *line, m *measured) {
 	left := r.left(i)
 	l.filled.n, l.filled.left = l.filled.n+int(m.holds[r.class]), l.filled.left+left
-	r.move(i, Full, m.tags[r.class]-l.began-perWeight(left, m.weight))
+	r.move(i, Full, m.tags[r.class]-l.began-left.per(m.weight))
 }
 
 // drain makes a workspace that is Full a waiting one: its tag is a time of the clock again.
 func (r *round) drain(i int32, l *line, m *measured) {
 	left := r.left(i)
 	l.filled.n, l.filled.left = l.filled.n-int(m.holds[r.class]), l.filled.left-left
-	r.move(i, Waiting, l.began+m.tags[r.class]+perWeight(left, m.weight))
+	r.move(i, Waiting, l.began+m.tags[r.class]+left.per(m.weight))
 }
 
 // left is how much of what a workspace has been charged is still to come.
-func (r *round) left(i int32) VirtualTime {
+func (r *round) left(i int32) slotTime {
 	h := r.in.Workspaces[i].held[r.class]
 	h.pass(r.in.at)
 	return h.left

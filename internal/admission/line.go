@@ -36,9 +36,10 @@ func (l *line) begin(of *round, clock VirtualTime, held, full *Held, active, mos
 	now, late := clock, VirtualTime(0)
 	if of.in.CountsSlotTime {
 		now = held.eligible(full, clock, active)
-		late = of.owed / VirtualTime(max(1, active)) * VirtualTime(max(0, held.n-full.n))
+		shares := VirtualTime(max(0, held.n-full.n))
+		late = min(of.owed/VirtualTime(max(1, active)), farAway/max(1, shares)) * shares
 	}
-	*l = line{slots: held.n, full: l.full[:0], of: of, began: clock, clock: now, still: of.in.CountsSlotTime, late: min(late, farAway), latest: clock, most: most, later: heap{flows: l.later.flows[:0]}, due: heap{flows: l.due.flows[:0], of: of},
+	*l = line{slots: held.n, full: l.full[:0], of: of, began: clock, clock: now, still: of.in.CountsSlotTime, late: late, latest: clock, most: most, later: heap{flows: l.later.flows[:0]}, due: heap{flows: l.due.flows[:0], of: of},
 		ahead: heap{flows: l.ahead.flows[:0]}}
 }
 

@@ -51,8 +51,9 @@ func (p Place) absolute(tag, clock VirtualTime) VirtualTime {
 	return tag
 }
 
-// farAway is farther than anything that stands in a line is from its clock. It keeps sums from overflowing.
-const farAway VirtualTime = 1 << 56
+// farAway is as far as anything that stands in a line may be from its clock. It keeps sums from overflowing. Where slot time is counted it is what
+// 12,000 slots come to that are held for a day each by a workspace of weight 1.
+const farAway VirtualTime = 1 << 60
 
 // move notes where a workspace stands from now on, for this decision, the next and the caller.
 func (r *round) move(i int32, place Place, tag VirtualTime) {

@@ -51,6 +51,14 @@ func (q Quota) most() int {
 	return q.Nominal + q.BorrowingLimit
 }
 
+// MayHold tells whether a workspace may hold a slot at all, if it and those it shares limits with hold none.
+func (in *Input) MayHold(w *Workspace) bool {
+	if w.most() == 0 || in.Global.Limit == 0 {
+		return false
+	}
+	return w.Cohort == NoCohort || in.Cohorts[w.Cohort].Limit > 0 || w.reserve(0) > 0
+}
+
 // Room is how many starts the workspace could take if it were the only one.
 func (w *Workspace) Room(now time.Time) int {
 	room, _ := w.alone(now, 0)

@@ -1,6 +1,9 @@
 package admission
 
-import "time"
+import (
+	"math"
+	"time"
+)
 
 // SlotTime is what holding a slot for a time costs, before the weight: a second is as much as a start where starts are counted.
 func SlotTime(d time.Duration) VirtualTime {
@@ -12,17 +15,29 @@ const (
 	mostSlotTime   = 24 * time.Hour
 )
 
+// slotTime is that of many slots, in microseconds. As a virtual time, that of a hundred thousand would overflow which are held for a day each.
+type slotTime int64
+
+// per is what it comes to for so much weight. More than farAway comes to that.
+func (t slotTime) per(weight int) VirtualTime {
+	of := slotTime(max(1, weight))
+	if exact := slotTime(math.MaxInt64 / perMicrosecond); t < -exact || t > exact {
+		t, of = min(max(t/of, -exact), exact), 1
+	}
+	return min(max(VirtualTime(t)*perMicrosecond/VirtualTime(of), -farAway), farAway)
+}
+
 // Held are slots that are held now, and how much of what they have been charged is still to come.
 type Held struct {
 	n    int
-	left VirtualTime
+	left slotTime
 	at   int64 // in microseconds, until when it is worked out
 }
 
 // pass works out what has been used until a time, and returns it.
-func (h *Held) pass(now int64) (used VirtualTime) {
+func (h *Held) pass(now int64) (used slotTime) {
 	if h.at != 0 {
-		used = VirtualTime(h.n) * VirtualTime(min(max(now-h.at, 0), longestPass)) * perMicrosecond
+		used = slotTime(h.n) * slotTime(min(max(now-h.at, 0), longestPass))
 		h.left -= used
 	}
 	h.at = now
@@ -30,7 +45,7 @@ func (h *Held) pass(now int64) (used VirtualTime) {
 }
 
 // add notes so many more slots, and what they are charged.
-func (h *Held) add(n int, left VirtualTime) {
+func (h *Held) add(n int, left slotTime) {
 	if h.n, h.left = h.n+n, h.left+left; h.n == 0 {
 		h.left = 0
 	}
@@ -49,12 +64,12 @@ func (in *Input) Pass(now time.Time) {
 	in.at = now.UnixMicro()
 	for class := range classes {
 		if used := in.held[class].pass(in.at) - in.full[class].pass(in.at); in.active[class] > 0 {
-			in.Clocks[class] += used / VirtualTime(in.active[class])
+			in.Clocks[class] += used.per(in.active[class])
 		}
 		for i := range in.Cohorts {
 			c := &in.Cohorts[i]
 			if used := c.held[class].pass(in.at) - c.full[class].pass(in.at); c.active[class] > 0 {
-				c.Clocks[class] += used / VirtualTime(c.active[class])
+				c.Clocks[class] += used.per(c.active[class])
 			}
 		}
 	}
@@ -84,7 +99,7 @@ func (in *Input) Extend(w *Workspace, class Class, cost VirtualTime, another boo
 	h := &w.held[class]
 	h.pass(in.at)
 	ahead := max(w.Absolute(class, clock), clock) - eligible
-	if w.Places[class] != Full && ahead+shared(cost, w.Weight) > shared(max(h.left, 0)+cost+in.longest(), w.Weight) {
+	if w.Places[class] != Full && ahead+shared(cost, w.Weight) > max(h.left, 0).per(w.Weight)+shared(cost+in.longest(), w.Weight) {
 		return false
 	}
 	n := 0
@@ -120,14 +135,14 @@ func (in *Input) Reweigh(w *Workspace, weight int) {
 // reweighed is where one stands whose weight was another.
 func (h *Held) reweighed(in *Input, p Place, tag, clock VirtualTime, was, weight int) (Place, VirtualTime) {
 	h.pass(in.at)
-	return p.moved(tag, clock, perWeight(h.left, weight)-perWeight(h.left, was))
+	return p.moved(tag, clock, h.left.per(weight)-h.left.per(was))
 }
 
 // spend books slots that are held from now on and what they cost, for a workspace, its cohort, and those that each stands among.
 func (in *Input) spend(w *Workspace, class Class, n int, cost VirtualTime) {
 	add := func(h *Held) {
 		h.pass(in.at)
-		h.add(n, cost)
+		h.add(n, slotTime(cost/perMicrosecond))
 	}
 	add(&w.held[class])
 	switch {
@@ -165,7 +180,7 @@ func (p Place) moved(tag, clock, by VirtualTime) (Place, VirtualTime) {
 	case p == Ahead && by < 0 && tag+by < clock:
 		return Owed, tag + by - clock // if it has items; who has none is owed nothing, as the next decision will find
 	}
-	return p, tag + by
+	return p, min(tag+by, clock+farAway) // a dispatcher that begins charges all that are held before it decides
 }
 
 func (in *Input) clockOf(w *Workspace, class Class) VirtualTime {
@@ -196,7 +211,7 @@ func (in *Input) owedAtMost() VirtualTime {
 // workspaces that are Full.
 func (h *Held) eligible(full *Held, clock VirtualTime, active int) VirtualTime {
 	if left := h.left - full.left; left > 0 && active > 0 {
-		return clock + left/VirtualTime(active)
+		return clock + left.per(active)
 	}
 	return clock
 }

@@ -54,11 +54,14 @@ func (c *Calls) byID(ctx context.Context, id string, request, reply proto.Messag
 	}
 	proto.Reset(reply)
 	item, err := c.Queue.Get(ctx, meant)
+	history, reads := request.(*workflowservice.GetWorkflowExecutionHistoryRequest)
 	switch {
-	case errors.Is(err, queue.ErrUnknownItem), err == nil && !isQueued(item): // it has been started or has ended meanwhile
+	case errors.Is(err, queue.ErrUnknownItem), err == nil && !isQueued(item) && !reads: // it has been started or has ended meanwhile
 		return forward(ctx, request)
 	case err != nil:
 		return asStatus(err)
+	case reads:
+		request = ofItem(history, item.ID.String())
 	}
 	return c.answer(ctx, request, reply, item, forward)
 }

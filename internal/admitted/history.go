@@ -1,11 +1,12 @@
 package admitted
 
 import (
-	"bytes"
 	"context"
 	"errors"
+	"strings"
 	"time"
 
+	commonpb "go.temporal.io/api/common/v1"
 	historypb "go.temporal.io/api/history/v1"
 	"go.temporal.io/api/workflowservice/v1"
 	"google.golang.org/protobuf/proto"
@@ -20,8 +21,9 @@ const (
 	answerMargin = time.Second
 )
 
-// waiting is the page token of a client that waits for an item.
-var waiting = []byte("sluice: waits in the queue")
+// waiting begins the page token of a client that waits for an item, whose id follows: when it asks again, that item may have ended, and the next
+// one wait with the same workflow id.
+const waiting = "sluice: waits in the queue as "
 
 // history answers for an item that waits or has ended in the queue. A client that waits for an event waits here until the item is
 // started, and then in Temporal: no answer says so.
@@ -39,7 +41,7 @@ func (c *Calls) history(ctx context.Context, r *workflowservice.GetWorkflowExecu
 	case neverStarted(item):
 		answer.History.Events = []*historypb.HistoryEvent{closing(item)}
 	case isQueued(item) && r.GetWaitNewEvent():
-		answer.NextPageToken = waiting
+		answer.NextPageToken = []byte(waiting + item.ID.String())
 	case !isQueued(item):
 		return item, nil, nil
 	}
@@ -54,12 +56,18 @@ func limit(ctx context.Context, most time.Duration) (context.Context, context.Ca
 	return context.WithTimeout(ctx, most)
 }
 
-// withoutOurToken is the request as Temporal knows it: one that has waited in the queue begins at the first page.
-func withoutOurToken(r *workflowservice.GetWorkflowExecutionHistoryRequest) proto.Message {
-	if !bytes.Equal(r.GetNextPageToken(), waiting) {
-		return r
+// withoutOurToken is the request as Temporal knows it: one that has waited in the queue begins at the first page, of its item's run.
+func withoutOurToken(r *workflowservice.GetWorkflowExecutionHistoryRequest) *workflowservice.GetWorkflowExecutionHistoryRequest {
+	if item, ours := strings.CutPrefix(string(r.GetNextPageToken()), waiting); ours {
+		return ofItem(r, item)
 	}
+	return r
+}
+
+// ofItem is the first page of an item's own run. Whoever reads by the workflow id alone would else get the next item's, if that comes first.
+func ofItem(r *workflowservice.GetWorkflowExecutionHistoryRequest, item string) *workflowservice.GetWorkflowExecutionHistoryRequest {
 	r = proto.CloneOf(r)
 	r.NextPageToken = nil
+	r.Execution = &commonpb.WorkflowExecution{WorkflowId: r.GetExecution().GetWorkflowId(), RunId: item}
 	return r
 }

@@ -5,11 +5,16 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/uuid"
 	"github.com/stretchr/testify/require"
 	commonpb "go.temporal.io/api/common/v1"
 	"go.temporal.io/api/enums/v1"
+	workflowpb "go.temporal.io/api/workflow/v1"
 	"go.temporal.io/api/workflowservice/v1"
 	"google.golang.org/protobuf/proto"
+
+	"sluice/internal/admitted"
+	"sluice/queue"
 )
 
 type execution = commonpb.WorkflowExecution
@@ -52,7 +57,7 @@ func TestWhoWaitsForAResultWaitsThroughTheQueue(t *testing.T) {
 			b.settle(t, id)
 			require.NoError(t, <-done)
 			sent := b.last().(*workflowservice.GetWorkflowExecutionHistoryRequest)
-			require.Equal(t, map[string]string{"workflow id": "", "run id": "run-of-temporal"}[by], sent.GetExecution().GetRunId())
+			require.Equal(t, "run-of-temporal", sent.GetExecution().GetRunId())
 			require.Empty(t, sent.GetNextPageToken(), "Temporal begins at the first page")
 
 			require.NoError(t, b.do(t.Context(), history(run, reply.GetNextPageToken()), &workflowservice.GetWorkflowExecutionHistoryResponse{}))
@@ -60,6 +65,66 @@ func TestWhoWaitsForAResultWaitsThroughTheQueue(t *testing.T) {
 			require.NoError(t, b.do(t.Context(), history(id.String(), []byte("of Temporal")), &workflowservice.GetWorkflowExecutionHistoryResponse{}))
 			require.Equal(t, "of Temporal", string(b.last().(*workflowservice.GetWorkflowExecutionHistoryRequest).GetNextPageToken()))
 		})
+	}
+}
+
+// Who names no run means the item that waited when it first asked, whatever has the workflow id by the time that it asks again.
+func TestWhoWaitsByAWorkflowIDGetsTheResultOfTheItemThatItWaitsFor(t *testing.T) {
+	t.Parallel()
+	for name, next := range map[string]func(b *bundle, t *testing.T, id uuid.UUID){
+		"nothing has the id": func(*bundle, *testing.T, uuid.UUID) {},
+		"the next item waits": func(b *bundle, t *testing.T, id uuid.UUID) {
+			b.end(t, id, "COMPLETED")
+			b.start(t, start(nil))
+		},
+		"another workflow is open": func(b *bundle, t *testing.T, id uuid.UUID) {
+			b.end(t, id, "COMPLETED")
+			b.answer = func(_, reply proto.Message) error {
+				if d, ok := reply.(*workflowservice.DescribeWorkflowExecutionResponse); ok {
+					d.WorkflowExecutionInfo = &workflowpb.WorkflowExecutionInfo{Execution: named("open"), Status: enums.WORKFLOW_EXECUTION_STATUS_RUNNING}
+				}
+				return nil
+			}
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			b := setup(t)
+			id := b.start(t, start(nil))
+			b.dispatch(t, id)
+			next(b, t, id)
+			token := []byte("sluice: waits in the queue as " + id.String())
+			require.NoError(t, b.do(t.Context(), history("", token), &workflowservice.GetWorkflowExecutionHistoryResponse{}))
+			require.True(t, proto.Equal(history("run-of-temporal", nil), b.last()))
+		})
+	}
+}
+
+// lookedAt is a queue that does something after so many looks at an item, before the next.
+type lookedAt struct {
+	admitted.Queue
+	after int
+	then  func()
+}
+
+func (q *lookedAt) Get(ctx context.Context, id uuid.UUID) (queue.State, error) {
+	if q.after == 0 {
+		q.then()
+	}
+	q.after--
+	return q.Queue.Get(ctx, id)
+}
+
+func TestWhoWaitsByAWorkflowIDIsSentToTheRunThatItsItemHasBecome(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	for looks, when := range []string{"as it is found", "as it is waited for"} {
+		id := b.start(t, start(nil))
+		b.Calls.Queue = &lookedAt{Queue: b.queue, after: looks, then: func() { b.dispatch(t, id) }}
+		require.NoError(t, b.do(t.Context(), history("", nil), &workflowservice.GetWorkflowExecutionHistoryResponse{}))
+		require.True(t, proto.Equal(history("run-of-temporal", nil), b.last()), when)
+		b.Calls.Queue = b.queue
+		b.end(t, id, "COMPLETED")
 	}
 }
 

@@ -8,4 +8,7 @@ const (
 	MaxShare = 1000          // a weight
 	MinRate  = 1e-6          // starts per second: one in eleven days
 	MaxRate  = 1e6           // more than anything can start
+
+	MaxDefinitions = 1000 // of a workspace: lists, and workers that host it, read all of them
+	KeptVersions   = 100  // of a definition, beside those that executions still run
 )

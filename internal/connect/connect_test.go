@@ -144,11 +144,12 @@ func TestPostgresFailsAtOnceWhenWaitingCannotHelp(t *testing.T) {
 		"no such role":         {"postgres://nobody-here:s3cret@" + server.Host + "/postgres", `nobody-here`},
 		"no port":              {"postgres://me:s3cret@localhost:port/db", "the database URL is malformed"},
 		"unescaped password":   {"postgres://me:s3cret#%zz@localhost/db", "the database URL is malformed"},
-		"hash in the password": {"postgres://me:s3cret#x@localhost/db", "the database URL is malformed"},
 		"no URL":               {"s3cret", "the database URL is malformed"},
 		"bad sslmode":          {"postgres://me:s3cret@localhost/db?sslmode=perhaps", "sslmode is invalid"},
 		"unknown setting":      {"postgres://postgres:s3cret@" + server.Host + "/postgres?pool_max_cons=5", "pool_max_cons"},
 		"bad setting":          {"postgres://postgres:s3cret@" + server.Host + "/postgres?statement_timeout=soon", "statement_timeout"},
+		"several servers":      {"postgres://postgres:s3cret@" + server.Host + "," + server.Host + "/nowhere", `database "nowhere" does not exist`},
+		"hash in the password": {"postgres://postgres:s3cret#x@" + server.Host + "/nowhere", `database "nowhere" does not exist`},
 		"no TLS":               {"postgres://postgres:s3cret@" + server.Host + "/postgres?sslmode=require", "server refused TLS connection"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -55,22 +55,19 @@ const (
 	remedyAddress = "is it running, and is DATABASE_URL right?"
 )
 
-// postgresAddress returns the servers that the URL names as host:port.
+// postgresAddress returns the servers that the URL names as host:port. It takes all that libpq takes: hosts may be several, or a socket's
+// directory with its slashes percent-encoded, which are no URL to package net/url.
 func postgresAddress(databaseURL string) (string, error) {
-	// url.Parse comes first, and without its error: that quotes from a password with unescaped characters.
-	if strings.HasPrefix(databaseURL, "postgres://") || strings.HasPrefix(databaseURL, "postgresql://") {
-		if _, err := url.Parse(databaseURL); err != nil {
-			return "", &Error{Server: "Postgres", Reason: "the database URL is malformed",
-				Remedy: remedyURL + " and percent-encode characters such as # % / : @ in the password", Err: errors.New("malformed url")}
-		}
-	}
 	config, err := pgx.ParseConfig(databaseURL)
 	if err != nil {
-		reason := "the database URL is malformed"
-		if inner := errors.Unwrap(err); inner != nil {
+		reason, remedy := "the database URL is malformed", remedyURL
+		// What no URL is may quote a password with characters that are not escaped: then nothing more is told.
+		if _, malformed := url.Parse(databaseURL); malformed != nil && isURL(databaseURL) {
+			remedy += " and percent-encode characters such as # % / : @ in the password"
+		} else if inner := errors.Unwrap(err); inner != nil {
 			reason += ": " + scrub(inner.Error(), databaseURL)
 		}
-		return "", &Error{Server: "Postgres", Reason: reason, Remedy: remedyURL, Err: errors.New("malformed url")}
+		return "", &Error{Server: "Postgres", Reason: reason, Remedy: remedy, Err: errors.New("malformed url")}
 	}
 	addresses := []string{hostPort(config.Host, config.Port)}
 	for _, fallback := range config.Fallbacks {
@@ -79,6 +76,10 @@ func postgresAddress(databaseURL string) (string, error) {
 		}
 	}
 	return strings.Join(addresses, ", "), nil
+}
+
+func isURL(text string) bool {
+	return strings.HasPrefix(text, "postgres://") || strings.HasPrefix(text, "postgresql://")
 }
 
 func hostPort(host string, port uint16) string {

@@ -22,8 +22,9 @@ type cache struct {
 	known bool
 	turn  int64  // the newest that is known, with all that it did
 	run   int64  // the turn with which the run took the shard over
-	mark  string // the snapshot in which events were last read
-	now   int64  // the database's clock then, in microseconds
+	mark  string // the snapshot in which events were last read,
+	asOf  int64  // and the database's clock then, in microseconds
+	now   int64  // the newest time of the database's clock that is known, in microseconds
 	heard time.Time
 	read  time.Time // when slots were last read from Postgres
 
@@ -147,6 +148,12 @@ func (c *cache) free(id uuid.UUID, ended bool) bool {
 		c.dirty[h.of] = true // it may have been given something back
 	}
 	return true
+}
+
+// pass has time pass by the database's clock. What is read at the same time by two connections may come in any order.
+func (c *cache) pass(to time.Time) {
+	c.now = max(c.now, to.UnixMicro())
+	c.in.Pass(time.UnixMicro(c.now))
 }
 
 func (c *cache) use(w *workspace, n int) {

@@ -43,13 +43,12 @@ func (e *Engines) Of(shard int) *Engine {
 	return e.all[shard]
 }
 
-// Freed tells the engines what this process has recorded: these executions have ended, by statements that began at a time or
-// later. They hear of it from Postgres too, a little later.
-func (e *Engines) Freed(executions []uuid.UUID, since time.Time) {
+// Freed tells the engines what this process has recorded, see store.Freed. They hear of it from Postgres too, a little later.
+func (e *Engines) Freed(executions []uuid.UUID, since, at time.Time) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	for _, engine := range e.all {
-		engine.freed(executions, since)
+		engine.freed(executions, since, at)
 	}
 }
 
@@ -112,11 +111,6 @@ type Outlook struct {
 func (e *Engine) Plan(ctx context.Context, run int64, batch int) (Outlook, error) {
 	defer e.lock()()
 	e.putBack()
-	if e.hinted() && time.Since(e.cache.heard) > aMoment {
-		if err := e.upToDate(ctx, run, batch); err != nil {
-			return Outlook{}, err
-		}
-	}
 	e.takeHints()
 	if e.cache.known && e.cache.run == run && time.Since(e.cache.heard) < fresh {
 		if err := e.fillBatch(ctx, batch); err != nil {
@@ -148,13 +142,8 @@ func (e *Engine) Plan(ctx context.Context, run int64, batch int) (Outlook, error
 	return e.outlook(run), e.tellIfShort(ctx, batch)
 }
 
-const (
-	// fresh is for how long a plan may rest on what was heard before.
-	fresh = time.Second
-	// aMoment is how old the time may be at which executions count as ended that this process has recorded. They have held their slots until
-	// now, and a dispatcher that waits looks at the database's clock once a second only.
-	aMoment = 20 * time.Millisecond
-)
+// fresh is for how long a plan may rest on what was heard before.
+const fresh = time.Second
 
 // fillBatch decides, and reads lines further, until the batch is full or nothing more is known to be ready.
 func (e *Engine) fillBatch(ctx context.Context, batch int) error {

@@ -9,6 +9,9 @@ import (
 // HeardIn has the engine believe that it has last heard in a snapshot, in Postgres' own notation.
 func (e *Engine) HeardIn(snapshot string) { e.cache.mark = snapshot }
 
+// HeardNow has the engine believe that it has heard a moment ago.
+func (e *Engine) HeardNow() { e.cache.heard = time.Now() }
+
 // KeepTimes has the engine put virtual times on record with its next claim, as if a second had passed.
 func (e *Engine) KeepTimes() { e.cache.kept = time.Time{} }
 

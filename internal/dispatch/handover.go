@@ -248,17 +248,17 @@ func (w *workspace) cut(at int64) {
 	}
 }
 
-// hint says that an execution was recorded as ended in this process, by a statement that began at a time or later.
+// hint says that an execution was recorded as ended in this process, by a statement that began at a time or later, and when by the database's clock.
 type hint struct {
-	id    uuid.UUID
-	since time.Time
+	id        uuid.UUID
+	since, at time.Time
 }
 
-func (e *Engine) freed(executions []uuid.UUID, since time.Time) {
+func (e *Engine) freed(executions []uuid.UUID, since, at time.Time) {
 	e.hintMu.Lock()
 	defer e.hintMu.Unlock()
 	for _, id := range executions {
-		e.hints = append(e.hints, hint{id, since})
+		e.hints = append(e.hints, hint{id, since, at})
 	}
 	e.hints = e.hints[max(0, len(e.hints)-mostHints):]
 	select {
@@ -277,6 +277,7 @@ func (e *Engine) takeHints() {
 	defer e.hintMu.Unlock()
 	for _, h := range e.hints {
 		if h.since.After(e.cache.read) {
+			e.cache.pass(h.at) // it held its slot until then, and a dispatcher that waits hears once a second only
 			e.cache.free(h.id, true)
 		}
 	}

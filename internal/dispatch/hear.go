@@ -77,7 +77,7 @@ func (a *again) any() bool {
 // shows that it had given it back.
 func (e *Engine) apply(ctx context.Context, h *hearing) error {
 	c, n := &e.cache, &h.news
-	if n.Younger || c.known && n.Now.Sub(time.UnixMicro(c.now)) > forgetAfter {
+	if n.Younger || c.known && n.Now.Sub(time.UnixMicro(c.asOf)) > forgetAfter {
 		c.known = false
 	}
 	if !c.known {
@@ -87,8 +87,8 @@ func (e *Engine) apply(ctx context.Context, h *hearing) error {
 		c.known = false // the clock was ahead; what is kept of times is not to be counted with
 		return nil
 	}
-	c.mark, c.now, c.heard = n.Mark, n.Now.UnixMicro(), h.began
-	c.in.Pass(n.Now) // slots that are freed now were held until now, and not until the last decision
+	c.mark, c.asOf, c.heard = n.Mark, n.Now.UnixMicro(), h.began
+	c.pass(n.Now) // slots that are freed now were held until now, and not until the last decision
 	var a again
 	if !e.follow(n.Turns, &a) || c.pauses.ends <= c.now && !c.setPauses(c.pauses.rows) {
 		c.known = false

@@ -7,7 +7,6 @@ import (
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
-	"sluice/internal/admission"
 	"sluice/internal/store"
 )
 
@@ -31,7 +30,7 @@ func (e *Engine) load(ctx context.Context) error {
 		return store.Wrap(err, "load the shard")
 	}
 	defer func() { _ = tx.Rollback(context.WithoutCancel(ctx)) }()
-	unstarted, err := c.load(ctx, tx, e.shard)
+	unstarted, err := c.load(ctx, tx, e.shard, &e.cache)
 	if err != nil {
 		return store.Wrap(err, "load the shard")
 	}
@@ -46,7 +45,7 @@ func (e *Engine) load(ctx context.Context) error {
 	return nil
 }
 
-func (c *cache) load(ctx context.Context, tx pgx.Tx, number int) (unstarted int, err error) {
+func (c *cache) load(ctx context.Context, tx pgx.Tx, number int, before *cache) (unstarted int, err error) {
 	var shard store.Shard
 	var clocks []store.Clock
 	var paused []store.Pause
@@ -67,7 +66,7 @@ func (c *cache) load(ctx context.Context, tx pgx.Tx, number int) (unstarted int,
 	if err != nil {
 		return 0, err
 	}
-	c.mark, c.now, c.turn, c.run = shard.Mark, shard.Now.UnixMicro(), shard.Turn, shard.Run
+	c.mark, c.asOf, c.now, c.turn, c.run = shard.Mark, shard.Now.UnixMicro(), shard.Now.UnixMicro(), shard.Turn, shard.Run
 	c.setShard(shard)
 	c.setPauses(paused)
 	first, err := readBacklog(ctx, tx)
@@ -95,33 +94,9 @@ func (c *cache) load(ctx context.Context, tx pgx.Tx, number int) (unstarted int,
 			c.setClock(k)
 		}
 	}
-	c.charge(slots)
 	c.setLines(first)
+	c.charge(slots, before)
 	return unstarted, nil
-}
-
-// charge notes the slots that are held, and has all stand where they were before.
-func (c *cache) charge(slots []store.Slot) {
-	workspaces, cohorts := make(map[*workspace]admission.Tags, len(c.byID)), make([]admission.Tags, len(c.in.Cohorts))
-	for _, w := range c.byID {
-		workspaces[w] = w.view.Tags
-	}
-	for i := range cohorts {
-		cohorts[i] = c.in.Cohorts[i].Tags
-	}
-	for _, s := range slots {
-		c.hold(s, c.workspace(s.WorkspaceID))
-	}
-	if c.anew {
-		return // what is on record is of clocks that are no more
-	}
-	for w, on := range workspaces {
-		c.in.Recall(&w.view, on)
-		c.touch(w)
-	}
-	for i, on := range cohorts {
-		c.in.RecallCohort(&c.in.Cohorts[i], on)
-	}
 }
 
 // readBacklog reads the first item of each line there is.

@@ -39,7 +39,7 @@ func newPlayer(t *testing.T, slots int) *player {
 	}
 	c := &p.e.cache
 	c.charges()
-	c.known, c.now = true, p.began.UnixMicro()
+	c.known, c.now, c.asOf = true, p.began.UnixMicro(), p.began.UnixMicro()
 	c.setShard(store.Shard{Shards: 1, SlotTime: true, Limit: &slots, AgeingStep: time.Minute})
 	return p
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"sluice/internal/admission"
+	"sluice/internal/store"
 	"sluice/internal/store/facts"
 )
 
@@ -82,6 +83,35 @@ func TestSlotTimeIsSharedOnTheRealQueue(t *testing.T) {
 
 	w.exec(`UPDATE sluice.settings SET fairness = 'starts'`)
 	require.True(t, inSomeStretch(t, func() bool { return ratio() > 2 }), "twenty to one in rounds; those in which something is claimed take longer")
+}
+
+// Two processes take turns as the dispatcher, and each loads everything when its turn comes. A workspace with long executions must wait
+// for some of its slots for long, and then be given them.
+func TestProcessesThatTakeTurnsShareSlotTime(t *testing.T) {
+	t.Parallel()
+	w := setup(t)
+	ids := w.sharers(2, 16_000)
+	w.exec(`UPDATE sluice.settings SET max_concurrent_workflows = 10`)
+	h := newHolders(w, ids[1])
+	processes := []*process{w.process, w.newProcess()}
+	ratio := func() float64 {
+		held := map[uuid.UUID]float64{}
+		for range 400 {
+			p := processes[h.round/10%2]
+			p.KeepTimes()
+			for id, seconds := range h.play(1, p) {
+				held[id] += seconds
+			}
+			w.exec(`UPDATE sluice.running SET dispatched_at = now() WHERE dispatched_at IS NULL`) // or the other process would take them up
+			if h.round%10 == 0 {
+				processes[h.round/10%2].hear()
+			}
+		}
+		t.Logf("%.2f to 1", held[ids[1]]/held[ids[0]])
+		return held[ids[1]] / held[ids[0]]
+	}
+	ratio() // they learn
+	require.True(t, inSomeStretch(t, func() bool { return near(ratio()) }))
 }
 
 // near tells whether two shares are about the same.
@@ -194,7 +224,7 @@ func TestProcessesThatTakeTurnsPassNobodyOver(t *testing.T) {
 	}
 }
 
-// An execution has held its slot until its end, and not until the dispatcher looked last.
+// An execution has held its slot until its end, and not until the dispatcher looked last; and the dispatcher need not look again to know it.
 func TestWhatThisProcessRecordsHasHeldItsSlotUntilThen(t *testing.T) {
 	t.Parallel()
 	w := setup(t)
@@ -205,10 +235,12 @@ func TestWhatThisProcessRecordsHasHeldItsSlotUntilThen(t *testing.T) {
 		return one[float64](w, `SELECT extract(epoch FROM clock_timestamp() - claimed_at)::float8 FROM sluice.running`)
 	}
 	require.Eventually(t, func() bool { return took() > 0.3 }, patience, 10*time.Millisecond)
-	began := time.Now()
-	w.end(ids...)
-	w.engines.Freed(ids, began)
-	w.plan(1)
+	ended, err := store.NewRecorder(w.app, w.engines.Freed).Record(t.Context(), store.Outcome{ExecutionID: ids[0], RunID: "r", Status: "COMPLETED"})
+	require.NoError(t, err)
+	require.True(t, ended)
+	w.HeardNow() // however long that took
+	w.pool.Close()
+	require.Equal(t, 1, w.plan(1).Items)
 	require.Greater(t, w.Took(w.workspace), 300*time.Millisecond)
 }
 

@@ -138,7 +138,7 @@ func (s *storm) execute(ctx context.Context) {
 				s.t.Errorf("end %s: %v %v", id, ended, err)
 			}
 			if rand.IntN(2) == 0 {
-				s.engines.Freed([]uuid.UUID{id}, began)
+				s.engines.Freed([]uuid.UUID{id}, began, time.Time{})
 			}
 		}
 	}

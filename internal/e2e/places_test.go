@@ -7,6 +7,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/google/uuid"
 	"github.com/stretchr/testify/require"
@@ -94,4 +95,22 @@ func TestACallEndsWithItsExecution(t *testing.T) {
 		s.eventually(func() bool { return server.open.Load() == 0 }, patience)
 	}
 	s.audit()
+}
+
+// Each call shows every ten seconds that it goes on, which it must be able to do later.
+func TestAShortOutageOfTemporalEndsNoCall(t *testing.T) {
+	t.Parallel()
+	s := newStack(t)
+	server := newHanging(t)
+	ws := s.workspace("PRO")
+	definition := s.calls(ws.ID, server.URL+"/hang", 1)
+	_, temporal := s.silenced()
+	s.dispatch(workflows.State{})
+	id := s.enqueue(queue.Item{WorkspaceID: ws.ID, DefinitionID: definition})
+	s.eventually(func() bool { return server.open.Load() == 1 }, patience)
+	temporal.Cut()
+	require.Never(t, func() bool { return server.open.Load() != 1 }, 14*time.Second, 100*time.Millisecond)
+	temporal.Heal()
+	server.release()
+	s.await(id, workflows.StatusCompleted)
 }

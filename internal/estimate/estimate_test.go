@@ -100,6 +100,24 @@ func TestTheSameSnapshotGivesTheSameCurves(t *testing.T) {
 	}
 }
 
+// Workspaces that all borrow are in the same position as workspaces that all hold what is their own.
+func TestWhatIsBorrowedIsEstimatedAsWhatIsOwn(t *testing.T) {
+	t.Parallel()
+	second := admission.SlotTime(time.Second)
+	estimated := func(class admission.Class, nominal int) []Curve {
+		s := many(3)
+		for i := range s.Input.Workspaces {
+			s.Input.Workspaces[i].Nominal = nominal
+			s.Input.Workspaces[i].Tags[class] = second * admission.VirtualTime(10*i)
+		}
+		return curves(s, 50_000)
+	}
+	borrowed := estimated(admission.Borrowed, 0)
+	for i, own := range estimated(admission.Own, 5) {
+		require.Equal(t, own.Points[:5], borrowed[i].Points[:5])
+	}
+}
+
 // A workspace alone with one slot and executions of ten seconds each.
 func TestAnIntervalHoldsWhatIsCertain(t *testing.T) {
 	t.Parallel()

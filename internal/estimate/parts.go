@@ -94,7 +94,7 @@ func (p *part) add(s *Snapshot, i int) {
 	switch {
 	case view.Paused:
 		c.why = string(admission.Paused)
-	case view.Ceiling == 0:
+	case !s.Input.MayHold(&view):
 		c.why = NoCapacity
 	case !d.Known():
 		c.why = NoDurations

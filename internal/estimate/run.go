@@ -80,14 +80,14 @@ func (r *run) begin(p *part, number int) {
 		r.accounts[i] = slots.Account{Workspace: w, Owner: int32(i), Mean: expected(&p.workspaces[i], p.durations[i])}
 		w.Idle = w.Ready == 0
 		w.Cost = admission.SlotTime(r.ledger.Expected(&r.accounts[i]))
-		for _, s := range p.workspaces[i].Held {
+		for n, s := range p.workspaces[i].Held {
 			e := end{workspace: int32(i), at: never}
 			if !s.Stuck && p.durations[i].Known() {
 				e.at = p.durations[i].draw(r.rnd, r.scales[i], s.Age)
 			}
 			if r.state.CountsSlotTime {
 				e.hold = r.hold()
-				r.ledger.Resume(e.hold, &r.accounts[i], slots.Kind{}, admission.Own, r.at(-s.Age), r.at(0))
+				r.ledger.Resume(e.hold, &r.accounts[i], slots.Kind{}, w.Next(n), r.at(-s.Age), r.at(0))
 			}
 			r.running.push(e)
 		}
@@ -112,9 +112,7 @@ func expected(w *Workspace, d Durations) slots.Mean {
 	if seconds <= 0 {
 		seconds = d.mean
 	}
-	m := slots.Known(seconds)
-	m.Count *= ofMean
-	return m
+	return slots.Known(seconds)
 }
 
 // recorded are tags as they are on record: times of the clocks, in which what is held has been charged.

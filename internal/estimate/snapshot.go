@@ -52,7 +52,7 @@ const (
 	NoDurations = "no-durations" // nothing has ended yet that could tell how long executions take
 	TooFar      = "too-far"      // beyond what is played
 	Unserved    = "unserved"     // executions that no worker carries on hold the slots
-	NoCapacity  = "no-capacity"  // its limit is 0
+	NoCapacity  = "no-capacity"  // it may hold no slot at all
 )
 
 // Curve tells when the items of a workspace start.

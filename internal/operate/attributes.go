@@ -10,6 +10,7 @@ import (
 	enumspb "go.temporal.io/api/enums/v1"
 	"go.temporal.io/api/operatorservice/v1"
 	"go.temporal.io/api/serviceerror"
+	"go.temporal.io/api/workflowservice/v1"
 	"go.temporal.io/sdk/client"
 
 	"sluice/workflows"
@@ -73,21 +74,22 @@ func listAttributes(ctx context.Context, c client.Client, namespace string) (map
 		return listed.GetCustomAttributes(), nil
 	}
 	if isForbidden(err) {
-		// Temporal Cloud has no operator service for users, but tells the names through the workflow service.
-		if keys, fallbackErr := c.GetSearchAttributes(ctx); fallbackErr == nil && hasAll(keys.GetKeys()) {
-			return keys.GetKeys(), nil
+		if all, queryErr := queryAttributes(ctx, c); queryErr == nil {
+			return all, nil
 		}
 	}
 	return nil, fmt.Errorf("list search attributes of namespace %s: %w", namespace, err)
 }
 
-func hasAll(keys map[string]enumspb.IndexedValueType) bool {
+// queryAttributes is for who may not list them: a server refuses a query with an attribute that the namespace does not have. What the
+// workflow service lists are the columns in which the cluster keeps them, not what they are called in a namespace.
+func queryAttributes(ctx context.Context, c client.Client) (map[string]enumspb.IndexedValueType, error) {
+	all, conditions := map[string]enumspb.IndexedValueType{}, []string{}
 	for _, name := range workflows.SearchAttributes() {
-		if _, ok := keys[name]; !ok {
-			return false
-		}
+		all[name], conditions = keyword, append(conditions, name+" = 'x'")
 	}
-	return true
+	_, err := c.CountWorkflow(ctx, &workflowservice.CountWorkflowExecutionsRequest{Query: strings.Join(conditions, " AND ")})
+	return all, err
 }
 
 func isForbidden(err error) bool {

@@ -13,6 +13,7 @@ import (
 	"go.temporal.io/api/workflowservice/v1"
 	"go.temporal.io/sdk/client"
 
+	"sluice/internal/request"
 	"sluice/internal/store"
 	"sluice/workflows"
 )
@@ -35,7 +36,7 @@ func StartedFor(ctx context.Context, c client.Client, info *workflowpb.WorkflowE
 		return uuid.Nil, false, nil
 	}
 	id, first := info.GetExecution().GetWorkflowId(), cmp.Or(info.GetFirstRunId(), info.GetExecution().GetRunId())
-	events := c.GetWorkflowHistory(ctx, id, first, false, enumspb.HISTORY_EVENT_FILTER_TYPE_ALL_EVENT)
+	events := c.GetWorkflowHistory(request.OfFirstEvent(ctx), id, first, false, enumspb.HISTORY_EVENT_FILTER_TYPE_ALL_EVENT)
 	if !events.HasNext() {
 		item, ok = ItemNamed(info.GetSearchAttributes())
 		return item, ok, nil

@@ -36,6 +36,7 @@ type temporal struct {
 	described int                                 // how often it was asked about a workflow
 	lists     func(context.Context) error         // comes before a list or a count is answered
 	describe  func(context.Context, string) error // comes before a workflow is described, by its id
+	terminate func(context.Context) error         // comes before one is terminated
 }
 
 // workflow is the newest run of one.
@@ -95,7 +96,8 @@ func (w *workflow) parent() *commonpb.WorkflowExecution {
 }
 
 func newTemporal() *temporal {
-	return &temporal{workflows: map[string]*workflow{}, lists: func(context.Context) error { return nil }, describe: func(context.Context, string) error { return nil }}
+	return &temporal{workflows: map[string]*workflow{}, lists: func(context.Context) error { return nil }, describe: func(context.Context, string) error { return nil },
+		terminate: func(context.Context) error { return nil }}
 }
 
 func (v *temporal) DescribeWorkflowExecution(ctx context.Context, id, runID string) (*workflowservice.DescribeWorkflowExecutionResponse, error) {
@@ -144,7 +146,10 @@ type firstEvent struct {
 func (f *firstEvent) HasNext() bool                          { return true }
 func (f *firstEvent) Next() (*historypb.HistoryEvent, error) { return f.event, f.err }
 
-func (v *temporal) TerminateWorkflow(_ context.Context, id, runID, reason string, _ ...any) error {
+func (v *temporal) TerminateWorkflow(ctx context.Context, id, runID, reason string, _ ...any) error {
+	if err := v.terminate(ctx); err != nil {
+		return err
+	}
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	w := v.workflows[id]

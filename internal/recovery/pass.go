@@ -5,7 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math/rand/v2"
+	"slices"
 	"sync"
 	"time"
 
@@ -61,18 +61,20 @@ func (r *Recovery) Pass(ctx context.Context, known *Known) (report Report, err e
 	if at.LookedUntil.IsZero() || at.LookedUntil.After(began) { // a clock that was ahead has noted it
 		at.LookedUntil = began.Add(-firstLook)
 	}
-	// 1. Compare what has changed in Temporal, and beside it the slots that have their turn: lists may be slow to answer. What
-	// is closed ends.
-	seen := newComparison()
+	// 1. Compare what has changed in Temporal, and beside it the slots that have their turn and what is overdue: lists and terminations
+	// may be slow to answer. What is closed ends.
+	seen, overdue := newComparison(), someOverdue(at.Overdue)
 	blind := known.blind > 0
-	var changedErr error
+	var changedErr, overdueErr error
 	var changed sync.WaitGroup
 	comparing, stop := context.WithTimeout(ctx, compareTimeout)
 	defer stop()
 	lists := r.readSoFar()
 	changed.Go(func() { changedErr = r.compareChanged(comparing, at.LookedUntil, began, known, &lists, seen) })
-	turnErr := errors.Join(r.endOverdue(comparing, at.Overdue, seen), r.compareInTurn(comparing, at.Due, blind, seen))
+	changed.Go(func() { overdueErr = r.endOverdue(comparing, overdue, seen) })
+	turnErr := r.compareInTurn(comparing, at.Due, blind, overdue, seen)
 	changed.Wait()
+	turnErr = errors.Join(overdueErr, turnErr)
 	r.noteLists(known, changedErr)
 	known.learnt = seen.learnt
 	// 2. What is open and holds no slot gets it back.
@@ -152,12 +154,13 @@ func (r *Recovery) compareChanged(ctx context.Context, since, began time.Time, k
 	return r.compareAll(ctx, doubtful, seen)
 }
 
-// compareInTurn compares the executions whose slot was compared longest ago, of so many that are due.
-func (r *Recovery) compareInTurn(ctx context.Context, due int64, blind bool, seen *comparison) error {
+// compareInTurn compares the executions whose slot was compared longest ago, of so many that are due, but for those that endOverdue does.
+func (r *Recovery) compareInTurn(ctx context.Context, due int64, blind bool, overdue []uuid.UUID, seen *comparison) error {
 	turn, err := r.nextInTurn(ctx, due, blind)
 	if err != nil {
 		return err
 	}
+	turn = slices.DeleteFunc(turn, func(id uuid.UUID) bool { return slices.Contains(overdue, id) })
 	return r.compareAll(ctx, turn, seen)
 }
 
@@ -200,63 +203,37 @@ func (r *Recovery) compareKnown(ctx context.Context, known []store.Known, seen *
 		if !seen.begin(k.ItemID) {
 			continue
 		}
-		group.Go(func() error {
-			if ctx.Err() != nil {
-				return ctx.Err()
-			}
-			hint, hinted := seen.hints[k.ItemID]
-			found, err := r.standing(ctx, k, hint)
-			if err != nil {
-				return err
-			}
-			if found.stalled.refused && !k.Own && found.stalled.For >= refusedAfter {
-				if err := r.endRefusedTask(ctx, k, &found); err != nil {
-					return err
-				}
-			}
-			if hinted && found.missing() {
-				return nil
-			}
-			recorded := false
-			if found.outcome != nil {
-				if recorded, err = r.end(ctx, k, *found.outcome, cmp.Or(hint.By, ByPass)); err != nil {
-					return fmt.Errorf("mend %s: %w", k.WorkflowID, err)
-				}
-			}
-			seen.add(k, found, recorded)
-			return nil
-		})
+		group.Go(func() error { return r.compare(ctx, k, seen) })
 	}
 	return group.Wait()
 }
 
-// endOverdue terminates executions that were asked to cancel and have not ended in time, and compares them. A workflow of a caller's own may
-// take as long as it needs to clean up, while a worker carries it on.
-func (r *Recovery) endOverdue(ctx context.Context, ids []uuid.UUID, seen *comparison) error {
-	const most = 100 // in a pass
-	// Those that stay open must not hold up the others.
-	rand.Shuffle(len(ids), func(i, j int) { ids[i], ids[j] = ids[j], ids[i] })
-	ids = ids[:min(len(ids), most)]
-	known, err := store.WorkflowsOf(ctx, r.db, ids)
-	problems := []error{err}
-	for _, id := range ids {
-		k, ok := known[id]
-		if !ok {
-			continue
-		}
-		found, err := r.standing(ctx, k, Hint{})
-		abandoned := !k.Own || found.stalled.For >= workflows.CancelDeadline && !found.stalled.child
-		if err == nil && found.open && !found.unasked && abandoned {
-			reason := fmt.Sprintf("it was asked to cancel, and had not ended %s later", workflows.CancelDeadline)
-			if k.Own {
-				reason += ": " + found.stalled.What
-			}
-			err = r.terminate(ctx, k.WorkflowID, found.runID, reason)
-			r.noteRepair(ctx, id, "cancel-overdue", workflows.StatusTerminated)
-		}
-		problems = append(problems, err)
+// compare compares an execution with its workflow, and ends it if that is closed.
+func (r *Recovery) compare(ctx context.Context, k store.Known, seen *comparison) error {
+	if ctx.Err() != nil {
+		return ctx.Err()
 	}
-	return errors.Join(append(problems, r.compareAll(ctx, ids, seen))...)
+	hint, hinted := seen.hints[k.ItemID]
+	found, err := r.standing(ctx, k, hint)
+	if err != nil {
+		return err
+	}
+	if found.stalled.refused && !k.Own && found.stalled.For >= refusedAfter {
+		if err := r.endRefusedTask(ctx, k, &found); err != nil {
+			return err
+		}
+	}
+	if hinted && found.missing() {
+		return nil
+	}
+	recorded := false
+	if found.outcome != nil {
+		if recorded, err = r.end(ctx, k, *found.outcome, cmp.Or(hint.By, ByPass)); err != nil {
+			return fmt.Errorf("mend %s: %w", k.WorkflowID, err)
+		}
+	}
+	seen.add(k, found, recorded)
+	return nil
 }
 
 // endRefusedTask ends an execution whose workflow task asks for what the server never takes: it would be tried for ever.

@@ -33,9 +33,8 @@ type Config struct {
 	Namespace func(context.Context) string
 	// StaleAfter is how old a claim must be to be taken for abandoned. Defaults to DefaultStaleAfter.
 	StaleAfter time.Duration
-	// Freed is called with executions that have given their slots back, by statements that began at a time or later.
-	// Defaults to nothing: dispatchers hear of it from Postgres.
-	Freed func(executions []uuid.UUID, since time.Time)
+	// Freed is told which executions have given their slots back. Defaults to nothing: dispatchers hear of it from Postgres.
+	Freed store.Freed
 }
 
 // Recovery does the work. It is safe for concurrent use.
@@ -46,7 +45,7 @@ type Recovery struct {
 	metrics    func(context.Context) client.MetricsHandler
 	namespace  func(context.Context) string
 	staleAfter time.Duration
-	freed      func(executions []uuid.UUID, since time.Time)
+	freed      store.Freed
 	recorder   *store.Recorder
 	looks      *gather.Gatherer[Hint, struct{}]
 
@@ -76,7 +75,7 @@ func New(c Config) *Recovery {
 		r.staleAfter = DefaultStaleAfter
 	}
 	if r.freed == nil {
-		r.freed = func([]uuid.UUID, time.Time) {}
+		r.freed = func([]uuid.UUID, time.Time, time.Time) {}
 	}
 	r.recorder, r.looks = store.NewRecorder(r.db, r.freed), r.newLooks()
 	return r

@@ -48,7 +48,7 @@ func setup(t *testing.T) *bundle {
 	b.Recovery = New(Config{DB: pool, Client: b.temporal, StaleAfter: time.Minute,
 		Logger:  slog.New(slog.NewTextHandler(b, nil)),
 		Metrics: func(context.Context) client.MetricsHandler { return metrics{bundle: b} },
-		Freed: func(executions []uuid.UUID, _ time.Time) {
+		Freed: func(executions []uuid.UUID, _, _ time.Time) {
 			b.mu.Lock()
 			defer b.mu.Unlock()
 			b.told = append(b.told, executions...)

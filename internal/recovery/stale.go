@@ -34,7 +34,7 @@ func (r *Recovery) ReleaseStale(ctx context.Context) (report Report, err error) 
 	}
 	report.Released = int64(len(released))
 	if len(released) > 0 {
-		r.freed(released, began)
+		r.freed(released, began, time.Time{})
 	}
 	r.log.Warn("mended stale claims", "released", report.Released, "settled", report.Settled)
 	return report, lookErr

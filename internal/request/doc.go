@@ -11,5 +11,7 @@
 // [Check] says what cannot be admitted. It is asked where a request enters, as far as that is a Go program, and again when it is
 // started. [Start.Complete] then sets what is Sluice's to say, namely where and for whom it runs, and leaves the rest as it is.
 //
+// [OfFirstEvent] is for who reads for what a workflow was started.
+//
 // The package must not know the queue, the database or the dispatcher.
 package request

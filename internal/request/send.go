@@ -19,11 +19,11 @@ type Sender struct {
 	installed func() bool
 }
 
-// Install makes the client that is dialed with these options one with which a Sender can do so. With another one it sends requests itself:
-// then there is no eager start.
+// Install makes the client that is dialed with these options one with which a Sender can do so, and that knows OfFirstEvent. With another one a
+// Sender sends requests itself: then there is no eager start.
 func Install(options *client.Options) {
 	dial := &options.ConnectionOptions.DialOptions
-	*dial = append(*dial, grpc.WithChainUnaryInterceptor(exchange))
+	*dial = append(*dial, grpc.WithChainUnaryInterceptor(exchange, narrow))
 }
 
 // NewSender returns a sender for a client.

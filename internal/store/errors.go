@@ -14,15 +14,16 @@ import (
 
 // What is wrong with a request. Test with errors.Is; the message names the offending value and the remedy.
 var (
-	ErrUnknownWorkspace  = errors.New("unknown workspace")
-	ErrUnknownDefinition = errors.New("unknown workflow definition")
-	ErrForeignDefinition = errors.New("workflow definition belongs to another workspace")
-	ErrUnknownPlan       = errors.New("unknown plan")
-	ErrUnknownItem       = errors.New("unknown queue item")
-	ErrNotRetryable      = errors.New("item cannot be retried")
-	ErrInvalid           = errors.New("invalid request")
-	ErrBusy              = errors.New("a claim is under way")
-	ErrKeyHeld           = errors.New("an item that has not ended holds the unique key")
+	ErrUnknownWorkspace   = errors.New("unknown workspace")
+	ErrUnknownDefinition  = errors.New("unknown workflow definition")
+	ErrForeignDefinition  = errors.New("workflow definition belongs to another workspace")
+	ErrTooManyDefinitions = errors.New("too many workflow definitions")
+	ErrUnknownPlan        = errors.New("unknown plan")
+	ErrUnknownItem        = errors.New("unknown queue item")
+	ErrNotRetryable       = errors.New("item cannot be retried")
+	ErrInvalid            = errors.New("invalid request")
+	ErrBusy               = errors.New("a claim is under way")
+	ErrKeyHeld            = errors.New("an item that has not ended holds the unique key")
 )
 
 // ErrFenced says that another run of the dispatcher owns the shard: the caller must not go on.

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
@@ -31,15 +32,21 @@ type Outcome struct {
 // after the item went back to the queue because its start seemed to have failed: then the item is taken out again.
 // ErrUnknownItem says that no such execution exists.
 func RecordOutcome(ctx context.Context, db DB, o Outcome) (bool, error) {
+	at, err := recordOutcome(ctx, db, o)
+	return !at.IsZero(), err
+}
+
+// recordOutcome is RecordOutcome, and returns when the execution ended, by the database's clock; the zero time if it had ended before.
+func recordOutcome(ctx context.Context, db DB, o Outcome) (at time.Time, err error) {
 	o = o.storable()
 	for {
-		ended, err := recordOne(ctx, db, o)
-		if err != nil || ended {
-			return ended, Wrap(err, "record outcome")
+		at, err := recordOne(ctx, db, o)
+		if err != nil || !at.IsZero() {
+			return at, Wrap(err, "record outcome")
 		}
 		reopened, err := ReopenPending(ctx, db, Run{ExecutionID: o.ExecutionID, RunID: o.RunID})
 		if err != nil {
-			return false, Wrap(err, "record outcome")
+			return at, Wrap(err, "record outcome")
 		}
 		if reopened {
 			continue
@@ -49,11 +56,11 @@ func RecordOutcome(ctx context.Context, db DB, o Outcome) (bool, error) {
 		switch {
 		case isNone(err):
 			err = &RequestError{Kind: ErrUnknownItem, Message: "no execution " + o.ExecutionID.String() + " in this database"}
-			return false, Wrap(err, "record outcome")
+			return at, Wrap(err, "record outcome")
 		case err != nil:
-			return false, Wrap(err, "record outcome")
+			return at, Wrap(err, "record outcome")
 		case *status != "QUEUED" && *status != "CLAIMED" && *status != "RUNNING":
-			return false, nil
+			return at, nil
 		}
 		// It was claimed or requeued between the statements: look again.
 	}
@@ -63,12 +70,12 @@ var whereaboutsSQL = load("whereabouts", "id")
 
 // recordOne ends one execution that holds a slot. Whatever it has put out, its end must be recorded: data that cannot be
 // stored is lost, and the outcome says so.
-func recordOne(ctx context.Context, db DB, o Outcome) (bool, error) {
-	ended, err := endRunning(ctx, db, []Outcome{o}, 0)
+func recordOne(ctx context.Context, db DB, o Outcome) (at time.Time, err error) {
+	_, at, err = endRunning(ctx, db, []Outcome{o}, 0)
 	if bare, ok := withoutData(o, err); ok {
-		ended, err = endRunning(ctx, db, []Outcome{bare}, 0)
+		_, at, err = endRunning(ctx, db, []Outcome{bare}, 0)
 	}
-	return err == nil && ended[0], err
+	return at, err
 }
 
 // withoutData returns what can be recorded of an outcome whose output or error the database cannot store. It is false for
@@ -111,11 +118,11 @@ var (
 	lockTimeoutSQL = load("lock_timeout", "milliseconds")
 )
 
-// endRunning ends those executions that hold a slot, in one statement, and tells which. No execution may be named twice, and
+// endRunning ends those executions that hold a slot, in one statement, and tells which, and when if there were any. No execution may be named twice, and
 // they come in the order of their ids: by that order each finds what is recorded of it, and in it rows are locked, or two of
 // these, or one and a settle, could deadlock. Data that cannot be stored fails all of them, and so does a lock that another
 // transaction holds for longer than so many milliseconds; 0 waits for it.
-func endRunning(ctx context.Context, db DB, outcomes []Outcome, patience int) (ended []bool, err error) {
+func endRunning(ctx context.Context, db DB, outcomes []Outcome, patience int) (ended []bool, at time.Time, err error) {
 	n := len(outcomes)
 	ids, statuses, runs := make([]uuid.UUID, n), make([]string, n), make([]string, n)
 	outputs, errs := make(pgtype.FlatArray[json.RawMessage], n), make(pgtype.FlatArray[json.RawMessage], n)
@@ -135,13 +142,13 @@ func endRunning(ctx context.Context, db DB, outcomes []Outcome, patience int) (e
 	}
 	b.Queue(endRunningSQL, ids, statuses, runs, outputs, errs).Query(func(rows pgx.Rows) error {
 		var place int
-		_, err := pgx.ForEachRow(rows, []any{&place}, func() error {
+		_, err := pgx.ForEachRow(rows, []any{&place, &at}, func() error {
 			ended[place-1] = true
 			return nil
 		})
 		return err
 	})
-	return ended, db.SendBatch(ctx, b).Close()
+	return ended, at, db.SendBatch(ctx, b).Close()
 }
 
 // inOrder returns what is about executions in the order in which every statement that locks many of them does so.

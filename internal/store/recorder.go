@@ -17,8 +17,12 @@ import (
 type Recorder struct {
 	db       DB
 	outcomes *gather.Gatherer[Outcome, bool]
-	freed    func(executions []uuid.UUID, since time.Time)
+	freed    Freed
 }
+
+// Freed is told which executions have ended, by statements that began at a time or later by the clock of this process, and when by the
+// database's; the zero time if that is not known.
+type Freed func(executions []uuid.UUID, since, at time.Time)
 
 type report = gather.Call[Outcome, bool]
 
@@ -26,11 +30,10 @@ type report = gather.Call[Outcome, bool]
 // a settle takes. Then each waits for itself.
 const lockPatience = 500
 
-// NewRecorder returns a recorder. freed, which may be nil, is told which executions have ended by statements that began at a
-// time or later.
-func NewRecorder(db DB, freed func(executions []uuid.UUID, since time.Time)) *Recorder {
+// NewRecorder returns a recorder. freed, which may be nil, is told what it has recorded.
+func NewRecorder(db DB, freed Freed) *Recorder {
 	if freed == nil {
-		freed = func([]uuid.UUID, time.Time) {}
+		freed = func([]uuid.UUID, time.Time, time.Time) {}
 	}
 	r := &Recorder{db: db, freed: freed}
 	r.outcomes = &gather.Gatherer[Outcome, bool]{
@@ -50,11 +53,11 @@ func (r *Recorder) Record(ctx context.Context, o Outcome) (bool, error) {
 
 func (r *Recorder) alone(ctx context.Context, o Outcome) (bool, error) {
 	began := time.Now()
-	ended, err := RecordOutcome(ctx, r.db, o)
-	if ended {
-		r.freed([]uuid.UUID{o.ExecutionID}, began)
+	at, err := recordOutcome(ctx, r.db, o)
+	if !at.IsZero() {
+		r.freed([]uuid.UUID{o.ExecutionID}, began, at)
 	}
-	return ended, err
+	return !at.IsZero(), err
 }
 
 // together records in the order in which every statement locks executions, and of each execution one outcome: another finds
@@ -75,7 +78,7 @@ func (r *Recorder) end(ctx context.Context, reports []*report) {
 		outcomes[i] = report.Request
 	}
 	began := time.Now()
-	ended, err := endRunning(ctx, r.db, outcomes, lockPatience)
+	ended, at, err := endRunning(ctx, r.db, outcomes, lockPatience)
 	if pg := (*pgconn.PgError)(nil); errors.As(err, &pg) {
 		if IsRefusal(err) {
 			r.end(ctx, reports[:len(reports)/2])
@@ -95,5 +98,5 @@ func (r *Recorder) end(ctx context.Context, reports []*report) {
 			report.Reply(err == nil, Wrap(err, "record outcome"))
 		}
 	}
-	r.freed(freed, began)
+	r.freed(freed, began, at)
 }

@@ -9,6 +9,8 @@ import (
 	"go.temporal.io/api/workflowservice/v1"
 	"go.temporal.io/sdk/client"
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
 )
 
 // Polls lets workers stop taking tasks before they stop. The SDK cancels its open polls, and a task that the server is
@@ -99,8 +101,19 @@ func (p *Polls) intercept(ctx context.Context, method string, request, reply any
 		case <-invoked:
 		}
 	}()
-	return invoke(ctx, method, request, reply, conn, options...)
+	err := invoke(ctx, method, request, reply, conn, options...)
+	select {
+	case <-polls.cut:
+		if err != nil {
+			return errCut
+		}
+	default:
+	}
+	return err
 }
+
+// errCut ends a poll that was cut. The SDK warns of it, for its worker stops only afterwards: it reads as what the SDK has itself for that.
+var errCut = status.Error(codes.Canceled, "worker stopping")
 
 func newOpenPolls() *openPolls {
 	return &openPolls{none: make(chan struct{}), cut: make(chan struct{})}

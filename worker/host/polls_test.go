@@ -6,8 +6,10 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+	"go.temporal.io/api/serviceerror"
 	"go.temporal.io/api/workflowservice/v1"
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/status"
 )
 
 // A worker that settles lets its open poll bring a last task, and begins no other one.
@@ -54,6 +56,27 @@ func TestPollsSettle(t *testing.T) {
 	require.Empty(t, next)
 	stop()
 	require.ErrorIs(t, <-next, context.Canceled, "the SDK ends it when the worker stops")
+}
+
+// It is not logged by who knows that the worker stops, and a poll that has failed by itself is.
+func TestAPollThatIsCutSaysThatTheWorkerStops(t *testing.T) {
+	t.Parallel()
+	p, of := NewPolls(), newOpenPolls()
+	p.of["mine"] = of
+	poll := func(fails error) error {
+		return p.intercept(t.Context(), "Poll", &workflowservice.PollActivityTaskQueueRequest{WorkerInstanceKey: "mine"}, nil, nil,
+			func(ctx context.Context, _ string, _, _ any, _ *grpc.ClientConn, _ ...grpc.CallOption) error {
+				if fails != nil {
+					return fails
+				}
+				close(of.cut)
+				<-ctx.Done()
+				return ctx.Err()
+			})
+	}
+	unavailable := serviceerror.NewUnavailable("no frontend")
+	require.ErrorIs(t, poll(unavailable), unavailable)
+	require.EqualError(t, serviceerror.FromStatus(status.Convert(poll(nil))), "worker stopping")
 }
 
 func TestPollsThatBringNothingAreLeft(t *testing.T) {

@@ -15,10 +15,11 @@ type Mean struct {
 // recent is of how many executions a mean is: an older one counts less and less.
 const recent = 16
 
-// Known is a mean that is on record, in seconds; one that is no time is not known.
+// Known is a mean that is on record, in seconds; one that is no time is not known. Of how many executions it is is not on record, and it counts as
+// of recent ones. Were it of one, the next one to end would count for half.
 func Known(seconds float64) Mean {
 	if micros := seconds * 1e6; micros > 0 && micros <= mostEstimate {
-		return Mean{Count: 1, Micros: micros}
+		return Mean{Count: recent, Micros: micros}
 	}
 	return Mean{}
 }

@@ -102,6 +102,30 @@ func TestWhatIsFoundRunningCountsFromNowOn(t *testing.T) {
 	require.Equal(t, 70*time.Second, b.ledger.Expected(&b.accounts[0]))
 }
 
+// What one dispatcher has charged, the next gives back at the end: whenever it begins, it must take as much for charged.
+func TestWhatIsFoundRunningIsChargedUntilWhenItWas(t *testing.T) {
+	t.Parallel()
+	b := newBook()
+	b.ledger.Fleet = slots.Known(10)
+	b.ledger.Longest = slots.Known(1000)
+	b.ledger.Learn()
+	var h slots.Hold
+	b.ledger.Begin(&h, &b.accounts[0], slots.Kind{}, admission.Own, noon)
+	for at := time.Duration(0); at <= 100*time.Second; at += 5 * time.Millisecond {
+		now := noon.Add(at)
+		b.pass(now)
+		if at%time.Second != 0 {
+			continue
+		}
+		next := newBook()
+		next.ledger.Fleet = slots.Known(10)
+		next.pass(now)
+		var found slots.Hold
+		next.ledger.Resume(&found, &next.accounts[0], slots.Kind{}, admission.Own, noon, now)
+		require.InDelta(t, b.ahead(0).Seconds(), at.Seconds()+next.ahead(0).Seconds(), 0.1, "after %v", at)
+	}
+}
+
 // The clock was a day ahead when the execution began, and has been set right since.
 func TestWhatIsFoundToBeginTomorrowIsChargedAsIfItBeganNow(t *testing.T) {
 	t.Parallel()
@@ -148,6 +172,31 @@ func TestWhatRunsForWeeksIsChargedAllThatItHolds(t *testing.T) {
 		b.pass(noon.Add(at))
 		require.GreaterOrEqual(t, b.ahead(0), at)
 	}
+}
+
+// However many short executions end meanwhile, what a long one took is known when the next may end; but not for ever.
+func TestTheLongestExecutionIsForgottenInTimeAndNotWithHowManyEnd(t *testing.T) {
+	t.Parallel()
+	b := newBook()
+	now := noon
+	run := func(takes time.Duration) {
+		var h slots.Hold
+		b.ledger.Begin(&h, &b.accounts[0], slots.Kind{}, admission.Own, now)
+		now = now.Add(takes)
+		b.ledger.Pass(now)
+		b.ledger.End(&h, now)
+	}
+	run(5 * time.Minute)
+	for range 30_000 {
+		run(100 * time.Millisecond)
+	}
+	require.Greater(t, b.in.Longest, admission.SlotTime(290*time.Second), "of fifty minutes")
+	now = now.Add(24*time.Hour - 50*time.Minute)
+	b.ledger.Pass(now)
+	require.InEpsilon(t, float64(admission.SlotTime(150*time.Second)), float64(b.in.Longest), 0.01)
+	now = now.Add(12 * 24 * time.Hour)
+	run(100 * time.Millisecond)
+	require.Equal(t, admission.SlotTime(100*time.Millisecond), b.in.Longest)
 }
 
 func TestWhereStartsAreCountedNothingIsCharged(t *testing.T) {

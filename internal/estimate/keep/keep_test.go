@@ -113,10 +113,14 @@ func TestWhereNothingCanBeSaidTheReasonIs(t *testing.T) {
 	}{
 		"no-durations": {limit: 2},
 		"no-capacity":  {limit: 0, ended: 20},
-		"unserved":     {limit: 2, ended: 20, held: 2, change: `UPDATE sluice.running SET unserved_since = now() WHERE workspace_id = $1`},
-		"paused":       {limit: 2, ended: 20, held: 2, change: `INSERT INTO sluice.pauses (workspace_id, actor) VALUES ($1, 'ann')`},
-		"paused type":  {limit: 2, ended: 20, held: 2, change: `INSERT INTO sluice.pauses (workspace_id, workflow_type, actor) VALUES ($1, 'Order', 'ann')`, why: "paused"},
-		"scheduled":    {limit: 2, ended: 20, held: 2, change: `UPDATE sluice.pending SET available_at = now() + interval '3 hours' WHERE workspace_id = $1`},
+		"no quota and nothing to borrow": {limit: 2, ended: 20, why: "no-capacity",
+			change: `UPDATE sluice.workspaces SET cohort = 'eu', nominal_quota = 0, borrowing_limit = 0 WHERE id = $1`},
+		"no quota in a cohort that has none": {limit: 2, ended: 20, why: "no-capacity", change: `UPDATE sluice.workspaces SET cohort = 'eu', nominal_quota = 0 WHERE id = $1`},
+		"no limit of all":                    {limit: 2, ended: 20, why: "no-capacity", change: `UPDATE sluice.settings SET max_concurrent_workflows = 0 WHERE $1::uuid IS NOT NULL`},
+		"unserved":                           {limit: 2, ended: 20, held: 2, change: `UPDATE sluice.running SET unserved_since = now() WHERE workspace_id = $1`},
+		"paused":                             {limit: 2, ended: 20, held: 2, change: `INSERT INTO sluice.pauses (workspace_id, actor) VALUES ($1, 'ann')`},
+		"paused type":                        {limit: 2, ended: 20, held: 2, change: `INSERT INTO sluice.pauses (workspace_id, workflow_type, actor) VALUES ($1, 'Order', 'ann')`, why: "paused"},
+		"scheduled":                          {limit: 2, ended: 20, held: 2, change: `UPDATE sluice.pending SET available_at = now() + interval '3 hours' WHERE workspace_id = $1`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

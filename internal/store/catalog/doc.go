@@ -8,7 +8,7 @@
 // Invariants:
 //   - a change takes effect when its transaction commits: triggers of the schema then take turns of the journal, wait for a
 //     claim that is under way, and write down who changed which limit (ActAs says who);
-//   - a version of a definition never changes, and versions of one definition are numbered from 1 on without a gap;
+//   - a version of a definition never changes, and versions of one definition are numbered from 1 on without a gap; the oldest may be gone;
 //   - a run that has been noted as retired stays so.
 //
 // A function that takes a pgx.Tx is a step of a transaction: it returns errors as they are, for its caller to wrap once for

@@ -42,7 +42,7 @@ var (
 	countPendingSQL = loadSelected("count_pending")
 	countRunningSQL = loadSelected("count_running", "dispatched", "since", "at")
 	countFailedSQL  = loadSelected("count_failed", "at")
-	countEndedSQL   = loadSelected("count_ended", "status", "at")
+	countEndedSQL   = loadSelected("count_ended", "statuses", "at")
 )
 
 // Begin is the moment at which a selection is made, and that before which its items were enqueued, at least so long ago.
@@ -66,17 +66,25 @@ func CountFailed(ctx context.Context, db store.DB, s Selection) (int64, error) {
 	return count(ctx, db, countFailedSQL, s.arguments(s.At))
 }
 
-// CountEnded counts executions that have ended with a status by the moment of the selection and have not been replayed.
-func CountEnded(ctx context.Context, db store.DB, s Selection, status string) (int64, error) {
+// CountEnded counts by status the executions that have ended with these statuses by the moment of the selection and that would be replayed, one
+// status after the other.
+func CountEnded(ctx context.Context, db store.DB, s Selection, statuses []string) (counts map[string]int64, err error) {
 	var at *time.Time // all that has ended has
 	if s.Past {
 		at = &s.At
 	}
-	args := s.arguments(status, at)
-	if !s.Before.Before(s.At) {
-		args[len(selected)] = nil // all that has ended was enqueued before
+	rows, err := store.Collect[struct {
+		Status string
+		N      int64
+	}](ctx, db, countEndedSQL, s.arguments(statuses, at)...)
+	counts = make(map[string]int64, len(statuses))
+	for _, status := range statuses {
+		counts[status] = 0
 	}
-	return count(ctx, db, countEndedSQL, args)
+	for _, row := range rows {
+		counts[row.Status] = row.N
+	}
+	return counts, store.Wrap(err, "count items")
 }
 
 func count(ctx context.Context, db store.DB, sql string, args []any) (n int64, err error) {

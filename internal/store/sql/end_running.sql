@@ -1,5 +1,5 @@
 -- Ends executions, frees their slots and tells the dispatchers. The ids are in order, and each of the other arrays is theirs.
--- Returns the places, from 1 on, of those that it has ended.
+-- Returns the places, from 1 on, of those that it has ended, and the time.
 WITH gone AS (
     DELETE FROM sluice.running r WHERE r.id = ANY (:'ids'::uuid[]) RETURNING r.*
 ), told AS (
@@ -24,4 +24,4 @@ WITH gone AS (
         g.input, (:'outputs'::jsonb[])[width_bucket(g.id, :'ids'::uuid[])], (:'errors'::jsonb[])[width_bucket(g.id, :'ids'::uuid[])]
     FROM gone g
 )
-SELECT width_bucket(g.id, :'ids'::uuid[]) FROM gone g;
+SELECT width_bucket(g.id, :'ids'::uuid[]), now() FROM gone g;

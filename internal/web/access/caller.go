@@ -59,8 +59,9 @@ func refuse(status int, code, message string) error {
 }
 
 var (
-	errNoCredentials = refuse(http.StatusUnauthorized, "no-token", "give a token: Authorization: Bearer sluice_…; make one with: starter token create")
-	errBadToken      = refuse(http.StatusUnauthorized, "unknown-token", "the token is unknown, or was revoked, or has expired; make one with: starter token create")
-	errNoTokens      = refuse(http.StatusForbidden, "no-tokens", "there are no tokens, and without any the API answers on loopback only: make one with starter token create, or let --http-address be 127.0.0.1")
-	errForwarded     = refuse(http.StatusForbidden, "no-tokens", "a proxy has forwarded the request: behind a proxy a token is needed, and there are none; make one with: starter token create")
+	errNoCredentials  = refuse(http.StatusUnauthorized, "no-token", "give a token: Authorization: Bearer sluice_…; make one with: starter token create")
+	errBadToken       = refuse(http.StatusUnauthorized, "unknown-token", "the token is unknown, or was revoked, or has expired; make one with: starter token create")
+	errTooManyStrange = refuse(http.StatusTooManyRequests, "too-many", "too many tokens that were not seen of late are being looked for; try again")
+	errNoTokens       = refuse(http.StatusForbidden, "no-tokens", "there are no tokens, and without any the API answers on loopback only: make one with starter token create, or let --http-address be 127.0.0.1")
+	errForwarded      = refuse(http.StatusForbidden, "no-tokens", "a proxy has forwarded the request: behind a proxy a token is needed, and there are none; make one with: starter token create")
 )

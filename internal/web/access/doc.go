@@ -7,7 +7,8 @@
 //
 // A caller that shows a token is what the token says. While there was never a token, a caller of a listener on loopback is an operator, unless
 // a proxy has forwarded the request, and a caller of any other listener is nobody. A token that was found is accepted for some seconds without asking the database again. For so long
-// a revoked token still works, and for so long after the first token was made callers without one are still let in on loopback.
+// a revoked token still works, and for so long after the first token was made callers without one are still let in on loopback. Of tokens that
+// are not remembered few are looked for at once, so that who makes tokens up leaves the database to those who have one.
 //
 // # Pages of others
 //

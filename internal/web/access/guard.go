@@ -30,6 +30,8 @@ type Guard struct {
 	found  map[tokens.Hash]entry
 	none   time.Time // until when it is taken for true that there are no tokens
 	exists bool      // there are, for ever
+
+	strange chan struct{} // has a place for each look for a token that is not remembered
 }
 
 type entry struct {
@@ -42,11 +44,14 @@ const (
 	trusted = 3 * time.Second
 	// mostFound bounds what is remembered.
 	mostFound = 10_000
+	// mostStrange is how many tokens that are not remembered are looked for at once. Anybody can make up what has the form of a token: that must
+	// leave connections of the database to those who have one.
+	mostStrange = 2
 )
 
 // New returns a Guard.
 func New(c Config) *Guard {
-	g := &Guard{db: c.DB, loopback: c.Loopback, hosts: map[string]bool{}, cross: http.NewCrossOriginProtection(), found: map[tokens.Hash]entry{}}
+	g := &Guard{db: c.DB, loopback: c.Loopback, hosts: map[string]bool{}, cross: http.NewCrossOriginProtection(), found: map[tokens.Hash]entry{}, strange: make(chan struct{}, mostStrange)}
 	for _, host := range c.Hosts {
 		g.hosts[hostName(host)] = true
 	}
@@ -73,11 +78,20 @@ func (g *Guard) Caller(ctx context.Context, r *http.Request) (Caller, error) {
 	if ok && now.Before(known.until) {
 		return known.caller, nil
 	}
+	if !ok {
+		select {
+		case g.strange <- struct{}{}:
+			defer func() { <-g.strange }()
+		case <-ctx.Done():
+			return Caller{}, errTooManyStrange
+		}
+	}
 	token, err := tokens.Find(ctx, g.db, hash)
 	switch {
 	case err != nil:
 		return Caller{}, err
 	case token == nil:
+		g.forget(hash)
 		return Caller{}, errBadToken
 	}
 	until := now.Add(trusted)
@@ -96,6 +110,12 @@ func (g *Guard) remember(hash tokens.Hash, e entry) {
 		clear(g.found)
 	}
 	g.found[hash] = e
+}
+
+func (g *Guard) forget(hash tokens.Hash) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	delete(g.found, hash)
 }
 
 // withoutToken lets those in on loopback who come while there was never a token, unless a proxy has forwarded the request.

@@ -8,6 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"sluice/admin"
+	"sluice/internal/bounds"
 	"sluice/internal/operate/operatetest"
 	"sluice/queue"
 )
@@ -85,8 +86,17 @@ func TestDefinitionsAreAppliedAndRead(t *testing.T) {
 	got := b.send(own, http.MethodGet, "/api/v1/definitions/"+applied["id"].(string), nil).object(http.StatusOK)
 	require.Equal(t, "greet", got["graph"].(object)["name"])
 	require.Len(t, b.send(own, http.MethodGet, "/api/v1/definitions", nil).object(http.StatusOK)["definitions"], 2)
+	page := b.send(own, http.MethodGet, "/api/v1/definitions?limit=1", nil).object(http.StatusOK)
+	require.Len(t, page["definitions"], 1)
+	page = b.send(own, http.MethodGet, "/api/v1/definitions?limit=2&after="+page["next"].(string), nil).object(http.StatusOK)
+	require.Len(t, page["definitions"], 1)
+	require.NotContains(t, page, "next")
+	b.send(own, http.MethodGet, "/api/v1/definitions?after="+uuid.NewString(), nil).problem(http.StatusNotFound, "unknown-definition")
 	p := b.send(own, http.MethodPost, "/api/v1/definitions", object{"graph": object{"name": "x", "nodes": []any{object{"type": "nope"}}}}).problem(http.StatusUnprocessableEntity, "invalid")
 	require.Contains(t, p["detail"], "nope")
+	b.exec(`INSERT INTO sluice.workflow_definitions (workspace_id, name) SELECT $1, 'made ' || n FROM generate_series(3, $2::int) AS n`, b.workspace, bounds.MaxDefinitions)
+	p = b.send(own, http.MethodPost, "/api/v1/definitions", object{"graph": object{"name": "x", "nodes": []any{object{"name": "x", "type": "noop"}}}}).problem(http.StatusUnprocessableEntity, "too-many-definitions")
+	require.Contains(t, p["detail"], "1000 definitions")
 	operator := b.token(admin.RoleOperatorWrite, uuid.Nil, false)
 	b.send(operator, http.MethodPost, "/api/v1/definitions", object{"graph": graph}).problem(http.StatusUnprocessableEntity, "invalid")
 	b.send(operator, http.MethodPost, "/api/v1/definitions", object{"graph": graph, "workspace": uuid.NewString()}).problem(http.StatusNotFound, "unknown-workspace")

@@ -185,7 +185,7 @@ func register[I, O any](s *API, h huma.API, r route, do func(context.Context, ac
 	huma.Register(h, op, func(ctx context.Context, in *I) (*O, error) {
 		who := callerOf(ctx)
 		if r.Method == http.MethodGet && !r.itself {
-			leave, err := s.reading.take(ctx, who)
+			leave, err := s.reading.take(ctx, placesOf(who))
 			if err != nil {
 				return nil, s.problemOf(ctx, who, err)
 			}

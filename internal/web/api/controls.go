@@ -36,8 +36,8 @@ func (s *API) controls(h huma.API) {
 	}}, s.endTemporary)
 	register(s, h, route{grant: operatorWrites, timeout: longestDeletion + requestTimeout, Operation: huma.Operation{
 		OperationID: "delete-workspace", Method: http.MethodDelete, Path: "/api/v1/workspaces/{workspace}", Tags: []string{"workspaces"}, Summary: "Delete a workspace and all that belongs to it",
-		Description: "Its definitions, what it has waiting, what has ended, inputs, unique keys, log and limits. From the first moment on nothing can be enqueued for it. What runs is cancelled, and terminated " +
-			"when it has not ended within grace. With dryRun it only counts. Broken off, send the same again, with the workspace's id.",
+		Description: "Its definitions, what it has waiting, what has ended, inputs, unique keys, log and limits. From the first moment on nothing can be enqueued for it, unless an enqueue " +
+			"creates it anew (autoCreatePlan). What runs is cancelled, and terminated when it has not ended within grace. With dryRun it only counts. Broken off, send the same again, with the workspace's id.",
 	}}, s.deleteWorkspace)
 }
 

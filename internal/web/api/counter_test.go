@@ -99,7 +99,7 @@ func TestOneWorkspaceReadsInItsPlacesOnly(t *testing.T) {
 	of := func() access.Caller { return access.Caller{Workspace: workspace, Token: uuid.New()} }
 	take := func(who access.Caller) (leave func()) {
 		t.Helper()
-		leave, err := p.take(t.Context(), who)
+		leave, err := p.take(t.Context(), placesOf(who))
 		require.NoError(t, err)
 		return leave
 	}
@@ -107,7 +107,7 @@ func TestOneWorkspaceReadsInItsPlacesOnly(t *testing.T) {
 	another, operator := take(access.Caller{Workspace: uuid.New()}), take(access.Caller{Operator: true})
 	given := make(chan func())
 	go func() {
-		leave, err := p.take(t.Context(), of())
+		leave, err := p.take(t.Context(), placesOf(of()))
 		assert.NoError(t, err)
 		given <- leave
 	}()
@@ -121,10 +121,10 @@ func TestOneWorkspaceReadsInItsPlacesOnly(t *testing.T) {
 
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	_, err := p.take(ctx, of())
+	_, err := p.take(ctx, placesOf(of()))
 	require.ErrorIs(t, err, context.Canceled)
 	p.patience = time.Millisecond
-	_, err = p.take(t.Context(), of())
+	_, err = p.take(t.Context(), placesOf(of()))
 	var problem *Problem
 	require.ErrorAs(t, err, &problem)
 	require.Equal(t, http.StatusTooManyRequests, problem.Status)

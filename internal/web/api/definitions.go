@@ -19,6 +19,7 @@ func (s *API) definitions(h huma.API) {
 	tags := []string{"definitions"}
 	register(s, h, route{grant: reads, Operation: huma.Operation{
 		OperationID: "list-definitions", Method: http.MethodGet, Path: "/api/v1/definitions", Tags: tags, Summary: "List definitions at their current versions, by name",
+		Description: "A page of definitions, those of a workspace together. To go on, give next as after.",
 	}}, s.listDefinitions)
 	register(s, h, route{grant: writes, Operation: huma.Operation{
 		OperationID: "apply-definition", Method: http.MethodPost, Path: "/api/v1/definitions", Tags: tags, Summary: "Make a graph the current version of the definition it names",
@@ -30,21 +31,28 @@ func (s *API) definitions(h huma.API) {
 }
 
 type listDefinitionsInput struct {
-	Workspace string `query:"workspace" maxLength:"200" doc:"Only those of the workspace with this id or key."`
+	Workspace string    `query:"workspace" maxLength:"200" doc:"Only those of the workspace with this id or key."`
+	After     uuid.UUID `query:"after" doc:"Only those that come after this definition: next of the page before."`
+	Limit     int       `query:"limit" minimum:"1" maximum:"200" default:"50" doc:"At most so many."`
 }
 
-// definitionList is a list of definitions.
-type definitionList struct {
+// definitionPage is a page of definitions.
+type definitionPage struct {
 	Definitions []admin.Definition `json:"definitions"`
+	Next        *uuid.UUID         `json:"next,omitempty" doc:"What to give as after for the page after this one, which may be empty; none: this is the last."`
 }
 
-func (s *API) listDefinitions(ctx context.Context, who access.Caller, in *listDefinitionsInput) (*body[definitionList], error) {
+func (s *API) listDefinitions(ctx context.Context, who access.Caller, in *listDefinitionsInput) (*body[definitionPage], error) {
 	id, err := s.ownOrNamed(ctx, who, in.Workspace)
 	if err != nil {
 		return nil, err
 	}
-	list, err := s.office.Definitions(ctx, id)
-	return answer(definitionList{append([]admin.Definition{}, list...)}, err)
+	list, err := s.office.Definitions(ctx, admin.DefinitionFilter{WorkspaceID: id, After: in.After, Limit: in.Limit})
+	page := definitionPage{Definitions: append([]admin.Definition{}, list...)}
+	if n := len(list); n == in.Limit {
+		page.Next = &list[n-1].ID
+	}
+	return answer(page, err)
 }
 
 type applyDefinitionInput struct {

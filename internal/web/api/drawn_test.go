@@ -121,6 +121,9 @@ func (a artist) request(o operation) (method, target string, body any, headers [
 		value := fmt.Sprint(a.value(p.Name, p.Schema, 0))
 		switch p.In {
 		case "path":
+			if value == "." || value == ".." {
+				value += "." // of these a path is resolved before it is sent
+			}
 			path = strings.ReplaceAll(path, "{"+p.Name+"}", url.PathEscape(value))
 		case "query":
 			query.Set(p.Name, value)

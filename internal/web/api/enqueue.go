@@ -113,7 +113,7 @@ func (s *API) enqueue(ctx context.Context, who access.Caller, in *enqueueInput) 
 	}
 	if item.UniqueKey != "" {
 		// The places are those of the key, whichever token is shown: the id stands for both.
-		leave, err := s.keyed.take(ctx, access.Caller{Workspace: uuid.NewSHA1(item.WorkspaceID, []byte(item.UniqueKey))})
+		leave, err := s.keyed.take(ctx, uuid.NewSHA1(item.WorkspaceID, []byte(item.UniqueKey)))
 		if err != nil {
 			return nil, err
 		}
@@ -146,7 +146,7 @@ func (s *API) enqueueMany(ctx context.Context, who access.Caller, in *enqueueMan
 	if in.Key != "" {
 		return nil, store.Invalid("Idempotency-Key stands for one item: give each item a uniqueKey")
 	}
-	leave, err := s.reading.take(ctx, who) // it takes a connection for as long as a read may
+	leave, err := s.reading.take(ctx, placesOf(who)) // it takes a connection for as long as a read may
 	if err != nil {
 		return nil, err
 	}

@@ -31,7 +31,7 @@ func (b *bundle) world() *world {
 	w := &world{bundle: b, foreign: f, own: own, answered: map[int]int{},
 		secrets: []string{b.token(admin.RoleOperatorWrite, uuid.Nil, true), own, b.token(admin.RoleOperatorRead, uuid.Nil, false)},
 		known: map[string][]string{
-			"workspace": {b.workspace.String(), f.workspace, f.key}, "definition": {b.definition.String(), f.definition}, "id": {b.enqueue(), b.enqueue(), f.item}, "before": {f.item},
+			"workspace": {b.workspace.String(), f.workspace, f.key}, "definition": {b.definition.String(), f.definition}, "after": {b.definition.String(), f.definition}, "id": {b.enqueue(), b.enqueue(), f.item}, "before": {f.item},
 			"wait": {"0", "1ms", "10ms"}, "since": {"1m", "1h"}, "grace": {"0", "1ms"}, "dryRun": {"true", "false"}, "plan": {"FREE", "PRO", "DRAWN"}, "uniqueKey": {"k", "l"}, "Idempotency-Key": {"k", "l"},
 		}}
 	w.all, w.schemas = b.operations()

@@ -68,7 +68,7 @@ func (f foreign) requests(t *testing.T, o operation) (all []request) {
 			switch p.Name {
 			case "workspace":
 				value = workspace
-			case "definition":
+			case "definition", "after":
 				value = f.definition
 			case "id", "before":
 				value = f.item
@@ -191,7 +191,7 @@ func target(r request) string {
 // names tells whether a request names what is another's. An item that is only where a page begins is a time.
 func names(f foreign, r request) bool {
 	sent, _ := json.Marshal(r.body)
-	q := r.query.Get("workspace") + r.query.Get("definition")
+	q := r.query.Get("workspace") + r.query.Get("definition") + r.query.Get("after")
 	text := r.path + q + string(sent)
 	return strings.Contains(text, f.workspace) || strings.Contains(text, f.key) || strings.Contains(text, f.definition) || strings.Contains(text, f.item)
 }

@@ -118,7 +118,7 @@ func (s *API) getItem(ctx context.Context, who access.Caller, in *getItemInput) 
 			return nil, err
 		}
 	}
-	leave, err := s.reading.take(ctx, who) // not before: those who wait have none
+	leave, err := s.reading.take(ctx, placesOf(who)) // not before: those who wait have none
 	if err != nil {
 		return nil, err
 	}

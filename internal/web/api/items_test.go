@@ -279,6 +279,22 @@ func TestManyItemsAreEnqueuedAllOrNone(t *testing.T) {
 	b.send(secret, http.MethodPost, "/api/v1/items/bulk", object{"items": []object{}}).problem(http.StatusUnprocessableEntity, "invalid")
 }
 
+// A token is taken for good for some seconds after it was seen last, and its workspace may have been deleted meanwhile.
+func TestATokenDoesNotCreateItsWorkspaceAgain(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	b.exec(`UPDATE sluice.settings SET auto_create_plan = 'FREE'`)
+	secret, workflow := b.token(admin.RoleWorkspace, b.workspace, true), object{"workflow": object{"type": "T"}}
+	b.send(secret, http.MethodPost, "/api/v1/items", workflow).object(http.StatusCreated)
+	_, err := b.office.DeleteWorkspace(t.Context(), b.workspace, "ann")
+	require.NoError(t, err)
+	b.send(secret, http.MethodPost, "/api/v1/items", workflow).problem(http.StatusNotFound, "unknown-workspace")
+	b.send(secret, http.MethodPost, "/api/v1/items/bulk", object{"items": []object{workflow}}).problem(http.StatusNotFound, "unknown-workspace")
+	var n int
+	require.NoError(t, b.pool.QueryRow(t.Context(), `SELECT (SELECT count(*) FROM sluice.workspaces) + (SELECT count(*) FROM sluice.pending)`).Scan(&n))
+	require.Zero(t, n)
+}
+
 // Who sends the header means to be safe from enqueueing twice, and would not be.
 func TestAKeyOfOneItemIsRefusedForMany(t *testing.T) {
 	t.Parallel()

@@ -34,7 +34,7 @@ type places struct {
 	patience time.Duration
 
 	mu sync.Mutex
-	of map[uuid.UUID]*place // by workspace, else by token
+	of map[uuid.UUID]*place // by placesOf, or by unique key
 }
 
 type place struct {
@@ -46,9 +46,11 @@ func newPlaces(most int, patience time.Duration) *places {
 	return &places{most: most, patience: patience, of: map[uuid.UUID]*place{}}
 }
 
-// take waits for a place, which is the caller's until it leaves.
-func (p *places) take(ctx context.Context, who access.Caller) (leave func(), err error) {
-	key := cmp.Or(who.Workspace, who.Token)
+// placesOf is by whom places are counted.
+func placesOf(who access.Caller) uuid.UUID { return cmp.Or(who.Workspace, who.Token) }
+
+// take waits for a place among those of a key, which is the caller's until it leaves.
+func (p *places) take(ctx context.Context, key uuid.UUID) (leave func(), err error) {
 	p.mu.Lock()
 	at := p.of[key]
 	if at == nil {

@@ -127,6 +127,7 @@ var kinds = []struct {
 	{store.ErrUnknownDefinition, http.StatusNotFound, "unknown-definition"},
 	{store.ErrUnknownItem, http.StatusNotFound, "unknown-item"},
 	{store.ErrForeignDefinition, http.StatusUnprocessableEntity, "foreign-definition"},
+	{store.ErrTooManyDefinitions, http.StatusUnprocessableEntity, "too-many-definitions"},
 	{store.ErrUnknownPlan, http.StatusUnprocessableEntity, "unknown-plan"},
 	{store.ErrInvalid, http.StatusUnprocessableEntity, "invalid"},
 	{store.ErrNotRetryable, http.StatusConflict, "not-retryable"},
@@ -147,7 +148,10 @@ func (s *API) problemOf(ctx context.Context, who access.Caller, err error) *Prob
 	case errors.As(err, &p):
 		return p
 	case errors.As(err, &refusal):
-		return newProblem(refusal.Status, refusal.Code, refusal.Message)
+		if p = newProblem(refusal.Status, refusal.Code, refusal.Message); p.Status == http.StatusTooManyRequests {
+			p.later()
+		}
+		return p
 	case !who.Operator && (errors.Is(err, store.ErrForeignDefinition) || errors.Is(err, store.ErrUnknownDefinition)):
 		// What is another's is as what there is not.
 		return newProblem(http.StatusNotFound, "unknown-definition", "the workspace has no such workflow definition")

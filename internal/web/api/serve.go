@@ -106,7 +106,7 @@ func (s *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if r.ContentLength > largeBody {
-		done, err := s.large.take(ctx, who)
+		done, err := s.large.take(ctx, placesOf(who))
 		if err != nil {
 			s.problemOf(ctx, who, err).write(w)
 			return

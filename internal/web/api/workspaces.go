@@ -1,6 +1,7 @@
 package api
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -206,9 +207,12 @@ func (s *API) ownOrNamed(ctx context.Context, who access.Caller, key string) (uu
 }
 
 // enqueueFor is the workspace that an item is enqueued for: the caller's own, or for an operator the one that is named, which is created where the
-// deployment has a plan for that. It is not created for a definition, which would not be its own.
+// deployment has a plan for that. It is not created for a definition, which would not be its own, nor again for a token that was accepted just
+// before its workspace was deleted.
 func (s *API) enqueueFor(ctx context.Context, who access.Caller, n *newItem) (uuid.UUID, error) {
 	switch {
+	case !who.Operator && n.Workflow != nil:
+		return s.workspace(ctx, who, cmp.Or(n.Workspace, who.Workspace.String()))
 	case !who.Operator:
 		return s.ownOrNamed(ctx, who, n.Workspace)
 	case n.Workspace == "":

@@ -284,9 +284,12 @@ type DefinitionGraph struct {
 	WorkspaceId openapi_types.UUID `json:"workspaceId"`
 }
 
-// DefinitionList defines model for DefinitionList.
-type DefinitionList struct {
+// DefinitionPage defines model for DefinitionPage.
+type DefinitionPage struct {
 	Definitions []Definition `json:"definitions"`
+
+	// Next What to give as after for the page after this one, which may be empty; none: this is the last.
+	Next *openapi_types.UUID `json:"next,omitempty"`
 }
 
 // Deleted defines model for Deleted.
@@ -1350,6 +1353,12 @@ type AuditParams struct {
 type ListDefinitionsParams struct {
 	// Workspace Only those of the workspace with this id or key.
 	Workspace *string `form:"workspace,omitempty" json:"workspace,omitempty"`
+
+	// After Only those that come after this definition: next of the page before.
+	After *openapi_types.UUID `form:"after,omitempty" json:"after,omitempty"`
+
+	// Limit At most so many.
+	Limit *int64 `form:"limit,omitempty" json:"limit,omitempty"`
 }
 
 // ListItemsParams defines parameters for ListItems.
@@ -1547,6 +1556,8 @@ type ClientInterface interface {
 	Audit(ctx context.Context, params *AuditParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// ListDefinitions List definitions at their current versions, by name
+	//
+	// A page of definitions, those of a workspace together. To go on, give next as after.
 	//
 	// Needs: Any token.
 	//
@@ -1956,7 +1967,7 @@ type ClientInterface interface {
 
 	// DeleteWorkspace Delete a workspace and all that belongs to it
 	//
-	// Its definitions, what it has waiting, what has ended, inputs, unique keys, log and limits. From the first moment on nothing can be enqueued for it. What runs is cancelled, and terminated when it has not ended within grace. With dryRun it only counts. Broken off, send the same again, with the workspace's id.
+	// Its definitions, what it has waiting, what has ended, inputs, unique keys, log and limits. From the first moment on nothing can be enqueued for it, unless an enqueue creates it anew (autoCreatePlan). What runs is cancelled, and terminated when it has not ended within grace. With dryRun it only counts. Broken off, send the same again, with the workspace's id.
 	//
 	// Needs: A token of role operator-write.
 	//
@@ -2068,6 +2079,8 @@ func (c *Client) Audit(ctx context.Context, params *AuditParams, reqEditors ...R
 }
 
 // ListDefinitions List definitions at their current versions, by name
+//
+// A page of definitions, those of a workspace together. To go on, give next as after.
 //
 // Needs: Any token.
 //
@@ -2877,7 +2890,7 @@ func (c *Client) CreateWorkspace(ctx context.Context, body CreateWorkspaceJSONRe
 
 // DeleteWorkspace Delete a workspace and all that belongs to it
 //
-// Its definitions, what it has waiting, what has ended, inputs, unique keys, log and limits. From the first moment on nothing can be enqueued for it. What runs is cancelled, and terminated when it has not ended within grace. With dryRun it only counts. Broken off, send the same again, with the workspace's id.
+// Its definitions, what it has waiting, what has ended, inputs, unique keys, log and limits. From the first moment on nothing can be enqueued for it, unless an enqueue creates it anew (autoCreatePlan). What runs is cancelled, and terminated when it has not ended within grace. With dryRun it only counts. Broken off, send the same again, with the workspace's id.
 //
 // Needs: A token of role operator-write.
 //
@@ -3143,6 +3156,30 @@ func NewListDefinitionsRequest(server string, params *ListDefinitionsParams) (*h
 		if params.Workspace != nil {
 
 			if queryFrag, err := runtime.StyleParamWithOptions("form", false, "workspace", *params.Workspace, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.After != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", false, "after", *params.After, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: "uuid"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Limit != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", false, "limit", *params.Limit, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: "int64"}); err != nil {
 				return nil, err
 			} else {
 				for _, qp := range strings.Split(queryFrag, "&") {
@@ -4556,6 +4593,8 @@ type ClientWithResponsesInterface interface {
 
 	// ListDefinitionsWithResponse List definitions at their current versions, by name
 	//
+	// A page of definitions, those of a workspace together. To go on, give next as after.
+	//
 	// Needs: Any token.
 	//
 	// Returns a wrapper object for the known response body format(s).
@@ -4984,7 +5023,7 @@ type ClientWithResponsesInterface interface {
 
 	// DeleteWorkspaceWithResponse Delete a workspace and all that belongs to it
 	//
-	// Its definitions, what it has waiting, what has ended, inputs, unique keys, log and limits. From the first moment on nothing can be enqueued for it. What runs is cancelled, and terminated when it has not ended within grace. With dryRun it only counts. Broken off, send the same again, with the workspace's id.
+	// Its definitions, what it has waiting, what has ended, inputs, unique keys, log and limits. From the first moment on nothing can be enqueued for it, unless an enqueue creates it anew (autoCreatePlan). What runs is cancelled, and terminated when it has not ended within grace. With dryRun it only counts. Broken off, send the same again, with the workspace's id.
 	//
 	// Needs: A token of role operator-write.
 	//
@@ -5134,13 +5173,13 @@ type ListDefinitionsResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
 	// JSON200 the response for an HTTP 200 `application/json` response
-	JSON200 *DefinitionList
+	JSON200 *DefinitionPage
 	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
 	ApplicationproblemJSONDefault *Problem
 }
 
 // GetJSON200 returns the response for an HTTP 200 `application/json` response
-func (r ListDefinitionsResponse) GetJSON200() *DefinitionList {
+func (r ListDefinitionsResponse) GetJSON200() *DefinitionPage {
 	return r.JSON200
 }
 
@@ -6651,6 +6690,8 @@ func (c *ClientWithResponses) AuditWithResponse(ctx context.Context, params *Aud
 
 // ListDefinitionsWithResponse List definitions at their current versions, by name
 //
+// A page of definitions, those of a workspace together. To go on, give next as after.
+//
 // Needs: Any token.
 //
 // Returns a wrapper object for the known response body format(s).
@@ -7319,7 +7360,7 @@ func (c *ClientWithResponses) CreateWorkspaceWithResponse(ctx context.Context, b
 
 // DeleteWorkspaceWithResponse Delete a workspace and all that belongs to it
 //
-// Its definitions, what it has waiting, what has ended, inputs, unique keys, log and limits. From the first moment on nothing can be enqueued for it. What runs is cancelled, and terminated when it has not ended within grace. With dryRun it only counts. Broken off, send the same again, with the workspace's id.
+// Its definitions, what it has waiting, what has ended, inputs, unique keys, log and limits. From the first moment on nothing can be enqueued for it, unless an enqueue creates it anew (autoCreatePlan). What runs is cancelled, and terminated when it has not ended within grace. With dryRun it only counts. Broken off, send the same again, with the workspace's id.
 //
 // Needs: A token of role operator-write.
 //
@@ -7518,7 +7559,7 @@ func ParseListDefinitionsResponse(rsp *http.Response) (*ListDefinitionsResponse,
 
 	switch {
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
-		var dest DefinitionList
+		var dest DefinitionPage
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
 			return nil, err
 		}

@@ -1,5 +1,7 @@
--- How many items of a selection FAILED before they started and can be retried: their time is not over, and their unique key is no other's.
-SELECT count(*) FROM sluice.ended e
+-- How many items of a selection FAILED before they started and can be retried: their time is not over, and their unique key is no other's. Of
+-- several with one key one can.
+SELECT count(*) FILTER (WHERE e.unique_key IS NULL) + count(DISTINCT (e.workspace_id, e.unique_key)) FILTER (WHERE e.unique_key IS NOT NULL)
+FROM sluice.ended e
 WHERE e.status = 'FAILED' AND e.reason IS NOT NULL AND (e.expires_at <= now()) IS NOT TRUE AND e.ended_at <= :'at'::timestamptz
       AND (:'ids'::uuid[] IS NULL OR e.id = ANY (:'ids'::uuid[]))
       AND (:'workspace'::uuid IS NULL OR e.workspace_id = :'workspace'::uuid)
