@@ -17,10 +17,6 @@ import (
 	"sluice/workflows"
 )
 
-// callBeat is the pause between two heartbeats of a call, a third of their timeout. It is also how soon a call ends, and leaves its place,
-// that is cancelled or whose execution has ended.
-const callBeat = 10 * time.Second
-
 // A call that was put back comes again after a second, then after two, and so on.
 const (
 	firstPutBack = time.Second
@@ -38,22 +34,27 @@ const (
 // the call. What finds no place is put back, to come again later: so the calls of one workspace whose servers do not answer leave room for
 // those of others, here and in the task queue. That is no attempt, nor is it when the database cannot be asked or this worker stops.
 func (a *Activities) CallHTTP(ctx context.Context, r workflows.HTTPRequest) (response workflows.HTTPResponse, err error) {
-	at := attemptOf(ctx)
-	if most := r.Retry.MaximumAttempts; most > 0 && at.number > most {
+	before := attemptsBefore(ctx)
+	if most := r.Retry.MaximumAttempts; most > 0 && before >= most {
 		return response, refusedCall(fmt.Sprintf("the last of %d attempts ended with its worker, or without a sign of life", most))
 	}
-	beats := at.beating(ctx)
-	defer beats()
+	ctx, signs, quiet := a.live(ctx, before)
+	defer quiet()
 	reach, leave, err := a.awaitPlace(ctx)
-	if err != nil {
-		beats()
-		return response, at.putBack(ctx, err)
+	if err == nil {
+		defer leave()
+		err = signs.attempt(ctx)
 	}
-	defer leave()
-	ctx, cancel := context.WithTimeoutCause(ctx, time.Duration(r.Timeout), fmt.Errorf("no answer within %s", time.Duration(r.Timeout)))
-	defer cancel()
+	if err != nil {
+		return response, putBack(ctx, before, err)
+	}
+	if timeout := time.Duration(r.Timeout); timeout > 0 { // zero: an older version scheduled it, and the activity's own timeout is the call's
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeoutCause(ctx, timeout, fmt.Errorf("no answer within %s", timeout))
+		defer cancel()
+	}
 	response, err = a.call(ctx, reach, r)
-	return response, at.failed(r.Retry, err)
+	return response, failed(before+1, r.Retry, err)
 }
 
 // awaitPlace returns what the execution may reach, and a place for the call.
@@ -71,44 +72,13 @@ func (a *Activities) awaitPlace(ctx context.Context) (reach facts.Reach, leave f
 	return reach, leave, err
 }
 
-// attempt is which attempt of a node this one is, and how often its call was put back before. Temporal counts both together.
-type attempt struct {
-	number   int32
-	putBacks int32
-}
-
-// attemptOf reads from the heartbeats of earlier ones how many of them were put back. One whose heartbeat was lost counts as an attempt.
-func attemptOf(ctx context.Context) attempt {
-	at := attempt{number: activity.GetInfo(ctx).Attempt}
-	if activity.HasHeartbeatDetails(ctx) {
-		if err := activity.GetHeartbeatDetails(ctx, &at.putBacks); err != nil {
-			at.putBacks = 0
-		}
-	}
-	at.number -= at.putBacks
-	return at
-}
-
-// beating shows Temporal that the attempt goes on, until the function is called that it returns.
-func (at attempt) beating(ctx context.Context) (stop func()) {
-	beats, cancel := context.WithCancel(ctx)
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		beat(beats, callBeat, at.putBacks)
-	}()
-	return func() {
-		cancel()
-		<-done
-	}
-}
-
 // putBack has the call come again later, because of an error before it was made. What no attempt will mend is returned as it is.
-func (at attempt) putBack(ctx context.Context, err error) error {
+func putBack(ctx context.Context, before int32, err error) error {
 	if isFinal(err) || ctx.Err() != nil {
 		return err
 	}
-	reason, after := putBackUnreachable, min(firstPutBack<<min(at.putBacks, 10), mostPutBack)
+	putBacks := activity.GetInfo(ctx).Attempt - 1 - before
+	reason, after := putBackUnreachable, min(firstPutBack<<min(max(0, putBacks), 10), mostPutBack)
 	switch {
 	case errors.Is(err, places.ErrFull):
 		reason = putBackNoPlace
@@ -116,7 +86,6 @@ func (at attempt) putBack(ctx context.Context, err error) error {
 		reason, after = putBackStopping, 0
 	}
 	metric.HTTPCallsPutBack.Add(activity.GetMetricsHandler(ctx), 1, reason)
-	activity.RecordHeartbeat(ctx, at.putBacks+1)
 	return temporal.NewApplicationErrorWithOptions("put back, which is no attempt: "+err.Error(), reason, temporal.ApplicationErrorOptions{
 		// Those that were put back together don't come back together.
 		NextRetryDelay: max(time.Millisecond, after/2+rand.N(after+1)), Category: temporal.ApplicationErrorCategoryBenign,
@@ -124,13 +93,12 @@ func (at attempt) putBack(ctx context.Context, err error) error {
 }
 
 // failed returns the error of a call that was made, as what Temporal is to do about it by the node's retry policy.
-func (at attempt) failed(retry definition.Retry, err error) error {
+func failed(attempt int32, retry definition.Retry, err error) error {
 	if err == nil || isFinal(err) {
 		return err
 	}
-	options := temporal.ApplicationErrorOptions{NonRetryable: retry.MaximumAttempts > 0 && at.number >= retry.MaximumAttempts}
-	if at.putBacks > 0 { // otherwise Temporal counts right
-		options.NextRetryDelay = retry.After(int(at.number))
-	}
-	return temporal.NewApplicationErrorWithOptions(err.Error(), "HTTPCall", options)
+	return temporal.NewApplicationErrorWithOptions(err.Error(), "HTTPCall", temporal.ApplicationErrorOptions{
+		NonRetryable:   retry.MaximumAttempts > 0 && attempt >= retry.MaximumAttempts,
+		NextRetryDelay: retry.After(int(attempt)),
+	})
 }

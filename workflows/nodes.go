@@ -123,6 +123,7 @@ const callHeartbeat = 30 * time.Second
 func callHTTP(ctx workflow.Context, n definition.Node, c definition.HTTPConfig, request HTTPRequest) workflow.Future {
 	policy := retryPolicy(c.Retry)
 	policy.MaximumAttempts = 0
+	policy.BackoffCoefficient = 1 // only for what was lost with its worker: otherwise the activity says when
 	ctx = workflow.WithActivityOptions(ctx, workflow.ActivityOptions{
 		TaskQueue:           TaskQueueExternalAPI,
 		StartToCloseTimeout: PlacePatience + time.Duration(c.Timeout) + callHeartbeat, // the activity keeps to both itself

@@ -1,15 +1,23 @@
 package e2e
 
 import (
+	"context"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/google/uuid"
 	"github.com/stretchr/testify/require"
+	"go.temporal.io/api/serviceerror"
+	"go.temporal.io/api/workflowservice/v1"
+	"go.temporal.io/sdk/client"
+	sdklog "go.temporal.io/sdk/log"
+	"google.golang.org/grpc"
 
 	"sluice/queue"
 	"sluice/worker/host"
@@ -93,5 +101,41 @@ func TestACallEndsWithItsExecution(t *testing.T) {
 		s.await(id, end.status)
 		s.eventually(func() bool { return server.open.Load() == 0 }, patience)
 	}
+	s.audit()
+}
+
+// It is Temporal's outage, not the node's failure.
+func TestACallGoesOnWhileTemporalTakesNoHeartbeats(t *testing.T) {
+	t.Parallel()
+	s := newStack(t)
+	const outage = 3 * time.Second
+	var began atomic.Pointer[time.Time]
+	var refused, taken atomic.Int64
+	c, err := client.Dial(client.Options{HostPort: s.address, Namespace: s.namespace, Logger: sdklog.NewStructuredLogger(slog.New(slog.DiscardHandler)),
+		ConnectionOptions: client.ConnectionOptions{GetSystemInfoTimeout: patience, DialOptions: []grpc.DialOption{grpc.WithChainUnaryInterceptor(
+			func(ctx context.Context, method string, request, reply any, cc *grpc.ClientConn, invoke grpc.UnaryInvoker, o ...grpc.CallOption) error {
+				if beat, ok := request.(*workflowservice.RecordActivityTaskHeartbeatRequest); ok && len(beat.GetDetails().GetPayloads()) > 0 { // a call's
+					now := time.Now()
+					began.CompareAndSwap(nil, &now)
+					if time.Since(*began.Load()) < outage {
+						refused.Add(1)
+						return serviceerror.NewUnavailable("away")
+					}
+					defer taken.Add(1)
+				}
+				return invoke(ctx, method, request, reply, cc, o...)
+			})}}})
+	require.NoError(t, err)
+	t.Cleanup(c.Close)
+	s.host(func(config *host.Config) { config.Client = c })
+	s.dispatch(workflows.State{})
+	server := newHanging(t)
+	ws := s.workspace("PRO")
+	item := s.enqueue(queue.Item{WorkspaceID: ws.ID, DefinitionID: s.calls(ws.ID, server.URL+"/hang", 1)})
+	s.eventually(func() bool { return taken.Load() > 0 }, patience)
+	require.NotZero(t, refused.Load())
+	require.EqualValues(t, 1, server.open.Load())
+	server.release()
+	s.await(item, workflows.StatusCompleted)
 	s.audit()
 }

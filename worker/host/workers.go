@@ -53,7 +53,6 @@ func (h *Host) newExternal(fatal func(error)) worker.Worker {
 		DisableWorkflowWorker:              true,
 		MaxConcurrentActivityTaskPollers:   externalPollers,
 		MaxConcurrentActivityExecutionSize: 2*h.cfg.ExternalConcurrency + spareCalls,
-		MaxHeartbeatThrottleInterval:       heartbeatThrottle,
 		WorkerActivitiesPerSecond:          h.cfg.ExternalPerSecond,
 		TaskQueueActivitiesPerSecond:       h.cfg.ExternalTaskQueuePerSecond,
 		WorkerStopTimeout:                  h.cfg.ShutdownTimeout / 4,
