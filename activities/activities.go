@@ -72,7 +72,8 @@ type Activities struct {
 	ensureWorkspace func(uuid.UUID, string)
 	transport       http.RoundTripper
 	secrets         outbound.Secrets
-	places          *places.Places // for calls of http nodes
+	places          *places.Places                                  // for calls of http nodes
+	beat            func(ctx context.Context, attempts int32) error // heartbeat
 
 	eager   *eager
 	sender  *request.Sender
@@ -95,6 +96,7 @@ func New(c Config) *Activities {
 	if logger == nil {
 		logger = slog.Default()
 	}
+	a.beat = a.heartbeat
 	outside := cmp.Or(c.Metrics, client.MetricsNopHandler)
 	a.places = places.New(cmp.Or(c.Calls, DefaultCalls), func(taken, waiting int) {
 		metric.HTTPCalls.Set(outside, float64(taken), "calling")

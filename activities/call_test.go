@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/mock"
 	"github.com/stretchr/testify/require"
 	"go.temporal.io/api/serviceerror"
+	"go.temporal.io/sdk/activity"
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/mocks"
 	"go.temporal.io/sdk/testsuite"
@@ -36,19 +37,35 @@ func failing(t *testing.T) (url string, calls *atomic.Int64) {
 	return server.URL, calls
 }
 
+// recordHeartbeat is Activities.heartbeat in a test environment.
+func recordHeartbeat(ctx context.Context, attempts int32) error {
+	activity.RecordHeartbeat(ctx, progress{attempts})
+	return nil
+}
+
 // delivered runs an http node that may make three attempts as Temporal does, by its policy without an end. Each delivery begins with a call
 // of begins, with its number, and ends with what that returns, as if its worker was lost. It returns how many there were.
 func delivered(t *testing.T, a *Activities, execution uuid.UUID, url string, begins func(delivery int) error) (deliveries int, err error) {
 	t.Helper()
+	return deliveredTo(t, a, execution, url, func(ctx context.Context, delivery int, r workflows.HTTPRequest) (workflows.HTTPResponse, error) {
+		if err := begins(delivery); err != nil {
+			return workflows.HTTPResponse{}, err
+		}
+		return a.CallHTTP(ctx, r)
+	})
+}
+
+// deliveredTo is delivered with each delivery made by a function of one's own.
+func deliveredTo(t *testing.T, a *Activities, execution uuid.UUID, url string,
+	deliver func(ctx context.Context, delivery int, r workflows.HTTPRequest) (workflows.HTTPResponse, error)) (deliveries int, err error) {
+	t.Helper()
+	a.beat = recordHeartbeat
 	var suite testsuite.WorkflowTestSuite
 	env := newWorkflowEnvironment(&suite)
 	env.SetStartWorkflowOptions(client.StartWorkflowOptions{ID: workflows.ExecutionID(execution), TaskQueue: "q"})
 	register(env, workflows.ActivityCallHTTP, func(ctx context.Context, r workflows.HTTPRequest) (workflows.HTTPResponse, error) {
 		deliveries++
-		if err := begins(deliveries); err != nil {
-			return workflows.HTTPResponse{}, err
-		}
-		return a.CallHTTP(ctx, r)
+		return deliver(ctx, deliveries, r)
 	})
 	r := workflows.HTTPRequest{Method: "GET", URL: url, Timeout: definition.Duration(time.Minute), Retry: definition.Retry{MaximumAttempts: 3}}
 	env.RegisterWorkflowWithOptions(func(ctx workflow.Context) error {
@@ -60,33 +77,41 @@ func delivered(t *testing.T, a *Activities, execution uuid.UUID, url string, beg
 	return deliveries, env.GetWorkflowError()
 }
 
-func TestACallThatFindsNoPlaceComesAgainAndHasAllItsAttempts(t *testing.T) {
-	t.Parallel()
-	url, calls := failing(t)
-	a := New(Config{Pool: database(t), Outbound: outbound.Config{AllowPrivate: true}})
-	t.Cleanup(a.Wait)
+// occupied has other workspaces take the one place and wait for it, until free is called.
+func occupied(t *testing.T, a *Activities) (free func()) {
+	t.Helper()
 	one := make(chan struct{})
 	a.places = places.New(1, func(_, waiting int) {
 		if waiting == 1 {
 			close(one)
 		}
 	})
-	id, _ := hold(t, a)
-	leave, err := a.places.Take(t.Context(), uuid.New()) // another workspace has the one place
+	leave, err := a.places.Take(t.Context(), uuid.New(), 0)
 	require.NoError(t, err)
 	waiting, end := context.WithCancel(t.Context())
 	waited := make(chan struct{})
-	go func() { // and a third one is the one that waits
+	go func() {
 		defer close(waited)
-		_, _ = a.places.Take(waiting, uuid.New())
+		_, _ = a.places.Take(waiting, uuid.New(), 0)
 	}()
 	<-one
+	return func() {
+		end()
+		<-waited
+		leave()
+	}
+}
 
+func TestACallThatFindsNoPlaceComesAgainAndHasAllItsAttempts(t *testing.T) {
+	t.Parallel()
+	url, calls := failing(t)
+	a := New(Config{Pool: database(t), Outbound: outbound.Config{AllowPrivate: true}})
+	t.Cleanup(a.Wait)
+	id, _ := hold(t, a)
+	free := occupied(t, a)
 	deliveries, err := delivered(t, a, id, url, func(delivery int) error {
 		if delivery == 6 {
-			end()
-			<-waited
-			leave()
+			free()
 		}
 		return nil
 	})
@@ -127,23 +152,74 @@ func TestAnAttemptThatWasLostWithItsWorkerCounts(t *testing.T) {
 	a := New(Config{Pool: database(t), Outbound: outbound.Config{AllowPrivate: true}})
 	t.Cleanup(a.Wait)
 	id, _ := hold(t, a)
-	lost := func(last int) func(int) error {
-		return func(delivery int) error {
+	lost := func(last int) func(context.Context, int, workflows.HTTPRequest) (workflows.HTTPResponse, error) {
+		return func(ctx context.Context, delivery int, r workflows.HTTPRequest) (workflows.HTTPResponse, error) {
+			response, err := a.CallHTTP(ctx, r)
 			if delivery <= last {
-				return errors.New("lost")
+				err = errors.New("lost")
 			}
-			return nil
+			return response, err
 		}
 	}
-	deliveries, err := delivered(t, a, id, url, lost(2))
+	deliveries, err := deliveredTo(t, a, id, url, lost(2))
 	require.ErrorContains(t, err, "answered 502")
-	require.EqualValues(t, 1, calls.Load())
+	require.EqualValues(t, 3, calls.Load())
 	require.Equal(t, 3, deliveries)
 
-	deliveries, err = delivered(t, a, id, url, lost(3))
+	deliveries, err = deliveredTo(t, a, id, url, lost(3))
 	require.ErrorContains(t, err, "the last of 3 attempts ended with its worker")
-	require.EqualValues(t, 1, calls.Load())
+	require.EqualValues(t, 3+3, calls.Load())
 	require.Equal(t, 4, deliveries)
+}
+
+// A worker that is killed says nothing more.
+func TestACallIsNoAttemptIfItsWorkerIsLostWhileItWaits(t *testing.T) {
+	t.Parallel()
+	url, calls := failing(t)
+	a := New(Config{Pool: database(t), Outbound: outbound.Config{AllowPrivate: true}})
+	t.Cleanup(a.Wait)
+	waits := make(chan struct{}, 10)
+	a.places = places.New(1, func(_, waiting int) {
+		if waiting == 1 {
+			waits <- struct{}{}
+		}
+	})
+	leave, err := a.places.Take(t.Context(), uuid.New(), 0)
+	require.NoError(t, err)
+	id, _ := hold(t, a)
+	deliveries, err := deliveredTo(t, a, id, url, func(ctx context.Context, delivery int, r workflows.HTTPRequest) (workflows.HTTPResponse, error) {
+		if delivery > 4 {
+			return a.CallHTTP(ctx, r)
+		}
+		ctx, lose := context.WithCancel(ctx)
+		go func() {
+			<-waits
+			lose()
+		}()
+		_, err := a.CallHTTP(ctx, r)
+		if delivery == 4 {
+			leave()
+		}
+		return workflows.HTTPResponse{}, err
+	})
+	require.ErrorContains(t, err, "answered 502")
+	require.EqualValues(t, 3, calls.Load())
+	require.Equal(t, 4+3, deliveries)
+}
+
+// An operator may have it begin anew (temporal activity reset), which leaves what it said last.
+func TestACallThatWasResetHasAllItsAttempts(t *testing.T) {
+	t.Parallel()
+	var suite testsuite.WorkflowTestSuite
+	env := suite.NewTestActivityEnvironment()
+	env.SetHeartbeatDetails(progress{7})
+	before := func(ctx context.Context) (int32, error) { return attemptsBefore(ctx), nil }
+	env.RegisterActivity(before)
+	value, err := env.ExecuteActivity(before)
+	require.NoError(t, err)
+	var got int32
+	require.NoError(t, value.Get(&got))
+	require.Zero(t, got)
 }
 
 func TestACallWithoutAnAnswerInTimeSaysSo(t *testing.T) {

@@ -28,27 +28,20 @@ func beating(ctx context.Context) (waiting context.Context, stop func()) {
 	beaten := make(chan struct{})
 	go func() {
 		defer close(beaten)
-		activity.RecordHeartbeat(ctx)
-		beat(ctx, waiting.Done(), beatEvery(activity.GetInfo(ctx).HeartbeatTimeout))
+		next := time.NewTicker(beatEvery(activity.GetInfo(ctx).HeartbeatTimeout))
+		defer next.Stop()
+		for {
+			activity.RecordHeartbeat(ctx) // with the activity's own context: the SDK cancels an activity whose heartbeat is broken off
+			select {
+			case <-waiting.Done():
+				return
+			case <-next.C:
+			}
+		}
 	}()
 	return waiting, func() {
 		left()
 		<-beaten
-	}
-}
-
-// beat heartbeats every so often until end is closed, and shows details each time: those of the last one are what the next attempt knows of
-// this one. The context is the activity's own: a heartbeat that is cut off by another one is taken for the activity's cancellation.
-func beat(ctx context.Context, end <-chan struct{}, every time.Duration, details ...any) {
-	next := time.NewTicker(every)
-	defer next.Stop()
-	for {
-		select {
-		case <-end:
-			return
-		case <-next.C:
-			activity.RecordHeartbeat(ctx, details...)
-		}
 	}
 }
 

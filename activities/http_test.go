@@ -98,6 +98,7 @@ func callAs(t *testing.T, a *Activities, workflowID string, r workflows.HTTPRequ
 // callOf makes a call for a workflow of any type.
 func callOf(t *testing.T, a *Activities, kind, workflowID string, r workflows.HTTPRequest) (response workflows.HTTPResponse, err error) {
 	t.Helper()
+	a.beat = recordHeartbeat
 	r.Timeout = cmp.Or(r.Timeout, definition.Duration(time.Minute))
 	var suite testsuite.WorkflowTestSuite
 	suite.SetLogger(sdklog.NewStructuredLogger(slog.New(slog.DiscardHandler)))

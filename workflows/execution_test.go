@@ -124,6 +124,25 @@ func TestHTTPNodesRetryByTheirPolicy(t *testing.T) {
 	require.Equal(t, definition.Duration(definition.DefaultHTTPTimeout), api.requests[0].Timeout)
 }
 
+// Temporal counts deliveries, of which many may have been put back, when it says how long what was lost with its worker waits.
+func TestACallThatWasLostWaitsTheFirstIntervalHoweverOftenItWasDelivered(t *testing.T) {
+	t.Parallel()
+	env := newEnv(t, &fakeQueue{})
+	var at []time.Time
+	api := &externalAPI{answer: func(attempt int, _ HTTPRequest) (HTTPResponse, error) {
+		at = append(at, env.Now())
+		if attempt < 5 {
+			return HTTPResponse{}, errors.New("lost")
+		}
+		return HTTPResponse{Status: 200}, nil
+	}}
+	api.register(env)
+	env.ExecuteWorkflow(ExecutionType, input(call(1, `{"url":"http://api.test","retry":{"initialInterval":"1h","maximumInterval":"100h"}}`)))
+	require.NoError(t, env.GetWorkflowError())
+	require.Len(t, at, 5)
+	require.InDelta(t, 4, at[4].Sub(at[0]).Hours(), 0.1)
+}
+
 func TestAFailedNodeCancelsTheOthersAndIsNamed(t *testing.T) {
 	t.Parallel()
 	f := &fakeQueue{}

@@ -115,14 +115,15 @@ const sharedPriority = 3
 // PlacePatience is for how long a call waits in a worker for a place. Then it is put back: another worker may have one.
 const PlacePatience = time.Minute
 
-// callHeartbeat is after how long without a sign of life an attempt is taken for lost with its worker. It is what a call may take by
-// default, for which a short outage of Temporal must not cost an attempt either.
-const callHeartbeat = 30 * time.Second
+// callHeartbeat is after how long without a sign of life an attempt is taken for lost with its worker. An outage of Temporal that is shorter
+// costs no call an attempt.
+const callHeartbeat = time.Minute
 
 // callHTTP leaves the number of attempts open: a call that is put back is none, and Temporal counts it as one. The activity ends them.
 func callHTTP(ctx workflow.Context, n definition.Node, c definition.HTTPConfig, request HTTPRequest) workflow.Future {
 	policy := retryPolicy(c.Retry)
 	policy.MaximumAttempts = 0
+	policy.BackoffCoefficient = 1 // only for what was lost with its worker: otherwise the activity says when
 	ctx = workflow.WithActivityOptions(ctx, workflow.ActivityOptions{
 		TaskQueue:           TaskQueueExternalAPI,
 		StartToCloseTimeout: PlacePatience + time.Duration(c.Timeout) + callHeartbeat, // the activity keeps to both itself

@@ -23,7 +23,7 @@ func Check(hosts []string, u *url.URL) error {
 // NewClient returns a client for one call of a workspace. It follows five redirects, to hosts that the workspace may call, and
 // the headers with secrets go to no other server than the one that was asked first.
 func NewClient(transport http.RoundTripper, hosts []string, secretHeaders []string) *http.Client {
-	return &http.Client{Transport: transport, CheckRedirect: func(next *http.Request, via []*http.Request) error {
+	return &http.Client{Transport: ofCall{transport}, CheckRedirect: func(next *http.Request, via []*http.Request) error {
 		if len(via) > maxRedirects {
 			return &Refused{fmt.Sprintf("it was redirected more than %d times", maxRedirects)}
 		}

@@ -2,6 +2,7 @@ package outbound
 
 import (
 	"context"
+	"crypto/tls"
 	"net"
 	"net/http"
 	"net/netip"
@@ -23,15 +24,39 @@ type Config struct {
 // names out of sight. Answers may have 64 KiB of headers.
 func NewTransport(c Config) *http.Transport {
 	dialer := &net.Dialer{Timeout: 10 * time.Second, KeepAlive: 30 * time.Second, ControlContext: c.control}
+	secure := &tls.Dialer{NetDialer: dialer, Config: &tls.Config{NextProtos: []string{"h2", "http/1.1"}, MinVersion: tls.VersionTLS12}}
 	return &http.Transport{
-		DialContext:            dialer.DialContext,
+		DialContext:            untilCallEnds(dialer.DialContext),
+		DialTLSContext:         untilCallEnds(secure.DialContext),
 		ForceAttemptHTTP2:      true,
-		TLSHandshakeTimeout:    10 * time.Second,
 		ExpectContinueTimeout:  time.Second,
 		IdleConnTimeout:        30 * time.Second,
 		MaxIdleConns:           200,
 		MaxIdleConnsPerHost:    16,
 		MaxResponseHeaderBytes: maxHeaderBytes,
+	}
+}
+
+// calling is the key of a call's context in the contexts of its requests.
+type calling struct{}
+
+// ofCall gives each request of a call the call's context as a value.
+type ofCall struct{ http.RoundTripper }
+
+func (t ofCall) RoundTrip(r *http.Request) (*http.Response, error) {
+	return t.RoundTripper.RoundTrip(r.WithContext(context.WithValue(r.Context(), calling{}, r.Context())))
+}
+
+// untilCallEnds ends what dial has begun when the call ends. net/http would let it go on, for a later request, which a workspace whose
+// calls are given up after a millisecond could use to have any number of connections under way.
+func untilCallEnds(dial func(ctx context.Context, network, address string) (net.Conn, error)) func(context.Context, string, string) (net.Conn, error) {
+	return func(ctx context.Context, network, address string) (net.Conn, error) {
+		ctx, cancel := context.WithCancel(ctx)
+		defer cancel()
+		if call, ok := ctx.Value(calling{}).(context.Context); ok {
+			defer context.AfterFunc(call, cancel)()
+		}
+		return dial(ctx, network, address)
 	}
 }
 

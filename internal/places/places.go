@@ -12,6 +12,9 @@ import (
 // ErrFull says that a workspace may not even wait: it has as many calls here already as its part is.
 var ErrFull = errors.New("the workspace has as many calls under way as it may have beside others")
 
+// bytesOfPlace is about what a call has in memory beside its body, which is there several times.
+const bytesOfPlace = 64 << 10
+
 // Places are safe for concurrent use.
 type Places struct {
 	changed func(taken, waiting int)
@@ -23,8 +26,9 @@ type Places struct {
 }
 
 type waiter struct {
-	of    uuid.UUID
-	admit chan struct{} // closed when it has its place
+	of     uuid.UUID
+	weight int
+	admit  chan struct{} // closed when it has its place
 }
 
 // New makes places for so many calls at once. Changed is called, one call at a time, with how many places are taken and how many calls
@@ -33,23 +37,24 @@ func New(size int, changed func(taken, waiting int)) *Places {
 	return &Places{changed: changed, taken: newShare(size), waiting: newShare(size)}
 }
 
-// Take waits for a place for a call of a workspace, which is the caller's until it leaves, once. It returns ErrFull, or the cause of the end
-// of ctx.
-func (p *Places) Take(ctx context.Context, of uuid.UUID) (leave func(), err error) {
+// Take waits for a place for a call of a workspace, or for as many as its body takes, which are the caller's until it leaves, once. It
+// returns ErrFull, or the cause of the end of ctx.
+func (p *Places) Take(ctx context.Context, of uuid.UUID, bytes int) (leave func(), err error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	leave = func() { p.leave(of) }
-	if p.taken.may(of) { // then nobody of its workspace waits
-		p.taken.take(of)
+	weight := p.weigh(bytes)
+	leave = func() { p.leave(of, weight) }
+	if p.taken.may(of, weight) {
+		p.taken.take(of, weight)
 		p.tell()
 		return leave, nil
 	}
-	if !p.waiting.may(of) {
+	if !p.waiting.may(of, weight) {
 		return nil, ErrFull
 	}
-	w := &waiter{of: of, admit: make(chan struct{})}
+	w := &waiter{of: of, weight: weight, admit: make(chan struct{})}
 	p.line = append(p.line, w)
-	p.waiting.take(of)
+	p.waiting.take(of, weight)
 	p.tell()
 	p.mu.Unlock()
 	select {
@@ -62,15 +67,18 @@ func (p *Places) Take(ctx context.Context, of uuid.UUID) (leave func(), err erro
 		return leave, nil
 	}
 	p.line = slices.Delete(p.line, at, at+1)
-	p.waiting.leave(of)
+	p.waiting.leave(of, weight)
 	p.tell()
 	return nil, context.Cause(ctx)
 }
 
-func (p *Places) leave(of uuid.UUID) {
+// weigh tells how many places a call takes: one for each 64 KiB of its body that are begun, and no more than a workspace alone may have.
+func (p *Places) weigh(bytes int) int { return min(1+bytes/bytesOfPlace, max(1, p.taken.size/5)) }
+
+func (p *Places) leave(of uuid.UUID, weight int) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.taken.leave(of)
+	p.taken.leave(of, weight)
 	for p.admitNext() {
 	}
 	p.tell()
@@ -80,7 +88,7 @@ func (p *Places) leave(of uuid.UUID) {
 func (p *Places) admitNext() bool {
 	next := -1
 	for i, w := range p.line {
-		if p.taken.may(w.of) && (next < 0 || p.taken.of[w.of] < p.taken.of[p.line[next].of]) {
+		if p.taken.may(w.of, w.weight) && (next < 0 || p.taken.of[w.of] < p.taken.of[p.line[next].of]) {
 			next = i
 		}
 	}
@@ -89,8 +97,8 @@ func (p *Places) admitNext() bool {
 	}
 	w := p.line[next]
 	p.line = slices.Delete(p.line, next, next+1)
-	p.waiting.leave(w.of)
-	p.taken.take(w.of)
+	p.waiting.leave(w.of, w.weight)
+	p.taken.take(w.of, w.weight)
 	close(w.admit)
 	return true
 }
@@ -105,17 +113,21 @@ type share struct {
 
 func newShare(size int) share { return share{size: size, of: map[uuid.UUID]int{}} }
 
-// may tells whether a workspace holds less than a quarter of what is free.
-func (s *share) may(workspace uuid.UUID) bool { return 4*s.of[workspace] < s.size-s.sum }
-
-func (s *share) take(workspace uuid.UUID) {
-	s.of[workspace]++
-	s.sum++
+// may tells whether a workspace may take so many more: as long as it holds less than a quarter of what is free, each time that it takes one. One
+// that holds none needs no more than that they are free.
+func (s *share) may(workspace uuid.UUID, n int) bool {
+	held, free := s.of[workspace], s.size-s.sum
+	return n <= free && (held == 0 || 4*(held+n-1) < free-(n-1))
 }
 
-func (s *share) leave(workspace uuid.UUID) {
-	s.sum--
-	if s.of[workspace]--; s.of[workspace] == 0 {
+func (s *share) take(workspace uuid.UUID, n int) {
+	s.of[workspace] += n
+	s.sum += n
+}
+
+func (s *share) leave(workspace uuid.UUID, n int) {
+	s.sum -= n
+	if s.of[workspace] -= n; s.of[workspace] == 0 {
 		delete(s.of, workspace)
 	}
 }

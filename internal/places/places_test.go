@@ -19,12 +19,12 @@ func hold(t *testing.T, p *Places, of uuid.UUID) (leaves []func()) {
 	t.Helper()
 	for {
 		p.mu.Lock()
-		may := p.taken.may(of)
+		may := p.taken.may(of, 1)
 		p.mu.Unlock()
 		if !may {
 			return leaves
 		}
-		leave, err := p.Take(t.Context(), of)
+		leave, err := p.Take(t.Context(), of, 0)
 		require.NoError(t, err)
 		leaves = append(leaves, leave)
 	}
@@ -34,6 +34,25 @@ func TestAWorkspaceAloneHoldsAFifth(t *testing.T) {
 	t.Parallel()
 	for places, want := range map[int]int{500: 100, 100: 20, 10: 2, 5: 1, 2: 1, 1: 1} {
 		require.Len(t, hold(t, New(places, quiet), uuid.New()), want, "of %d places", places)
+	}
+}
+
+// What a workspace has here at once is bounded by what its calls take of memory.
+func TestCallsWithLargeBodiesTakeMorePlaces(t *testing.T) {
+	t.Parallel()
+	for bytes, want := range map[int]int{0: 100, 64<<10 - 1: 100, 64 << 10: 50, 1 << 20: 6, 6 << 20: 1, 1 << 30: 1} {
+		p := New(500, quiet)
+		full, cancel := context.WithCancel(t.Context())
+		cancel() // what would wait does not
+		n := 0
+		for ; ; n++ {
+			if _, err := p.Take(full, uuid.UUID{1}, bytes); err != nil {
+				break
+			}
+		}
+		require.InDelta(t, want, n, 1, "with %d bytes", bytes)
+		_, err := p.Take(full, uuid.UUID{2}, bytes)
+		require.NoError(t, err, "another workspace has a place for such a call")
 	}
 }
 
@@ -84,6 +103,7 @@ func TestPlacesKeepTheirInvariants(t *testing.T) {
 			p := New(size, func(taken, waiting int) { shownTaken, shownWaiting = taken, waiting })
 			type call struct {
 				of     uuid.UUID
+				weight int
 				cancel context.CancelFunc
 				leave  func()
 				err    error
@@ -94,27 +114,39 @@ func TestPlacesKeepTheirInvariants(t *testing.T) {
 			in := func(of uuid.UUID, placed bool) (n int) {
 				for _, c := range calls {
 					if c.err == nil && c.done == placed && (of == uuid.Nil || c.of == of) {
-						n++
+						n += c.weight
 					}
 				}
 				return n
 			}
+			may := func(of uuid.UUID, weight int, placed bool) bool { // naively: place by place
+				held, free := in(of, placed), size-in(uuid.Nil, placed)
+				for held > 0 && weight > 1 {
+					if 4*held >= free {
+						return false
+					}
+					held, free, weight = held+1, free-1, weight-1
+				}
+				return weight <= free && (held == 0 || 4*held < free)
+			}
 			for range rapid.IntRange(1, 80).Draw(r, "steps") {
 				if len(calls) == 0 || rapid.IntRange(0, 2).Draw(r, "what") > 0 {
 					of := rapid.SampledFrom(ids).Draw(r, "of")
-					waitingBefore, freeToWait := in(of, false), size-in(uuid.Nil, false)
+					weight := rapid.IntRange(1, max(1, size/5)).Draw(r, "weight")
+					mayCall, mayWait := may(of, weight, true), may(of, weight, false)
 					ctx, cancel := context.WithCancel(context.Background())
-					c := &call{of: of, cancel: cancel}
-					calls = append(calls, c)
+					c := &call{of: of, weight: weight, cancel: cancel}
 					go func() {
-						c.leave, c.err = p.Take(ctx, of)
+						c.leave, c.err = p.Take(ctx, of, (weight-1)*bytesOfPlace)
 						c.done = true
 					}()
 					synctest.Wait()
-					if errors.Is(c.err, ErrFull) {
-						require.GreaterOrEqual(t, 4*waitingBefore, freeToWait, "refused although it may wait")
-						drop(c)
+					require.Equal(t, mayCall, c.done && c.err == nil)
+					require.Equal(t, !mayCall && !mayWait, errors.Is(c.err, ErrFull))
+					if c.err != nil {
 						cancel()
+					} else {
+						calls = append(calls, c)
 					}
 				} else {
 					c := rapid.SampledFrom(calls).Draw(r, "call")
@@ -133,7 +165,7 @@ func TestPlacesKeepTheirInvariants(t *testing.T) {
 				require.LessOrEqual(t, waiting, size)
 				require.Equal(t, [2]int{taken, waiting}, [2]int{shownTaken, shownWaiting}, "what is shown")
 				for _, c := range calls {
-					require.False(t, !c.done && 4*in(c.of, true) < size-taken, "it waits and may take a place")
+					require.False(t, !c.done && may(c.of, c.weight, true), "it waits and may take a place")
 				}
 			}
 			for _, c := range calls {
@@ -167,7 +199,7 @@ func TestAPlaceThatGetsFreeGoesToWhoHoldsFewest(t *testing.T) {
 		var leaves []func()
 		ask := func(of uuid.UUID) {
 			go func() {
-				leave, err := p.Take(t.Context(), of)
+				leave, err := p.Take(t.Context(), of, 0)
 				if err == nil {
 					order, leaves = append(order, of), append(leaves, leave)
 				}

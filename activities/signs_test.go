@@ -1,0 +1,64 @@
+package activities
+
+import (
+	"context"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"go.temporal.io/api/serviceerror"
+	"go.temporal.io/sdk/temporal"
+)
+
+func TestSignsOfLifeThatAreNotAnsweredEndNoCall(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		sent := 0
+		a := &Activities{beat: func(ctx context.Context, _ int32) error {
+			sent++
+			<-ctx.Done()
+			return serviceerror.NewUnavailable("away")
+		}}
+		ctx, _, quiet := a.live(t.Context(), 0)
+		time.Sleep(time.Hour)
+		require.NoError(t, ctx.Err())
+		quiet()
+		require.InDelta(t, time.Hour/callBeat, sent, 1)
+	})
+}
+
+func TestACallEndsWhenNobodyWaitsForIt(t *testing.T) {
+	t.Parallel()
+	for _, end := range []error{serviceerror.NewNotFound("workflow execution already completed"), temporal.NewCanceledError()} {
+		synctest.Test(t, func(t *testing.T) {
+			a := &Activities{beat: func(context.Context, int32) error { return end }}
+			ctx, _, quiet := a.live(t.Context(), 0)
+			defer quiet()
+			time.Sleep(callBeat + time.Second)
+			require.ErrorIs(t, context.Cause(ctx), end)
+		})
+	}
+}
+
+func TestNoCallIsMadeThatTemporalDoesNotKnow(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var said []int32
+		var answer error
+		a := &Activities{beat: func(_ context.Context, attempts int32) error {
+			said = append(said, attempts)
+			return answer
+		}}
+		ctx, s, quiet := a.live(t.Context(), 3)
+		answer = serviceerror.NewUnavailable("away")
+		require.ErrorIs(t, s.attempt(ctx), answer)
+		time.Sleep(callBeat + time.Second)
+		synctest.Wait()
+		answer = nil
+		require.NoError(t, s.attempt(ctx))
+		time.Sleep(callBeat)
+		quiet()
+		require.Equal(t, []int32{4, 3, 4, 4}, said)
+	})
+}
