@@ -34,11 +34,11 @@ const (
 // the call. What finds no place is put back, to come again later: so the calls of one workspace whose servers do not answer leave room for
 // those of others, here and in the task queue. That is no attempt, nor is it when the database cannot be asked or this worker stops.
 func (a *Activities) CallHTTP(ctx context.Context, r workflows.HTTPRequest) (response workflows.HTTPResponse, err error) {
-	before := attemptsBefore(ctx)
+	before, known := signsBefore(ctx)
 	if most := r.Retry.MaximumAttempts; most > 0 && before >= most {
 		return response, refusedCall(fmt.Sprintf("the last of %d attempts ended with its worker, or without a sign of life", most))
 	}
-	ctx, signs, quiet := a.live(ctx, before)
+	ctx, signs, quiet := a.live(ctx, before, known)
 	defer quiet()
 	reach, leave, err := a.awaitPlace(ctx, len(r.Body))
 	if err == nil {
@@ -46,6 +46,7 @@ func (a *Activities) CallHTTP(ctx context.Context, r workflows.HTTPRequest) (res
 		err = signs.attempt(ctx)
 	}
 	if err != nil {
+		signs.putBack(ctx)
 		return response, putBack(ctx, before, err)
 	}
 	ctx, cancel := context.WithTimeoutCause(ctx, time.Duration(r.Timeout), fmt.Errorf("no answer within %s", time.Duration(r.Timeout)))

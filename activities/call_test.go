@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/mock"
 	"github.com/stretchr/testify/require"
 	"go.temporal.io/api/serviceerror"
@@ -39,6 +40,9 @@ func failing(t *testing.T) (url string, calls *atomic.Int64) {
 
 // recordHeartbeat is Activities.heartbeat in a test environment.
 func recordHeartbeat(ctx context.Context, attempts int32) error {
+	if ctx.Err() != nil { // its worker is lost, say
+		return ctx.Err()
+	}
 	activity.RecordHeartbeat(ctx, progress{attempts})
 	return nil
 }
@@ -172,18 +176,14 @@ func TestAnAttemptThatWasLostWithItsWorkerCounts(t *testing.T) {
 	require.Equal(t, 4, deliveries)
 }
 
-// A worker that is killed says nothing more.
+// A worker that is killed says nothing more, but it has said before that the call waits.
 func TestACallIsNoAttemptIfItsWorkerIsLostWhileItWaits(t *testing.T) {
 	t.Parallel()
 	url, calls := failing(t)
 	a := New(Config{Pool: database(t), Outbound: outbound.Config{AllowPrivate: true}})
 	t.Cleanup(a.Wait)
-	waits := make(chan struct{}, 10)
-	a.places = places.New(1, func(_, waiting int) {
-		if waiting == 1 {
-			waits <- struct{}{}
-		}
-	})
+	a.places = places.New(1, func(int, int) {})
+	said := make(chan int32, 10)
 	leave, err := a.places.Take(t.Context(), uuid.New(), 0)
 	require.NoError(t, err)
 	id, _ := hold(t, a)
@@ -191,11 +191,19 @@ func TestACallIsNoAttemptIfItsWorkerIsLostWhileItWaits(t *testing.T) {
 		if delivery > 4 {
 			return a.CallHTTP(ctx, r)
 		}
+		a.beat = func(ctx context.Context, attempts int32) error {
+			defer func() { said <- attempts }()
+			return recordHeartbeat(ctx, attempts)
+		}
 		ctx, lose := context.WithCancel(ctx)
-		go func() {
-			<-waits
+		if delivery == 1 {
+			go func() {
+				assert.Zero(t, <-said)
+				lose()
+			}()
+		} else { // that it has said so holds for each further delivery, before it is made
 			lose()
-		}()
+		}
 		_, err := a.CallHTTP(ctx, r)
 		if delivery == 4 {
 			leave()
@@ -213,7 +221,11 @@ func TestACallThatWasResetHasAllItsAttempts(t *testing.T) {
 	var suite testsuite.WorkflowTestSuite
 	env := suite.NewTestActivityEnvironment()
 	env.SetHeartbeatDetails(progress{7})
-	before := func(ctx context.Context) (int32, error) { return attemptsBefore(ctx), nil }
+	before := func(ctx context.Context) (int32, error) {
+		attempts, known := signsBefore(ctx)
+		assert.True(t, known)
+		return attempts, nil
+	}
 	env.RegisterActivity(before)
 	value, err := env.ExecuteActivity(before)
 	require.NoError(t, err)
