@@ -32,8 +32,9 @@ func (s *stack) silenced() (postgres, temporal *cluster.Proxy) {
 	pool, err := store.Open(s.ctx, target.String(), 20)
 	require.NoError(s.t, err)
 	s.t.Cleanup(pool.Close)
-	c, err := connect.Temporal(s.ctx, client.Options{HostPort: temporal.Address, Namespace: s.namespace,
-		Logger: sdklog.NewStructuredLogger(slog.New(slog.DiscardHandler))}, connect.Wait{Patience: patience})
+	options := client.Options{HostPort: temporal.Address, Namespace: s.namespace, Logger: sdklog.NewStructuredLogger(slog.New(slog.DiscardHandler))}
+	host.Install(&options)
+	c, err := connect.Temporal(s.ctx, options, connect.Wait{Patience: patience})
 	require.NoError(s.t, err)
 	s.t.Cleanup(c.Close)
 	s.host(func(config *host.Config) { config.Client, config.Pool, config.PollInterval = c, pool, 0 })
