@@ -37,8 +37,10 @@ func answerAgain(ctx context.Context, method string, request, reply any, conn *g
 		}
 		select {
 		case <-ctx.Done():
-			return err
 		case <-time.After(time.Second):
+		}
+		if ctx.Err() != nil {
+			return err
 		}
 	}
 }
