@@ -25,22 +25,16 @@ func answerAgain(ctx context.Context, method string, request, reply any, conn *g
 	default:
 		return invoke(ctx, method, request, reply, conn, options...)
 	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), answerFor)
-	defer cancel()
+	ctx, until := context.WithoutCancel(ctx), time.Now().Add(answerFor)
 	options = append(options, grpc.WaitForReady(true))
 	for {
 		once, end := context.WithTimeout(ctx, answerWithin)
 		err := invoke(once, method, request, reply, conn, options...)
 		end()
-		if code := status.Code(err); code != codes.Unavailable && code != codes.DeadlineExceeded {
+		again := status.Code(err) == codes.Unavailable || status.Code(err) == codes.DeadlineExceeded
+		if !again || !time.Now().Before(until) {
 			return err
 		}
-		select {
-		case <-ctx.Done():
-		case <-time.After(time.Second):
-		}
-		if ctx.Err() != nil {
-			return err
-		}
+		time.Sleep(time.Second)
 	}
 }
