@@ -99,8 +99,8 @@ func New(c Config) *Activities {
 	a.beat = a.heartbeat
 	outside := cmp.Or(c.Metrics, client.MetricsNopHandler)
 	a.places = places.New(cmp.Or(c.Calls, DefaultCalls), func(taken, waiting int) {
-		metric.HTTPCalls.Set(outside, float64(taken), "calling")
-		metric.HTTPCalls.Set(outside, float64(waiting), "waiting")
+		metric.HTTPCallPlaces.Set(outside, float64(taken), "calling")
+		metric.HTTPCallPlaces.Set(outside, float64(waiting), "waiting")
 	})
 	engines.LogTo(logger)
 	a.log = logger

@@ -46,7 +46,7 @@ func (a *Activities) CallHTTP(ctx context.Context, r workflows.HTTPRequest) (res
 		err = signs.attempt(ctx)
 	}
 	if err != nil {
-		signs.putBack(ctx)
+		signs.notMade(ctx)
 		return response, putBack(ctx, before, err)
 	}
 	ctx, cancel := context.WithTimeoutCause(ctx, time.Duration(r.Timeout), fmt.Errorf("no answer within %s", time.Duration(r.Timeout)))

@@ -30,6 +30,7 @@ type signs struct {
 	mu       sync.Mutex
 	attempts int32
 	known    bool // Temporal knows of a sign of life, of this delivery or one before
+	doubtful bool // it may know of an attempt that was not made: only the answer was lost
 	made     bool // the call is made in this delivery
 }
 
@@ -71,7 +72,7 @@ func (a *Activities) live(ctx context.Context, attempts int32, known bool) (livi
 			case <-living.Done():
 				return
 			case <-early.C:
-				s.putBack(living)
+				s.notMade(living)
 			case <-next.C:
 				s.mu.Lock()
 				_ = s.give(living)
@@ -95,15 +96,16 @@ func (s *signs) attempt(ctx context.Context) (err error) {
 	}
 	if s.made = err == nil; !s.made {
 		s.attempts--
+		s.doubtful = true
 	}
 	return err
 }
 
-// putBack has Temporal know that this delivery is no attempt as long as the call is not made.
-func (s *signs) putBack(ctx context.Context) {
+// notMade tells Temporal that this delivery is no attempt, unless the call is made, or Temporal knows.
+func (s *signs) notMade(ctx context.Context) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if !s.known && !s.made {
+	if !s.made && (!s.known || s.doubtful) {
 		_ = s.give(ctx)
 	}
 }
@@ -113,7 +115,9 @@ func (s *signs) give(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, callBeat)
 	defer cancel()
 	err := s.send(ctx, s.attempts)
-	s.known = s.known || err == nil
+	if err == nil {
+		s.known, s.doubtful = true, false
+	}
 	var gone *serviceerror.NotFound
 	if temporal.IsCanceledError(err) || errors.As(err, &gone) {
 		s.cut(err)

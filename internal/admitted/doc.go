@@ -10,7 +10,7 @@
 //
 // Invariants:
 //   - a start that was answered without an error is committed, and repeated with the same request id it is the same item, or its replay;
-//   - who waits for a result gets that of the item or workflow that the wait began with, whatever comes next with its workflow id;
+//   - a wait for a result ends with that of the item or workflow that it began with, also if another one has the workflow id by then;
 //   - two items with one workflow id never wait or run at once in a workspace;
 //   - errors are gRPC statuses: Unavailable where another try may help, and a code that clients do not retry where it cannot.
 package admitted

@@ -64,7 +64,7 @@ func withoutOurToken(r *workflowservice.GetWorkflowExecutionHistoryRequest) *wor
 	return r
 }
 
-// ofItem is the first page of an item's own run. Whoever reads by the workflow id alone would else get the next item's, if that comes first.
+// ofItem asks for the first page of an item's own run. By the workflow id alone it could be that of the next item.
 func ofItem(r *workflowservice.GetWorkflowExecutionHistoryRequest, item string) *workflowservice.GetWorkflowExecutionHistoryRequest {
 	r = proto.CloneOf(r)
 	r.NextPageToken = nil

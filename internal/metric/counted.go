@@ -37,7 +37,7 @@ var (
 
 // What the calls of http nodes have of a process' places.
 var (
-	HTTPCalls        = count("http_calls", Gauge, "Calls of http nodes, at present: those that have a place (calling), and those that wait for one.", "state")
+	HTTPCallPlaces   = count("http_call_places", Gauge, "Places that calls of http nodes take at present, one for each 64 KiB of a body that are begun: those that are made (calling), and those that wait.", "state")
 	HTTPCallsPutBack = count("http_calls_put_back", Counter, "Calls of http nodes that were put back before they were made, to come again later: no-place (the workspace "+
 		"has its part of the places already), unreachable (Postgres or Temporal), worker-stopping.", "reason")
 )

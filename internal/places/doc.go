@@ -8,8 +8,8 @@
 // Nothing is configured for a workspace, and nothing is set aside for one. (The rule is that of dynamic thresholds, with α = 1/4: Choudhury
 // and Hahne, "Dynamic Queue Length Thresholds for Shared-Memory Packet Switches", IEEE/ACM Transactions on Networking 6(2), 1998.)
 //
-// What finds no place waits here, as many calls as there are places, shared by the same rule. What may not wait either is refused at
-// once: whoever asks must come again later, and leave room for others until then.
+// What finds no place waits here, as many calls as there are places, shared by the same rule. A call that may not wait either is
+// refused at once. It must be tried again later, and takes no room until then.
 //
 // # Invariants
 //

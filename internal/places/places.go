@@ -22,7 +22,7 @@ type Places struct {
 	mu      sync.Mutex
 	taken   share
 	waiting share
-	line    []*waiter // in the order in which they came
+	line    []*waiter // oldest first
 }
 
 type waiter struct {
@@ -84,7 +84,7 @@ func (p *Places) leave(of uuid.UUID, weight int) {
 	p.tell()
 }
 
-// admitNext gives a place to who has waited longest, of the workspaces that hold fewest. It tells whether there was one who may take it.
+// admitNext admits the call that has waited longest, of those of the workspaces that hold fewest places. It returns false if none may be admitted.
 func (p *Places) admitNext() bool {
 	next := -1
 	for i, w := range p.line {

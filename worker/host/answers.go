@@ -11,9 +11,9 @@ import (
 )
 
 const (
-	// answerFor is for how long Temporal is told again what an activity has come to. Many take no longer for lost than that.
+	// answerFor is for how long Temporal is told again what an activity has come to. After as long it takes a call of an http node for lost.
 	answerFor = time.Minute
-	// answerWithin is how long Temporal may take to hear it, each time.
+	// answerWithin is how long Temporal may take to answer, each time.
 	answerWithin = 10 * time.Second
 )
 

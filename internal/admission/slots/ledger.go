@@ -109,9 +109,9 @@ func (l *Ledger) End(h *Hold, now time.Time) {
 	l.Drop(h, now)
 }
 
-// forget has the longest execution count for half as much a day later. Were it forgotten with the number of executions that end, many short ones
-// would have it forgotten before the next long one ends, and so what who has long ones has had too much: in a simulation of executions of 300 s
-// beside a hundred of 0.2 s each second they held 1.6 times their share.
+// forget has the longest execution count for half as much a day later. It is not forgotten by how many executions have ended: then many short ones
+// would have it forgotten before the next long one ends. In a simulation of executions of 300 s beside a hundred of 0.2 s each second, the
+// workspace with the long ones held 1.6 times its share.
 func (l *Ledger) forget(now time.Time) {
 	at := now.UnixMicro()
 	if l.passed != 0 && at > l.passed {
