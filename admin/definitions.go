@@ -78,6 +78,23 @@ func (c *Client) Definition(ctx context.Context, id uuid.UUID) (DefinitionGraph,
 	return catalog.Definition[DefinitionGraph](ctx, c.pool, id)
 }
 
+// DeleteDefinition deletes a definition with its versions, and returns what it was. From then on nothing can be enqueued of it, and its name
+// is free: who applies it again makes another definition. What waits of it ends FAILED with reason definition-gone when its turn comes,
+// and what has started goes on: to end these too, cancel them before, as [Client.Select] finds them. ErrUnknownDefinition says that there
+// is none.
+func (c *Client) DeleteDefinition(ctx context.Context, id uuid.UUID, actor string) (gone Definition, err error) {
+	const doing = "delete definition"
+	found, err := c.Definition(ctx, id)
+	if err != nil {
+		return gone, fmt.Errorf("%s: %w", doing, err)
+	}
+	err = c.change(ctx, doing, actor, func(tx pgx.Tx) error {
+		gone, err = catalog.DeleteDefinition[Definition](ctx, tx, found.WorkspaceID, id, actor)
+		return err
+	})
+	return gone, err
+}
+
 // bounded says which texts of a definition are too long or cannot be seen, and whether it is too large in the form in which it is
 // stored and sent.
 func bounded(graph definition.Definition, file []byte) error {

@@ -51,7 +51,7 @@ func TestAWorkspaceThatHasAsManyDefinitionsAsItMayGetsNoMore(t *testing.T) {
 	globex, _ := b.newWorkspace(t, "globex", "FREE")
 	_, err = b.office.ApplyDefinition(t.Context(), globex, graph("bill", 1), "ann")
 	require.NoError(t, err, "each workspace has its own")
-	_, err = b.pool.Exec(t.Context(), `DELETE FROM sluice.workflow_definitions WHERE id = $1`, b.definition)
+	_, err = b.office.DeleteDefinition(t.Context(), b.definition, "ann")
 	require.NoError(t, err)
 	_, err = b.office.ApplyDefinition(t.Context(), b.workspace, graph("new", 1), "ann")
 	require.NoError(t, err, "in the place of one that was deleted")

@@ -1,7 +1,9 @@
 package admin_test
 
 import (
+	"errors"
 	"slices"
+	"sync/atomic"
 	"testing"
 
 	"github.com/google/uuid"
@@ -55,6 +57,59 @@ func TestApplyAddsAVersionOnlyForAChange(t *testing.T) {
 	require.Len(t, theirs, 1)
 	require.Equal(t, []int{1, 2, 3, 1}, list[int](t, b.pool, `SELECT v.version_number FROM sluice.workflow_definition_versions v
 		JOIN sluice.workflow_definitions d ON d.id = v.workflow_definition_id WHERE d.workspace_id = $1 ORDER BY d.name DESC, 1`, b.workspace))
+}
+
+func TestADefinitionIsDeletedWithItsVersionsAndNoOther(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	greet, err := b.office.ApplyDefinition(t.Context(), b.workspace, graph("greet", 2), "ann")
+	require.NoError(t, err)
+	bill, err := b.office.ApplyDefinition(t.Context(), b.workspace, graph("bill", 1), "ann")
+	require.NoError(t, err)
+	_, before := b.turns(t, 0)
+	gone, err := b.office.DeleteDefinition(t.Context(), greet.ID, "ann")
+	require.NoError(t, err)
+	require.Equal(t, greet, gone)
+	taken, _ := b.turns(t, before)
+	require.Equal(t, []string{"0 definitions"}, taken, "the dispatcher hears of it")
+	require.Equal(t, []uuid.UUID{bill.ID}, list[uuid.UUID](t, b.pool, `SELECT workflow_definition_id FROM sluice.workflow_definition_versions v
+		JOIN sluice.workflow_definitions d ON d.id = v.workflow_definition_id WHERE d.workspace_id = $1`, b.workspace))
+	require.Equal(t, []string{"greet 2 " + greet.ID.String()}, list[string](t, b.pool, `SELECT concat_ws(' ', details ->> 'definition', details ->> 'version', details ->> 'definitionId')
+		FROM sluice.activity WHERE action = 'definition-deleted' AND actor = 'ann' AND workspace_id = $1`, b.workspace))
+	_, err = b.office.DeleteDefinition(t.Context(), greet.ID, "ann")
+	require.ErrorIs(t, err, admin.ErrUnknownDefinition)
+	again, err := b.office.ApplyDefinition(t.Context(), b.workspace, graph("greet", 2), "ann")
+	require.NoError(t, err)
+	require.NotEqual(t, greet.ID, again.ID, "its name is free")
+	require.Equal(t, 1, again.Version)
+}
+
+// Some apply a definition while others delete it: each finds it, or does not.
+func TestDefinitionsAreAppliedAndDeletedAtOnce(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	var deleted atomic.Int64
+	var group errgroup.Group
+	for n := range 4 {
+		group.Go(func() error {
+			for version := range 20 {
+				applied, err := b.office.ApplyDefinition(t.Context(), b.workspace, graph("bill", 1+(n+version)%3), "ann")
+				if err != nil {
+					return err
+				}
+				_, err = b.office.DeleteDefinition(t.Context(), applied.ID, "ann")
+				if err == nil {
+					deleted.Add(1)
+				} else if !errors.Is(err, admin.ErrUnknownDefinition) {
+					return err
+				}
+			}
+			return nil
+		})
+	}
+	require.NoError(t, group.Wait())
+	require.Equal(t, 1, one[int](t, b.pool, `SELECT count(*) FROM sluice.workflow_definitions WHERE workspace_id = $1`, b.workspace), "all but that of the setup")
+	require.EqualValues(t, deleted.Load(), one[int](t, b.pool, `SELECT count(*) FROM sluice.activity WHERE action = 'definition-deleted'`), "each is deleted once")
 }
 
 // A version is kept as it was written, and makes the same graph when it is read back.

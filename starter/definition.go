@@ -6,6 +6,7 @@ import (
 	"io"
 	"time"
 
+	"github.com/google/uuid"
 	"github.com/spf13/cobra"
 
 	"sluice/admin"
@@ -15,7 +16,7 @@ import (
 const maxDefinitionFile = 4 << 20
 
 func (a *app) definitionCommand() *cobra.Command {
-	return a.group("definition", "Apply and list workflow definitions", a.definitionApply(), a.definitionList())
+	return a.group("definition", "Apply, list and delete workflow definitions", a.definitionApply(), a.definitionList(), a.definitionDelete())
 }
 
 func (a *app) definitionApply() *cobra.Command {
@@ -98,4 +99,50 @@ func renderDefinitions(w io.Writer, list []admin.Definition, now time.Time) {
 		rows[i] = []string{d.ID.String(), d.Name, fmt.Sprint(d.Version), fmt.Sprint(d.Nodes), relative(&d.UpdatedAt, now), d.WorkspaceID.String()}
 	}
 	table(w, []string{"DEFINITION", "NAME", "VERSION", "NODES", "UPDATED", "WORKSPACE"}, rows)
+}
+
+func (a *app) definitionDelete() *cobra.Command {
+	var yes bool
+	command := &cobra.Command{
+		Use: "delete ID", Short: "Delete a definition with its versions", Args: exactly("ID"),
+		Long: "Delete a definition with its versions. Nothing can be enqueued of it from then on, and its name is free. What waits of it\n" +
+			"ends FAILED (definition-gone) when its turn comes, and what has started goes on: to end these too, cancel them before.\n" +
+			"Without --yes it only tells how much there is.",
+		Example: "  starter cancel --definition ID --yes\n  starter definition delete ID --yes",
+	}
+	command.Flags().BoolVar(&yes, "yes", false, "do it")
+	return a.does(command, func(ctx context.Context, args []string) error {
+		id, err := definitionID("argument", args[0])
+		if err != nil {
+			return err
+		}
+		office, err := a.office(ctx)
+		if err != nil {
+			return err
+		}
+		if !yes {
+			return a.toldOfDefinition(ctx, office, id)
+		}
+		gone, err := office.DeleteDefinition(ctx, id, a.config.Actor)
+		if err != nil {
+			return err
+		}
+		return a.result(gone, func(w io.Writer) {
+			_, _ = fmt.Fprintf(w, "definition %s deleted, which was at version %d: %s\n", gone.Name, gone.Version, gone.ID)
+		})
+	})
+}
+
+// toldOfDefinition refuses to delete a definition, and tells what there is of it.
+func (a *app) toldOfDefinition(ctx context.Context, office *admin.Client, id uuid.UUID) error {
+	found, err := office.Definition(ctx, id)
+	if err != nil {
+		return err
+	}
+	items, err := office.Select(ctx, admin.Cancel, admin.Filter{DefinitionID: id})
+	if err != nil {
+		return err
+	}
+	return usage("definition %s (%s) has %d items that wait, which would end FAILED, and %d that run: to delete it, say --yes",
+		id, found.Name, items.Counts["PENDING"], items.Counts["CLAIMED"]+items.Counts["RUNNING"])
 }

@@ -29,7 +29,7 @@ func ApplyDefinition[T any](ctx context.Context, tx pgx.Tx, workspace uuid.UUID,
 	if errors.Is(err, pgx.ErrNoRows) {
 		err = &store.RequestError{
 			Kind: store.ErrTooManyDefinitions, Message: fmt.Sprintf("the workspace has %d definitions, and may have no more", bounds.MaxDefinitions),
-			Hint: "apply it under the name of one of these, or have an operator delete what is not used",
+			Hint: "apply it under the name of one of these, or delete what is not used: starter definition delete ID",
 		}
 	}
 	return applied, err
@@ -99,6 +99,19 @@ func Definition[T any](ctx context.Context, db store.DB, id uuid.UUID) (T, error
 		err = unknownDefinition(id)
 	}
 	return found, store.Wrap(err, "read definition")
+}
+
+var deleteDefinitionSQL = load("delete_definition", "definition", "workspace", "actor")
+
+// DeleteDefinition deletes a definition of a workspace with its versions, and returns what it was.
+func DeleteDefinition[T any](ctx context.Context, tx pgx.Tx, workspace, id uuid.UUID, actor string) (gone T, err error) {
+	if err = tx.QueryRow(ctx, lockWorkspaceSQL, workspace).Scan(nil); err == nil {
+		gone, err = one[T](ctx, tx, deleteDefinitionSQL, id, workspace, actor)
+	}
+	if errors.Is(err, pgx.ErrNoRows) {
+		err = unknownDefinition(id)
+	}
+	return gone, err
 }
 
 func orNull(id uuid.UUID) *uuid.UUID {

@@ -74,7 +74,7 @@ func TestPlansAndLimitsAreSet(t *testing.T) {
 	require.Len(t, b.send(b.token(admin.RoleOperatorRead, uuid.Nil, false), http.MethodGet, "/api/v1/workspaces", nil).object(http.StatusOK)["workspaces"], 2)
 }
 
-func TestDefinitionsAreAppliedAndRead(t *testing.T) {
+func TestDefinitionsAreAppliedReadAndDeleted(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	graph := object{"name": "greet", "nodes": []any{object{"name": "first", "type": "noop"}, object{"name": "second", "type": "delay", "config": object{"duration": "1s"}}}}
@@ -94,7 +94,10 @@ func TestDefinitionsAreAppliedAndRead(t *testing.T) {
 	b.send(own, http.MethodGet, "/api/v1/definitions?after="+uuid.NewString(), nil).problem(http.StatusNotFound, "unknown-definition")
 	p := b.send(own, http.MethodPost, "/api/v1/definitions", object{"graph": object{"name": "x", "nodes": []any{object{"type": "nope"}}}}).problem(http.StatusUnprocessableEntity, "invalid")
 	require.Contains(t, p["detail"], "nope")
-	b.exec(`INSERT INTO sluice.workflow_definitions (workspace_id, name) SELECT $1, 'made ' || n FROM generate_series(3, $2::int) AS n`, b.workspace, bounds.MaxDefinitions)
+	b.send(b.token(admin.RoleOperatorRead, uuid.Nil, false), http.MethodDelete, "/api/v1/definitions/"+applied["id"].(string), nil).problem(http.StatusForbidden, "forbidden")
+	require.Equal(t, applied, b.send(own, http.MethodDelete, "/api/v1/definitions/"+applied["id"].(string), nil).object(http.StatusOK), "it tells what is gone")
+	b.send(own, http.MethodDelete, "/api/v1/definitions/"+applied["id"].(string), nil).problem(http.StatusNotFound, "unknown-definition")
+	b.exec(`INSERT INTO sluice.workflow_definitions (workspace_id, name) SELECT $1, 'made ' || n FROM generate_series(2, $2::int) AS n`, b.workspace, bounds.MaxDefinitions)
 	p = b.send(own, http.MethodPost, "/api/v1/definitions", object{"graph": object{"name": "x", "nodes": []any{object{"name": "x", "type": "noop"}}}}).problem(http.StatusUnprocessableEntity, "too-many-definitions")
 	require.Contains(t, p["detail"], "1000 definitions")
 	operator := b.token(admin.RoleOperatorWrite, uuid.Nil, false)

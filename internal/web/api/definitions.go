@@ -28,6 +28,10 @@ func (s *API) definitions(h huma.API) {
 	register(s, h, route{grant: reads, Operation: huma.Operation{
 		OperationID: "get-definition", Method: http.MethodGet, Path: "/api/v1/definitions/{definition}", Tags: tags, Summary: "Get a definition with its graph",
 	}}, s.getDefinition)
+	register(s, h, route{grant: writes, Operation: huma.Operation{
+		OperationID: "delete-definition", Method: http.MethodDelete, Path: "/api/v1/definitions/{definition}", Tags: tags, Summary: "Delete a definition with its versions",
+		Description: "Nothing can be enqueued of it from then on, and its name is free. What waits of it ends FAILED (definition-gone) when its turn comes, and what has started goes on.",
+	}}, s.deleteDefinition)
 }
 
 type listDefinitionsInput struct {
@@ -78,10 +82,22 @@ type definitionInput struct {
 }
 
 func (s *API) getDefinition(ctx context.Context, who access.Caller, in *definitionInput) (*body[admin.DefinitionGraph], error) {
-	found, err := s.office.Definition(ctx, in.ID)
+	return answer(s.ownDefinition(ctx, who, in.ID))
+}
+
+// ownDefinition is a definition that the caller may see.
+func (s *API) ownDefinition(ctx context.Context, who access.Caller, id uuid.UUID) (admin.DefinitionGraph, error) {
+	found, err := s.office.Definition(ctx, id)
 	switch {
 	case err == nil && !who.Sees(found.WorkspaceID), errors.Is(err, queue.ErrUnknownDefinition):
-		return nil, &store.RequestError{Kind: queue.ErrUnknownDefinition, Message: "unknown workflow definition " + in.ID.String()}
+		return found, &store.RequestError{Kind: queue.ErrUnknownDefinition, Message: "unknown workflow definition " + id.String()}
 	}
-	return answer(found, err)
+	return found, err
+}
+
+func (s *API) deleteDefinition(ctx context.Context, who access.Caller, in *definitionInput) (*body[admin.Definition], error) {
+	if _, err := s.ownDefinition(ctx, who, in.ID); err != nil {
+		return nil, err
+	}
+	return answer(s.office.DeleteDefinition(ctx, in.ID, who.Actor))
 }

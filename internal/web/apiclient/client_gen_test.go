@@ -1586,6 +1586,15 @@ type ClientInterface interface {
 	// Corresponds with POST /api/v1/definitions (the `ApplyDefinition` operationId).
 	ApplyDefinition(ctx context.Context, body ApplyDefinitionJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// DeleteDefinition Delete a definition with its versions
+	//
+	// Nothing can be enqueued of it from then on, and its name is free. What waits of it ends FAILED (definition-gone) when its turn comes, and what has started goes on.
+	//
+	// Needs: A token of a workspace, or one of role operator-write.
+	//
+	// Corresponds with DELETE /api/v1/definitions/{definition} (the `DeleteDefinition` operationId).
+	DeleteDefinition(ctx context.Context, definition openapi_types.UUID, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// GetDefinition Get a definition with its graph
 	//
 	// Needs: Any token.
@@ -2129,6 +2138,25 @@ func (c *Client) ApplyDefinitionWithBody(ctx context.Context, contentType string
 // Corresponds with POST /api/v1/definitions (the `ApplyDefinition` operationId).
 func (c *Client) ApplyDefinition(ctx context.Context, body ApplyDefinitionJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewApplyDefinitionRequest(c.Server, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// DeleteDefinition Delete a definition with its versions
+//
+// Nothing can be enqueued of it from then on, and its name is free. What waits of it ends FAILED (definition-gone) when its turn comes, and what has started goes on.
+//
+// Needs: A token of a workspace, or one of role operator-write.
+//
+// Corresponds with DELETE /api/v1/definitions/{definition} (the `DeleteDefinition` operationId).
+func (c *Client) DeleteDefinition(ctx context.Context, definition openapi_types.UUID, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewDeleteDefinitionRequest(c.Server, definition)
 	if err != nil {
 		return nil, err
 	}
@@ -3239,6 +3267,40 @@ func NewApplyDefinitionRequestWithBody(server string, contentType string, body i
 	}
 
 	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
+// NewDeleteDefinitionRequest constructs an http.Request for the DeleteDefinition method
+func NewDeleteDefinitionRequest(server string, definition openapi_types.UUID) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "definition", definition, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/v1/definitions/%s", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodDelete, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
 
 	return req, nil
 }
@@ -4624,6 +4686,17 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with POST /api/v1/definitions (the `ApplyDefinition` operationId).
 	ApplyDefinitionWithResponse(ctx context.Context, body ApplyDefinitionJSONRequestBody, reqEditors ...RequestEditorFn) (*ApplyDefinitionResponse, error)
 
+	// DeleteDefinitionWithResponse Delete a definition with its versions
+	//
+	// Nothing can be enqueued of it from then on, and its name is free. What waits of it ends FAILED (definition-gone) when its turn comes, and what has started goes on.
+	//
+	// Needs: A token of a workspace, or one of role operator-write.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with DELETE /api/v1/definitions/{definition} (the `DeleteDefinition` operationId).
+	DeleteDefinitionWithResponse(ctx context.Context, definition openapi_types.UUID, reqEditors ...RequestEditorFn) (*DeleteDefinitionResponse, error)
+
 	// GetDefinitionWithResponse Get a definition with its graph
 	//
 	// Needs: Any token.
@@ -5259,6 +5332,54 @@ func (r ApplyDefinitionResponse) StatusCode() int {
 
 // ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
 func (r ApplyDefinitionResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type DeleteDefinitionResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Definition
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r DeleteDefinitionResponse) GetJSON200() *Definition {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r DeleteDefinitionResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r DeleteDefinitionResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r DeleteDefinitionResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r DeleteDefinitionResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r DeleteDefinitionResponse) ContentType() string {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.Header.Get("Content-Type")
 	}
@@ -6739,6 +6860,23 @@ func (c *ClientWithResponses) ApplyDefinitionWithResponse(ctx context.Context, b
 	return ParseApplyDefinitionResponse(rsp)
 }
 
+// DeleteDefinitionWithResponse Delete a definition with its versions
+//
+// Nothing can be enqueued of it from then on, and its name is free. What waits of it ends FAILED (definition-gone) when its turn comes, and what has started goes on.
+//
+// Needs: A token of a workspace, or one of role operator-write.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with DELETE /api/v1/definitions/{definition} (the `DeleteDefinition` operationId).
+func (c *ClientWithResponses) DeleteDefinitionWithResponse(ctx context.Context, definition openapi_types.UUID, reqEditors ...RequestEditorFn) (*DeleteDefinitionResponse, error) {
+	rsp, err := c.DeleteDefinition(ctx, definition, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseDeleteDefinitionResponse(rsp)
+}
+
 // GetDefinitionWithResponse Get a definition with its graph
 //
 // Needs: Any token.
@@ -7586,6 +7724,39 @@ func ParseApplyDefinitionResponse(rsp *http.Response) (*ApplyDefinitionResponse,
 	}
 
 	response := &ApplyDefinitionResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Definition
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseDeleteDefinitionResponse parses an HTTP response from a DeleteDefinitionWithResponse call
+func ParseDeleteDefinitionResponse(rsp *http.Response) (*DeleteDefinitionResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &DeleteDefinitionResponse{
 		Body:         bodyBytes,
 		HTTPResponse: rsp,
 	}
