@@ -2,6 +2,7 @@ package recovery
 
 import (
 	"context"
+	"errors"
 	"maps"
 	"slices"
 	"time"
@@ -89,13 +90,11 @@ func (r *Recovery) lookAt(ctx context.Context, hints ...Hint) error {
 		return err
 	}
 	compareErr := r.compareKnown(ctx, items, seen)
-	if _, err := r.reopenUnheld(ctx, seen.open); err != nil {
-		return err
-	}
+	_, reopenErr := r.reopenUnheld(ctx, seen.open)
 	if err := r.noteChecked(ctx, seen); err != nil {
 		return err
 	}
-	return compareErr
+	return errors.Join(compareErr, reopenErr)
 }
 
 // inDoubt returns the items of hints whose end may be news, and notes their hints.

@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"sync/atomic"
 
 	"github.com/google/uuid"
+	"golang.org/x/sync/errgroup"
 
 	"sluice/internal/metric"
 	"sluice/internal/store"
@@ -43,10 +45,8 @@ func (r *Recovery) end(ctx context.Context, k store.Known, o workflows.Outcome, 
 // learnt tells whether an end that was recorded is no repair: a workflow of a caller's own does not record its end itself.
 func learnt(k store.Known, runID string) bool { return k.Own && runID != "" }
 
-// reopenUnheld gives open workflows that hold no slot their slot back, and counts them. It asks again whether they are open: what was
-// found open may have closed, and its end have been recorded, before Postgres was asked. One whose item has ended without an
-// execution is terminated: there is no slot for it, and perhaps no worker that could cancel it.
-func (r *Recovery) reopenUnheld(ctx context.Context, open []openRun) (n int64, err error) {
+// reopenUnheld gives open workflows that hold no slot their slot back, and counts them. One for which that fails holds up no other.
+func (r *Recovery) reopenUnheld(ctx context.Context, open []openRun) (int64, error) {
 	runs := make([]store.Run, len(open))
 	for i := range open {
 		runs[i] = store.Run{ExecutionID: open[i].ItemID, RunID: open[i].runID}
@@ -55,31 +55,43 @@ func (r *Recovery) reopenUnheld(ctx context.Context, open []openRun) (n int64, e
 	if err != nil || len(unheld) == 0 {
 		return 0, err
 	}
+	var reopened atomic.Int64
+	var group errgroup.Group
+	group.SetLimit(compareParallel)
 	for _, run := range open {
 		if !slices.Contains(unheld, run.ItemID) {
 			continue
 		}
-		found, err := r.standing(ctx, run.Known, Hint{})
-		if err != nil {
-			return n, err
-		}
-		if !found.open {
-			continue // the next pass finds what has become of it, if that is not on record
-		}
-		run.runID = found.runID
-		reopened, err := store.Reopen(ctx, r.db, store.Run{ExecutionID: run.ItemID, RunID: run.runID})
-		if err == nil && !reopened {
-			err = r.endRefused(ctx, run)
-		}
-		if err != nil {
-			return n, err
-		}
-		if reopened {
-			n++
-			r.noteRepair(ctx, run.ItemID, "reopened", "RUNNING")
-		}
+		group.Go(func() error {
+			again, err := r.reopen(ctx, run)
+			if again {
+				reopened.Add(1)
+			}
+			return err
+		})
 	}
-	return n, nil
+	err = group.Wait()
+	return reopened.Load(), err
+}
+
+// reopen gives an open workflow its slot back, and tells whether it did. It asks again whether it is open: what was found open may have
+// closed, and its end have been recorded, before Postgres was asked. One whose item has ended without an execution is terminated: there is no
+// slot for it, and perhaps no worker that could cancel it.
+func (r *Recovery) reopen(ctx context.Context, run openRun) (bool, error) {
+	found, err := r.standing(ctx, run.Known, Hint{})
+	if err != nil || !found.open {
+		return false, err // the next pass finds what has become of it, if that is not on record
+	}
+	run.runID = found.runID
+	reopened, err := store.Reopen(ctx, r.db, store.Run{ExecutionID: run.ItemID, RunID: run.runID})
+	switch {
+	case err != nil:
+		return false, err
+	case reopened:
+		r.noteRepair(ctx, run.ItemID, "reopened", "RUNNING")
+		return true, nil
+	}
+	return false, r.endRefused(ctx, run)
 }
 
 func (r *Recovery) endRefused(ctx context.Context, run openRun) error {

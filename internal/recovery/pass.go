@@ -74,15 +74,12 @@ func (r *Recovery) Pass(ctx context.Context, known *Known) (report Report, err e
 	changed.Go(func() { overdueErr = r.endOverdue(comparing, overdue, seen) })
 	turnErr := r.compareInTurn(comparing, at.Due, blind, overdue, seen)
 	changed.Wait()
-	turnErr = errors.Join(overdueErr, turnErr)
 	r.noteLists(known, changedErr)
 	known.learnt = seen.learnt
 	// 2. What is open and holds no slot gets it back.
-	reopened, err := r.reopenUnheld(ctx, seen.open)
+	reopened, reopenErr := r.reopenUnheld(ctx, seen.open)
+	turnErr = errors.Join(overdueErr, turnErr, reopenErr)
 	report.Checked, report.Repaired = seen.checked, seen.repaired+reopened
-	if err != nil {
-		return report, err
-	}
 	// 3. Note what is in order, what no worker serves, and how far this pass has looked.
 	if err := r.noteChecked(ctx, seen); err != nil {
 		return report, err

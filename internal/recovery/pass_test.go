@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -97,6 +98,38 @@ func TestAResetWorkflowHoldsItsSlotAgain(t *testing.T) {
 	require.Equal(t, []uuid.UUID{id}, b.held(t))
 	require.EqualValues(t, 1, b.repairs["reopened"])
 	require.Equal(t, Report{}, b.pass(t))
+}
+
+// Many are reset at once. Temporal answers two questions at once, and none alone; and of one workflow it does not answer again.
+func TestManyResetsAreTakenUpBesideOneAnother(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	ids := b.end(t, 2*compareParallel+1, "FAILED")
+	for _, id := range ids {
+		b.has(id, workflow{runID: secondRun(id), status: running})
+	}
+	var asked sync.Map
+	two := make(chan struct{})
+	b.temporal.describe = func(ctx context.Context, id string) error {
+		if _, again := asked.LoadOrStore(id, true); !again {
+			return nil
+		}
+		if id == workflows.ExecutionID(ids[0]) {
+			return serviceerror.NewUnavailable("not this one")
+		}
+		select {
+		case two <- struct{}{}:
+		case <-two:
+		case <-ctx.Done():
+		}
+		return ctx.Err()
+	}
+	_, err := b.Pass(t.Context(), &b.known)
+	require.ErrorContains(t, err, "not this one")
+	require.ElementsMatch(t, ids[1:], b.held(t), "it holds up no other")
+	b.temporal.describe = func(context.Context, string) error { return nil }
+	require.EqualValues(t, 1, b.pass(t).Repaired, "the next pass looks at it again")
+	require.ElementsMatch(t, ids, b.held(t))
 }
 
 // One that has ended and was reset holds no slot, so only a list shows it.
