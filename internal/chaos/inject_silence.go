@@ -50,9 +50,14 @@ func (c *chaos) swallowListener(ctx context.Context, _ plan.Fault) (aftermath, e
 
 // answerForTemporal has all workers meet a proxy that has lost its route, and measures from its return.
 func (c *chaos) answerForTemporal(ctx context.Context, f plan.Fault) (aftermath, error) {
-	statuses := []int{http.StatusNotFound, http.StatusBadRequest, http.StatusBadGateway, http.StatusForbidden}
+	statuses := []int{http.StatusNotFound, http.StatusBadRequest, http.StatusBadGateway, http.StatusForbidden, http.StatusOK}
 	status := statuses[f.Choice%uint64(len(statuses))]
 	return c.answer(ctx, f, fmt.Sprintf("HTTP %d", status), http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		if status == http.StatusOK { // by a proxy that speaks gRPC
+			w.Header().Set("Content-Type", "application/grpc")
+			w.Header().Set("Grpc-Status", "5") // NOT_FOUND
+			return
+		}
 		w.Header().Set("Content-Type", "text/html")
 		w.WriteHeader(status)
 		_, _ = fmt.Fprintf(w, "<html><body><h1>%s</h1></body></html>", http.StatusText(status))

@@ -7,6 +7,7 @@ import (
 	"io"
 	"log/slog"
 	"net"
+	"net/http"
 	"net/url"
 	"os"
 	"sync"
@@ -19,9 +20,11 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/stretchr/testify/require"
+	"go.temporal.io/api/serviceerror"
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/log"
 
+	"sluice/internal/chaos/cluster"
 	"sluice/internal/connect"
 	"sluice/internal/devstack/devtest"
 )
@@ -195,6 +198,44 @@ func TestWorkflowsWhoseIDsAreNotASCIIAreReached(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, id, described.GetWorkflowExecutionInfo().GetExecution().GetWorkflowId())
 	require.NoError(t, c.TerminateWorkflow(t.Context(), id, "", ""))
+}
+
+func TestOnlyTemporalIsBelievedThatAWorkflowIsNotFound(t *testing.T) {
+	t.Parallel()
+	address, namespace := devtest.Temporal(t, nil)
+	proxy, err := cluster.NewProxy(address)
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, proxy.Close()) })
+	c, err := connect.Temporal(t.Context(), options(proxy.Address, namespace), connect.Wait{Patience: patience})
+	require.NoError(t, err)
+	defer c.Close()
+	_, err = c.DescribeWorkflowExecution(t.Context(), "nothing-of-this-id", "")
+	require.ErrorAs(t, err, new(*serviceerror.NotFound))
+	asked := make(chan struct{}, 1000)
+	proxy.Answer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "application/grpc")
+		w.Header().Set("Grpc-Status", "5")
+		w.Header().Set("Grpc-Message", "no route")
+		asked <- struct{}{}
+	}))
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	answered := make(chan error, 1)
+	go func() {
+		_, err := c.DescribeWorkflowExecution(ctx, "nothing-of-this-id", "")
+		answered <- err
+	}()
+	for range 3 { // it is asked again and again
+		select {
+		case <-asked:
+		case err := <-answered:
+			require.FailNow(t, "a proxy was believed", "%v", err)
+		}
+	}
+	proxy.Heal()
+	err = <-answered
+	require.ErrorAs(t, err, new(*serviceerror.NotFound))
+	require.NotContains(t, err.Error(), "no route")
 }
 
 func TestTemporalIsWaitedFor(t *testing.T) {

@@ -52,8 +52,8 @@ func TemporalOptions(env envconfig.EnvLookup, adapt func(*envconfig.ClientConfig
 	return options, nil
 }
 
-// followed is a profile as it was last read, with the files that it names. What cannot be read, because it is just being
-// written, leaves it as it is.
+// followed is a profile as it was last read, with the files that it names. What cannot be read, or is not all there, because it is just
+// being written, leaves it as it is.
 type followed struct {
 	load func() (envconfig.ClientConfigProfile, error)
 
@@ -72,8 +72,18 @@ func (f *followed) read() error {
 	if err != nil {
 		return err
 	}
+	if lacks(profile.APIKey, f.apiKey) || lacks(options.HeadersProvider, f.options.HeadersProvider) ||
+		lacks(options.ConnectionOptions.TLS, f.options.ConnectionOptions.TLS) {
+		return errors.New("the profile is not all there") // to the SDK, a file that is empty or missing is a profile that says nothing
+	}
 	f.apiKey, f.options, f.at = profile.APIKey, options, time.Now()
 	return nil
+}
+
+// lacks tells that something is gone that was there before.
+func lacks[T comparable](now, before T) bool {
+	var none T
+	return before != none && now == none
 }
 
 // refresh returns the options as they are now.

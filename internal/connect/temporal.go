@@ -24,6 +24,7 @@ func Temporal(ctx context.Context, options client.Options, wait Wait) (client.Cl
 	}
 	alive.WatchTemporal(&options)
 	AnyID(&options)
+	OnlyTemporals(&options)
 	var c client.Client
 	young := false // the server was not there a moment ago
 	err := wait.until(ctx, "Temporal", options.HostPort, func(ctx context.Context) *failure {

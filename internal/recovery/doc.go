@@ -26,7 +26,7 @@
 // What Temporal lists is late and may be incomplete, so it only raises doubts: what counts is what the workflow itself
 // answers (Describe). A list that is longer than one pass reads is read on by the next. An execution that no list shows is
 // compared in turn, so that every slot is looked at every few seconds while there are few, and a deleted workflow is found.
-// When the lists do not answer, the turn goes on.
+// When the lists do not answer, the turn goes on. What is open has its turn too, a page in each pass, however long ago it started.
 //
 // Invariants:
 //   - every statement guards the state that it starts from: two passes at once, or a pass and an outcome, do no harm;

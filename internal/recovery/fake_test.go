@@ -261,7 +261,7 @@ func (v *temporal) ListWorkflow(ctx context.Context, r *workflowservice.ListWork
 	at, open := times(r.GetQuery()), strings.Contains(r.GetQuery(), "Running")
 	found := slices.DeleteFunc(slices.Clone(v.listed), func(info *workflowpb.WorkflowExecutionInfo) bool {
 		if open {
-			return info.CloseTime != nil || info.StartTime.AsTime().Before(at[0])
+			return info.CloseTime != nil || len(at) > 0 && info.StartTime.AsTime().Before(at[0])
 		}
 		return !closedSince(info, at[0]) || closedSince(info, at[1])
 	})

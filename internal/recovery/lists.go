@@ -83,7 +83,10 @@ func (l reading) next(since, began time.Time) (_ reading, rest bool) {
 }
 
 // readings are those of the two lists. They outlast the passes of one caller, which may be too few to read a list to its end.
-type readings struct{ closed, open reading }
+type readings struct {
+	closed, open reading
+	turn         []byte // the page of all that is open that the next pass reads; empty: the first
+}
 
 // until is up to when all that has changed is compared.
 func (l readings) until() time.Time {

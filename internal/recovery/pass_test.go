@@ -132,6 +132,21 @@ func TestManyResetsAreTakenUpBesideOneAnother(t *testing.T) {
 	require.ElementsMatch(t, ids, b.held(t))
 }
 
+// Temporal's lists may be minutes behind, so that no pass saw the run when it was new.
+func TestAWorkflowThatWasResetLongAgoHoldsItsSlotAgain(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	for range 10 { // a page
+		b.temporal.show(workflows.ExecutionID(uuid.New()), "run", time.Now().Add(-time.Hour), true)
+	}
+	id := b.end(t, 1, "FAILED")[0]
+	b.has(id, workflow{runID: secondRun(id), status: running})
+	b.temporal.listed[10].StartTime = timestamppb.New(time.Now().Add(-2 * time.Hour))
+	require.Equal(t, Report{}, b.pass(t))
+	require.Equal(t, Report{Checked: 1, Repaired: 1}, b.pass(t))
+	require.Equal(t, []uuid.UUID{id}, b.held(t))
+}
+
 // One that has ended and was reset holds no slot, so only a list shows it.
 func TestWhatALongListLeavesOutIsReadByTheNextPasses(t *testing.T) {
 	t.Parallel()

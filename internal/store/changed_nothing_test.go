@@ -48,3 +48,23 @@ func TestAnErrorTellsWhetherNothingHasHappened(t *testing.T) {
 		require.Equal(t, tt.want, store.ChangedNothing(tt.err), name)
 	}
 }
+
+func TestOnlyAStatementIsRefused(t *testing.T) {
+	t.Parallel()
+	of := func(severity, code string) error { return &pgconn.PgError{Severity: severity, Code: code} }
+	for name, tt := range map[string]struct {
+		err  error
+		want bool
+	}{
+		"a key that is taken":        {store.Wrap(of("ERROR", "23505"), "claim"), true},
+		"a damaged row":              {of("ERROR", "XX001"), true},
+		"in another language":        {&pgconn.PgError{Severity: "FEHLER", SeverityUnlocalized: "ERROR", Code: "P0001"}, true},
+		"a full disk":                {of("ERROR", "53100"), false},
+		"the pooler has no place":    {fmt.Errorf("claim: %w", of("FATAL", "XX000")), false},
+		"the server goes down":       {of("PANIC", "XX000"), false},
+		"the session is being ended": {of("FATAL", "57P01"), false},
+		"no error of the database":   {io.ErrUnexpectedEOF, false},
+	} {
+		require.Equal(t, tt.want, store.IsRefusal(tt.err), name)
+	}
+}

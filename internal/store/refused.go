@@ -1,6 +1,7 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -13,10 +14,11 @@ import (
 
 // IsRefusal tells that the database has refused a statement because of the rows or values it is about, and has done nothing: a
 // key that is taken, a value that cannot be stored or computed with, a check, a row that cannot be read. One of many may be
-// to blame for all. What the server as a whole is to blame for, a lock, a lost connection or a full disk, is none.
+// to blame for all. What the server as a whole is to blame for, a lock, a lost connection or a full disk, is none, nor is what ends a session
+// or lets none begin: poolers that have no connection left say that with the code of a damaged row.
 func IsRefusal(err error) bool {
 	var pg *pgconn.PgError
-	if !errors.As(err, &pg) || len(pg.Code) != 5 {
+	if !errors.As(err, &pg) || len(pg.Code) != 5 || cmp.Or(pg.SeverityUnlocalized, pg.Severity) != "ERROR" || errors.As(err, new(*pgconn.ConnectError)) {
 		return false
 	}
 	switch pg.Code[:2] {
