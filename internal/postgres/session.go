@@ -3,6 +3,7 @@ package postgres
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 
@@ -24,6 +25,7 @@ var ours = [][2]string{
 	{"array_nulls", "on"},
 	{"transform_null_equals", "off"},
 	{"default_table_access_method", "heap"},
+	{"jit", "off"}, // without statistics, as after a restore, compiling takes up to twenty times as long as the statement
 	// The server ends a session whose client is gone without a word.
 	{"tcp_keepalives_idle", "5"},
 	{"tcp_keepalives_interval", "2"},
@@ -102,6 +104,9 @@ func (s *session) settle(condition string) string {
 	}
 	// A standby refuses queries of a session that was made serializable, and could not say what it is.
 	begin := "SET TRANSACTION ISOLATION LEVEL READ COMMITTED;\n"
+	if slices.ContainsFunc(s.timeouts, func(t [2]string) bool { return t[0] == "statement_timeout" }) {
+		begin = "SET LOCAL statement_timeout = 0;\n" + begin // needs no plan, and ends with these statements: a pooler's session keeps nothing of it
+	}
 	if len(s.timeouts) > 0 {
 		begin += set(s.timeouts)
 	}
