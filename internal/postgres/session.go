@@ -58,6 +58,9 @@ func unsetTimeouts(asked map[string]string) (unset [][2]string) {
 	return unset
 }
 
+// forget removes what the client before has left of a session, where the pooler does not (server_reset_query).
+const forget = "DEALLOCATE ALL; UNLISTEN *; SELECT pg_catalog.pg_advisory_unlock_all();\n"
+
 // session prepares the sessions of one pool.
 type session struct {
 	timeouts [][2]string // those that are ours to set
@@ -84,7 +87,7 @@ func (s *session) prepare(ctx context.Context, conn *pgx.Conn) error {
 	if err := s.requireSticky(ctx, conn); err != nil {
 		return err
 	}
-	_, err = look(ctx, conn, s.settle("true"))
+	_, err = look(ctx, conn, s.settle("true")+forget)
 	if err != nil {
 		return fmt.Errorf("prepare a session: %w", err)
 	}
