@@ -23,6 +23,20 @@ WHERE o.owner <> current_user
   AND NOT EXISTS (SELECT FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
                   WHERE n.nspname = 'sluice' AND pg_get_userbyid(c.relowner) <> o.owner)`
 
+// occupiedSQL tells whether the schema has tables although nothing is on record as migrated.
+const occupiedSQL = `SELECT NOT EXISTS (SELECT FROM sluice.schema_migrations m WHERE m.version_id > 0) AND EXISTS (
+    SELECT FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = 'sluice' AND c.relkind IN ('r', 'p', 'v') AND c.relname <> 'schema_migrations')`
+
+// remedy says what to do where a migration is not possible.
+func remedy(ctx context.Context, db *sql.DB, err error) error {
+	var occupied bool
+	if db.QueryRowContext(ctx, occupiedSQL).Scan(&occupied) == nil && occupied {
+		return fmt.Errorf("%w; schema sluice has tables that no migration has made, another application's or those of a dump without its data: "+
+			"restore all of the dump, or remove them", err)
+	}
+	return mayNot(ctx, db, err)
+}
+
 // mayNot says what to do where the role may not migrate.
 func mayNot(ctx context.Context, db *sql.DB, err error) error {
 	var pg *pgconn.PgError

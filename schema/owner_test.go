@@ -72,3 +72,24 @@ func TestARoleThatMayNotMigrateIsToldWhoMay(t *testing.T) {
 	_, err = schema.Migrate(t.Context(), as(t, databaseURL, role))
 	require.ErrorContains(t, err, `have an administrator run: CREATE SCHEMA sluice AUTHORIZATION "`+role+`"`)
 }
+
+func TestASchemaWithTablesOfSomebodyElseIsLeftAlone(t *testing.T) {
+	t.Parallel()
+	for name, statements := range map[string][]string{
+		"another application's": {`CREATE SCHEMA sluice`, `CREATE TABLE sluice.workspaces (id int)`},
+		"of a dump without data": {`CREATE SCHEMA sluice`,
+			`CREATE TABLE sluice.schema_migrations (id int, version_id bigint, is_applied bool, tstamp timestamp)`, `CREATE TABLE sluice.workspaces (id int)`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			databaseURL := devtest.Postgres(t)
+			for _, sql := range statements {
+				exec(t, open(t, databaseURL), sql)
+			}
+			for range 2 {
+				_, err := schema.Migrate(t.Context(), databaseURL)
+				require.ErrorContains(t, err, "schema sluice has tables that no migration has made")
+			}
+		})
+	}
+}

@@ -126,7 +126,7 @@ func up(ctx context.Context, db *sql.DB, provider *goose.Provider) (applied []in
 		applied = append(applied, r.Source.Version)
 	}
 	if err != nil {
-		return applied, fmt.Errorf("migrate schema sluice: %w", mayNot(ctx, db, err))
+		return applied, fmt.Errorf("migrate schema sluice: %w", remedy(ctx, db, err))
 	}
 	return applied, nil
 }
