@@ -40,7 +40,7 @@ var ErrLocked = errors.New("other transactions keep tables of schema sluice lock
 // Migrate brings the schema `sluice` of the database to the newest version and returns the versions it applied,
 // oldest first; none when it was up to date. It may run in several processes at once and while workers run: one
 // migrates, the others wait and find nothing left to do. An enqueue waits for it a moment at most. It gives up with
-// ErrLocked after five minutes behind other transactions. Its role must own the schema, or be allowed to create it.
+// ErrLocked after five minutes behind other transactions. Its role must own the schema, act as the owner, or be allowed to create it.
 func Migrate(ctx context.Context, databaseURL string) ([]int64, error) {
 	return MigrateNotifying(ctx, databaseURL, nil)
 }
@@ -96,7 +96,10 @@ func open(ctx context.Context, databaseURL string) (db *sql.DB, closeAll func(),
 		if err := prepare(ctx, conn); err != nil {
 			return err
 		}
-		_, err := conn.Exec(ctx, `SELECT set_config('lock_timeout', $1, false)`, fmt.Sprint(lockTimeout.Milliseconds()))
+		if _, err := conn.Exec(ctx, `SELECT set_config('lock_timeout', $1, false)`, fmt.Sprint(lockTimeout.Milliseconds())); err != nil {
+			return err
+		}
+		_, err := conn.Exec(ctx, actAsOwnerSQL)
 		return err
 	}
 	watched := alive.Watch(config)
@@ -112,7 +115,7 @@ func open(ctx context.Context, databaseURL string) (db *sql.DB, closeAll func(),
 // up applies what is left to do, as far as it gets.
 func up(ctx context.Context, db *sql.DB, provider *goose.Provider) (applied []int64, err error) {
 	if err := createSchema(ctx, db); err != nil {
-		return nil, fmt.Errorf("create schema sluice: %w", err)
+		return nil, fmt.Errorf("create schema sluice: %w", mayNot(ctx, db, err))
 	}
 	results, err := provider.Up(ctx)
 	var partial *goose.PartialError
@@ -123,7 +126,7 @@ func up(ctx context.Context, db *sql.DB, provider *goose.Provider) (applied []in
 		applied = append(applied, r.Source.Version)
 	}
 	if err != nil {
-		return applied, fmt.Errorf("migrate schema sluice: %w", err)
+		return applied, fmt.Errorf("migrate schema sluice: %w", remedy(ctx, db, err))
 	}
 	return applied, nil
 }

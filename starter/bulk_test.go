@@ -77,10 +77,17 @@ func TestANamedItemToWhichNothingCanBeDoneIsAnError(t *testing.T) {
 		require.Contains(t, out.stderr, "item "+ids[0]+" is CANCELLED: starter "+words[0]+" is for what is", command)
 		require.Equal(t, exitNotRunning, c.run(append(words, uuid.NewString())...).code, command)
 	}
+	for _, command := range []string{"cancel", "terminate", "replay", "retry", "reprioritize --priority 1"} {
+		words := strings.Fields(command)
+		for _, id := range []string{ids[0], uuid.NewString()} {
+			require.Equal(t, c.run(append(words, id)...).code, c.run(append(words, id, "--dry-run")...).code, "a dry run of %s is refused as it is", command)
+		}
+	}
 	out := c.run("reprioritize", "--priority", "1", ids[0], ids[1])
 	require.Equal(t, exitOK, out.code)
 	require.Equal(t, "1 item changed\n", out.stdout)
 	require.Contains(t, out.stderr, "1 of 2 items left alone: not PENDING")
+	require.Equal(t, "0 items changed; 1 left as before: it is so already, has started, or would expire\n", c.ok("reprioritize", "--priority", "1", ids[1]))
 }
 
 func TestManyThatRunAreTerminated(t *testing.T) {

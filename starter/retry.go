@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"sluice/admin"
+	"sluice/internal/store/catalog"
 	"sluice/queue"
 	"sluice/starter/bulk"
 )
@@ -25,7 +26,7 @@ func forMany() map[string]string {
 }
 
 // choose selects what a command means, and asks whether to go ahead where that was not named by ids. With --dry-run it prints the selection
-// and returns false.
+// and returns false; what would be refused is refused then too.
 func (a *app) choose(ctx context.Context, command *cobra.Command, f *bulk.Flags, action admin.Action, args []string) (office *admin.Client, s admin.Selection, goAhead bool, err error) {
 	ids, err := itemIDs(args)
 	if err != nil {
@@ -43,8 +44,13 @@ func (a *app) choose(ctx context.Context, command *cobra.Command, f *bulk.Flags,
 	if s, err = office.Select(ctx, action, filter); err != nil {
 		return nil, s, false, err
 	}
-	if err := a.leftAlone(ctx, s, ids, f.OneByID(command, args) && !f.DryRun()); err != nil {
+	if err := a.leftAlone(ctx, s, ids, f.OneByID(command, args)); err != nil {
 		return nil, s, false, err
+	}
+	if action == admin.Retry && f.DryRun() && ids != nil { // otherwise the retry itself refuses
+		if err := catalog.WhyNotRetryable(ctx, a.pool, ids); err != nil {
+			return nil, s, false, err
+		}
 	}
 	switch {
 	case f.DryRun():
@@ -221,7 +227,13 @@ func (a *app) reprioritizeCommand() *cobra.Command {
 		if err != nil {
 			return a.brokenOff(n, s, err)
 		}
-		return a.result(changed{n, s}, func(w io.Writer) { _, _ = fmt.Fprintln(w, plural(int(n), "item", "items")+" changed") })
+		return a.result(changed{n, s}, func(w io.Writer) {
+			text := plural(int(n), "item", "items") + " changed"
+			if left := s.Total - n; left > 0 {
+				text += fmt.Sprintf("; %d left as before: it is so already, has started, or would expire", left)
+			}
+			_, _ = fmt.Fprintln(w, text)
+		})
 	})
 }
 

@@ -96,8 +96,8 @@ func (w *watch) session(conn net.Conn) *session {
 }
 
 // introduceSQL tells how a session is called there. It sets nothing for longer: a pooler may give the server connection to somebody else next.
-// A session that acts as another role than it has logged in as (ALTER ROLE … SET role) is not shown itself.
-const introduceSQL = `SET LOCAL ROLE NONE;
+// A session that acts as another role than it has logged in as (ALTER ROLE … SET role) is not shown itself. A timeout of its role holds still.
+const introduceSQL = `SET LOCAL statement_timeout = 0; SET LOCAL ROLE NONE;
 	SELECT pid, to_char(backend_start AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS.US') FROM pg_stat_activity WHERE pid = pg_backend_pid()`
 
 // introduce works in a session of any settings: pgx would refuse to send the statement where the role has another encoding.
@@ -106,10 +106,10 @@ func introduce(ctx context.Context, conn *pgx.Conn) error {
 	if err != nil {
 		return fmt.Errorf("introduce a session: %w", err)
 	}
-	if len(results) != 2 || len(results[1].Rows) != 1 {
+	if len(results) != 3 || len(results[2].Rows) != 1 {
 		return errors.New("introduce a session: the server does not know it")
 	}
-	row := results[1].Rows[0]
+	row := results[2].Rows[0]
 	pid, err := strconv.ParseInt(string(row[0]), 10, 32)
 	if err != nil {
 		return fmt.Errorf("read the id of the server's process: %w", err)

@@ -104,6 +104,23 @@ func TestAPoolerInSessionModeIsAsGoodAsTheServer(t *testing.T) {
 	}
 }
 
+// Not every pooler resets a session before it gives it to the next client.
+func TestWhatTheClientBeforeHasLeftBehindAPoolerDoesNotCount(t *testing.T) {
+	t.Parallel()
+	databaseURL := devtest.Postgres(t)
+	through := with(t, pooler(t, databaseURL, "pool_mode = session", "server_reset_query ="), "pool_max_conns", "1")
+	for range 3 {
+		pool := open(t, through)
+		var locked bool
+		require.NoError(t, pool.QueryRow(t.Context(), `SELECT pg_try_advisory_lock(1)`).Scan(&locked), "a prepared statement is its own")
+		require.True(t, locked)
+		var held int
+		require.NoError(t, pool.QueryRow(t.Context(), `SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND pid = pg_backend_pid()`).Scan(&held))
+		require.Equal(t, 1, held)
+		pool.Close()
+	}
+}
+
 func TestAPoolerThatKeepsNoSessionsIsRefused(t *testing.T) {
 	t.Parallel()
 	for name, settings := range map[string][]string{

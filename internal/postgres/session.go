@@ -3,6 +3,7 @@ package postgres
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 
@@ -24,6 +25,7 @@ var ours = [][2]string{
 	{"array_nulls", "on"},
 	{"transform_null_equals", "off"},
 	{"default_table_access_method", "heap"},
+	{"jit", "off"}, // without statistics, as after a restore, compiling takes up to twenty times as long as the statement
 	// The server ends a session whose client is gone without a word.
 	{"tcp_keepalives_idle", "5"},
 	{"tcp_keepalives_interval", "2"},
@@ -56,6 +58,9 @@ func unsetTimeouts(asked map[string]string) (unset [][2]string) {
 	return unset
 }
 
+// forget removes what the client before has left of a session, where the pooler does not (server_reset_query).
+const forget = "DEALLOCATE ALL; UNLISTEN *; SELECT pg_catalog.pg_advisory_unlock_all();\n"
+
 // session prepares the sessions of one pool.
 type session struct {
 	timeouts [][2]string // those that are ours to set
@@ -82,7 +87,7 @@ func (s *session) prepare(ctx context.Context, conn *pgx.Conn) error {
 	if err := s.requireSticky(ctx, conn); err != nil {
 		return err
 	}
-	_, err = look(ctx, conn, s.settle("true"))
+	_, err = look(ctx, conn, s.settle("true")+forget)
 	if err != nil {
 		return fmt.Errorf("prepare a session: %w", err)
 	}
@@ -102,6 +107,9 @@ func (s *session) settle(condition string) string {
 	}
 	// A standby refuses queries of a session that was made serializable, and could not say what it is.
 	begin := "SET TRANSACTION ISOLATION LEVEL READ COMMITTED;\n"
+	if slices.ContainsFunc(s.timeouts, func(t [2]string) bool { return t[0] == "statement_timeout" }) {
+		begin = "SET LOCAL statement_timeout = 0;\n" + begin // needs no plan, and ends with these statements: a pooler's session keeps nothing of it
+	}
 	if len(s.timeouts) > 0 {
 		begin += set(s.timeouts)
 	}

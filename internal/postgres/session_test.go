@@ -29,6 +29,7 @@ func TestSettingsOfARoleOrDatabaseDoNotCount(t *testing.T) {
 		"extra_float_digits":                  {"-15", "1"},
 		"array_nulls":                         {"off", "on"},
 		"transform_null_equals":               {"on", "off"},
+		"jit":                                 {"on", "off"},
 		"lock_timeout":                        {"10ms", "0"},
 		"idle_in_transaction_session_timeout": {"10ms", "10s"},
 	} {
@@ -81,7 +82,7 @@ func TestStatementsTakeLongerThanTheTimeoutOfARole(t *testing.T) {
 	t.Parallel()
 	databaseURL := devtest.Postgres(t)
 	role, asRole := newRole(t, databaseURL)
-	admin(t, databaseURL, "ALTER ROLE "+role+" SET statement_timeout TO '50ms'")
+	admin(t, databaseURL, "ALTER ROLE "+role+" SET statement_timeout TO '1ms'", "ALTER ROLE "+role+" SET jit_above_cost TO 0") // a plan takes longer
 	pool := open(t, asRole)
 	_, err := pool.Exec(t.Context(), `SELECT pg_sleep(0.2)`)
 	require.NoError(t, err)
