@@ -102,11 +102,14 @@ func isNoGRPC(message string) bool {
 // isSetUp tells a namespace that lacks Sluice's search attributes (`starter start` adds them), or has others of their names. The
 // server has no code of its own for it. A value that is too large for one is the item's, and so are attributes of other names.
 func isSetUp(err *serviceerror.InvalidArgument) bool {
-	if _, rest, ok := strings.Cut(err.Message, "search attribute "); ok {
-		name, _, _ := strings.Cut(rest, " ")
-		return slices.Contains(workflows.SearchAttributes(), name) && !strings.Contains(rest, " size ")
+	before, rest, ok := strings.Cut(err.Message, "search attribute ")
+	ofNamespace := strings.HasPrefix(strings.ToLower(err.Message), "namespace")
+	if !ok {
+		return ofNamespace
 	}
-	return strings.HasPrefix(strings.ToLower(err.Message), "namespace")
+	name, _, _ := strings.Cut(rest, " ")
+	// What other refusals quote of a request may read like this.
+	return (before == "" || before == "invalid value for " || ofNamespace) && slices.Contains(workflows.SearchAttributes(), name) && !strings.Contains(rest, " size ")
 }
 
 // isTooLarge tells a request that is larger than the server takes from one that comes at a bad moment: gRPC has one code for

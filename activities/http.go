@@ -87,13 +87,13 @@ func refusedCall(message string) error {
 }
 
 // callError is why there is no answer. It holds the text of the error and not the error itself: Temporal keeps what is wrapped
-// too, and that may show a secret, or what an internal name resolves to.
+// too, and that may show a secret, what an internal name resolves to, or where the worker is.
 func callError(to *url.URL, err error, secrets []outbound.Secret) error {
 	var refused *outbound.Refused
 	if errors.As(err, &refused) {
 		return refusedCall("call " + to.Redacted() + ": " + refused.Reason)
 	}
-	return errors.New("call " + to.Redacted() + ": " + outbound.Scrub(strings.ToValidUTF8(err.Error(), "?"), secrets))
+	return errors.New("call " + to.Redacted() + ": " + outbound.Scrub(strings.ToValidUTF8(outbound.Told(err), "?"), secrets))
 }
 
 func statusError(method string, to *url.URL, status int, body []byte) error {

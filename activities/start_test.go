@@ -193,6 +193,7 @@ func TestOnlyAnAnswerIsAFailedStart(t *testing.T) {
 		serviceerror.NewInvalidArgument("Namespace x has no mapping defined for search attribute unexpected HTTP status code"):                                startPermanent,
 		fmt.Errorf("start unexpected HTTP status code: %w", serviceerror.NewInvalidArgument("blob too large")):                                                startPermanent,
 		fmt.Errorf("start order-1: %w", serviceerror.NewInvalidArgument("unexpected HTTP status code received from server: 400 (Bad Request)")):               startUnknown,
+		serviceerror.NewInvalidArgument(`invalid version string "search attribute SluicePlan y", expected format is "<deployment_name>.<build_id>"`):          startPermanent,
 		serviceerror.NewInvalidArgument("Namespace x is not registered"):                                                                                      startUnknown,
 		serviceerror.NewInvalidArgument("invalid value for search attribute SluicePlan of type Int: PRO"):                                                     startUnknown,
 		serviceerror.NewResourceExhausted(enumspb.RESOURCE_EXHAUSTED_CAUSE_UNSPECIFIED, "grpc: received message after decompression larger than max 4194304"): startPermanent,

@@ -2,6 +2,7 @@ package activities
 
 import (
 	"context"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -156,7 +157,11 @@ func TestAWorkflowThatMayNotBeStartedIsNotAskedFor(t *testing.T) {
 		"no request":         {item: func(x *dispatch.Execution) { x.Workflow.Request = nil }, reason: reasonInputGone, message: "neither with the item"},
 		"no message":         {item: func(x *dispatch.Execution) { x.Workflow.Request = []byte("nonsense") }, reason: reasonInvalidRequest, message: "no StartWorkflowExecutionRequest"},
 		"no input":           {item: func(x *dispatch.Execution) { x.Input = []byte(`{"args": 7}`) }, reason: reasonInvalidRequest, message: "read the arguments"},
-		"no workspace":       {item: func(x *dispatch.Execution) { x.WorkspaceName, x.Plan, x.Weight = nil, nil, nil }, reason: reasonWorkspaceGone, message: "no longer exists"},
+		"many arguments": {item: func(x *dispatch.Execution) {
+			x.Workflow.Request, x.Input = nil, []byte(`{"args": [`+strings.Repeat("0,", 5000)+`0]}`)
+		}, reason: reasonInvalidRequest, message: "there are 5001 arguments"},
+		"many fields":  {request: func(x *r) { x.Input.Payloads = slices.Repeat([]*commonpb.Payload{{}}, 50_000) }, reason: reasonInvalidRequest, message: "more than 10000 fields"},
+		"no workspace": {item: func(x *dispatch.Execution) { x.WorkspaceName, x.Plan, x.Weight = nil, nil, nil }, reason: reasonWorkspaceGone, message: "no longer exists"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

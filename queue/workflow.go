@@ -8,7 +8,6 @@ import (
 	"github.com/jackc/pgx/v5"
 	"go.temporal.io/api/workflowservice/v1"
 	"go.temporal.io/sdk/client"
-	"google.golang.org/protobuf/proto"
 
 	"sluice/internal/bounds"
 	"sluice/internal/request"
@@ -92,9 +91,9 @@ func (w *Workflow) arrive(i *Item, a *store.Arrival) error {
 	if err := request.Check(r); err != nil {
 		return store.Invalid("%v", err)
 	}
-	raw, err := proto.Marshal(r)
+	raw, err := request.Marshal(r)
 	if err != nil {
-		return store.Invalid("encode the request: %v", err)
+		return store.Invalid("%v", err)
 	}
 	a.OnConflict = w.OnConflict
 	a.Workflow = &store.Workflow{Type: r.GetWorkflowType().GetName(), TaskQueue: r.GetTaskQueue().GetName(), ID: r.GetWorkflowId(), Request: raw}

@@ -193,6 +193,7 @@ func TestAWorkflowThatCannotBeAdmittedIsRefused(t *testing.T) {
 		"unencodable":          {args: []any{make(chan int)}, want: "unable to encode"},
 		"large":                {args: []any{strings.Repeat("x", 2<<20)}, want: "at most 2097152 are allowed"},
 		"too many arguments":   {workflow: SendInvoice, args: []any{1, 2}, want: "expected 1 args"},
+		"very many arguments":  {args: make([]any, 5000), want: "more than 10000 fields"},
 		"also a definition":    {item: queue.Item{WorkspaceID: b.workspace, DefinitionID: b.definition}, want: "not both"},
 		"also an input":        {item: queue.Item{WorkspaceID: b.workspace, Input: []byte(`{}`)}, want: "not both"},
 		"nobody's":             {item: queue.Item{WorkspaceID: uuid.New()}, want: "unknown workspace", kind: queue.ErrUnknownWorkspace},

@@ -16,8 +16,12 @@ const MaxBytes = 2 << 20
 // Parse reads a request that is ready.
 func Parse(raw []byte) (*workflowservice.StartWorkflowExecutionRequest, error) {
 	var r workflowservice.StartWorkflowExecutionRequest
-	if err := proto.Unmarshal(raw, &r); err != nil {
-		return nil, fmt.Errorf("request is no StartWorkflowExecutionRequest: %w", err)
+	err := checkFields(raw)
+	if err == nil {
+		err = proto.Unmarshal(raw, &r)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("request is no StartWorkflowExecutionRequest that can be started: %w", err)
 	}
 	return &r, nil
 }

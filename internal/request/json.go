@@ -78,7 +78,7 @@ func ParseInput(raw []byte) (in Input, err error) {
 	}
 	switch in.Options.OnConflict {
 	case "", "fail", "wait":
-		return in, nil
+		return in, in.checkValues()
 	}
 	return in, fmt.Errorf("options.onConflict must be \"fail\" or \"wait\", not %q", in.Options.OnConflict)
 }
