@@ -2,6 +2,7 @@ package activities
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -32,8 +33,12 @@ const (
 
 // CallHTTP is an attempt of an http node. It waits for one of the places for calls, which its workspace shares with the others, and makes
 // the call. What finds no place is put back, to come again later: so the calls of one workspace whose servers do not answer leave room for
-// those of others, here and in the task queue. That is no attempt, nor is it when the database cannot be asked or this worker stops.
-func (a *Activities) CallHTTP(ctx context.Context, r workflows.HTTPRequest) (response workflows.HTTPResponse, err error) {
+// those of others, here and in the task queue. That is no attempt, nor is it when the database cannot be asked or this worker stops. The
+// input is the body, if there is one; calls that were scheduled before it was an argument of its own have it in the request.
+func (a *Activities) CallHTTP(ctx context.Context, r workflows.HTTPRequest, input json.RawMessage) (response workflows.HTTPResponse, err error) {
+	if len(input) > 0 {
+		r.Body = input
+	}
 	before, known := signsBefore(ctx)
 	if most := r.Retry.MaximumAttempts; most > 0 && before >= most {
 		return response, refusedCall(fmt.Sprintf("the last of %d attempts ended with its worker, or without a sign of life", most))

@@ -55,7 +55,7 @@ func delivered(t *testing.T, a *Activities, execution uuid.UUID, url string, beg
 		if err := begins(delivery); err != nil {
 			return workflows.HTTPResponse{}, err
 		}
-		return a.CallHTTP(ctx, r)
+		return a.CallHTTP(ctx, r, nil)
 	})
 }
 
@@ -158,7 +158,7 @@ func TestAnAttemptThatWasLostWithItsWorkerCounts(t *testing.T) {
 	id, _ := hold(t, a)
 	lost := func(last int) func(context.Context, int, workflows.HTTPRequest) (workflows.HTTPResponse, error) {
 		return func(ctx context.Context, delivery int, r workflows.HTTPRequest) (workflows.HTTPResponse, error) {
-			response, err := a.CallHTTP(ctx, r)
+			response, err := a.CallHTTP(ctx, r, nil)
 			if delivery <= last {
 				err = errors.New("lost")
 			}
@@ -189,7 +189,7 @@ func TestACallIsNoAttemptIfItsWorkerIsLostWhileItWaits(t *testing.T) {
 	id, _ := hold(t, a)
 	deliveries, err := deliveredTo(t, a, id, url, func(ctx context.Context, delivery int, r workflows.HTTPRequest) (workflows.HTTPResponse, error) {
 		if delivery > 4 {
-			return a.CallHTTP(ctx, r)
+			return a.CallHTTP(ctx, r, nil)
 		}
 		a.beat = func(ctx context.Context, attempts int32) error {
 			defer func() { said <- attempts }()
@@ -204,7 +204,7 @@ func TestACallIsNoAttemptIfItsWorkerIsLostWhileItWaits(t *testing.T) {
 		} else { // that it has said so holds for each further delivery, before it is made
 			lose()
 		}
-		_, err := a.CallHTTP(ctx, r)
+		_, err := a.CallHTTP(ctx, r, nil)
 		if delivery == 4 {
 			leave()
 		}

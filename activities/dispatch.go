@@ -140,7 +140,11 @@ func (a *Activities) start(ctx context.Context, x dispatch.Execution, mine bool)
 			options.EnableEagerStart = true
 		}
 	}
-	run, err := a.client.ExecuteWorkflow(ctx, options, workflows.ExecutionType, input)
+	plain, err := workflows.Plain(input)
+	if err != nil {
+		return "", nil, err
+	}
+	run, err := a.client.ExecuteWorkflow(ctx, options, workflows.ExecutionType, plain)
 	if err == nil {
 		return run.GetRunID(), nil, nil
 	}
@@ -148,7 +152,7 @@ func (a *Activities) start(ctx context.Context, x dispatch.Execution, mine bool)
 	if errors.As(err, &already) {
 		return a.startedBefore(ctx, x, already.RunId, func() (string, error) {
 			options.WorkflowIDReusePolicy = enumspb.WORKFLOW_ID_REUSE_POLICY_ALLOW_DUPLICATE
-			run, err := a.client.ExecuteWorkflow(request.WithID(ctx, x.ID.String()), options, workflows.ExecutionType, input)
+			run, err := a.client.ExecuteWorkflow(request.WithID(ctx, x.ID.String()), options, workflows.ExecutionType, plain)
 			if err != nil {
 				return "", fmt.Errorf("start %s after another workflow of its id: %w", options.ID, err)
 			}

@@ -47,9 +47,12 @@ type externalAPI struct {
 }
 
 func (e *externalAPI) register(env *testsuite.TestWorkflowEnvironment) {
-	env.RegisterActivityWithOptions(func(ctx context.Context, r HTTPRequest) (HTTPResponse, error) {
+	env.RegisterActivityWithOptions(func(ctx context.Context, r HTTPRequest, input json.RawMessage) (HTTPResponse, error) {
 		e.Lock()
 		defer e.Unlock()
+		if len(input) > 0 {
+			r.Body = input
+		}
 		e.requests = append(e.requests, r)
 		return e.answer(int(activity.GetInfo(ctx).Attempt), r)
 	}, activity.RegisterOptions{Name: ActivityCallHTTP})

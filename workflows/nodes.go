@@ -42,7 +42,11 @@ func stepOf(in ExecutionInput, n definition.Node) (step, error) {
 		}
 		request := requestOf(in, n, config)
 		bytes, err := encodedSize(request)
-		return step{bytes, func(ctx workflow.Context) workflow.Future { return callHTTP(ctx, n, config, request) }}, err
+		if err != nil {
+			return step{}, err
+		}
+		arguments, err := argumentsOf(request, bodyIsInput(config))
+		return step{bytes, func(ctx workflow.Context) workflow.Future { return callHTTP(ctx, n, config, arguments) }}, err
 	case definition.Workflow:
 		config, err := n.Workflow()
 		if err != nil {
@@ -55,7 +59,8 @@ func stepOf(in ExecutionInput, n definition.Node) (step, error) {
 	return step{}, fmt.Errorf("unknown type %q", n.Type)
 }
 
-// encodedSize is what a value has as the SDK sends it: JSON in which <, > and & have six bytes each.
+// encodedSize is what a value has at most as it is sent: <, > and & count six bytes each, as in the SDK's own JSON. It decides which
+// nodes start together, so it must stay as it is: executions that run have started theirs by it.
 func encodedSize(value any) (int, error) {
 	raw, err := json.Marshal(value)
 	if err != nil {
@@ -91,6 +96,20 @@ func requestOf(in ExecutionInput, n definition.Node, c definition.HTTPConfig) HT
 	return request
 }
 
+// argumentsOf are the arguments of a call. A body that is the execution's input is one of its own, so that it is held once however many
+// nodes send it.
+func argumentsOf(request HTTPRequest, bodyIsInput bool) ([]any, error) {
+	var body json.RawMessage
+	if bodyIsInput {
+		body, request.Body = request.Body, nil
+	}
+	plain, err := Plain(request)
+	if err != nil || len(body) == 0 {
+		return []any{plain}, err
+	}
+	return []any{plain, asIs(body)}, nil
+}
+
 func bodyIsInput(c definition.HTTPConfig) bool {
 	return len(c.Body) == 0 && (c.Method == http.MethodPost || c.Method == http.MethodPut || c.Method == http.MethodPatch)
 }
@@ -120,7 +139,7 @@ const PlacePatience = time.Minute
 const callHeartbeat = time.Minute
 
 // callHTTP leaves the number of attempts open: a call that is put back is none, and Temporal counts it as one. The activity ends them.
-func callHTTP(ctx workflow.Context, n definition.Node, c definition.HTTPConfig, request HTTPRequest) workflow.Future {
+func callHTTP(ctx workflow.Context, n definition.Node, c definition.HTTPConfig, arguments []any) workflow.Future {
 	policy := retryPolicy(c.Retry)
 	policy.MaximumAttempts = 0
 	policy.BackoffCoefficient = 1 // only for what was lost with its worker: otherwise the activity says when
@@ -132,7 +151,7 @@ func callHTTP(ctx workflow.Context, n definition.Node, c definition.HTTPConfig, 
 		Summary:             summaryOf(n),
 		Priority:            temporal.Priority{PriorityKey: sharedPriority},
 	})
-	return workflow.ExecuteActivity(ctx, ActivityCallHTTP, request)
+	return workflow.ExecuteActivity(ctx, ActivityCallHTTP, arguments...)
 }
 
 func childInput(in ExecutionInput, c definition.WorkflowConfig) json.RawMessage {
@@ -158,7 +177,7 @@ func startChild(ctx workflow.Context, in ExecutionInput, n definition.Node, c de
 		// Children inherit priority but not search attributes.
 		TypedSearchAttributes: ExecutionAttributes(in.WorkspaceID, in.Plan, in.Definition.Name, in.ExecutionID),
 	})
-	return workflow.ExecuteChildWorkflow(ctx, c.WorkflowType, input)
+	return workflow.ExecuteChildWorkflow(ctx, c.WorkflowType, asIs(input))
 }
 
 func retryPolicy(r definition.Retry) *temporal.RetryPolicy {

@@ -123,7 +123,7 @@ type OutcomeError struct {
 	NodeName string     `json:"nodeName,omitempty"`
 }
 
-// HTTPRequest is one call of an http node.
+// HTTPRequest is one call of an http node. A body that is the execution's input is a second argument of the activity instead.
 type HTTPRequest struct {
 	Method  string                       `json:"method"`
 	URL     string                       `json:"url"`
