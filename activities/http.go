@@ -10,7 +10,10 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"unicode/utf8"
 
+	commonpb "go.temporal.io/api/common/v1"
+	"go.temporal.io/sdk/converter"
 	"go.temporal.io/sdk/temporal"
 
 	"sluice/internal/definition"
@@ -75,10 +78,10 @@ func (a *Activities) call(ctx context.Context, reach facts.Reach, r workflows.HT
 	if len(body) > maxResponseBytes {
 		body, out.Truncated = body[:maxResponseBytes], true
 	}
-	if out.Body, err = bodyJSON(body); err != nil {
-		return out, err
-	}
-	return out, nil
+	var cut bool
+	out.Body, cut, err = bodyJSON(body)
+	out.Truncated = out.Truncated || cut
+	return out, err
 }
 
 // refusedCall is an error that no attempt will mend.
@@ -108,14 +111,37 @@ func statusError(method string, to *url.URL, status int, body []byte) error {
 	return temporal.NewNonRetryableApplicationError(message, "HTTPStatus", nil)
 }
 
-// bodyJSON keeps a JSON body as it came and makes a JSON string of any other.
-func bodyJSON(body []byte) (json.RawMessage, error) {
-	if len(body) == 0 || json.Valid(body) {
-		return body, nil
+// bodyJSON keeps a JSON body as it came and makes a JSON string of any other. A control character has six bytes in that, so what is kept of a text
+// may be less: each answer is in the history of its execution, which ends where it is too large.
+func bodyJSON(body []byte) (text json.RawMessage, cut bool, err error) {
+	if len(body) == 0 || json.Valid(body) && utf8.Valid(body) {
+		return body, false, nil
 	}
-	text, err := json.Marshal(strings.ReplaceAll(strings.ToValidUTF8(string(body), "\uFFFD"), "\x00", ""))
+	for kept := strings.ReplaceAll(strings.ToValidUTF8(string(body), "\uFFFD"), "\x00", ""); ; cut = true {
+		if text, err = plainJSON(kept); err != nil {
+			return nil, false, fmt.Errorf("encode answer: %w", err)
+		}
+		if len(text) <= maxResponseBytes+len(`""`) {
+			return text, cut, nil
+		}
+		kept = strings.ToValidUTF8(kept[:len(kept)*maxResponseBytes/len(text)], "")
+	}
+}
+
+// encoded is a response as the history keeps it. The SDK would have six bytes for each <, > and & of it.
+func encoded(r workflows.HTTPResponse) (converter.RawValue, error) {
+	raw, err := plainJSON(r)
 	if err != nil {
-		return nil, fmt.Errorf("encode answer: %w", err)
+		return converter.RawValue{}, refusedCall("encode answer: " + err.Error())
 	}
-	return text, nil
+	return converter.NewRawValue(&commonpb.Payload{
+		Metadata: map[string][]byte{converter.MetadataEncoding: []byte(converter.MetadataEncodingJSON)}, Data: raw}), nil
+}
+
+func plainJSON(value any) (json.RawMessage, error) {
+	var text bytes.Buffer
+	encoder := json.NewEncoder(&text)
+	encoder.SetEscapeHTML(false)
+	err := encoder.Encode(value)
+	return bytes.TrimSpace(text.Bytes()), err
 }
