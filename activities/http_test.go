@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"io"
 	"log/slog"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -132,6 +133,14 @@ func TestAnAnswerTakesNoMoreOfTheHistoryThanIsKept(t *testing.T) {
 			require.True(t, got.Truncated, of)
 		}
 	}
+}
+
+func TestAnErrorOfACallTellsNoAddressOfTheWorker(t *testing.T) {
+	t.Parallel()
+	to, err := url.Parse("http://a.example/")
+	require.NoError(t, err)
+	got := callError(to, &net.OpError{Op: "dial", Net: "tcp", Err: &net.DNSError{Err: "no such host", Name: "a.example", Server: "10.9.9.9:53", IsNotFound: true}}, nil)
+	require.EqualError(t, got, "call http://a.example/: dial tcp: lookup a.example: no such host")
 }
 
 // rawCall returns the answer of a call as it goes into the history.
