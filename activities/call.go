@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"go.temporal.io/sdk/activity"
+	"go.temporal.io/sdk/converter"
 	"go.temporal.io/sdk/temporal"
 
 	"sluice/internal/definition"
@@ -35,13 +36,13 @@ const (
 // the call. What finds no place is put back, to come again later: so the calls of one workspace whose servers do not answer leave room for
 // those of others, here and in the task queue. That is no attempt, nor is it when the database cannot be asked or this worker stops. The
 // input is the body, if there is one; calls that were scheduled before it was an argument of its own have it in the request.
-func (a *Activities) CallHTTP(ctx context.Context, r workflows.HTTPRequest, input json.RawMessage) (response workflows.HTTPResponse, err error) {
+func (a *Activities) CallHTTP(ctx context.Context, r workflows.HTTPRequest, input json.RawMessage) (answer converter.RawValue, err error) {
 	if len(input) > 0 {
 		r.Body = input
 	}
 	before, known := signsBefore(ctx)
 	if most := r.Retry.MaximumAttempts; most > 0 && before >= most {
-		return response, refusedCall(fmt.Sprintf("the last of %d attempts ended with its worker, or without a sign of life", most))
+		return answer, refusedCall(fmt.Sprintf("the last of %d attempts ended with its worker, or without a sign of life", most))
 	}
 	ctx, signs, quiet := a.live(ctx, before, known)
 	defer quiet()
@@ -52,12 +53,15 @@ func (a *Activities) CallHTTP(ctx context.Context, r workflows.HTTPRequest, inpu
 	}
 	if err != nil {
 		signs.notMade(ctx)
-		return response, putBack(ctx, before, err)
+		return answer, putBack(ctx, before, err)
 	}
 	ctx, cancel := context.WithTimeoutCause(ctx, time.Duration(r.Timeout), fmt.Errorf("no answer within %s", time.Duration(r.Timeout)))
 	defer cancel()
-	response, err = a.call(ctx, reach, r)
-	return response, failed(before+1, r.Retry, err)
+	response, err := a.call(ctx, reach, r)
+	if err == nil {
+		answer, err = workflows.Plain(response)
+	}
+	return answer, failed(before+1, r.Retry, err)
 }
 
 // awaitPlace returns what the execution may reach, and a place for a call with so large a body.

@@ -16,6 +16,7 @@ import (
 	"go.temporal.io/api/serviceerror"
 	"go.temporal.io/sdk/activity"
 	"go.temporal.io/sdk/client"
+	"go.temporal.io/sdk/converter"
 	"go.temporal.io/sdk/mocks"
 	"go.temporal.io/sdk/testsuite"
 	"go.temporal.io/sdk/workflow"
@@ -51,9 +52,9 @@ func recordHeartbeat(ctx context.Context, attempts int32) error {
 // of begins, with its number, and ends with what that returns, as if its worker was lost. It returns how many there were.
 func delivered(t *testing.T, a *Activities, execution uuid.UUID, url string, begins func(delivery int) error) (deliveries int, err error) {
 	t.Helper()
-	return deliveredTo(t, a, execution, url, func(ctx context.Context, delivery int, r workflows.HTTPRequest) (workflows.HTTPResponse, error) {
+	return deliveredTo(t, a, execution, url, func(ctx context.Context, delivery int, r workflows.HTTPRequest) (converter.RawValue, error) {
 		if err := begins(delivery); err != nil {
-			return workflows.HTTPResponse{}, err
+			return converter.RawValue{}, err
 		}
 		return a.CallHTTP(ctx, r, nil)
 	})
@@ -61,13 +62,13 @@ func delivered(t *testing.T, a *Activities, execution uuid.UUID, url string, beg
 
 // deliveredTo is delivered with each delivery made by a function of one's own.
 func deliveredTo(t *testing.T, a *Activities, execution uuid.UUID, url string,
-	deliver func(ctx context.Context, delivery int, r workflows.HTTPRequest) (workflows.HTTPResponse, error)) (deliveries int, err error) {
+	deliver func(ctx context.Context, delivery int, r workflows.HTTPRequest) (converter.RawValue, error)) (deliveries int, err error) {
 	t.Helper()
 	a.beat = recordHeartbeat
 	var suite testsuite.WorkflowTestSuite
 	env := newWorkflowEnvironment(&suite)
 	env.SetStartWorkflowOptions(client.StartWorkflowOptions{ID: workflows.ExecutionID(execution), TaskQueue: "q"})
-	register(env, workflows.ActivityCallHTTP, func(ctx context.Context, r workflows.HTTPRequest) (workflows.HTTPResponse, error) {
+	register(env, workflows.ActivityCallHTTP, func(ctx context.Context, r workflows.HTTPRequest) (converter.RawValue, error) {
 		deliveries++
 		return deliver(ctx, deliveries, r)
 	})
@@ -156,8 +157,8 @@ func TestAnAttemptThatWasLostWithItsWorkerCounts(t *testing.T) {
 	a := New(Config{Pool: database(t), Outbound: outbound.Config{AllowPrivate: true}})
 	t.Cleanup(a.Wait)
 	id, _ := hold(t, a)
-	lost := func(last int) func(context.Context, int, workflows.HTTPRequest) (workflows.HTTPResponse, error) {
-		return func(ctx context.Context, delivery int, r workflows.HTTPRequest) (workflows.HTTPResponse, error) {
+	lost := func(last int) func(context.Context, int, workflows.HTTPRequest) (converter.RawValue, error) {
+		return func(ctx context.Context, delivery int, r workflows.HTTPRequest) (converter.RawValue, error) {
 			response, err := a.CallHTTP(ctx, r, nil)
 			if delivery <= last {
 				err = errors.New("lost")
@@ -187,7 +188,7 @@ func TestACallIsNoAttemptIfItsWorkerIsLostWhileItWaits(t *testing.T) {
 	leave, err := a.places.Take(t.Context(), uuid.New(), 0)
 	require.NoError(t, err)
 	id, _ := hold(t, a)
-	deliveries, err := deliveredTo(t, a, id, url, func(ctx context.Context, delivery int, r workflows.HTTPRequest) (workflows.HTTPResponse, error) {
+	deliveries, err := deliveredTo(t, a, id, url, func(ctx context.Context, delivery int, r workflows.HTTPRequest) (converter.RawValue, error) {
 		if delivery > 4 {
 			return a.CallHTTP(ctx, r, nil)
 		}
@@ -208,7 +209,7 @@ func TestACallIsNoAttemptIfItsWorkerIsLostWhileItWaits(t *testing.T) {
 		if delivery == 4 {
 			leave()
 		}
-		return workflows.HTTPResponse{}, err
+		return converter.RawValue{}, err
 	})
 	require.ErrorContains(t, err, "answered 502")
 	require.EqualValues(t, 3, calls.Load())

@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"unicode/utf8"
 
 	"go.temporal.io/sdk/temporal"
 
@@ -75,10 +76,10 @@ func (a *Activities) call(ctx context.Context, reach facts.Reach, r workflows.HT
 	if len(body) > maxResponseBytes {
 		body, out.Truncated = body[:maxResponseBytes], true
 	}
-	if out.Body, err = bodyJSON(body); err != nil {
-		return out, err
-	}
-	return out, nil
+	var cut bool
+	out.Body, cut, err = bodyJSON(body)
+	out.Truncated = out.Truncated || cut
+	return out, err
 }
 
 // refusedCall is an error that no attempt will mend.
@@ -108,14 +109,20 @@ func statusError(method string, to *url.URL, status int, body []byte) error {
 	return temporal.NewNonRetryableApplicationError(message, "HTTPStatus", nil)
 }
 
-// bodyJSON keeps a JSON body as it came and makes a JSON string of any other.
-func bodyJSON(body []byte) (json.RawMessage, error) {
-	if len(body) == 0 || json.Valid(body) {
-		return body, nil
+// bodyJSON keeps a JSON body as it came and makes a JSON string of any other. A control character has six bytes in that, so what is kept of a text
+// may be less: each answer is in the history of its execution, which ends where it is too large.
+func bodyJSON(body []byte) (text json.RawMessage, cut bool, err error) {
+	if len(body) == 0 || json.Valid(body) && utf8.Valid(body) {
+		return body, false, nil
 	}
-	text, err := json.Marshal(strings.ReplaceAll(strings.ToValidUTF8(string(body), "\uFFFD"), "\x00", ""))
-	if err != nil {
-		return nil, fmt.Errorf("encode answer: %w", err)
+	for kept := strings.ReplaceAll(strings.ToValidUTF8(string(body), "\uFFFD"), "\x00", ""); ; cut = true {
+		plain, err := workflows.Plain(kept)
+		if err != nil {
+			return nil, false, err
+		}
+		if text = plain.Payload().GetData(); len(text) <= maxResponseBytes+len(`""`) {
+			return text, cut, nil
+		}
+		kept = strings.ToValidUTF8(kept[:len(kept)*maxResponseBytes/len(text)], "")
 	}
-	return text, nil
 }

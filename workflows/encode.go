@@ -10,7 +10,7 @@ import (
 )
 
 // Plain is a value as JSON in which <, > and & are as they are. The SDK's own JSON has six bytes for each, and a worker holds what an
-// execution was started with, and what its nodes have sent, for as long as they run.
+// execution was started with, and what its nodes have sent, for as long as they run; its history holds what they were answered.
 func Plain(value any) (converter.RawValue, error) {
 	var text bytes.Buffer
 	encoder := json.NewEncoder(&text)

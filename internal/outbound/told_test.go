@@ -33,9 +33,9 @@ func TestAnErrorTellsNoAddressOfTheWorker(t *testing.T) {
 
 func TestAConnectionThatIsCutTellsNoAddressOfTheWorker(t *testing.T) {
 	t.Parallel()
-	var caller string
+	callers := make(chan string, 10)
 	server, _ := serve(t, func(w http.ResponseWriter, r *http.Request) {
-		caller = r.RemoteAddr
+		callers <- r.RemoteAddr
 		c, _, err := w.(http.Hijacker).Hijack()
 		if err == nil {
 			_ = c.(*net.TCPConn).SetLinger(0)
@@ -43,6 +43,7 @@ func TestAConnectionThatIsCutTellsNoAddressOfTheWorker(t *testing.T) {
 		}
 	})
 	_, err := get(t, NewClient(transport(t, Config{AllowPrivate: true}), nil, nil), server.URL)
+	caller := <-callers
 	require.ErrorContains(t, err, caller)
 	require.NotContains(t, Told(err), caller)
 	require.Contains(t, Told(err), "reset")

@@ -9,7 +9,8 @@
 //   - [Parse]: from the bytes of a request that is ready, made by an SDK of whatever language.
 //
 // [Check] says what cannot be admitted. It is asked where a request enters, as far as that is a Go program, and again when it is
-// started. [Start.Complete] then sets what is Sluice's to say, namely where and for whom it runs, and leaves the rest as it is.
+// started. [Marshal] and [Parse] bound how many fields a request has, because a small one of many fields takes much memory.
+// [Start.Complete] then sets what is Sluice's to say, namely where and for whom it runs, and leaves the rest as it is.
 //
 // [OfFirstEvent] is for who reads for what a workflow was started.
 //
