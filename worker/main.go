@@ -9,9 +9,13 @@ package main
 import (
 	"context"
 	"fmt"
+	"log/slog"
+	"math"
 	"os"
 	"os/signal"
 	"syscall"
+
+	"github.com/KimMachineGun/automemlimit/memlimit"
 )
 
 func main() {
@@ -20,5 +24,20 @@ func main() {
 	if err := newCommand(run).ExecuteContext(ctx); err != nil {
 		fmt.Fprintln(os.Stderr, "error:", err)
 		os.Exit(1)
+	}
+}
+
+// memoryOfContainer is how much memory the process may have. Tests say another one.
+var memoryOfContainer memlimit.Provider = memlimit.FromCgroup
+
+// limitMemory has the garbage collector keep the process below nine tenths of that, as far as it can: by default it lets the heap grow to
+// twice what is in use. A container that has too much is killed, and all workspaces wait. GOMEMLIMIT rules where it is set.
+func limitMemory(log *slog.Logger) {
+	limit, err := memlimit.Set(memlimit.WithProvider(memoryOfContainer))
+	switch {
+	case err != nil:
+		log.Debug("cannot tell how much memory there may be", "error", err)
+	case limit < math.MaxInt64:
+		log.Info("memory is limited", "bytes", limit)
 	}
 }

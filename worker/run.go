@@ -31,6 +31,7 @@ func run(ctx context.Context, c config, stdout, stderr io.Writer) (failed error)
 	log := newLogger(screen.logs(), c.logFormat, c.logLevel, isTerminal(stderr))
 	notice := context.AfterFunc(ctx, func() { log.Info("shutting down; a second signal exits at once") })
 	defer notice()
+	limitMemory(log)
 
 	m, err := newMetrics()
 	if err != nil {

@@ -26,7 +26,7 @@ func TestAnInputIsSentAsItWasEnqueuedInEachCharacter(t *testing.T) {
 	server := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 		body, err := io.ReadAll(r.Body)
 		assert.NoError(t, err)
-		got := strings.Trim(string(body), `{"text: }`)
+		got := strings.Trim(string(body), `{"tex: }`)
 		assert.True(t, got == text || got == own, "%.100s", got)
 		called.Add(1)
 	}))
