@@ -85,7 +85,8 @@ func (e *Engine) apply(ctx context.Context, h *hearing) error {
 	}
 	if n.Now.UnixMicro() < c.now-jump.Microseconds() {
 		c.known = false // the clock was ahead; what is kept of times is not to be counted with
-		return nil
+		_, err := store.SetRight(ctx, e.pool)
+		return err
 	}
 	c.mark, c.asOf, c.heard = n.Mark, n.Now.UnixMicro(), h.began
 	c.pass(n.Now) // slots that are freed now were held until now, and not until the last decision

@@ -224,6 +224,20 @@ func TestARateWaitsOneIntervalAfterAClockThatWasAhead(t *testing.T) {
 	}
 }
 
+func TestWhatWasEnqueuedByAClockThatWasAheadIsClaimed(t *testing.T) {
+	t.Parallel()
+	w := setup(t)
+	id := w.enqueue()
+	w.exec(`UPDATE sluice.pending SET created_at = now() + interval '1 day', available_at = now() + interval '1 day'`)
+	w.exec(`UPDATE sluice.events SET at = now() + interval '1 day', available_at = now() + interval '1 day'`)
+	require.Zero(t, w.plan(10).Items)
+	w.ClockWasAhead(24 * time.Hour)
+	w.hear()
+	require.Equal(t, []uuid.UUID{id}, w.cycle(10))
+	w.exec(`UPDATE sluice.running SET start_error = 'no answer', start_error_since = now() + interval '1 day', start_again_at = now() + interval '1 day'`)
+	require.Equal(t, []uuid.UUID{id}, w.anew().begin())
+}
+
 // No sequence has to follow a switchover: each begins again.
 func TestSequencesThatBeginAgainBreakNoLimit(t *testing.T) {
 	t.Parallel()

@@ -28,8 +28,9 @@ func (r *Recovery) Sweep(ctx context.Context) (report Report, err error) {
 	defer r.sweeping.Unlock()
 	until := time.Now().Add(sweepTime)
 	_, partitionsErr := store.MakePartitions(ctx, r.db)
+	_, rightErr := store.SetRight(ctx, r.db)
 	report.Expired, err = inBatches(ctx, r.db, until, store.Expire, sweepBatch)
-	err = errors.Join(partitionsErr, err)
+	err = errors.Join(partitionsErr, rightErr, err)
 	orphaned, orphansErr := inBatches(ctx, r.db, until, store.RefuseOrphans, sweepBatch)
 	report.Orphaned = orphaned
 	_, eventsErr := inBatches(ctx, r.db, until, olderThan(eventAge, store.PruneEvents), pruneBatch)

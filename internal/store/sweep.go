@@ -25,6 +25,14 @@ func RefuseOrphans(ctx context.Context, db DB, most int) (int64, error) {
 	return ended, Wrap(err, "refuse items without a workspace")
 }
 
+var setRightSQL = load("set_right")
+
+// SetRight makes items available that were enqueued while the database's clock was ahead, and returns how many.
+func SetRight(ctx context.Context, db DB) (n int64, err error) {
+	err = db.QueryRow(ctx, setRightSQL).Scan(&n)
+	return n, Wrap(err, "set the times of items right")
+}
+
 // endChosen ends the pending items that a statement chooses.
 func endChosen(ctx context.Context, db DB, sql string, most int, r Refusal) (int64, error) {
 	var ids []uuid.UUID

@@ -15,10 +15,13 @@ func TestHeldSlotsAreThoseOfTheWindowAndOfTheWorkspaces(t *testing.T) {
 	b := setup(t)
 	other, definition := b.newWorkspace(t, "globex", "PRO")
 	ids := b.enqueueN(t, 5)
+	ahead := b.enqueueN(t, 1)
 	foreign := b.enqueue(t, item{other, definition, 3, 0})
 	b.run(t, ids[:4]...)
 	b.run(t, foreign)
-	b.end(t, "COMPLETED", ids[:3]...)
+	b.run(t, ahead...)
+	b.end(t, "COMPLETED", append(ahead, ids[:3]...)...)
+	b.exec(t, `UPDATE sluice.ended SET ended_at = ended_at + interval '1 day' WHERE id = $1`, ahead[0]) // by a clock that was
 	b.cancel(t, ids[4])
 	b.exec(t, `UPDATE sluice.ended SET claimed_at = ended_at WHERE id = $1`, ids[2]) // its outcome came when it was pending again
 	b.exec(t, `UPDATE sluice.ended SET claimed_at = claimed_at - interval '5 hours', ended_at = ended_at - interval '3 hours' WHERE id = $1`, ids[0])

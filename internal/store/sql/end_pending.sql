@@ -8,6 +8,6 @@ INSERT INTO sluice.ended (id, workspace_id, workflow_definition_id, workflow_typ
 SELECT g.id, g.workspace_id, g.workflow_definition_id, g.workflow_type, g.task_queue, g.workflow_id, g.request,
         :'status'::text, :'reason'::text, :'actor'::text,
     CASE WHEN :'message'::text <> '' THEN jsonb_build_object('message', :'message'::text) END, g.priority, g.attempt_count,
-    g.created_at, g.available_at, now(), g.expires_at, g.unique_key, g.trigger_type, g.enqueued_by, g.input
+    g.created_at, g.available_at, greatest(now(), sluice.made_at(g.id)), g.expires_at, g.unique_key, g.trigger_type, g.enqueued_by, g.input
 FROM gone g
 RETURNING id;

@@ -19,7 +19,7 @@ WITH gone AS (
     SELECT g.id, g.workspace_id, g.workflow_definition_id, g.workflow_type, g.task_queue, g.workflow_id, g.request,
         g.workflow_version_id, (:'statuses'::text[])[width_bucket(g.id, :'ids'::uuid[])],
         g.priority, g.attempt_count, g.created_at, g.available_at, g.claimed_at, coalesce(g.dispatched_at, g.claimed_at),
-        greatest(now(), g.claimed_at, g.dispatched_at), g.expires_at, g.unique_key, g.trigger_type, g.enqueued_by,
+        greatest(now(), g.claimed_at, g.dispatched_at, sluice.made_at(g.id)), g.expires_at, g.unique_key, g.trigger_type, g.enqueued_by,
         coalesce(nullif((:'runs'::text[])[width_bucket(g.id, :'ids'::uuid[])], ''), g.engine_run_id),
         g.input, (:'outputs'::jsonb[])[width_bucket(g.id, :'ids'::uuid[])], (:'errors'::jsonb[])[width_bucket(g.id, :'ids'::uuid[])]
     FROM gone g

@@ -2,7 +2,7 @@
 -- and that items have arrived. Returns which.
 WITH undone AS (
     DELETE FROM sluice.running r
-    WHERE r.id = ANY (:'ids'::uuid[]) AND r.dispatched_at IS NULL AND (coalesce(r.start_again_at, r.claimed_at) < now() - :'age'::interval OR r.claimed_at > now() + interval '1 minute')
+    WHERE r.id = ANY (:'ids'::uuid[]) AND r.dispatched_at IS NULL AND (coalesce(r.start_again_at, r.claimed_at) < now() - :'age'::interval OR greatest(r.start_again_at, r.claimed_at) > now() + interval '1 minute')
     RETURNING r.*
 ), back AS (
     INSERT INTO sluice.pending (id, workspace_id, workflow_definition_id, workflow_type, task_queue, workflow_id, request,

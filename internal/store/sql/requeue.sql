@@ -42,7 +42,7 @@ WITH fence AS (
     SELECT u.id, u.workspace_id, u.workflow_definition_id, u.workflow_type, u.task_queue, u.workflow_id, u.request,
         u.workflow_version_id, 'FAILED', u.why, 'dispatcher',
         CASE WHEN u.message <> '' THEN jsonb_build_object('message', u.message) END, u.priority, least(u.attempt_count, 2147483646) + 1,
-        u.created_at, u.available_at, u.claimed_at, greatest(now(), u.claimed_at), u.expires_at, u.unique_key, u.trigger_type, u.enqueued_by, u.input
+        u.created_at, u.available_at, u.claimed_at, greatest(now(), u.claimed_at, sluice.made_at(u.id)), u.expires_at, u.unique_key, u.trigger_type, u.enqueued_by, u.input
     FROM undone u WHERE u.final
 ), logged AS (
     INSERT INTO sluice.activity_log (actor, action, workspace_id, queue_id, reason, details)

@@ -19,7 +19,7 @@ WITH page AS MATERIALIZED (
     SELECT g.id, g.workspace_id, g.workflow_definition_id, g.workflow_type, g.task_queue, g.workflow_id, g.request,
         'CANCELLED', 'cancelled', :'actor'::text,
         CASE WHEN :'why'::text <> '' THEN jsonb_build_object('message', :'why'::text) END, g.priority, g.attempt_count,
-        g.created_at, g.available_at, now(), g.expires_at, g.unique_key, g.trigger_type, g.enqueued_by, g.input
+        g.created_at, g.available_at, greatest(now(), sluice.made_at(g.id)), g.expires_at, g.unique_key, g.trigger_type, g.enqueued_by, g.input
     FROM gone g
 )
 SELECT (SELECT count(*) FROM page)::int AS n, coalesce((SELECT n.id FROM page n ORDER BY n.id DESC LIMIT 1), :'after'::uuid) AS last;

@@ -7,4 +7,5 @@ SELECT e.id, e.workspace_id, e.claimed_at, e.ended_at FROM sluice.ended e
 WHERE (:'workspaces'::uuid[] IS NULL OR e.workspace_id = ANY (:'workspaces'::uuid[]))
   AND e.reason IS NULL AND e.ended_at >= coalesce(:'since'::timestamptz, '-infinity')
   AND e.ended_at <> e.claimed_at -- the outcome of an item that was pending again: it held no slot
+  AND (e.ended_at <= now()) IS NOT FALSE -- the end is by a clock that was ahead: for how long a slot was held is not on record
 ORDER BY "to" DESC NULLS FIRST;
