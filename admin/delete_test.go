@@ -49,6 +49,7 @@ func (b *bundle) fill(t *testing.T, workspace, definition uuid.UUID) {
 		}
 	}
 	b.exec(t, `INSERT INTO sluice.virtual_times (workspace_id) VALUES ($1)`, workspace)
+	b.exec(t, `INSERT INTO sluice.estimates VALUES ($1, now(), '{}', '{}', '{}', '{}')`, workspace)
 	b.exec(t, `UPDATE sluice.workspaces SET max_concurrent_workflows = 3 WHERE id = $1`, workspace)
 	b.exec(t, `INSERT INTO sluice.temporary_limits (workspace_id, name, value, until, actor, reason) VALUES ($1::uuid, 'weight', 3, now() + interval '1 hour', 'ann', $1::uuid::text)`, workspace)
 	b.exec(t, `INSERT INTO sluice.pauses (workspace_id, workflow_type, workflow_definition_id, actor, reason)
@@ -71,7 +72,7 @@ func TestADeletedWorkspaceLeavesNothing(t *testing.T) {
 	b.fill(t, b.workspace, b.definition)
 	b.fill(t, other, definition)
 	before := b.traces(t, other)
-	require.Subset(t, before, map[string]int{"ended": 6, "pending": 2, "inputs": 4, "unique_keys": 8, "virtual_times": 1, "temporary_limits": 1, "pauses": 3, "replays": 2}, "or it shows little")
+	require.Subset(t, before, map[string]int{"ended": 6, "pending": 2, "inputs": 4, "unique_keys": 8, "virtual_times": 1, "estimates": 1, "temporary_limits": 1, "pauses": 3, "replays": 2}, "or it shows little")
 	there, err := b.office.Belongings(t.Context(), b.workspace)
 	require.NoError(t, err)
 	require.Equal(t, admin.Belongings{Name: new("acme"), Pending: 2, Ended: 6}, there)

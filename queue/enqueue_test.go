@@ -142,6 +142,7 @@ func TestEnqueueRefusesWithAReason(t *testing.T) {
 		"key held for ever": {func(i *queue.Item) {
 			i.UniqueKey, i.UniqueFor = "k", 200*365*24*time.Hour
 		}, queue.ErrInvalid, "0 to 100 years"},
+		"no key held for a time":         {func(i *queue.Item) { i.UniqueKey, i.UniqueFor = "", time.Hour }, queue.ErrInvalid, "UniqueFor needs a UniqueKey"},
 		"key held for less than nothing": {func(i *queue.Item) { i.UniqueFor = -time.Second }, queue.ErrInvalid, "queue.UntilEnded"},
 		"due beyond all calendars": {func(i *queue.Item) {
 			i.AvailableAt = time.Date(400_000, 1, 1, 0, 0, 0, 0, time.UTC)

@@ -41,7 +41,7 @@ type Item struct {
 	// UniqueFor says how long after its end, however it ended, the item goes on holding its UniqueKey; while it is pending
 	// or running it always does. The zero value holds the key as long as the item is retained (see the setting "retention"),
 	// 24 * time.Hour for a day after the end, and UntilEnded not beyond it. What the first item said counts,
-	// not what a repeated enqueue says.
+	// not what a repeated enqueue says. Without a UniqueKey it is refused.
 	UniqueFor time.Duration
 	// EnqueuedBy is named as the origin in the activity log: at most 200 characters that can be seen. Defaults to the connection's
 	// application_name, else its user.
@@ -115,6 +115,9 @@ func (i *Item) arrival() (a store.Arrival, err error) {
 		return a, store.Invalid("UniqueFor must not be negative (%v), unless it is queue.UntilEnded", i.UniqueFor)
 	case i.UniqueFor > 0:
 		a.UniqueFor = &i.UniqueFor
+	}
+	if a.UniqueFor != nil && i.UniqueKey == "" {
+		return a, store.Invalid("UniqueFor needs a UniqueKey")
 	}
 	if a.TriggerType == "" {
 		a.TriggerType = "FUNCTION"

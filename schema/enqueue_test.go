@@ -71,6 +71,7 @@ func TestEnqueueRefusesWithAStateOfItsOwn(t *testing.T) {
 		ours + `, unique_key => ''`:                              {"SL007", "unique_key must have 1 to 512 bytes, not 0", ""},
 		ours + `, unique_key => repeat('ä', 257)`:                {"SL007", "unique_key must have 1 to 512 bytes, not 514", ""},
 		ours + `, unique_key => 'k', unique_for => '-1 s'`:       {"SL007", "unique_for must be 0 to 100 years, not -00:00:01", "leave it out"},
+		ours + `, unique_for => '1 day'`:                         {"SL007", "unique_for needs a unique_key", "nothing is unique without a key"},
 		ours + `, unique_key => 'k', unique_for => '36501 days'`: {"SL007", "unique_for must be 0 to 100 years, not 36501 days", "leave it out"},
 		ours + `, '{"a": "\u0000"}'`:                             {"22P05", "unsupported Unicode escape sequence", ""},
 		ours + `, '{"a":'`:                                       {"22P02", "invalid input syntax for type json", ""},

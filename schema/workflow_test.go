@@ -140,6 +140,7 @@ func TestEnqueueWorkflowRefusesWithAStateOfItsOwn(t *testing.T) {
 		`'T', 'q', available_at => 'infinity'`:              {"SL006", "available_at must be at most ten years ahead", ""},
 		`'T', 'q', expires_at => now()`:                     {"SL006", "must lie after available_at and the present", ""},
 		`'T', 'q', unique_key => ''`:                        {"SL007", "unique_key must have 1 to 512 bytes, not 0", ""},
+		`'T', 'q', unique_for => '1 day'`:                   {"SL007", "unique_for needs a unique_key", ""},
 		`'T', 'q', unique_key => 'k', unique_for => '-1 s'`: {"SL007", "unique_for must be 0 to 100 years", ""},
 		`'T', 'q', enqueued_by => E'a\nb'`:                  {"SL011", "enqueued_by must have at most 200 characters", ""},
 		`'T', 'q', trigger_type => repeat('x', 201)`:        {"SL011", "trigger_type must have at most 200 characters", ""},

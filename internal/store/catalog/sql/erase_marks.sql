@@ -1,10 +1,12 @@
--- Deletes what else there is of a workspace that is gone: its log, its place in line, events that tell of its arrivals, and the
+-- Deletes what else there is of a workspace that is gone: its log, its place in line, its estimates, events that tell of its arrivals, and the
 -- record of its limits. Claims of what is retained of others in a cohort are judged by what it brought into that, so the limits
 -- of one that was ever in a cohort stay as long as those claims, without its name, its key and reasons.
 WITH log AS (
     DELETE FROM sluice.activity_log l WHERE l.workspace_id = :'workspace'::uuid
 ), place AS (
     DELETE FROM sluice.virtual_times v WHERE v.workspace_id = :'workspace'::uuid
+), estimates AS (
+    DELETE FROM sluice.estimates x WHERE x.workspace_id = :'workspace'::uuid
 ), replays AS (
     DELETE FROM sluice.replays x WHERE x.workspace_id = :'workspace'::uuid
 ), arrivals AS (
