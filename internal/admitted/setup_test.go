@@ -36,7 +36,7 @@ type bundle struct {
 	answer func(request, reply proto.Message) error
 }
 
-func setup(t *testing.T) *bundle {
+func setup(t testing.TB) *bundle {
 	t.Helper()
 	url := devtest.PostgresFrom(t, "sluice", func(ctx context.Context, url string) error {
 		_, err := schema.Migrate(ctx, url)

@@ -36,7 +36,7 @@ func (l *looked) look(_ context.Context, item uuid.UUID, runID string) error {
 	return l.fail
 }
 
-func database(t *testing.T) *pgxpool.Pool {
+func database(t testing.TB) *pgxpool.Pool {
 	t.Helper()
 	url := devtest.PostgresFrom(t, "sluice", func(ctx context.Context, url string) error {
 		_, err := schema.Migrate(ctx, url)

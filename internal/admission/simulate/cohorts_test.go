@@ -91,12 +91,16 @@ func TestLimitsOfACohortDoNotOverflow(t *testing.T) {
 			for n := range 3 {
 				w := upTo(most, 1000)
 				w.Cohort, w.LendingLimit = "c", lends
+				if n == 2 && (lends == nil || *lends > 0) {
+					w.Nominal, w.LendingLimit = 0, nil // it has what the two others lend, and nothing of its own
+				}
 				c.Workspaces = append(c.Workspaces, w)
 				c.Executions = append(c.Executions, Execution{Workspace: n, Priority: 3, Runs: 1 << 62}, Execution{Workspace: n, Priority: 3, Runs: time.Second})
 			}
 			r, err := Run(c)
 			require.NoError(t, err)
 			require.Zero(t, r.Waits.Max)
+			require.Zero(t, r.NeverStarted, "%d, lends %v", most, lends)
 		}
 	}
 }

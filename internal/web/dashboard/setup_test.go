@@ -38,7 +38,7 @@ type site struct {
 	browser *http.Client
 }
 
-func setup(t *testing.T) *site {
+func setup(t testing.TB) *site {
 	t.Helper()
 	pool, err := store.Open(t.Context(), devtest.PostgresFrom(t, "sluice", func(ctx context.Context, url string) error {
 		_, err := schema.Migrate(ctx, url)
@@ -98,7 +98,7 @@ func (s *site) post(t *testing.T, from, to string, fields url.Values) string {
 	return body
 }
 
-func (s *site) send(t *testing.T, r *http.Request) (int, string) {
+func (s *site) send(t testing.TB, r *http.Request) (int, string) {
 	t.Helper()
 	response, err := s.browser.Do(r)
 	require.NoError(t, err)
@@ -108,7 +108,7 @@ func (s *site) send(t *testing.T, r *http.Request) (int, string) {
 	return response.StatusCode, string(body)
 }
 
-func (s *site) ids(t *testing.T, sql string, args ...any) []uuid.UUID {
+func (s *site) ids(t testing.TB, sql string, args ...any) []uuid.UUID {
 	t.Helper()
 	ids, err := store.Values[uuid.UUID](t.Context(), s.pool, sql, args...)
 	require.NoError(t, err)
