@@ -18,7 +18,7 @@ func FuzzAnswer(f *testing.F) {
 	}
 	to := &url.URL{Scheme: "https", Host: "a.example", User: url.UserPassword("ann", "hidden")}
 	f.Fuzz(func(t *testing.T, body []byte, status int) {
-		kept, err := bodyJSON(body)
+		kept, _, err := bodyJSON(body)
 		require.NoError(t, err)
 		require.True(t, len(body) == 0 && len(kept) == 0 || json.Valid(kept), "%q", body)
 		refusal := statusError(http.MethodGet, to, status, body)
