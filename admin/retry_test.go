@@ -16,7 +16,7 @@ import (
 // enqueue enqueues an item of the bundle's workspace; an empty key is none.
 func (b *bundle) enqueue(t *testing.T, key string) uuid.UUID {
 	t.Helper()
-	return one[uuid.UUID](t, b.pool, `SELECT (sluice.enqueue($1, $2, '{"order": 7}', 1, unique_key => nullif($3, ''), unique_for => '0',
+	return one[uuid.UUID](t, b.pool, `SELECT (sluice.enqueue($1, $2, '{"order": 7}', 1, unique_key => nullif($3, ''), unique_for => CASE WHEN $3 <> '' THEN interval '0' END,
 		expires_at => now() + interval '1 hour') ->> 'queueId')::uuid`, b.workspace, b.definition, key)
 }
 

@@ -114,6 +114,15 @@ func TestNothingIsSetInASessionBeforeItIsPrepared(t *testing.T) {
 	require.Empty(t, set)
 }
 
+// A role may end statements after a time in which a session is not introduced, until that is switched off.
+func TestASessionIsIntroducedWhateverTheTimeoutOfItsRole(t *testing.T) {
+	t.Parallel()
+	pool, _, _ := watchedWith(t, map[string]string{"statement_timeout": "1ms", "jit": "on", "jit_above_cost": "0"}) // a plan takes longer
+	conn, err := pool.Acquire(t.Context())
+	require.NoError(t, err)
+	conn.Release()
+}
+
 // What logs in may act as another role, for example as the owner of the schema (ALTER ROLE … SET role). That one is not shown what the
 // sessions of the first do.
 func TestSessionsThatActAsAnotherRoleAreWatched(t *testing.T) {
