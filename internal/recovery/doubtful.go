@@ -26,6 +26,10 @@ const (
 // Lists are late, so these are only doubts.
 func (r *Recovery) doubtful(ctx context.Context, since, began time.Time, known *Known, lists *readings) ([]uuid.UUID, error) {
 	closed, open, err := r.look(ctx, since, began, known.closed, lists)
+	var inTurn []store.Run
+	if err == nil && !lists.rest() {
+		inTurn, err = r.openInTurn(ctx, lists)
+	}
 	if err != nil {
 		known.closed = nil // what of it is still there was not counted
 		if known.blind > 0 {
@@ -38,31 +42,8 @@ func (r *Recovery) doubtful(ctx context.Context, since, began time.Time, known *
 	if err != nil {
 		return nil, err
 	}
-	if !lists.rest() {
-		inTurn, err := r.openInTurn(ctx, lists)
-		if err != nil {
-			return nil, err
-		}
-		open = append(open, inTurn...)
-	}
-	unheld, err := store.Unheld(ctx, r.db, open)
+	unheld, err := store.Unheld(ctx, r.db, append(open, inTurn...))
 	return append(unrecorded, unheld...), err
-}
-
-// openInTurn is the next page of all runs that are open, whenever they started. A run without a slot that no pass has seen when it was new is
-// found that way: Temporal's lists may be minutes behind, and this process' clock ahead of Temporal's.
-func (r *Recovery) openInTurn(ctx context.Context, lists *readings) (open []store.Run, err error) {
-	page, err := r.list(ctx, ofExecutions("ExecutionStatus = 'Running'"), lists.turn)
-	if err != nil {
-		return nil, err
-	}
-	for _, info := range page.GetExecutions() {
-		if run, ours := runOf(info); ours {
-			open = append(open, run)
-		}
-	}
-	lists.turn = page.GetNextPageToken()
-	return open, nil
 }
 
 // nextInTurn returns the slots that were compared longest ago, of so many that are due: what no list shows, such as a

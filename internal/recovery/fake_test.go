@@ -270,6 +270,9 @@ func (v *temporal) ListWorkflow(ctx context.Context, r *workflowservice.ListWork
 	}) // as Temporal does
 	answer := &workflowservice.ListWorkflowExecutionsResponse{}
 	place := len(r.GetNextPageToken())
+	if place > len(found) {
+		return nil, serviceerror.NewInvalidArgument("unknown page token")
+	}
 	answer.Executions = found[place:min(place+10, len(found))]
 	v.read += len(answer.Executions)
 	if place+10 < len(found) {

@@ -158,6 +158,22 @@ func (r *Recovery) look(ctx context.Context, since, began time.Time, known close
 	return closed, open, nil
 }
 
+// openInTurn is the next page of all runs that are open, whenever they started. A run without a slot that no pass has seen when it was new is
+// found that way: Temporal's lists may be minutes behind, and this process' clock ahead of Temporal's.
+func (r *Recovery) openInTurn(ctx context.Context, lists *readings) (open []store.Run, err error) {
+	page, err := r.list(ctx, ofExecutions("ExecutionStatus = 'Running'"), lists.turn)
+	if err != nil {
+		return nil, err
+	}
+	for _, info := range page.GetExecutions() {
+		if run, ours := runOf(info); ours {
+			open = append(open, run)
+		}
+	}
+	lists.turn = page.GetNextPageToken()
+	return open, nil
+}
+
 // each calls do with the workflows of executions that a list has next, as many as one pass reads, and returns how far it has been read then.
 func (r *Recovery) each(ctx context.Context, l reading, do func(*workflowpb.WorkflowExecutionInfo)) (reading, error) {
 	began, read := time.Now(), 0

@@ -209,6 +209,25 @@ func TestAListThatCannotBeReadOnIsReadAnew(t *testing.T) {
 	}
 }
 
+// The store of Temporal's lists was replaced, and does not take the place at which the next pass would go on.
+func TestAPageOfOpenRunsThatTemporalDoesNotTakeIsReadNoMore(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	for range 11 { // a page, and one
+		b.temporal.show(workflows.ExecutionID(uuid.New()), "run", time.Now().Add(-time.Hour), true)
+	}
+	b.pass(t)
+	b.temporal.listed = b.temporal.listed[:1]
+	id := b.run(t, 1)[0]
+	b.has(id, workflow{runID: firstRun(id), status: completed})
+	for range 2 {
+		_, err := b.Pass(t.Context(), &b.known)
+		require.ErrorIs(t, err, ErrLists)
+	}
+	b.pass(t)
+	require.Equal(t, "COMPLETED", b.status(t, id))
+}
+
 // A run of a chain is found open, then the last one closes and its end is recorded, and only then Postgres is asked who holds a slot.
 func TestAChainThatHasEndedMeanwhileHoldsNoSlotAgain(t *testing.T) {
 	t.Parallel()
