@@ -10,7 +10,7 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 )
 
-// ownerSQL finds to whom the schema belongs: who has made its tables, before there are any the schema's own owner.
+// ownerSQL returns the role that owns the tables of the schema, or, while there are none, the schema itself.
 const ownerSQL = `SELECT pg_get_userbyid(coalesce(c.relowner, n.nspowner)) AS owner FROM pg_namespace n
     LEFT JOIN pg_class c ON c.relnamespace = n.oid AND c.relname = 'schema_migrations' WHERE n.nspname = 'sluice'`
 
@@ -23,7 +23,7 @@ WHERE o.owner <> current_user
   AND NOT EXISTS (SELECT FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
                   WHERE n.nspname = 'sluice' AND pg_get_userbyid(c.relowner) <> o.owner)`
 
-// occupiedSQL tells whether the schema has tables although nothing is on record as migrated.
+// occupiedSQL returns whether the schema has tables although no migration is on record.
 const occupiedSQL = `SELECT NOT EXISTS (SELECT FROM sluice.schema_migrations m WHERE m.version_id > 0) AND EXISTS (
     SELECT FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = 'sluice' AND c.relkind IN ('r', 'p', 'v') AND c.relname <> 'schema_migrations')`
 

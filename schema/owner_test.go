@@ -45,7 +45,7 @@ func TestAllOfTheSchemaBelongsToItsOwnerWhoeverMigrates(t *testing.T) {
 	}
 }
 
-// Whose tables belong to several roles was migrated by an administrator so far, who has to go on.
+// Tables of several roles: only an administrator can have migrated so far, and can go on.
 func TestAnAdministratorGoesOnWithTablesOfSeveralRoles(t *testing.T) {
 	t.Parallel()
 	databaseURL, _ := owned(t)

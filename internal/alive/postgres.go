@@ -96,7 +96,7 @@ func (w *watch) session(conn net.Conn) *session {
 }
 
 // introduceSQL tells how a session is called there. It sets nothing for longer: a pooler may give the server connection to somebody else next.
-// A session that acts as another role than it has logged in as (ALTER ROLE … SET role) is not shown itself. A timeout of its role holds still.
+// A session that acts as another role than it has logged in as (ALTER ROLE … SET role) is not shown itself. The timeout of its role must not end the query.
 const introduceSQL = `SET LOCAL statement_timeout = 0; SET LOCAL ROLE NONE;
 	SELECT pid, to_char(backend_start AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS.US') FROM pg_stat_activity WHERE pid = pg_backend_pid()`
 

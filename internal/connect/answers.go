@@ -9,9 +9,9 @@ import (
 	"google.golang.org/grpc/status"
 )
 
-// OnlyTemporals has calls of a client that is dialed with these options believe only Temporal that something is not found. To who asks it says
-// that a workflow has been deleted: that one's slot is freed, and an item may be started. A proxy that has lost its route may give the
-// same answer. Temporal tells details with each of its own, and a proxy knows none.
+// OnlyTemporals makes a client that is dialed with these options take NOT_FOUND for an answer only if Temporal sent it. It means that a
+// workflow has been deleted: its slot is freed, or its item is started again. A proxy that has lost its route may answer NOT_FOUND too. Temporal
+// sends error details with it, and a proxy does not: without details the error is UNAVAILABLE, which is retried.
 func OnlyTemporals(options *client.Options) {
 	dial := &options.ConnectionOptions.DialOptions
 	*dial = append(*dial, grpc.WithChainUnaryInterceptor(doubtNotFound))

@@ -1,6 +1,6 @@
--- Where recovery stands. A clock that was ahead leaves checks from the future: they say nothing. What it
--- says was asked then was asked long enough ago. A workflow of a caller's own that was asked
--- to cancel is overdue only once no worker has carried it on for as long: it may take its time to clean up.
+-- Where recovery stands. A clock that was ahead leaves times in the future: a check of then does not count, and a cancel that was asked for then
+-- counts as asked for long ago. A workflow of a caller's own that was asked to cancel is overdue only once no worker has carried it on for as
+-- long: it may take its time to clean up.
 SELECT (SELECT s.looked_at FROM sluice.recovery s) AS looked_until,
        count(*) FILTER (WHERE r.dispatched_at IS NOT NULL AND (r.checked_at < now() - :'age'::interval OR r.checked_at > now() + interval '1 minute')) AS due,
        count(r.unserved_since) AS unserved,

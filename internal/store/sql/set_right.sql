@@ -1,6 +1,6 @@
--- Makes items available that were to be so at once, by a clock that was ahead: by the right one they would wait until that time comes. What
--- was scheduled keeps its time. An event of then tells that there may be such; without one nothing is read. What another transaction holds
--- is left out. Returns how many.
+-- Makes items available that were enqueued to start at once while the clock was ahead: they would wait until that time comes. Items that were
+-- scheduled keep their time. Only an event from the future tells that there may be such items; without one no item is read. Rows that
+-- another transaction has locked are left out. Returns how many.
 WITH ahead AS MATERIALIZED (
     SELECT p.id FROM sluice.pending p
     WHERE EXISTS (SELECT FROM sluice.events e WHERE e.at > now() + interval '2 seconds')

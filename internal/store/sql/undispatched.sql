@@ -1,5 +1,5 @@
 -- What is claimed, not known to be started, and due, of the workspaces of a shard, whichever run claimed it. What was started in
--- vain comes last. Nothing waits longer than a minute, so a time behind that is of a clock that was ahead.
+-- vain comes last. No start waits longer than 30 s (put_aside), so a later time is that of a clock that was ahead.
 SELECT r.id, r.workspace_id, w.name, w.plan, q.weight, r.workflow_definition_id, d.name, r.workflow_version_id, v.version_number,
        coalesce(r.input, (SELECT i.input FROM sluice.inputs i WHERE i.id = r.id)), r.priority, r.attempt_count,
        r.start_error IS NOT NULL, r.workflow_type, r.task_queue, r.workflow_id, r.request
